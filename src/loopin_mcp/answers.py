@@ -1,0 +1,142 @@
+"""What came back over HTTP: a success, a refusal, or something that is not LoopIn at all."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Self, TypeVar
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from loopin_mcp.errors import APIError, ConflictError, error_for
+
+MAX_SENTENCE = 500
+
+_Shape = TypeVar("_Shape")
+_MARKUP = re.compile(r"<[a-zA-Z/!?]")
+_OUTCOME = re.compile(r"\b(approved|rejected|expired|cancelled)\b")
+_NEXT_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
+
+
+class _Refusal(BaseModel):
+    error: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer to `request` ("GET https://…"); `headers` are case-insensitive."""
+
+    request: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    api_key: str | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The server's clock, to judge its times by; ours where it does not tell."""
+        return _http_date(self.headers.get("date")) or datetime.now(UTC)
+
+    @property
+    def next_cursor(self) -> str | None:
+        """The cursor that the `Link: …; rel="next"` header holds (RFC 8288)."""
+        link = _NEXT_LINK.search(self.headers.get("link", ""))
+        return parse_qs(urlsplit(link[1]).query).get("cursor", [None])[0] if link else None
+
+    def success(self) -> Self:
+        """This answer, if it is a success.
+
+        Raises:
+            APIError: It is not; the subclass says what it is.
+        """
+        if self.status in (200, 201):
+            return self
+        if 300 <= self.status < 400:
+            raise APIError(
+                f"{self.request} is redirected to {self._redirect_target()} (HTTP {self.status}), "
+                "and redirects are not followed, so that the key goes nowhere else. If that is "
+                "the LoopIn API, set LOOPIN_API_URL to it.",
+                self.status,
+            )
+        raise self._refusal()
+
+    def read(self, shape: type[_Shape]) -> _Shape:
+        """The body as a wire shape.
+
+        Raises:
+            APIError: The body is not that shape, so this is not a LoopIn API.
+        """
+        try:
+            return TypeAdapter(shape).validate_json(self.body)
+        except ValidationError as error:
+            raise self.not_loopin(self._description()) from error
+
+    def not_loopin(self, found: str) -> APIError:
+        """The error that says what was found in place of a LoopIn answer."""
+        return APIError(
+            f"{self.request} answered {found} (HTTP {self.status}), which is not an answer of a "
+            "LoopIn API. Check that LOOPIN_API_URL names one, and any proxy before it.",
+            self.status,
+        )
+
+    def _refusal(self) -> APIError:
+        kind = error_for(self.status)
+        sentence = self._sentence()
+        if not sentence and self.status < 500:
+            found = self.not_loopin(self._description())
+            return kind(str(found), self.status)
+        parts = [f"{sentence or 'The API failed'} (HTTP {self.status} from {self.request})."]
+        outcome = _OUTCOME.search(sentence)
+        if kind is ConflictError and outcome:
+            parts.append(f"The interrupt's status is now {outcome[0]}.")
+        retry_after_s = self._retry_after_s()
+        if retry_after_s is not None:
+            parts.append(f"It asks to wait {retry_after_s:.0f} s.")
+        parts.append(kind.remedy)
+        return kind(" ".join(parts), self.status, retry_after_s)
+
+    def _sentence(self) -> str:
+        """The API's own words, made safe to show: one line, no markup, no key, bounded."""
+        try:
+            sentence = _Refusal.model_validate_json(self.body).error.strip()
+        except ValidationError:
+            return ""
+        sentence = sentence.splitlines()[0] if sentence else ""
+        if _MARKUP.search(sentence):
+            return ""
+        if self.api_key:
+            sentence = sentence.replace(self.api_key, "[key]")
+        shown = "".join(c for c in sentence if unicodedata.category(c)[0] != "C")
+        return shown[:MAX_SENTENCE].rstrip(".")
+
+    def _description(self) -> str:
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not self.body.strip():
+            return "nothing"
+        if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind):
+            return "something unknown"
+        return "JSON of another kind, or cut short," if kind.endswith("json") else kind
+
+    def _redirect_target(self) -> str:
+        target = urlsplit(self.headers.get("location", ""))
+        shown = urlunsplit((target.scheme, target.netloc.rpartition("@")[2], target.path, "", ""))
+        return shown[:200] if shown.isprintable() and shown else "nowhere"
+
+    def _retry_after_s(self) -> float | None:
+        """Seconds from `Retry-After`, which holds seconds or a date (RFC 9110, 10.2.3)."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value[:9])
+        moment = _http_date(value)
+        return max(0.0, (moment - self.now).total_seconds()) if moment else None
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except (ValueError, TypeError, IndexError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The LoopIn API: REST, review page and storage."""

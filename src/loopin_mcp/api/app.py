@@ -1,0 +1,73 @@
+"""create_app: the route table, the error handlers and the guard. Wiring only."""
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from loopin_mcp.api.guards import Guard, HostRule
+from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.interrupts import Clock, Interrupts
+from loopin_mcp.api.openapi import openapi_document
+from loopin_mcp.api.review import Review
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import APIError
+from loopin_mcp.version import __version__
+
+STATIC = Path(__file__).with_name("static")
+
+
+def create_app(
+    store: Store, *, api_key: str | None, port: int, knows_host: HostRule, clock: Clock
+) -> Starlette:
+    """The LoopIn API as an ASGI app that listens on `port`. `clock` gives epoch milliseconds."""
+    calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
+    review = Review(store, clock)
+    health = HealthCheck(__version__, api_key, port)
+    app = Starlette(
+        routes=[
+            Route("/interrupts", calls.create_interrupt, methods=["POST"]),
+            Route("/interrupts/pending/{user_id}", calls.list_pending_interrupts),
+            Route("/interrupts/{interrupt_id}/decide", calls.decide_interrupt, methods=["POST"]),
+            Route("/interrupts/{interrupt_id}", calls.cancel_interrupt, methods=["DELETE"]),
+            Route("/interrupts/{interrupt_id}", calls.get_interrupt_status),
+            Route("/analytics/{user_id}", calls.get_interrupt_analytics),
+            Route("/review/{interrupt_id}", review.decide_interrupt, methods=["POST"]),
+            Route("/review/{interrupt_id}", review.show_interrupt),
+            Route("/health", health.get_health),
+            Route("/openapi.json", _get_openapi),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guard, api_key=api_key, knows_host=knows_host)],
+        exception_handlers={
+            APIError: _refuse,
+            HTTPException: _refuse_route,
+            Exception: _apologise,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _get_openapi(_request: Request) -> Response:
+    return JSONResponse(openapi_document())
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, APIError)
+    headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if error.retry_after_s else None
+    return JSONResponse({"error": str(error)}, error.status, headers)
+
+
+async def _refuse_route(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _apologise(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "The API has a fault; it is in its log"}, 500)

@@ -1,0 +1,79 @@
+"""Reads what a request carries: bounded, of the declared type, as one wire model."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+from starlette.requests import Request
+
+from loopin_mcp.errors import InvalidRequestError, TooLargeError, UnsupportedTypeError
+from loopin_mcp.models import explain
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_FORM_FIELDS = 10
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+async def read_json(request: Request, model: type[_Model]) -> _Model:
+    """The body as a model, by its wire names alone.
+
+    Raises:
+        UnsupportedTypeError: The body is not declared to be JSON.
+        TooLargeError: It is over the limit.
+        InvalidRequestError: It is not JSON, or a field does not fit.
+    """
+    body = await _read(request, "application/json")
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise InvalidRequestError("The body is not valid JSON") from None
+    return check(model, value)
+
+
+def check(model: type[_Model], value: object) -> _Model:
+    """A model of a parsed value, by its wire names alone.
+
+    Raises:
+        InvalidRequestError: A field does not fit; the message names it.
+    """
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise InvalidRequestError(explain(error)) from None
+
+
+async def read_form(request: Request) -> Mapping[str, str]:
+    """The fields of a submitted form; line breaks are bare line feeds.
+
+    Raises:
+        UnsupportedTypeError: The body is not declared to be a form.
+        TooLargeError: It is over the limit.
+        InvalidRequestError: It is not a form in UTF-8.
+    """
+    body = await _read(request, "application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors="strict"
+        )
+    except ValueError:
+        raise InvalidRequestError("The form cannot be read") from None
+    return {name: value.replace("\r\n", "\n") for name, value in pairs}
+
+
+async def _read(request: Request, media_type: str) -> bytes:
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != media_type:
+        raise UnsupportedTypeError(f"The body must be sent as Content-Type: {media_type}")
+    too_large = TooLargeError(f"The body must be at most {MAX_BODY_BYTES} bytes")
+    length = request.headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and int(length[:18]) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large
+    return bytes(body)

@@ -1,0 +1,199 @@
+"""The Database protocol, and SQLite behind it."""
+
+import contextlib
+import os
+import queue
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+
+from loopin_mcp.errors import ConfigurationError, UnavailableError
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 5.0
+
+Value = str | int | float | None
+Row = Mapping[str, Value]
+
+
+class Database(Protocol):
+    """The whole seam to a database: one statement, its named parameters, its rows.
+
+    A statement that changes something has been stored durably when `fetch` returns.
+    """
+
+    async def fetch(self, sql: str, **params: Value) -> list[Row]:
+        """The rows one statement yields. Parameters are written `:name` in the SQL.
+
+        Raises:
+            UnavailableError: The database cannot be used right now.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release all connections."""
+        ...
+
+
+@dataclass(eq=False)
+class _Write:
+    """A statement that waits for its turn, and what came of it."""
+
+    sql: str
+    params: Mapping[str, Value]
+    rows: list[Row] | None = None
+    error: sqlite3.Error | None = None
+
+
+class SQLite:
+    """One SQLite file, shared with other processes (WAL), fsynced at every commit.
+
+    Reads run side by side; writes that arrive together share one commit.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._writer = self._connect()
+        self._waiting: list[_Write] = []
+        self._turn = anyio.Lock()
+
+    @classmethod
+    async def open(cls, path: Path) -> "SQLite":
+        """Open the file, or make it with its tables, readable by this user alone.
+
+        Raises:
+            ConfigurationError: It cannot be opened, or a newer program wrote it.
+        """
+        return await anyio.to_thread.run_sync(cls._opened, path)
+
+    @classmethod
+    def _opened(cls, path: Path) -> "SQLite":
+        try:
+            make_private_directory(path.parent)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            database = cls(path)
+            _prepare(database._writer, path)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(
+                f"The database {path} cannot be used: {error}. Set LOOPIN_DATA_DIR to a directory "
+                "this user can write to."
+            ) from error
+        return database
+
+    async def fetch(self, sql: str, **params: Value) -> list[Row]:
+        """See `Database.fetch`."""
+        if sql.lstrip().startswith("SELECT"):
+            return await anyio.to_thread.run_sync(self._read, sql, params)
+        write = _Write(sql, params)
+        self._waiting.append(write)
+        try:
+            async with self._turn:
+                if write in self._waiting:
+                    writes, self._waiting = self._waiting, []
+                    with anyio.CancelScope(shield=True):
+                        await anyio.to_thread.run_sync(self._commit, writes)
+        finally:
+            if write in self._waiting:
+                self._waiting.remove(write)
+        if write.rows is None:
+            raise UnavailableError("The database cannot store this right now") from write.error
+        return write.rows
+
+    async def aclose(self) -> None:
+        """Release all connections."""
+        self._writer.close()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._readers.get_nowait().close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = _as_mapping
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
+
+    def _read(self, sql: str, params: Mapping[str, Value]) -> list[Row]:
+        try:
+            connection = self._readers.get_nowait()
+        except queue.Empty:
+            connection = self._connect()
+        try:
+            return connection.execute(sql, params).fetchall()
+        except sqlite3.Error as error:
+            raise UnavailableError("The database cannot be read right now") from error
+        finally:
+            self._readers.put(connection)
+
+    def _commit(self, writes: list[_Write]) -> None:
+        """Run the statements in one transaction; one that fails takes no other with it."""
+        connection = self._writer
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [_attempt(connection, write) for write in writes]
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for write in writes:
+                write.error = error
+            return
+        for write, result in zip(writes, results, strict=True):
+            if isinstance(result, sqlite3.Error):
+                write.error = result
+            else:
+                write.rows = result
+
+
+def _attempt(connection: sqlite3.Connection, write: _Write) -> list[Row] | sqlite3.Error:
+    """The rows, or the error of a statement that SQLite has undone by itself."""
+    try:
+        return connection.execute(write.sql, write.params).fetchall()
+    except sqlite3.Error as error:
+        if not connection.in_transaction:
+            raise
+        return error
+
+
+def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.executescript(SCHEMA.read_text(encoding="utf-8"))
+    connection.execute(
+        "INSERT INTO schema_version SELECT :version "
+        "WHERE NOT EXISTS (SELECT 1 FROM schema_version)",
+        {"version": SCHEMA_VERSION},
+    )
+    check_version(
+        connection.execute("SELECT version FROM schema_version").fetchone()["version"], str(path)
+    )
+
+
+def check_version(version: Value, database: str) -> None:
+    """Refuse a database that a newer loopin-mcp wrote.
+
+    Raises:
+        ConfigurationError: It is newer than this program.
+    """
+    if version != SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{database} has schema version {version}, and this loopin-mcp knows {SCHEMA_VERSION}: "
+            "update loopin-mcp."
+        )
+
+
+def make_private_directory(path: Path) -> None:
+    """Make a directory for this user alone; one that exists is left as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)

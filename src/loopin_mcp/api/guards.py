@@ -1,0 +1,88 @@
+"""Who may come in: the hosts that pages answer to, and the key that the API asks for."""
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_PUBLIC = ("/health", "/openapi.json")
+_PUBLIC_FOLDERS = ("/review/", "/static/")
+
+HostRule = Callable[[str], bool]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reachable from this machine alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_rule(listens_on: str, public_url: str) -> HostRule:
+    """Which names a browser may know this server by, against DNS rebinding.
+
+    On loopback: its names and the public one. Elsewhere also this machine's name and plain
+    addresses, which cannot be rebound.
+    """
+    names = _LOOPBACK_NAMES | {str(urlsplit(public_url).hostname), listens_on}
+    if is_loopback(listens_on):
+        return names.__contains__
+    names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    return lambda name: name in names or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Guard:
+    """Asks API calls for the key before their body is read, and browsers for a known host.
+
+    With the right key the host does not matter: a page that was rebound to here has no key.
+    """
+
+    def __init__(self, app: ASGIApp, *, api_key: str | None, knows_host: HostRule) -> None:
+        self._app = app
+        self._api_key = api_key
+        self._knows_host = knows_host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it with 401 or 421."""
+        headers = Headers(scope=scope)
+        path = scope["path"]
+        public = path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS)
+        keyed = self._api_key is not None and not public
+        if keyed and not self._has_key(headers):
+            answer = JSONResponse({"error": "Unauthorized"}, 401)
+            return await answer(scope, receive, send)
+        if not keyed and path != "/health" and not self._knows_host(_host(headers)):
+            answer = JSONResponse(
+                {"error": "This host name is not served here: set LOOPIN_BASE_URL to use it"}, 421
+            )
+            return await answer(scope, receive, send)
+        # Routes match the path as it was sent, so that an encoded slash stays inside its id.
+        raw_path = scope["raw_path"].decode("ascii", "replace")
+        return await self._app({**scope, "path": raw_path}, receive, send)
+
+    def _has_key(self, headers: Headers) -> bool:
+        shown = headers.get("x-api-key", "").encode()
+        return hmac.compare_digest(shown, (self._api_key or "").encode())
+
+
+def _host(headers: Headers) -> str:
+    """The host's name without its port, in lower case; empty where it cannot be read."""
+    try:
+        return (urlsplit("//" + headers.get("host", "")).hostname or "").lower()
+    except ValueError:
+        return ""

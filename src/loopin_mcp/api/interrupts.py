@@ -1,0 +1,101 @@
+"""The REST endpoints: each parses one model, calls one store method, returns one model."""
+
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import quote, unquote, urlencode
+
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from loopin_mcp.api.bodies import check, read_json
+from loopin_mcp.api.store import DEFAULT_PAGE, LARGEST_PAGE, Store
+from loopin_mcp.models import Decision, NewInterrupt, UserId, Wire
+
+Clock = Callable[[], int]
+
+
+class UserPath(Wire):
+    """The user whose interrupts are asked for."""
+
+    user_id: UserId
+
+
+class PageQuery(Wire):
+    """Which part of a list is asked for."""
+
+    limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = DEFAULT_PAGE
+    cursor: str | None = None
+
+
+class Interrupts:
+    """The endpoints over a store. `clock` gives epoch milliseconds.
+
+    `decided_by` is what the API knows about whoever decides here: the credential they showed.
+    """
+
+    def __init__(self, store: Store, clock: Clock, decided_by: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._decided_by = decided_by
+
+    async def create_interrupt(self, request: Request) -> Response:
+        """`POST /interrupts`."""
+        interrupt = await read_json(request, NewInterrupt)
+        return _json(await self._store.create_interrupt(interrupt, self._clock()), 201)
+
+    async def get_interrupt_status(self, request: Request) -> Response:
+        """`GET /interrupts/{interruptId}`."""
+        interrupt_id = interrupt_id_of(request)
+        return _json(await self._store.get_interrupt_status(interrupt_id, self._clock()))
+
+    async def list_pending_interrupts(self, request: Request) -> Response:
+        """`GET /interrupts/pending/{userId}`."""
+        user_id = _user_id_of(request)
+        query = check(PageQuery, dict(request.query_params))
+        page = await self._store.list_pending_interrupts(
+            user_id, self._clock(), limit=query.limit, cursor=query.cursor
+        )
+        headers = {}
+        if page.next_cursor:
+            next_query = urlencode({"limit": query.limit, "cursor": page.next_cursor})
+            path = f"/interrupts/pending/{quote(user_id, safe='')}"
+            headers["Link"] = f'<{self._store.public_url}{path}?{next_query}>; rel="next"'
+        return Response(
+            to_json(page.interrupts, by_alias=True), media_type="application/json", headers=headers
+        )
+
+    async def decide_interrupt(self, request: Request) -> Response:
+        """`POST /interrupts/{interruptId}/decide`."""
+        decision = await read_json(request, Decision)
+        return _json(
+            await self._store.decide_interrupt(
+                interrupt_id_of(request), decision, self._clock(), self._decided_by
+            )
+        )
+
+    async def cancel_interrupt(self, request: Request) -> Response:
+        """`DELETE /interrupts/{interruptId}`."""
+        interrupt_id = interrupt_id_of(request)
+        return _json(await self._store.cancel_interrupt(interrupt_id, self._clock()))
+
+    async def get_interrupt_analytics(self, request: Request) -> Response:
+        """`GET /analytics/{userId}`."""
+        user_id = _user_id_of(request)
+        return _json(await self._store.get_interrupt_analytics(user_id, self._clock()))
+
+
+def interrupt_id_of(request: Request) -> str:
+    """The id in the path, decoded."""
+    return unquote(request.path_params["interrupt_id"])
+
+
+def _user_id_of(request: Request) -> str:
+    return check(UserPath, {"userId": unquote(request.path_params["user_id"])}).user_id
+
+
+def _json(model: BaseModel, status: int = 200) -> Response:
+    return Response(
+        model.model_dump_json(by_alias=True), status_code=status, media_type="application/json"
+    )

@@ -1,0 +1,167 @@
+"""Serves the API on a socket of our own: opens the store, runs the app, yields its URL."""
+
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+
+from loopin_mcp.api.app import create_app
+from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.guards import host_rule, is_loopback
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings import Settings
+
+GRACE_S = 1
+BACKLOG = 2048
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one.
+
+    Raises:
+        OSError: The address cannot be had, above all because another program has it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let another program take the port away.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port a socket listens on."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
+async def open_database(url: str | None, data_dir: Path) -> Database:
+    """The database a URL names, or the SQLite file in the data directory.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
+    if url is None:
+        return await SQLite.open(data_dir / "loopin.db")
+    if url.startswith("sqlite:///"):
+        return await SQLite.open(Path(url.removeprefix("sqlite:///")))
+    if url.startswith(("postgresql://", "postgres://")):
+        # Imported where it is used, since psycopg comes with the extra `server` only.
+        from loopin_mcp.api.postgres import PostgreSQL
+
+        return await PostgreSQL.open(url)
+    raise ConfigurationError(
+        "DATABASE_URL must begin with sqlite:/// or postgresql://, such as "
+        "postgresql://loopin@db.example.com/loopin."
+    )
+
+
+@asynccontextmanager
+async def serving(
+    listener: socket.socket,
+    *,
+    database: Database,
+    api_key: str | None,
+    public_url: str | None = None,
+) -> AsyncIterator[str]:
+    """Serve the API on `listener` until the block ends, and close both it and the database.
+
+    Yields the address it serves on. Review links begin with `public_url`, or else with that.
+    """
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    public_url = public_url or url
+    app = create_app(
+        Store(database, public_url),
+        api_key=api_key,
+        port=port,
+        knows_host=host_rule(host, public_url),
+        clock=epoch_ms,
+    )
+    server = _server(app)
+    try:
+        await server.startup(sockets=[listener])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.main_loop)
+            try:
+                yield url
+            finally:
+                server.should_exit = True
+                with anyio.move_on_after(2 * GRACE_S, shield=True):
+                    await server.shutdown(sockets=[listener])
+    finally:
+        with anyio.CancelScope(shield=True):
+            await database.aclose()
+
+
+def _server(app: Starlette) -> uvicorn.Server:
+    """A uvicorn server that is started and stopped here: it takes no signals and logs no access.
+
+    Its own `serve` would replace the signal handlers of the process it is embedded in.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    return server
+
+
+def epoch_ms() -> int:
+    """The time now, in milliseconds since 1970 in UTC."""
+    return time.time_ns() // 1_000_000
+
+
+async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
+    """Serve the API by itself until cancelled; `say` tells the operator where.
+
+    Raises:
+        ConfigurationError: The settings cannot be used, or would let in everybody.
+    """
+    keyless = settings.api_key_secret is None
+    if keyless and not is_loopback(settings.host) and not insecure:
+        raise ConfigurationError(
+            f"HOST {settings.host} can be reached from other machines, and without a key "
+            "everybody there could list and decide: set API_KEY_SECRET. (--insecure serves all "
+            "the same.)"
+        )
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror or error}. "
+            "Set PORT or HOST to another."
+        ) from error
+    with listener:
+        database = await open_database(settings.database_url, settings.data_dir)
+        async with serving(
+            listener,
+            database=database,
+            api_key=settings.api_key_secret,
+            public_url=settings.public_url,
+        ) as url:
+            say(f"LoopIn API on {url}" + (" (no API_KEY_SECRET: no key asked)" if keyless else ""))
+            await anyio.sleep_forever()

@@ -1,0 +1,249 @@
+"""All SQL, and every change of state."""
+
+import base64
+import binascii
+import json
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from loopin_mcp.api.actions import action_type
+from loopin_mcp.api.database import Database, Row, Value
+from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError
+from loopin_mcp.models import (
+    ActionCount,
+    Analytics,
+    Cancelled,
+    Created,
+    Decided,
+    Decision,
+    Interrupt,
+    NewInterrupt,
+    PendingPage,
+)
+
+DEFAULT_PAGE = 50
+LARGEST_PAGE = 200
+TOP_ACTION_TYPES = 5
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# From expires_ms on every read says expired, whether or not a sweep has stored it.
+_STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
+_STILL_PENDING = "interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now"
+_INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {_STATUS} AS status,
+    created_ms, expires_ms, decided_ms, decided_by, reason, modified_params"""
+
+
+class Store:
+    """Interrupts in a database. `now` is epoch milliseconds; links begin with `public_url`."""
+
+    def __init__(self, database: Database, public_url: str) -> None:
+        self._database = database
+        self.public_url = public_url
+
+    async def create_interrupt(self, interrupt: NewInterrupt, now: int) -> Created:
+        """Store a new question under a fresh random id."""
+        interrupt_id = str(uuid.uuid4())
+        expires_ms = now + interrupt.expires_in * 1000
+        await self._database.fetch(
+            """
+            INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
+                urgency, status, created_ms, expires_ms, callback_url)
+            VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
+                :urgency, 'pending', :now, :expires_ms, :callback_url)
+            """,
+            interrupt_id=interrupt_id,
+            agent_id=interrupt.agent_id,
+            user_id=interrupt.user_id,
+            action=interrupt.action,
+            action_type=action_type(interrupt.action),
+            context=json.dumps(interrupt.context),
+            urgency=interrupt.urgency,
+            now=now,
+            expires_ms=expires_ms,
+            callback_url=interrupt.callback_url,
+        )
+        return Created(
+            interrupt_id=interrupt_id,
+            status="pending",
+            expires_at=_time(expires_ms),
+            review_url=self._review_url(interrupt_id),
+        )
+
+    async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
+        """The interrupt as it is at `now`.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        rows = await self._database.fetch(
+            f"SELECT {_INTERRUPT} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608
+            interrupt_id=interrupt_id,
+            now=now,
+        )
+        if not rows:
+            raise NotFoundError("Interrupt not found")
+        return self._interrupt(rows[0])
+
+    async def list_pending_interrupts(
+        self, user_id: str, now: int, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
+    ) -> PendingPage:
+        """One page of what waits for a user, newest first, from `cursor` on.
+
+        Raises:
+            InvalidRequestError: `cursor` is not one that an earlier page gave.
+        """
+        created_ms, last_id = _position(cursor) if cursor else (2**62, "")
+        rows = await self._database.fetch(
+            f"""
+            SELECT {_INTERRUPT} FROM interrupts
+            WHERE user_id = :user_id AND status = 'pending' AND expires_ms > :now
+                AND (created_ms, interrupt_id) < (:created_ms, :last_id)
+            ORDER BY created_ms DESC, interrupt_id DESC LIMIT :limit
+            """,  # noqa: S608
+            user_id=user_id,
+            now=now,
+            created_ms=created_ms,
+            last_id=last_id,
+            limit=limit + 1,
+        )
+        page = rows[:limit]
+        return PendingPage(
+            user_id=user_id,
+            count=len(page),
+            interrupts=tuple(self._interrupt(row) for row in page),
+            next_cursor=_cursor(page[-1]) if len(rows) > limit else None,
+        )
+
+    async def decide_interrupt(
+        self, interrupt_id: str, decision: Decision, now: int, decided_by: str
+    ) -> Decided:
+        """Record the first decision; of two at once exactly one wins.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            ConflictError: It is no longer pending; nothing was changed.
+        """
+        rows = await self._database.fetch(
+            f"""
+            UPDATE interrupts SET status = :status, decided_ms = :now, decided_by = :decided_by,
+                reason = :reason, modified_params = :modified_params,
+                callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN :now END
+            WHERE {_STILL_PENDING} RETURNING interrupt_id
+            """,  # noqa: S608
+            interrupt_id=interrupt_id,
+            status=decision.decision,
+            now=now,
+            decided_by=decided_by,
+            reason=decision.reason,
+            modified_params=_json(decision.modified_params),
+        )
+        if not rows:
+            status = (await self.get_interrupt_status(interrupt_id, now)).status
+            raise ConflictError(f"Interrupt is already {status}")
+        return Decided(
+            interrupt_id=interrupt_id,
+            status="resolved",
+            decision=decision.decision,
+            decided_at=_time(now),
+        )
+
+    async def cancel_interrupt(self, interrupt_id: str, now: int) -> Cancelled:
+        """Withdraw a question that is still pending.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            ConflictError: It is no longer pending; nothing was changed.
+        """
+        rows = await self._database.fetch(
+            f"UPDATE interrupts SET status = 'cancelled' WHERE {_STILL_PENDING} "  # noqa: S608
+            "RETURNING interrupt_id",
+            interrupt_id=interrupt_id,
+            now=now,
+        )
+        if not rows:
+            status = (await self.get_interrupt_status(interrupt_id, now)).status
+            raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
+        return Cancelled(interrupt_id=interrupt_id, status="cancelled")
+
+    async def get_interrupt_analytics(self, user_id: str, now: int) -> Analytics:
+        """One user's figures, all from one look at the database."""
+        groups = await self._database.fetch(
+            f"""
+            SELECT {_STATUS} AS status, urgency, action_type, COUNT(*) AS count,
+                SUM(decided_ms - created_ms) AS response_ms
+            FROM interrupts WHERE user_id = :user_id GROUP BY 1, urgency, action_type
+            """,  # noqa: S608
+            user_id=user_id,
+            now=now,
+        )
+        by_status = _tally(groups, "status")
+        decided = by_status.get("approved", 0) + by_status.get("rejected", 0)
+        response_ms = sum(_number(group["response_ms"]) for group in groups)
+        types = _tally(groups, "action_type")
+        top = sorted(types.items(), key=lambda item: (-item[1], item[0]))[:TOP_ACTION_TYPES]
+        return Analytics(
+            user_id=user_id,
+            total_interrupts=sum(by_status.values()),
+            approval_rate=by_status.get("approved", 0) / decided if decided else None,
+            avg_response_time_ms=response_ms / decided if decided else None,
+            by_status=by_status,
+            by_urgency=_tally(groups, "urgency"),
+            top_action_types=tuple(ActionCount(action=name, count=count) for name, count in top),
+        )
+
+    def _review_url(self, interrupt_id: Value) -> str:
+        return f"{self.public_url}/review/{interrupt_id}"
+
+    def _interrupt(self, row: Row) -> Interrupt:
+        decided_ms, modified_params = row["decided_ms"], row["modified_params"]
+        return Interrupt.model_validate(
+            {
+                **row,
+                "context": json.loads(str(row["context"])),
+                "created_at": _time(row["created_ms"]),
+                "expires_at": _time(row["expires_ms"]),
+                "review_url": self._review_url(row["interrupt_id"]),
+                "decision": row["status"] if decided_ms is not None else None,
+                "decided_at": _time(decided_ms) if decided_ms is not None else None,
+                "modified_params": modified_params and json.loads(str(modified_params)),
+            }
+        )
+
+
+def _time(epoch_ms: Value) -> datetime:
+    return _EPOCH + timedelta(milliseconds=_number(epoch_ms))
+
+
+def _number(value: Value) -> int:
+    """An integer column or sum; PostgreSQL sums BIGINTs to a decimal."""
+    return int(value or 0)
+
+
+def _json(value: Mapping[str, object] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _tally(groups: list[Row], column: str) -> dict[str, int]:
+    tally: Counter[str] = Counter()
+    for group in groups:
+        tally[str(group[column])] += _number(group["count"])
+    return dict(sorted(tally.items()))
+
+
+def _cursor(row: Row) -> str:
+    position = f"{row['created_ms']}:{row['interrupt_id']}"
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> tuple[int, str]:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        created_ms, _, last_id = text.partition(":")
+        return int(created_ms[:18]), last_id
+    except (ValueError, binascii.Error):
+        raise InvalidRequestError(
+            "cursor is not one that this API gave: start again without it"
+        ) from None

@@ -1,0 +1,105 @@
+"""The `loopin-mcp` command: without a subcommand it is the stdio MCP server."""
+
+import logging
+import os
+import signal
+import sys
+
+import anyio
+import click
+
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings import Settings
+from loopin_mcp.version import __version__
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="loopin-mcp")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Human approval gate for AI agents.
+
+    Without a command this is the MCP server that a host such as Claude Desktop or Cursor starts
+    and talks to over stdin and stdout. It is configured by environment variables, LOOPIN_API_URL
+    and LOOPIN_API_KEY above all; with no URL set it brings its own API. `loopin-mcp demo` shows
+    the whole loop.
+    """
+    _log_to_stderr()
+    if ctx.invoked_subcommand is None:
+        _serve_stdio()
+
+
+@main.command()
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="Serve without API_KEY_SECRET on an address that others can reach.",
+)
+def api(*, insecure: bool) -> None:
+    """Serve the LoopIn REST API and its review pages.
+
+    Settings are read from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
+    API_KEY_SECRET and DATABASE_URL (SQLite in the data directory).
+    """
+    from loopin_mcp.api.serving import serve_alone
+
+    try:
+        settings = Settings.load(os.environ)
+        # Ending like Ctrl-C lets the requests in flight be answered.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        anyio.run(lambda: serve_alone(settings, insecure=insecure, say=_say))
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        _say("Stopped.")
+
+
+@main.command()
+@click.option(
+    "--decide",
+    type=click.Choice(["approved", "rejected"]),
+    help="Play the human too: submit the review page's form with this decision.",
+)
+def demo(decide: str | None) -> None:
+    """Show the whole loop: an agent asks, you decide in the browser, the agent resumes."""
+    from loopin_mcp.demo import run_demo
+
+    try:
+        anyio.run(run_demo, decide, os.environ, _print)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _serve_stdio() -> None:
+    from loopin_mcp.server import create_server
+    from loopin_mcp.stdio import serve_stdio
+
+    if sys.stdin.isatty():
+        _say(
+            f"loopin-mcp {__version__}: an MCP server that waits for an MCP host on stdin. "
+            "Try `loopin-mcp demo`, or `loopin-mcp --help`."
+        )
+    # Reading stdin cannot be cancelled, so these signals end the process at once. Whatever was
+    # acknowledged is stored by then.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    settings: Settings | ConfigurationError
+    try:
+        settings = Settings.load(os.environ)
+    except ConfigurationError as error:
+        settings = error
+        logging.getLogger(__name__).error("%s", error)
+    anyio.run(serve_stdio, create_server(settings))
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "mcp", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _print(line: str) -> None:
+    click.echo(line)

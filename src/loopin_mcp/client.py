@@ -1,0 +1,326 @@
+"""LoopinClient: the six verbs over one private `_send`."""
+
+import random
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import TracebackType
+from typing import NamedTuple, Self
+from urllib.parse import quote, urlsplit
+
+import anyio
+import httpx
+from pydantic import BaseModel
+
+from loopin_mcp.answers import Answer
+from loopin_mcp.errors import (
+    InvalidRequestError,
+    LoopinError,
+    RateLimitedError,
+    UnavailableError,
+    UnreachableError,
+)
+from loopin_mcp.models import (
+    Analytics,
+    Cancelled,
+    Created,
+    Decided,
+    Decision,
+    Health,
+    Interrupt,
+    NewInterrupt,
+    PendingPage,
+)
+from loopin_mcp.settings import checked_base_url, checked_key
+
+CONNECT_TIMEOUT_S = 5.0
+LONGEST_BACKOFF_S = 8.0
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_UNSURE = (
+    " It is not known whether it took effect: look with list_pending_interrupts or "
+    "get_interrupt_status before you call again."
+)
+
+
+class Address(NamedTuple):
+    """Where the API is, and the key it wants."""
+
+    base_url: str
+    api_key: str | None = None
+
+
+Locate = Callable[[], Awaitable[Address]]
+
+
+class LoopinClient:
+    """A typed client of a LoopIn API, at one `base_url` or wherever `locate` says.
+
+    Use it as an async context manager, or call `aclose`. `timeout_s` is how long the API may
+    take to answer, `attempts` how often a request is sent where that is safe. `locate` is asked
+    before every attempt and may start the API. An `http` client that is passed in is used as it
+    is and left open.
+
+    Raises:
+        ConfigurationError: `base_url` or `api_key` cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "",
+        api_key: str | None = None,
+        *,
+        timeout_s: float = 10.0,
+        attempts: int = 3,
+        locate: Locate | None = None,
+        http: httpx.AsyncClient | None = None,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._locate = locate or _fixed(base_url, api_key)
+        self._timeout_s = timeout_s
+        self._attempts = attempts
+        self._sleep = sleep
+        self._http = http or httpx.AsyncClient(
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            # A proxy from the environment must not see what stays on this machine.
+            trust_env=locate is None and not _is_loopback(base_url),
+        )
+        self._owns_http = http is None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections this client opened."""
+        if self._owns_http:
+            await self._http.aclose()
+
+    async def create_interrupt(self, interrupt: NewInterrupt) -> Created:
+        """Put a question to a human; answers at once with the link to the review page."""
+        return (await self._send("POST", "interrupts", body=interrupt)).read(Created)
+
+    async def get_interrupt_status(self, interrupt_id: str, *, wait_s: float = 0) -> Interrupt:
+        """The interrupt as it is now, or as soon as it is settled within `wait_s` seconds."""
+        interrupt = await self._read_interrupt(interrupt_id)
+        with anyio.move_on_after(wait_s):
+            for delay_s in _polling_delays():
+                if not interrupt.is_pending:
+                    break
+                await self._sleep(delay_s)
+                interrupt = await self._read_interrupt(interrupt_id)
+        return interrupt
+
+    async def list_pending_interrupts(
+        self, user_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> PendingPage:
+        """One page of what waits for `user_id`, newest first (50 unless `limit` says, ≤ 200)."""
+        query = {"limit": str(limit) if limit else None, "cursor": cursor}
+        answer = await self._send(
+            "GET",
+            "interrupts/pending/" + _segment("userId", user_id),
+            query={name: value for name, value in query.items() if value},
+        )
+        interrupts = tuple(
+            interrupt
+            for interrupt in (item.as_of(answer.now) for item in answer.read(tuple[Interrupt, ...]))
+            if interrupt.is_pending
+        )
+        return PendingPage(
+            user_id=user_id,
+            count=len(interrupts),
+            interrupts=interrupts,
+            next_cursor=answer.next_cursor,
+        )
+
+    async def decide_interrupt(self, interrupt_id: str, decision: Decision) -> Decided:
+        """Record a human's decision.
+
+        Raises:
+            ConflictError: The interrupt is no longer pending; nothing was changed.
+        """
+        path = f"interrupts/{_segment('interruptId', interrupt_id)}/decide"
+        return (await self._send("POST", path, body=decision)).read(Decided)
+
+    async def cancel_interrupt(self, interrupt_id: str) -> Cancelled:
+        """Withdraw a question that is still pending.
+
+        Raises:
+            ConflictError: The interrupt is no longer pending; nothing was changed.
+        """
+        path = "interrupts/" + _segment("interruptId", interrupt_id)
+        return (await self._send("DELETE", path)).read(Cancelled)
+
+    async def get_interrupt_analytics(self, user_id: str) -> Analytics:
+        """The figures of one user's interrupts."""
+        answer = await self._send("GET", "analytics/" + _segment("userId", user_id))
+        return answer.read(Analytics)
+
+    async def get_health(self, challenge: str | None = None) -> Health:
+        """What answers at the address, with its proof for `challenge` if it holds a key."""
+        query = {"challenge": challenge} if challenge else {}
+        return (await self._send("GET", "health", query=query)).read(Health)
+
+    async def _read_interrupt(self, interrupt_id: str) -> Interrupt:
+        answer = await self._send("GET", "interrupts/" + _segment("interruptId", interrupt_id))
+        interrupt = answer.read(Interrupt)
+        if interrupt.interrupt_id != interrupt_id:
+            raise answer.not_loopin("another interrupt than the one asked for")
+        return interrupt.as_of(answer.now)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: BaseModel | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request, again where that is safe, and return its success.
+
+        A read is sent again on a lost connection, 429 and 502–504; a write only where no
+        connection was made, so that it cannot have arrived.
+        """
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return (await self._attempt(method, path, body, query or {})).success()
+            except (_NotConnectedError, _BrokenError, RateLimitedError, UnavailableError) as error:
+                delay_s = _delay_before_retry(error, method, attempt)
+                if delay_s is None or attempt == self._attempts:
+                    raise
+            await self._sleep(delay_s)
+        raise AssertionError("the last attempt answers or raises")  # pragma: no cover
+
+    async def _attempt(
+        self, method: str, path: str, body: BaseModel | None, query: Mapping[str, str]
+    ) -> Answer:
+        """Send one request once, bounded in time and size, and take in whatever comes back."""
+        address = await self._locate()
+        url = f"{address.base_url}/{path}"
+        request = self._http.build_request(
+            method,
+            url,
+            params=query or None,
+            headers=_headers(address.api_key, has_body=body is not None),
+            content=body.model_dump_json(by_alias=True) if body else None,
+            timeout=httpx.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S, pool=None),
+        )
+        unsure = "" if method == "GET" else _UNSURE
+        try:
+            with anyio.fail_after(self._timeout_s + CONNECT_TIMEOUT_S):
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+                try:
+                    content = await _read_bounded(response)
+                finally:
+                    await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _NotConnectedError(
+                f"No connection to the LoopIn API at {address.base_url}: {_reason(error)}. Check "
+                "that it runs there, and that LOOPIN_API_URL is right."
+            ) from error
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise UnreachableError(
+                f"The LoopIn API at {address.base_url} did not answer {method} /{path} within "
+                f"{self._timeout_s:g} s. Check that it is healthy, or raise LOOPIN_TIMEOUT."
+                + unsure
+            ) from error
+        except httpx.RequestError as error:
+            raise _BrokenError(
+                f"The LoopIn API at {address.base_url} broke off its answer to {method} /{path}: "
+                f"{_reason(error)}. Check the API and any proxy before it." + unsure
+            ) from error
+        return Answer(
+            f"{method} {url}", response.status_code, response.headers, content, address.api_key
+        )
+
+
+class _NotConnectedError(UnreachableError):
+    """The request cannot have arrived."""
+
+
+class _BrokenError(UnreachableError):
+    """The request may have arrived."""
+
+
+def _fixed(base_url: str, api_key: str | None) -> Locate:
+    address = Address(
+        checked_base_url("LOOPIN_API_URL", base_url),
+        api_key and checked_key("LOOPIN_API_KEY", api_key),
+    )
+
+    async def locate() -> Address:
+        return address
+
+    return locate
+
+
+def _is_loopback(base_url: str) -> bool:
+    return urlsplit(base_url).hostname in _LOOPBACK
+
+
+def _segment(name: str, value: str) -> str:
+    """One percent-encoded path segment, so that no id can lead to another resource."""
+    try:
+        segment = quote(value, safe="")
+    except UnicodeEncodeError:
+        raise InvalidRequestError(f"{name} holds a character that is not text.") from None
+    if segment in ("", ".", ".."):
+        raise InvalidRequestError(f"{name} must not be empty, '.' or '..'. Give the whole id.")
+    return segment
+
+
+def _headers(api_key: str | None, *, has_body: bool) -> dict[str, str]:
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    if api_key:
+        headers["X-API-Key"] = api_key
+    if has_body:
+        headers["Content-Type"] = "application/json"
+    return headers
+
+
+async def _read_bounded(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise httpx.DecodingError(
+                f"more than {MAX_ANSWER_BYTES} bytes", request=response.request
+            )
+    return bytes(content)
+
+
+def _reason(error: Exception) -> str:
+    """The most telling text in a chain of errors: the operating system's, if there is one."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+        link = link.__cause__ or link.__context__
+    return str(error) or type(error).__name__
+
+
+def _delay_before_retry(error: LoopinError, method: str, attempt: int) -> float | None:
+    """Seconds to wait before trying again, or None where that is of no use or not safe."""
+    if method != "GET" and not isinstance(error, _NotConnectedError):
+        return None
+    delay_s: float = random.uniform(0.5, 1) * 0.5 * 2**attempt  # noqa: S311 - jitter
+    if isinstance(error, RateLimitedError | UnavailableError):
+        if error.status == 500 or (error.retry_after_s or 0) > LONGEST_BACKOFF_S:
+            return None
+        delay_s = max(delay_s, error.retry_after_s or 0)
+    return delay_s
+
+
+def _polling_delays() -> Iterator[float]:
+    """Seconds between two looks: half a second at first, growing to five."""
+    delay_s = 0.5
+    while True:
+        yield delay_s
+        delay_s = min(delay_s * 1.5, 5.0)

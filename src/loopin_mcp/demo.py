@@ -1,0 +1,105 @@
+"""The demo: an MCP client that lets the real server ask a human, and waits for the answer."""
+
+import json
+import sys
+import urllib.parse
+import urllib.request
+import webbrowser
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from mcp import Client, StdioServerParameters
+from mcp_types import Implementation, TextContent
+
+from loopin_mcp.errors import LoopinError
+from loopin_mcp.version import __version__
+
+AGENT = "payment-agent"
+ACTION = "Pay invoice 2026-117 of Harbour Print Ltd: 4,200.00 EUR"
+CONTEXT = {
+    "payee": "Harbour Print Ltd",
+    "invoice": "2026-117",
+    "amount": 4200,
+    "currency": "EUR",
+    "due": "2026-12-01",
+    "why": "Brochures for the spring fair, delivered on 12 November",
+}
+WAIT_S = 10
+THINK_S = 1.0
+
+Say = Callable[[str], None]
+
+
+async def run_demo(decide: str | None, environment: Mapping[str, str], say: Say) -> None:
+    """Create an interrupt, wait for the decision and tell it; `decide` plays the human too.
+
+    Raises:
+        LoopinError: A tool refused.
+    """
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "loopin_mcp"], env=dict(environment)
+    )
+    say("Starting the MCP server, as an MCP host does.")
+    async with Client(server, client_info=Implementation(name=AGENT, version=__version__)) as mcp:
+        arguments = {"action": ACTION, "context": CONTEXT, "urgency": "high", "expiresIn": 600}
+        created = await _call(mcp, "create_interrupt", arguments)
+        say(f"The agent wants to: {ACTION}")
+        say(f"A human decides at: {created['reviewUrl']}")
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_be_human, created["reviewUrl"], decide, say)
+                status = await _wait(mcp, created["interruptId"], say)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await _cancel(mcp, created["interruptId"], say)
+            raise
+    say("The agent reads:")
+    say(json.dumps(status, indent=2, ensure_ascii=False))
+    say("The agent pays." if status["approved"] else "The agent does not pay.")
+
+
+async def _wait(mcp: Client, interrupt_id: str, say: Say) -> dict[str, Any]:
+    """Ask again until it is no longer pending, as an agent does."""
+    while True:
+        say("The agent waits for the decision (Ctrl-C withdraws the question) …")
+        status = await _call(
+            mcp, "get_interrupt_status", {"interruptId": interrupt_id, "waitSeconds": WAIT_S}
+        )
+        if status["status"] != "pending":
+            return status
+
+
+async def _be_human(review_url: str, decide: str | None, say: Say) -> None:
+    """Open the page for the human at this desktop, or decide on it in their place."""
+    if decide is None:
+        if await anyio.to_thread.run_sync(webbrowser.open, review_url):
+            say("The page was opened in your browser.")
+        return
+    await anyio.sleep(THINK_S)
+    say(f"The human decides: {decide}")
+    await anyio.to_thread.run_sync(_submit, review_url, decide)
+
+
+def _submit(review_url: str, decide: str) -> None:
+    """Send the page's form, past any proxy."""
+    form = urllib.parse.urlencode({"decision": decide, "reason": "Decided by the demo"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(review_url, form.encode(), timeout=10).close()
+
+
+async def _cancel(mcp: Client, interrupt_id: str, say: Say) -> None:
+    with anyio.move_on_after(2):
+        await _call(mcp, "cancel_interrupt", {"interruptId": interrupt_id})
+        say("The question was withdrawn.")
+
+
+async def _call(mcp: Client, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await mcp.call_tool(name, arguments)
+    if result.is_error:
+        raise LoopinError(
+            " ".join(part.text for part in result.content if isinstance(part, TextContent))
+        )
+    content: dict[str, Any] = result.structured_content
+    return content

@@ -1,0 +1,168 @@
+"""The embedded API: found at a sibling, or served here, and taken over when its owner goes."""
+
+import contextlib
+import hmac
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from loopin_mcp.api.database import make_private_directory
+from loopin_mcp.api.health import proof_of_key
+from loopin_mcp.api.serving import listen, open_database, port_of, serving
+from loopin_mcp.client import Address, Locate, LoopinClient
+from loopin_mcp.errors import ConfigurationError, LoopinError
+from loopin_mcp.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+PROBE_TIMEOUT_S = 2.0
+
+
+@asynccontextmanager
+async def embedded_api(settings: Settings) -> AsyncIterator[Locate]:
+    """Have an API on this machine for as long as the block lasts; nothing starts before `locate`.
+
+    All copies of this server on this account share one. The first to bind the port serves; the
+    others prove that what listens there holds the key of the same data directory, and use it.
+    When it is gone, whoever asks next binds the port. Where a stranger has the port, the same
+    is done with the port noted in the data directory, and at last with any free one.
+    """
+    async with anyio.create_task_group() as tasks:
+        copy = _Copy(settings, tasks)
+        try:
+            yield copy.locate
+        finally:
+            await copy.aclose()
+            tasks.cancel_scope.cancel()
+
+
+class _Copy:
+    """This copy's part in the shared API."""
+
+    def __init__(self, settings: Settings, tasks: anyio.abc.TaskGroup) -> None:
+        self._settings = settings
+        self._tasks = tasks
+        self._turn = anyio.Lock()
+        self._own: Address | None = None
+        self._probes: dict[int, LoopinClient] = {}
+
+    async def locate(self) -> Address:
+        """Where the API answers, after seeing to it that it does.
+
+        Raises:
+            ConfigurationError: The data directory cannot be used.
+        """
+        async with self._turn:
+            return self._own or await self._find_or_serve()
+
+    async def aclose(self) -> None:
+        """Close the connections to siblings."""
+        for probe in self._probes.values():
+            await probe.aclose()
+
+    async def _find_or_serve(self) -> Address:
+        api_key = await anyio.to_thread.run_sync(load_api_key, self._settings.data_dir)
+        note = self._settings.data_dir / "port"
+        for port in filter(None, (self._settings.port, _noted_port(note))):
+            if listener := _listen(port):
+                return await self._serve(listener, api_key)
+            if await self._is_sibling(port, api_key):
+                return Address(f"http://{LOOPBACK}:{port}", api_key)
+        listener = listen(LOOPBACK, 0)
+        note.write_text(str(port_of(listener)), encoding="ascii")
+        return await self._serve(listener, api_key)
+
+    async def _serve(self, listener: socket.socket, api_key: str) -> Address:
+        address: Address = await self._tasks.start(self._run, listener, api_key)
+        self._own = address
+        return address
+
+    async def _run(
+        self,
+        listener: socket.socket,
+        api_key: str,
+        *,
+        task_status: anyio.abc.TaskStatus[Address],
+    ) -> None:
+        """Serve until the process ends."""
+        with listener:
+            database = await open_database(None, self._settings.data_dir)
+            async with serving(
+                listener,
+                database=database,
+                api_key=api_key,
+                public_url=self._settings.public_url,
+            ) as url:
+                task_status.started(Address(url, api_key))
+                await anyio.sleep_forever()
+
+    async def _is_sibling(self, port: int, api_key: str) -> bool:
+        """Whether a holder of the key listens there; the key itself is not sent."""
+        probe = self._probes.setdefault(
+            port,
+            LoopinClient(f"http://{LOOPBACK}:{port}", timeout_s=PROBE_TIMEOUT_S, attempts=1),
+        )
+        challenge = secrets.token_hex(16)
+        try:
+            health = await probe.get_health(challenge)
+        except LoopinError:
+            return False
+        proof = proof_of_key(api_key, challenge, port)
+        return hmac.compare_digest(proof.encode(), (health.proof or "").encode())
+
+
+def load_api_key(data_dir: Path) -> str:
+    """The key in the data directory; made at first use, readable by this user alone.
+
+    Raises:
+        ConfigurationError: The directory or the file cannot be used.
+    """
+    path = data_dir / "api-key"
+    try:
+        if not path.exists():
+            make_private_directory(data_dir)
+            _write_once(path, secrets.token_urlsafe(32))
+        api_key = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"The data directory {data_dir} cannot be used: {error}. Set LOOPIN_DATA_DIR to a "
+            "directory this user can write to."
+        ) from error
+    if not api_key:
+        raise ConfigurationError(f"{path} is empty: delete it, and a new key is made.")
+    return api_key
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a whole file, or leave the one that another process has just written."""
+    descriptor, draft = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        Path(draft).unlink()
+
+
+def _listen(port: int) -> socket.socket | None:
+    try:
+        return listen(LOOPBACK, port)
+    except OSError:
+        return None
+
+
+def _noted_port(note: Path) -> int | None:
+    """The port that a copy took when a stranger had the usual one."""
+    try:
+        port = int(note.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return port if 0 < port < 65_536 else None

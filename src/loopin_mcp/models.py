@@ -1,0 +1,302 @@
+"""Every wire shape, and the named field types they and the tools are made of."""
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_serializer,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
+
+MAX_OBJECT_BYTES = 64 * 1024
+MAX_OBJECT_DEPTH = 32
+
+# At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
+_NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+
+def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    """Refuse an object too deep, too large or not representable in JSON, without recursion."""
+    todo: list[tuple[Any, int]] = [(value, 1)]
+    while todo:
+        item, depth = todo.pop()
+        if isinstance(item, dict | list | tuple):
+            if depth > MAX_OBJECT_DEPTH:
+                raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
+            children = item.values() if isinstance(item, dict) else item
+            todo.extend((child, depth + 1) for child in children)
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise ValueError("must hold finite numbers only")
+    try:
+        size = len(to_json(value))
+    except ValueError as error:
+        raise ValueError("must be representable as JSON in UTF-8") from error
+    if size > MAX_OBJECT_BYTES:
+        raise ValueError(f"must be at most {MAX_OBJECT_BYTES} bytes as JSON (is {size})")
+    return value
+
+
+def _whole_number(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    """Take 60.0 for 60, as JSON does not tell them apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(ord(character) <= 32 for character in value):
+        raise ValueError("must be an http or https URL with a host")
+    return value
+
+
+def _as_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def format_time(value: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and `Z`."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+AgentId = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=_NOT_BLANK, description="The agent that asks")
+]
+UserId = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=_NOT_BLANK, description="The human who is asked"),
+]
+Action = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2000,
+        pattern=_NOT_BLANK,
+        description="One sentence for the human: exactly what happens if approved",
+    ),
+]
+PlainObject = Annotated[dict[str, JsonValue], BeforeValidator(_plain_object)]
+Context = Annotated[
+    PlainObject,
+    Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
+]
+ModifiedParams = Annotated[
+    PlainObject, Field(description="Parameters the human changed; they replace the proposed ones")
+]
+Urgency = Literal["low", "medium", "high"]
+Verdict = Literal["approved", "rejected"]
+ExpiresIn = Annotated[
+    int,
+    BeforeValidator(_whole_number),
+    Field(strict=True, ge=1, le=2_592_000, description="Seconds until the question lapses"),
+]
+CallbackUrl = Annotated[
+    str,
+    AfterValidator(_web_address),
+    Field(max_length=2000, description="http(s) URL that is sent the outcome by POST"),
+]
+Reason = Annotated[str, Field(max_length=4000, description="Why, in the human's words")]
+InterruptId = Annotated[str, Field(description="Id that create_interrupt returned")]
+Status = Annotated[str, Field(description="pending, approved, rejected, expired or cancelled")]
+Timestamp = Annotated[
+    datetime,
+    AfterValidator(_as_utc),
+    PlainSerializer(format_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+class Wire(BaseModel):
+    """A frozen shape with camelCase names on the wire; what is None by default is left out."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = {
+            name
+            for field_name, field in type(self).model_fields.items()
+            if field.default is None
+            for name in (field_name, field.serialization_alias or field.alias)
+        }
+        return {
+            name: value
+            for name, value in serialize(self).items()
+            if value is not None or name not in optional
+        }
+
+
+class Request(Wire):
+    """What is sent: unknown fields are refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewInterrupt(Request):
+    """The question an agent puts to a human. `expires_in` is in seconds."""
+
+    agent_id: AgentId
+    user_id: UserId
+    action: Action
+    context: Context
+    urgency: Urgency = "medium"
+    expires_in: ExpiresIn = 3600
+    callback_url: CallbackUrl | None = None
+
+
+class Decision(Request):
+    """A human's answer."""
+
+    decision: Verdict
+    reason: Reason | None = None
+    modified_params: ModifiedParams | None = None
+
+
+class Created(Wire):
+    """The answer to a new interrupt: where the human decides, and until when."""
+
+    interrupt_id: InterruptId
+    status: Status
+    expires_at: Timestamp
+    review_url: str | None = Field(None, description="Link for the human: show it to them")
+
+
+class Interrupt(Wire):
+    """An interrupt as it is now; the decision's fields are there once it is decided.
+
+    Only the first three fields are certain: LoopIn 1.0 servers leave others out, and name the
+    id `id` in lists.
+    """
+
+    interrupt_id: InterruptId = Field(
+        validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
+    )
+    status: Status
+    action: str
+    agent_id: str | None = None
+    user_id: str | None = None
+    context: dict[str, JsonValue] | None = None
+    urgency: str | None = None
+    created_at: Timestamp | None = None
+    expires_at: Timestamp | None = None
+    review_url: str | None = None
+    decision: str | None = None
+    decided_at: Timestamp | None = None
+    reason: str | None = None
+    modified_params: dict[str, JsonValue] | None = None
+    decided_by: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a human may still decide."""
+        return self.status == "pending"
+
+    def as_of(self, now: datetime) -> Self:
+        """This interrupt with expiry applied to the moment, whether or not the server swept."""
+        if self.is_pending and self.expires_at is not None and self.expires_at <= now:
+            return self.model_copy(update={"status": "expired"})
+        return self
+
+
+class Decided(Wire):
+    """The receipt of a decision; its `status` is `resolved`."""
+
+    interrupt_id: InterruptId
+    status: str
+    decision: Verdict
+    decided_at: Timestamp | None = None
+
+
+class Cancelled(Wire):
+    """The receipt of a cancellation."""
+
+    interrupt_id: InterruptId
+    status: str
+
+
+class PendingPage(Wire):
+    """One page of what waits for a human, newest first; `next_cursor` leads to the next."""
+
+    user_id: str
+    count: int
+    interrupts: tuple[Interrupt, ...]
+    next_cursor: str | None = None
+
+
+class ActionCount(Wire):
+    """How often a type of action was asked for."""
+
+    action: str
+    count: int
+
+
+class Analytics(Wire):
+    """One user's figures; the rate and the average are null while nothing is decided."""
+
+    user_id: str
+    total_interrupts: int
+    approval_rate: float | None = Field(description="approved / (approved + rejected)")
+    avg_response_time_ms: float | None
+    by_status: dict[str, int]
+    by_urgency: dict[str, int]
+    top_action_types: tuple[ActionCount, ...]
+
+
+class Health(Wire):
+    """What answers at an address; `proof` shows that it holds a key (see `api.serving`)."""
+
+    status: str
+    service: str
+    version: str | None = None
+    proof: str | None = None
+
+
+_SAYINGS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be at most {max_length} characters",
+    "string_pattern_mismatch": "must not be blank and must not contain NUL",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "value_error": "{error}",
+}
+
+
+def faults(error: ValidationError) -> dict[str, str]:
+    """What is wrong, by the field's name as the wire spells it."""
+    found: dict[str, str] = {}
+    for fault in error.errors(include_url=False, include_input=False):
+        field = str(fault["loc"][0])[:100] if fault["loc"] else "the body"
+        saying = _SAYINGS.get(fault["type"])
+        found.setdefault(field, saying.format(**fault.get("ctx", {})) if saying else fault["msg"])
+    return found
+
+
+def explain(error: ValidationError) -> str:
+    """One sentence that names each field that does not fit, and why."""
+    return "; ".join(f"{field} {saying}" for field, saying in faults(error).items())

@@ -1,0 +1,87 @@
+"""Makes tools of functions: strict arguments, lean schemas, errors in plain words."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from loopin_mcp.errors import LoopinError
+from loopin_mcp.models import explain
+
+_LifespanT = TypeVar("_LifespanT")
+
+
+class PlainSpokenServer(MCPServer[_LifespanT]):
+    """An MCPServer whose tools explain a refusal in one or two sentences.
+
+    The SDK judges arguments before a tool runs and words that itself, so this is the one place
+    where every refusal passes. An argument that is null counts as left out.
+    """
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        context: Context[_LifespanT, Any] | None = None,
+    ) -> CallToolResult | InputRequiredResult:
+        """See `MCPServer.call_tool`."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        try:
+            return await super().call_tool(name, given, context)
+        except ToolError as error:
+            match error.__cause__:
+                case LoopinError() as cause:
+                    raise ToolError(str(cause)) from cause
+                case ValidationError() as cause:
+                    raise ToolError(f"{explain(cause)}. Mend that and call again.") from cause
+            raise
+
+
+def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) -> Tool:
+    """A tool whose arguments have their wire names, or the function's; others are refused."""
+    tool = Tool.from_function(function, title=title, annotations=hints)
+    arguments = _strict(tool.fn_metadata.arg_model)
+    schemas = {
+        "arg_model": arguments,
+        "output_schema": _lean(tool.fn_metadata.output_schema),
+    }
+    return tool.model_copy(
+        update={
+            "description": " ".join(tool.description.split()),
+            "parameters": _lean(arguments.model_json_schema(by_alias=True)),
+            "fn_metadata": tool.fn_metadata.model_copy(update=schemas),
+        }
+    )
+
+
+def _strict(arguments: type[ArgModelBase]) -> type[ArgModelBase]:
+    both_spellings = AliasGenerator(validation_alias=_spellings)
+    config = ConfigDict(extra="forbid", alias_generator=both_spellings)
+    return type(arguments.__name__, (arguments,), {"model_config": config, "__module__": __name__})
+
+
+def _spellings(name: str) -> AliasChoices:
+    return AliasChoices(to_camel(name), name)
+
+
+def _lean(schema: Any) -> Any:  # noqa: ANN401 - a JSON schema, or a part of one
+    """The schema without titles and without null for what is simply left out."""
+    if isinstance(schema, list):
+        return [_lean(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    lean = {name: _lean(part) for name, part in schema.items()}
+    if isinstance(lean.get("title"), str):
+        del lean["title"]
+    if lean.get("default", "unset") in (None, ""):
+        del lean["default"]
+        choices = [part for part in lean.pop("anyOf", []) if part != {"type": "null"}]
+        lean = {**lean, **(choices[0] if choices else {})}
+    return lean
