@@ -91,7 +91,8 @@ Action = Annotated[
         description="One sentence for the human: exactly what happens if approved",
     ),
 ]
-PlainObject = Annotated[dict[str, JsonValue], BeforeValidator(_plain_object)]
+JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
+PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
 Context = Annotated[
     PlainObject,
     Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
@@ -103,8 +104,8 @@ Urgency = Literal["low", "medium", "high"]
 Verdict = Literal["approved", "rejected"]
 ExpiresIn = Annotated[
     int,
-    BeforeValidator(_whole_number),
     Field(strict=True, ge=1, le=2_592_000, description="Seconds until the question lapses"),
+    BeforeValidator(_whole_number),
 ]
 CallbackUrl = Annotated[
     str,
@@ -180,12 +181,9 @@ class Created(Wire):
 
 
 class Interrupt(Wire):
-    """An interrupt as it is now; the decision's fields are there once it is decided.
+    """An interrupt as it is now, with the decision once there is one."""
 
-    Only the first three fields are certain: LoopIn 1.0 servers leave others out, and name the
-    id `id` in lists.
-    """
-
+    # LoopIn 1.0 servers name the id `id` in lists and leave out fields; these three are certain.
     interrupt_id: InterruptId = Field(
         validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
     )
@@ -193,7 +191,7 @@ class Interrupt(Wire):
     action: str
     agent_id: str | None = None
     user_id: str | None = None
-    context: dict[str, JsonValue] | None = None
+    context: JSONObject | None = None
     urgency: str | None = None
     created_at: Timestamp | None = None
     expires_at: Timestamp | None = None
@@ -201,7 +199,7 @@ class Interrupt(Wire):
     decision: str | None = None
     decided_at: Timestamp | None = None
     reason: str | None = None
-    modified_params: dict[str, JsonValue] | None = None
+    modified_params: JSONObject | None = None
     decided_by: str | None = None
 
     @property
@@ -233,7 +231,7 @@ class Cancelled(Wire):
 
 
 class PendingPage(Wire):
-    """One page of what waits for a human, newest first; `next_cursor` leads to the next."""
+    """One page of what waits for a human, newest first."""
 
     user_id: str
     count: int
@@ -249,7 +247,7 @@ class ActionCount(Wire):
 
 
 class Analytics(Wire):
-    """One user's figures; the rate and the average are null while nothing is decided."""
+    """One user's figures; rate and average are null while nothing is decided."""
 
     user_id: str
     total_interrupts: int

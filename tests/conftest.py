@@ -1,0 +1,111 @@
+"""Fixtures that more than one test file uses."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.store import Store
+from tests.support import KEY, PUBLIC_URL, Clock, api_client, missing
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The API runs on asyncio, as uvicorn does."""
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of our own, on a socket in a temporary directory."""
+    if sys.platform == "win32":
+        missing("PostgreSQL")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    path = os.pathsep.join([os.environ["PATH"], *map(str, found[-1:])])
+    initdb, pg_ctl = shutil.which("initdb", path=path), shutil.which("pg_ctl", path=path)
+    if initdb is None or pg_ctl is None:
+        missing("PostgreSQL")
+    # PostgreSQL refuses to run as root; its package made a user for it.
+    user = "postgres" if os.getuid() == 0 else None
+    with tempfile.TemporaryDirectory() as home:
+        if user:
+            shutil.chown(home, user)
+        data = f"{home}/data"
+        options = f"-k {home} -c listen_addresses='' -c fsync=off"
+        run = {"check": True, "stdout": subprocess.DEVNULL, "user": user, "cwd": home}
+        subprocess.run([initdb, "-D", data, "-U", "loopin", "-A", "trust"], **run)
+        subprocess.run(
+            [pg_ctl, "-D", data, "-w", "-o", options, "-l", f"{home}/log", "start"], **run
+        )
+        yield f"postgresql://loopin@/postgres?host={home}"
+        subprocess.run([pg_ctl, "-D", data, "-m", "immediate", "stop"], **run)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(
+    request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
+) -> AsyncIterator[Database]:
+    """An empty database of each kind there is."""
+    opened: Database
+    if request.param == "sqlite":
+        opened = await SQLite.open(tmp_path / "loopin.db")
+    else:
+        url = request.getfixturevalue("postgres_url")
+        psycopg = pytest.importorskip("psycopg")
+        from loopin_mcp.api.postgres import PostgreSQL
+
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute("DROP TABLE IF EXISTS interrupts, schema_version")
+        opened = await PostgreSQL.open(url)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    """A store on each database there is."""
+    return Store(database, PUBLIC_URL)
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Store]:
+    """A store where the kind of database does not matter."""
+    database = await SQLite.open(tmp_path / "loopin.db")
+    yield Store(database, PUBLIC_URL)
+    await database.aclose()
+
+
+@pytest.fixture
+async def api(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API with its key, past all sockets."""
+    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+        client.headers["X-API-Key"] = KEY
+        yield client
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Start `loopin-mcp api` as a process of its own, on a free port; gives its URL."""
+    from tests.support import ServedAPI
+
+    started: list[ServedAPI] = []
+
+    def start(**environment: str) -> str:
+        started.append(ServedAPI(tmp_path / "served", environment))
+        return started[-1].url
+
+    yield start
+    for served in started:
+        served.stop()

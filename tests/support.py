@@ -1,0 +1,94 @@
+"""What tests build with: a clock that stands still, sample data, servers in processes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx
+import pytest
+
+from loopin_mcp.api.app import create_app
+from loopin_mcp.api.guards import host_rule
+from loopin_mcp.api.store import Store
+from loopin_mcp.models import NewInterrupt
+
+PUBLIC_URL = "http://127.0.0.1:3002"
+KEY = "test-key-of-the-agents"
+PATIENCE_S = 5.0
+
+
+class Clock:
+    """A clock that stands still until a test moves it; gives epoch milliseconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_750_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += round(seconds * 1000)
+
+
+class ServedAPI:
+    """`loopin-mcp api` in a process of its own, on a free port."""
+
+    def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "loopin_mcp", "api"],
+            env=clean_environment(LOOPIN_DATA_DIR=str(data_dir), PORT="0") | environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        found = re.search(r"http://\S+", self.process.stderr.readline())
+        assert found is not None, self.process.stderr.read()
+        self.url = found[0]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.communicate(timeout=PATIENCE_S)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip for what this machine lacks; on CI nothing may be lacking."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and on CI nothing is skipped")
+    pytest.skip(f"{what} is not installed")
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This process's environment without the settings of loopin-mcp, and with these."""
+    settings = re.compile(r"LOOPIN_|PORT$|HOST$|API_KEY_SECRET$|DATABASE_URL$")
+    kept = {name: value for name, value in os.environ.items() if not settings.match(name)}
+    return kept | variables
+
+
+def api_client(
+    store: Store, clock: Clock, *, api_key: str | None = None, listens_on: str = "127.0.0.1"
+) -> httpx.AsyncClient:
+    """A client of the API app itself, past all sockets."""
+    app = create_app(
+        store,
+        api_key=api_key,
+        port=3002,
+        knows_host=host_rule(listens_on, PUBLIC_URL),
+        clock=clock,
+    )
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=PUBLIC_URL
+    )
+
+
+def new_interrupt(**changes: Any) -> NewInterrupt:  # noqa: ANN401 - any field
+    """A valid question; `changes` are its fields."""
+    fields: dict[str, Any] = {
+        "agent_id": "agent-1",
+        "user_id": "user-1",
+        "action": "Transfer $4,200 to vendor account ending in 9821",
+        "context": {"amount": 4200, "currency": "USD"},
+    }
+    return NewInterrupt(**fields | changes)
