@@ -3,20 +3,19 @@
 import anyio
 import pytest
 
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.store import Store
-from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError
-from loopin_mcp.models import (
-    ActionCount,
-    Analytics,
-    Cancelled,
-    Decided,
-    Decision,
-    Interrupt,
-    Verdict,
+from loopin_mcp.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    UnavailableError,
 )
+from loopin_mcp.models import ActionCount, Analytics, Decision, Interrupt, PendingPage, Verdict
 from tests.support import PUBLIC_URL, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved")
+REJECTED = Decision(decision="rejected", reason="Too much", modified_params={"amount": 1})
 
 
 async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) -> None:
@@ -40,3 +39,202 @@ async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) 
     )
     assert created.expires_at == read.expires_at
     assert created.review_url == read.review_url
+
+
+async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock())
+    pending = await store.get_interrupt_status(created.interrupt_id, clock())
+    clock.advance(1.5)
+
+    decided = await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), "somebody")
+
+    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    assert read == pending.model_copy(
+        update={
+            "status": "rejected",
+            "decision": "rejected",
+            "decided_at": decided.decided_at,
+            "decided_by": "somebody",
+            "reason": "Too much",
+            "modified_params": {"amount": 1},
+        }
+    )
+    assert decided.model_dump(by_alias=True) == {
+        "interruptId": created.interrupt_id,
+        "status": "resolved",
+        "decision": "rejected",
+        "decidedAt": "2025-06-15T15:06:41.500Z",
+    }
+
+
+async def test_second_decision_is_refused_and_first_stands(store: Store, clock: Clock) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock())
+    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "first")
+    stands = await store.get_interrupt_status(created.interrupt_id, clock())
+
+    with pytest.raises(ConflictError, match="^Interrupt is already approved$"):
+        await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), "second")
+
+    assert await store.get_interrupt_status(created.interrupt_id, clock()) == stands
+
+
+async def test_of_many_decisions_at_once_exactly_one_wins(store: Store, clock: Clock) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock())
+    won: list[str] = []
+    lost: list[str] = []
+
+    async def decide(name: str, verdict: Verdict) -> None:
+        try:
+            decision = Decision(decision=verdict)
+            await store.decide_interrupt(created.interrupt_id, decision, clock(), name)
+            won.append(name)
+        except ConflictError:
+            lost.append(name)
+
+    async with anyio.create_task_group() as reviewers:
+        for number in range(20):
+            reviewers.start_soon(decide, f"r{number}", ("approved", "rejected")[number % 2])
+
+    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    assert (len(won), len(lost)) == (1, 19)
+    assert read.decided_by == won[0]
+
+
+async def test_expiry_holds_to_the_moment(store: Store, clock: Clock) -> None:
+    created = await store.create_interrupt(new_interrupt(expires_in=10), clock())
+    clock.advance(9.999)
+    before = await store.get_interrupt_status(created.interrupt_id, clock())
+    clock.advance(0.001)
+
+    after = await store.get_interrupt_status(created.interrupt_id, clock())
+
+    assert (before.status, after.status) == ("pending", "expired")
+    with pytest.raises(ConflictError, match="^Interrupt is already expired$"):
+        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "late")
+    with pytest.raises(ConflictError, match="with status: expired$"):
+        await store.cancel_interrupt(created.interrupt_id, clock())
+    assert (await store.list_pending_interrupts("user-1", clock())).count == 0
+
+
+async def test_cancelled_interrupt_cannot_be_decided_or_cancelled_again(
+    store: Store, clock: Clock
+) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock())
+
+    cancelled = await store.cancel_interrupt(created.interrupt_id, clock())
+
+    assert cancelled.status == "cancelled"
+    with pytest.raises(ConflictError, match="^Interrupt is already cancelled$"):
+        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "late")
+    with pytest.raises(ConflictError, match="^Cannot cancel an interrupt with status: cancelled$"):
+        await store.cancel_interrupt(created.interrupt_id, clock())
+
+
+async def test_unknown_id_is_not_found(store: Store, clock: Clock) -> None:
+    with pytest.raises(NotFoundError):
+        await store.get_interrupt_status("nobody", clock())
+    with pytest.raises(NotFoundError):
+        await store.decide_interrupt("nobody", APPROVED, clock(), "somebody")
+    with pytest.raises(NotFoundError):
+        await store.cancel_interrupt("nobody", clock())
+
+
+async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
+    store: Store, clock: Clock
+) -> None:
+    ids = []
+    for number in range(7):
+        # Some share a millisecond, so that the id has to break the tie.
+        clock.advance(0.001 * (number % 2))
+        ids.append((await store.create_interrupt(new_interrupt(), clock())).interrupt_id)
+        await store.create_interrupt(new_interrupt(user_id="user-2"), clock())
+    await store.decide_interrupt(ids[3], APPROVED, clock(), "somebody")
+
+    pages: list[PendingPage] = []
+    cursor = None
+    while not pages or cursor:
+        pages.append(await store.list_pending_interrupts("user-1", clock(), limit=4, cursor=cursor))
+        cursor = pages[-1].next_cursor
+
+    listed = [item for page in pages for item in page.interrupts]
+    assert [page.count for page in pages] == [4, 2]
+    assert {item.interrupt_id for item in listed} == set(ids) - {ids[3]}
+    keys = [(item.created_at, item.interrupt_id) for item in listed]
+    assert keys == sorted(keys, reverse=True)
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "Zm9v", "é", "-", "OmFiYw"])
+async def test_foreign_cursor_is_refused_by_name(store: Store, clock: Clock, cursor: str) -> None:
+    with pytest.raises(InvalidRequestError, match="^cursor is not one"):
+        await store.list_pending_interrupts("user-1", clock(), cursor=cursor)
+
+
+async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None:
+    assert await store.get_interrupt_analytics("nobody", clock()) == Analytics(
+        user_id="nobody",
+        total_interrupts=0,
+        approval_rate=None,
+        avg_response_time_ms=None,
+        by_status={},
+        by_urgency={},
+        top_action_types=(),
+    )
+
+
+async def test_analytics_count_one_user_and_group_actions_by_type(
+    store: Store, clock: Clock
+) -> None:
+    actions = ["Pay $1", "Pay €2,000", "__proto__", "constructor", "b", "a", "Pay 3 USD"]
+    ids = [
+        (await store.create_interrupt(new_interrupt(action=action), clock())).interrupt_id
+        for action in actions
+    ]
+    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), clock())
+    await store.create_interrupt(new_interrupt(user_id="user-2"), clock())
+    clock.advance(2)
+    await store.decide_interrupt(ids[0], APPROVED, clock(), "somebody")
+    clock.advance(2)
+    await store.decide_interrupt(ids[1], APPROVED, clock(), "somebody")
+    await store.decide_interrupt(ids[2], REJECTED, clock(), "somebody")
+    await store.cancel_interrupt(ids[3], clock())
+
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+
+    assert analytics == Analytics(
+        user_id="user-1",
+        total_interrupts=8,
+        approval_rate=2 / 3,
+        avg_response_time_ms=10_000 / 3,
+        by_status={"approved": 2, "cancelled": 1, "expired": 1, "pending": 3, "rejected": 1},
+        by_urgency={"high": 1, "medium": 7},
+        top_action_types=(
+            ActionCount(action="Pay <amount>", count=3),
+            ActionCount(action="Transfer <amount> to vendor account ending in <number>", count=1),
+            ActionCount(action="__proto__", count=1),
+            ActionCount(action="a", count=1),
+            ActionCount(action="b", count=1),
+        ),
+    )
+
+
+async def test_failed_statement_takes_no_other_with_it(database: Database) -> None:
+    failures: list[str] = []
+
+    async def write(version: int) -> None:
+        try:
+            await database.fetch("INSERT INTO schema_version VALUES (:version)", version=version)
+        except UnavailableError as error:
+            failures.append(str(error))
+
+    async with anyio.create_task_group() as writers:
+        for version in (1, 7, 8, 7, 9):
+            writers.start_soon(write, version)
+
+    rows = await database.fetch("SELECT version FROM schema_version ORDER BY version")
+    assert [row["version"] for row in rows] == [1, 7, 8, 9]
+    assert len(failures) == 2
+
+
+async def test_unreadable_statement_says_the_database_is_unavailable(database: Database) -> None:
+    with pytest.raises(UnavailableError):
+        await database.fetch("SELECT nothing FROM nowhere")

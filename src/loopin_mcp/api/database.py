@@ -57,28 +57,31 @@ class SQLite:
     Reads run side by side; writes that arrive together share one commit.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_timeout_s: float) -> None:
         self._path = path
+        self._busy_timeout_s = busy_timeout_s
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._writer = self._connect()
         self._waiting: list[_Write] = []
         self._turn = anyio.Lock()
 
     @classmethod
-    async def open(cls, path: Path) -> "SQLite":
+    async def open(cls, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "SQLite":
         """Open the file, or make it with its tables, readable by this user alone.
+
+        `busy_timeout_s` is how long a statement waits for another process.
 
         Raises:
             ConfigurationError: It cannot be opened, or a newer program wrote it.
         """
-        return await anyio.to_thread.run_sync(cls._opened, path)
+        return await anyio.to_thread.run_sync(cls._opened, path, busy_timeout_s)
 
     @classmethod
-    def _opened(cls, path: Path) -> "SQLite":
+    def _opened(cls, path: Path, busy_timeout_s: float) -> "SQLite":
         try:
             make_private_directory(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            database = cls(path)
+            database = cls(path, busy_timeout_s)
             _prepare(database._writer, path)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
@@ -115,7 +118,7 @@ class SQLite:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = _as_mapping
         connection.execute("PRAGMA journal_mode=WAL")

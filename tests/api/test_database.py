@@ -1,0 +1,185 @@
+"""SQLite files as they are: shared, durable, private."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
+from loopin_mcp.models import Decision
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+
+OPEN = """
+import anyio, sys
+from pathlib import Path
+from loopin_mcp.api.database import SQLite
+async def main():
+    await SQLite.open(Path(sys.argv[1]))
+anyio.run(main)
+"""
+WRITE_UNTIL_KILLED = """
+import anyio, sys, time
+from pathlib import Path
+from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.store import Store
+from tests.support import new_interrupt
+async def main():
+    store = Store(await SQLite.open(Path(sys.argv[1])), "http://127.0.0.1:3002")
+    async def write():
+        while True:
+            created = await store.create_interrupt(new_interrupt(), 1_750_000_000_000)
+            sys.stdout.write(created.interrupt_id + chr(10))
+            sys.stdout.flush()
+    async with anyio.create_task_group() as writers:
+        for _ in range(5):
+            writers.start_soon(write)
+anyio.run(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+async def test_file_and_directory_are_private(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "data" / "loopin.db"
+    before = os.umask(0)
+    try:
+        database = await SQLite.open(path)
+        await database.fetch("SELECT 1")
+    finally:
+        os.umask(before)
+
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    await database.aclose()
+
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert modes["loopin.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
+async def test_newer_database_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "newer.db"
+    newer = await SQLite.open(path)
+    await newer.fetch("UPDATE schema_version SET version = 99")
+    await newer.aclose()
+
+    with pytest.raises(ConfigurationError, match=r"newer\.db has schema version 99.*update"):
+        await SQLite.open(path)
+
+
+@pytest.mark.parametrize("made", ["a file in place of the directory", "no database"])
+async def test_unusable_file_is_named_with_the_remedy(tmp_path: Path, made: str) -> None:
+    path = tmp_path / "data" / "loopin.db"
+    if made == "no database":
+        path.parent.mkdir()
+        path.write_bytes(b"this is not SQLite " * 100)
+    else:
+        path.parent.write_text("in the way")
+
+    with pytest.raises(ConfigurationError, match=r"loopin\.db cannot be used: .*LOOPIN_DATA_DIR"):
+        await SQLite.open(path)
+
+
+async def test_lost_lock_is_reported_and_the_next_write_succeeds(tmp_path: Path) -> None:
+    path = tmp_path / "loopin.db"
+    database = await SQLite.open(path, busy_timeout_s=0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    insert = "INSERT INTO schema_version VALUES (:version)"
+
+    with pytest.raises(UnavailableError):
+        await database.fetch(insert, version=2)
+    other.execute("ROLLBACK")
+    other.close()
+    await database.fetch(insert, version=3)
+
+    rows = await database.fetch("SELECT version FROM schema_version ORDER BY version")
+    await database.aclose()
+    assert [row["version"] for row in rows] == [1, 3]
+
+
+async def test_many_processes_can_open_a_new_file_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "new" / "loopin.db")]
+    copies = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(6)]
+
+    outcomes = [(copy.communicate(timeout=30)[1], copy.returncode) for copy in copies]
+
+    assert outcomes == [(b"", 0)] * 6
+
+
+async def test_two_stores_on_one_file_agree_on_a_single_winner(
+    tmp_path: Path, clock: Clock
+) -> None:
+    databases = [await SQLite.open(tmp_path / "loopin.db") for _ in range(2)]
+    stores = [Store(database, PUBLIC_URL) for database in databases]
+    created = await stores[0].create_interrupt(new_interrupt(), clock())
+    won: list[str] = []
+    lost: list[str] = []
+
+    async def decide(number: int) -> None:
+        try:
+            await stores[number % 2].decide_interrupt(
+                created.interrupt_id, Decision(decision="approved"), clock(), f"r{number}"
+            )
+            won.append(f"r{number}")
+        except ConflictError:
+            lost.append(f"r{number}")
+
+    async with anyio.create_task_group() as reviewers:
+        for number in range(10):
+            reviewers.start_soon(decide, number)
+
+    seen = {
+        (await store.get_interrupt_status(created.interrupt_id, clock())).decided_by
+        for store in stores
+    }
+    for database in databases:
+        await database.aclose()
+    assert seen == set(won)
+    assert (len(won), len(lost)) == (1, 9)
+
+
+async def test_cancelled_write_leaves_the_database_usable(tmp_path: Path) -> None:
+    database = await SQLite.open(tmp_path / "loopin.db")
+    insert = "INSERT INTO schema_version VALUES (:version)"
+
+    async with anyio.create_task_group() as writers:
+        for version in range(2, 30):
+            writers.start_soon(lambda v: database.fetch(insert, version=v), version)
+        await anyio.lowlevel.checkpoint()
+        writers.cancel_scope.cancel()
+    await database.fetch(insert, version=99)
+
+    rows = await database.fetch("SELECT version FROM schema_version WHERE version = 99")
+    await database.aclose()
+    assert len(rows) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+async def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "loopin.db"
+    acknowledged: list[str] = []
+    for lines in (1, 20, 50):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITE_UNTIL_KILLED, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        acknowledged += [writer.stdout.readline().strip() for _ in range(lines)]
+        writer.send_signal(signal.SIGKILL)
+        rest, _ = writer.communicate(timeout=PATIENCE_S)
+        # The last line may be cut short by the kill.
+        acknowledged += [line for line in rest.splitlines() if len(line) == 36]
+
+    database = await SQLite.open(path)
+    store = Store(database, PUBLIC_URL)
+    found = [await store.get_interrupt_status(id_, clock()) for id_ in acknowledged]
+    await database.aclose()
+
+    assert len(acknowledged) >= 71
+    assert {item.status for item in found} == {"pending"}
