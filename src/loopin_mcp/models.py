@@ -109,8 +109,8 @@ ExpiresIn = Annotated[
 ]
 CallbackUrl = Annotated[
     str,
-    AfterValidator(_web_address),
     Field(max_length=2000, description="http(s) URL that is sent the outcome by POST"),
+    AfterValidator(_web_address),
 ]
 Reason = Annotated[str, Field(max_length=4000, description="Why, in the human's words")]
 InterruptId = Annotated[str, Field(description="Id that create_interrupt returned")]
