@@ -290,6 +290,8 @@ def faults(error: ValidationError) -> dict[str, str]:
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False, include_input=False):
         field = str(fault["loc"][0])[:100] if fault["loc"] else "the body"
+        if "_" in field and fault["type"] != "extra_forbidden":
+            field = to_camel(field)
         saying = _SAYINGS.get(fault["type"])
         found.setdefault(field, saying.format(**fault.get("ctx", {})) if saying else fault["msg"])
     return found
