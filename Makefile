@@ -1,0 +1,39 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer: both set up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## See the whole loop; DECIDE=approved or rejected plays the human too
+	$(BIN)/loopin-mcp demo $(if $(DECIDE),--decide $(DECIDE))
+
+test: $(READY)  ## Run all tests
+	$(BIN)/pytest
+
+check: $(READY)  ## Lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(READY)  ## Mend what the linter can, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove .venv and all caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist
+
+# uv installs faster where it is there; pip does where it is not, or where uv cannot.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "loopin-mcp needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another one, such as: make $(or $(MAKECMDGOALS),test) PYTHON=python3.12" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	{ command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python -e '.[dev]'; } || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
