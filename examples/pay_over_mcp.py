@@ -1,0 +1,60 @@
+"""The same agent as an MCP client: it starts loopin-mcp over stdio and calls its tools.
+
+    python examples/pay_over_mcp.py
+
+The server reads its settings from the environment. Without any it brings its own API, so there
+is nothing else to start; with LOOPIN_API_URL and LOOPIN_API_KEY it uses the API named there.
+"""
+
+import os
+import sys
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp_types import Implementation
+
+PAYMENT = {"payee": "Harbour Print Ltd", "invoice": "2026-117", "amount": 4200, "currency": "EUR"}
+
+
+async def main() -> None:
+    """Ask, wait, and pay only if a human approved."""
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "loopin_mcp"], env=dict(os.environ)
+    )
+    agent = Implementation(name="payment-agent", version="1.0")
+    async with Client(server, client_info=agent) as loopin:
+        question = {
+            "action": "Pay invoice 2026-117 of Harbour Print Ltd: 4,200.00 EUR",
+            "context": PAYMENT,
+            "urgency": "high",
+            "expiresIn": 600,
+        }
+        created = await call(loopin, "create_interrupt", question)
+        print(f"Decide at {created['reviewUrl']}")
+        wait = {"interruptId": created["interruptId"], "waitSeconds": 45}
+        answer = await call(loopin, "get_interrupt_status", wait)
+        while answer["status"] == "pending":
+            answer = await call(loopin, "get_interrupt_status", wait)
+    if answer["approved"]:
+        # What the human changed replaces what was proposed.
+        pay(PAYMENT | answer.get("modifiedParams", {}))
+    else:
+        print(f"Not paid, {answer['status']}: {answer.get('reason', 'no reason given')}")
+
+
+async def call(loopin: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Call a tool; what it refuses ends the program."""
+    result = await loopin.call_tool(tool, arguments)
+    if result.is_error:
+        sys.exit(f"{tool} failed: {result.content}")
+    content: dict[str, Any] = result.structured_content
+    return content
+
+
+def pay(payment: dict[str, Any]) -> None:
+    """Stand in for the real payment."""
+    print(f"Paid {payment['amount']} {payment['currency']} to {payment['payee']}")
+
+
+anyio.run(main)

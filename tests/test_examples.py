@@ -1,0 +1,105 @@
+"""Every example, run as its reader would run it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+from anyio.streams.text import TextReceiveStream
+
+from loopin_mcp import Decision, LoopinClient
+from tests.support import KEY, clean_environment, new_interrupt
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PATIENCE_S = 30
+USER = "accounting"
+
+
+async def run_agent(script: list[str], api_url: str, decision: Decision) -> str:
+    """All that an agent prints when a human decides so on the interrupt it creates."""
+    environment = clean_environment(
+        LOOPIN_API_URL=api_url, LOOPIN_API_KEY=KEY, LOOPIN_USER_ID=USER, PYTHONUNBUFFERED="1"
+    )
+    command = [sys.executable, "-W", "error", *script]
+    with anyio.fail_after(PATIENCE_S):
+        async with await anyio.open_process(command, env=environment, stderr=None) as agent:
+            assert agent.stdout is not None
+            printed, review_url = "", None
+            async for text in TextReceiveStream(agent.stdout):
+                printed += text
+                if review_url is None and (review_url := re.search(r"/review/(\S+)\n", printed)):
+                    async with LoopinClient(api_url, KEY) as human:
+                        await human.decide_interrupt(review_url[1], decision)
+            assert await agent.wait() == 0
+    return printed
+
+
+def run_reviewer(api_url: str, typed: str) -> str:
+    """All that the reviewer's script prints."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / "review.py"), USER],
+        env=clean_environment(LOOPIN_API_URL=api_url, LOOPIN_API_KEY=KEY),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("example", ["pay_with_approval.py", "pay_over_mcp.py"])
+@pytest.mark.parametrize(
+    ("decision", "outcome"),
+    [
+        (
+            Decision(decision="approved", modified_params={"amount": 400}),
+            "Paid 400 EUR to Harbour Print Ltd\n",
+        ),
+        (
+            Decision(decision="rejected", reason="Paid last week"),
+            "Not paid, rejected: Paid last week\n",
+        ),
+    ],
+    ids=["approved with a change", "rejected"],
+)
+async def test_agent_does_what_the_human_decided(
+    example: str, decision: Decision, outcome: str, serve: Callable[..., str]
+) -> None:
+    api_url = serve(API_KEY_SECRET=KEY)
+
+    printed = await run_agent([str(EXAMPLES / example)], api_url, decision)
+
+    assert printed.splitlines(keepends=True)[1:] == [outcome]
+
+
+async def test_reviewer_approves_rejects_and_leaves_for_later(serve: Callable[..., str]) -> None:
+    api_url = serve(API_KEY_SECRET=KEY)
+    async with LoopinClient(api_url, KEY) as agent:
+        ids = [
+            (await agent.create_interrupt(new_interrupt(user_id=USER))).interrupt_id
+            for _ in range(3)
+        ]
+
+        printed = await anyio.to_thread.run_sync(run_reviewer, api_url, "a\nr\nToo dear\n\n")
+
+        outcomes = [await agent.get_interrupt_status(interrupt_id) for interrupt_id in ids]
+    assert printed.startswith("3 to decide\n")
+    assert sorted((outcome.status, outcome.reason or "") for outcome in outcomes) == [
+        ("approved", ""),
+        ("pending", ""),
+        ("rejected", "Too dear"),
+    ]
+
+
+async def test_reviewer_sees_hidden_characters_as_escapes(serve: Callable[..., str]) -> None:
+    api_url = serve(API_KEY_SECRET=KEY)
+    async with LoopinClient(api_url, KEY) as agent:
+        await agent.create_interrupt(new_interrupt(user_id=USER, action="Pay \x1b[2J\u202e1 EUR"))
+
+    printed = await anyio.to_thread.run_sync(run_reviewer, api_url, "\n")
+
+    assert r"Pay \u001b[2J\u202e1 EUR" in printed
