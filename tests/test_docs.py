@@ -1,0 +1,214 @@
+"""The documentation against the code: tables, links, snippets and commands."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import anyio
+import pytest
+from click.testing import CliRunner
+from mcp import Client, StdioServerParameters
+
+from loopin_mcp import Decision
+from loopin_mcp.api.openapi import openapi_document
+from loopin_mcp.cli import main
+from loopin_mcp.server import TOOLS
+from loopin_mcp.settings import Settings
+from tests.support import KEY, clean_environment, missing
+from tests.test_examples import run_agent
+
+PROJECT = Path(__file__).parents[1]
+PAGES = {
+    str(path.relative_to(PROJECT)): path.read_text(encoding="utf-8")
+    for path in sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+}
+README = PAGES["README.md"]
+EXAMPLE_CONFIG = json.loads((PROJECT / "claude_desktop_config.example.json").read_text("utf-8"))
+START_TIMEOUT_S = 30
+
+every_page = pytest.mark.parametrize("name", PAGES)
+
+
+def table(page: str, first_column: str) -> list[list[str]]:
+    """The rows of the table whose first heading is this."""
+    found = re.search(rf"^\| {first_column} \|.*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    assert found, f"no table of {first_column}"
+    return [line.strip("| ").split(" | ") for line in found[1].splitlines()]
+
+
+def snippets(page: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def code(page: str) -> str:
+    """What a reader may type: the shell blocks and the code spans, one a line."""
+    prose = re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
+    return "\n".join([*snippets(page, "sh"), *re.findall(r"`([^`\n]+)`", prose)])
+
+
+def anchors(page: str) -> set[str]:
+    """The fragments that lead to a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_tool_table_lists_every_tool_with_its_arguments() -> None:
+    documented = {
+        name.strip("`"): re.findall(r"`(\w+)`(\*?)", arguments)
+        for name, _, arguments in table(README, "Tool")
+    }
+
+    assert documented == {
+        name: [
+            (argument, "*" if argument in tool.parameters.get("required", []) else "")
+            for argument in tool.parameters["properties"]
+        ]
+        for name, tool in TOOLS.items()
+    }
+
+
+def test_settings_table_is_what_the_settings_say() -> None:
+    def default(value: Any, shown: str) -> str:  # noqa: ANN401 - a setting of any type
+        if shown or value is None:
+            return shown or "none"
+        return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+    assert table(README, "Variable") == [
+        [f"`{meta['variable']}`", meta["meaning"], default(setting.default, meta["shown"])]
+        for setting in fields(Settings)
+        for meta in [setting.metadata]
+    ]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
+def test_table_of_calls_is_what_the_api_serves(name: str) -> None:
+    documented = {row[0].strip("`") for row in table(PAGES[name], "Call")}
+
+    assert documented == {
+        f"{method.upper()} {path}"
+        for path, calls in openapi_document()["paths"].items()
+        for method in calls
+    }
+
+
+@every_page
+def test_variables_that_are_mentioned_exist(name: str) -> None:
+    mentioned = set(re.findall(r"\b(?:LOOPIN_[A-Z_]+|API_KEY\w+|DATABASE_\w+)", PAGES[name]))
+
+    assert mentioned <= {setting.metadata["variable"] for setting in fields(Settings)}
+
+
+@every_page
+def test_links_within_the_project_lead_somewhere(name: str) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", PAGES[name])
+
+    lost = []
+    for path, _, anchor in (target.partition("#") for target in targets if ":" not in target):
+        file = (PROJECT / name).parent / path if path else PROJECT / name
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text("utf-8"))):
+            lost.append(f"{path}#{anchor}")
+    assert lost == []
+
+
+@every_page
+def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
+    for snippet in snippets(PAGES[name], "json"):
+        configuration = json.loads(snippet)
+        [key] = {"mcpServers", "servers", "context_servers"} & configuration.keys()
+        entry = configuration[key]["loopin"]
+        command = [entry["command"].rpartition("/")[2], *entry["args"]]
+        assert command in (["uvx", "loopin-mcp"], ["pipx", "run", "loopin-mcp"])
+        Settings.load({k: v for k, v in entry.get("env", {}).items() if "${" not in v})
+
+
+def test_install_links_carry_the_example_configuration() -> None:
+    links = re.findall(r"\((https://\S+/install\S+)\)", PAGES["docs/hosts.md"])
+
+    configurations = [parse_qs(urlsplit(link).query)["config"][0] for link in links]
+
+    cursor, code = configurations
+    expected = EXAMPLE_CONFIG["mcpServers"]["loopin"]
+    assert [json.loads(base64.b64decode(cursor)), json.loads(code)] == [expected, expected]
+
+
+def test_every_command_is_documented_with_options_it_has() -> None:
+    everything = "\n".join(code(page) for page in PAGES.values())
+    calls = {
+        tuple(words.split())
+        for words in re.findall(r"(?<![\w/])loopin[-_]mcp((?: +[a-z-][\w-]*)*)", everything)
+    }
+
+    # Click reads the whole line before it shows the help, and refuses what it does not know.
+    refused = [call for call in calls if CliRunner().invoke(main, [*call, "--help"]).exit_code]
+
+    assert refused == []
+    assert {call[0] for call in calls if call} >= main.commands.keys()
+
+
+@every_page
+def test_make_targets_exist(name: str) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+
+    mentioned = set(re.findall(r"\bmake ([a-z]+)", code(PAGES[name])))
+
+    assert mentioned <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "snippet", [snippet for page in PAGES.values() for snippet in snippets(page, "python")]
+)
+async def test_python_snippet_acts_once_a_human_approved(
+    snippet: str, serve: Callable[..., str]
+) -> None:
+    api_url = serve(API_KEY_SECRET=KEY)
+
+    printed = await run_agent(["-c", snippet], api_url, Decision(decision="approved"))
+
+    assert printed.endswith("\nDeploying\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("README.md", "pending"), ("docs/api.md", "approved")]
+)
+def test_curl_snippet_gets_an_answer(
+    name: str, status: str, serve: Callable[..., str], tmp_path: Path
+) -> None:
+    if shutil.which("curl") is None or shutil.which("sh") is None:
+        missing("curl")
+    [snippet] = [snippet for snippet in snippets(PAGES[name], "sh") if "curl" in snippet]
+    address = {"LOOPIN_API_URL": serve(API_KEY_SECRET=KEY), "LOOPIN_API_KEY": KEY}
+
+    answer = subprocess.run(
+        ["sh", "-e", "-c", snippet],  # noqa: S607 - the shell that a reader has
+        env=clean_environment(**address, no_proxy="127.0.0.1"),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=START_TIMEOUT_S,
+        check=True,
+    )
+
+    assert json.loads(answer.stdout)["status"] == status
+
+
+async def test_example_configuration_offers_six_tools(tmp_path: Path) -> None:
+    entry = EXAMPLE_CONFIG["mcpServers"]["loopin"]
+    assert entry == {"command": "uvx", "args": ["loopin-mcp"]}
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "loopin_mcp"], env=clean_environment(HOME=str(tmp_path))
+    )
+
+    with anyio.fail_after(START_TIMEOUT_S):
+        async with Client(server) as host:
+            offered = await host.list_tools()
+
+    assert [tool.name for tool in offered.tools] == list(TOOLS)
+    assert len(TOOLS) == 6
