@@ -44,13 +44,14 @@ def postgres_url() -> Iterator[str]:
             shutil.chown(home, user)
         data = f"{home}/data"
         options = f"-k {home} -c listen_addresses='' -c fsync=off"
-        run = {"check": True, "stdout": subprocess.DEVNULL, "user": user, "cwd": home}
-        subprocess.run([initdb, "-D", data, "-U", "loopin", "-A", "trust"], **run)
-        subprocess.run(
-            [pg_ctl, "-D", data, "-w", "-o", options, "-l", f"{home}/log", "start"], **run
-        )
+
+        def run(*command: str) -> None:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=user, cwd=home)
+
+        run(initdb, "-D", data, "-U", "loopin", "-A", "trust")
+        run(pg_ctl, "-D", data, "-w", "-o", options, "-l", f"{home}/log", "start")
         yield f"postgresql://loopin@/postgres?host={home}"
-        subprocess.run([pg_ctl, "-D", data, "-m", "immediate", "stop"], **run)
+        run(pg_ctl, "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -36,9 +37,9 @@ class Clock:
 class ServedAPI:
     """`loopin-mcp api` in a process of its own, on a free port."""
 
-    def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
+    def __init__(self, data_dir: Path, environment: dict[str, str], *options: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "loopin_mcp", "api"],
+            [sys.executable, "-m", "loopin_mcp", "api", *options],
             env=clean_environment(LOOPIN_DATA_DIR=str(data_dir), PORT="0") | environment,
             stderr=subprocess.PIPE,
             text=True,
@@ -65,6 +66,14 @@ def clean_environment(**variables: str) -> dict[str, str]:
     settings = re.compile(r"LOOPIN_|PORT$|HOST$|API_KEY_SECRET$|DATABASE_URL$")
     kept = {name: value for name, value in os.environ.items() if not settings.match(name)}
     return kept | variables
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def api_client(

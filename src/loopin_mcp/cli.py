@@ -8,7 +8,7 @@ import sys
 import anyio
 import click
 
-from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings import Settings
 from loopin_mcp.version import __version__
 
@@ -66,6 +66,8 @@ def demo(decide: str | None) -> None:
 
     try:
         anyio.run(run_demo, decide, os.environ, _print)
+    except LoopinError as error:
+        raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

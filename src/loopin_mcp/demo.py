@@ -38,6 +38,19 @@ async def run_demo(decide: str | None, environment: Mapping[str, str], say: Say)
     Raises:
         LoopinError: A tool refused.
     """
+    try:
+        await _run(decide, environment, say)
+    except ExceptionGroup as group:
+        refused, others = group.split(LoopinError)
+        if refused is None or others is not None:
+            raise
+        error: Exception = refused
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+
+
+async def _run(decide: str | None, environment: Mapping[str, str], say: Say) -> None:
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "loopin_mcp"], env=dict(environment)
     )

@@ -26,16 +26,19 @@ PROBE_TIMEOUT_S = 2.0
 
 
 @asynccontextmanager
-async def embedded_api(settings: Settings) -> AsyncIterator[Locate]:
+async def embedded_api(
+    settings: Settings, probe_timeout_s: float = PROBE_TIMEOUT_S
+) -> AsyncIterator[Locate]:
     """Have an API on this machine for as long as the block lasts; nothing starts before `locate`.
 
     All copies of this server on this account share one. The first to bind the port serves; the
     others prove that what listens there holds the key of the same data directory, and use it.
     When it is gone, whoever asks next binds the port. Where a stranger has the port, the same
-    is done with the port noted in the data directory, and at last with any free one.
+    is done with the port noted in the data directory, and at last with any free one. A listener
+    that does not answer within `probe_timeout_s` seconds is a stranger.
     """
     async with anyio.create_task_group() as tasks:
-        copy = _Copy(settings, tasks)
+        copy = _Copy(settings, tasks, probe_timeout_s)
         try:
             yield copy.locate
         finally:
@@ -46,9 +49,12 @@ async def embedded_api(settings: Settings) -> AsyncIterator[Locate]:
 class _Copy:
     """This copy's part in the shared API."""
 
-    def __init__(self, settings: Settings, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(
+        self, settings: Settings, tasks: anyio.abc.TaskGroup, probe_timeout_s: float
+    ) -> None:
         self._settings = settings
         self._tasks = tasks
+        self._probe_timeout_s = probe_timeout_s
         self._turn = anyio.Lock()
         self._own: Address | None = None
         self._probes: dict[int, LoopinClient] = {}
@@ -99,6 +105,7 @@ class _Copy:
                 database=database,
                 api_key=api_key,
                 public_url=self._settings.public_url,
+                call_loopback=True,
             ) as url:
                 task_status.started(Address(url, api_key))
                 await anyio.sleep_forever()
@@ -107,7 +114,7 @@ class _Copy:
         """Whether a holder of the key listens there; the key itself is not sent."""
         probe = self._probes.setdefault(
             port,
-            LoopinClient(f"http://{LOOPBACK}:{port}", timeout_s=PROBE_TIMEOUT_S, attempts=1),
+            LoopinClient(f"http://{LOOPBACK}:{port}", timeout_s=self._probe_timeout_s, attempts=1),
         )
         challenge = secrets.token_hex(16)
         try:

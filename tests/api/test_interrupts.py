@@ -320,7 +320,7 @@ async def test_fault_is_a_500_without_a_trace(clock: Clock) -> None:
 async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read(
     sqlite_store: Store, clock: Clock, key: str | None
 ) -> None:
-    headers = {} if key is None else {"X-API-Key": key.encode()}
+    headers = {} if key is None else {b"X-API-Key": key.encode()}
     routes = [
         ("POST", "/interrupts"),
         ("GET", "/interrupts/x"),

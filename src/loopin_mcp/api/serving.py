@@ -1,5 +1,6 @@
 """Serves the API on a socket of our own: opens the store, runs the app, yields its URL."""
 
+import ipaddress
 import socket
 import sys
 import time
@@ -15,6 +16,7 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.store import Store
+from loopin_mcp.api.webhooks import deliver_callbacks
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings import Settings
 
@@ -78,16 +80,19 @@ async def serving(
     database: Database,
     api_key: str | None,
     public_url: str | None = None,
+    call_loopback: bool = False,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, and close both it and the database.
 
     Yields the address it serves on. Review links begin with `public_url`, or else with that.
+    Callbacks go to this machine only with `call_loopback`.
     """
     host, port = listener.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    url = _url(host, port)
     public_url = public_url or url
+    store = Store(database, public_url)
     app = create_app(
-        Store(database, public_url),
+        store,
         api_key=api_key,
         port=port,
         knows_host=host_rule(host, public_url),
@@ -98,15 +103,24 @@ async def serving(
         await server.startup(sockets=[listener])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.main_loop)
+            tasks.start_soon(deliver_callbacks, store, epoch_ms, call_loopback)
             try:
                 yield url
             finally:
+                tasks.cancel_scope.cancel()
                 server.should_exit = True
                 with anyio.move_on_after(2 * GRACE_S, shield=True):
                     await server.shutdown(sockets=[listener])
     finally:
         with anyio.CancelScope(shield=True):
             await database.aclose()
+
+
+def _url(host: str, port: int) -> str:
+    """The address of a listener; one on all addresses goes by this machine's name."""
+    if ipaddress.ip_address(host).is_unspecified:
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _server(app: Starlette) -> uvicorn.Server:

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from loopin_mcp.api.actions import action_type
@@ -27,6 +28,8 @@ DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 TOP_ACTION_TYPES = 5
 
+# The fields of an interrupt that its callback tells.
+_TOLD = {"interrupt_id", "status", "decision", "decided_at", "reason", "modified_params"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # From expires_ms on every read says expired, whether or not a sweep has stored it.
@@ -34,6 +37,16 @@ _STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' EL
 _STILL_PENDING = "interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now"
 _INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {_STATUS} AS status,
     created_ms, expires_ms, decided_ms, decided_by, reason, modified_params"""
+
+
+@dataclass(frozen=True)
+class Callback:
+    """What is to be told, where, and how often it was tried with this time."""
+
+    interrupt_id: str
+    url: str
+    tries: int
+    body: str
 
 
 class Store:
@@ -192,6 +205,57 @@ class Store:
             by_status=by_status,
             by_urgency=_tally(groups, "urgency"),
             top_action_types=tuple(ActionCount(action=name, count=count) for name, count in top),
+        )
+
+    async def expire_interrupts(self, now: int) -> None:
+        """Store the expiry that reads show already, so that its callbacks become due."""
+        await self._database.fetch(
+            """
+            UPDATE interrupts SET status = 'expired',
+                callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN expires_ms END
+            WHERE status = 'pending' AND expires_ms <= :now
+            """,
+            now=now,
+        )
+
+    async def take_due_callbacks(self, now: int, *, lease_ms: int, limit: int) -> list[Callback]:
+        """Callbacks to be sent now, each given to one caller alone for `lease_ms`."""
+        rows = await self._database.fetch(
+            f"""
+            UPDATE interrupts SET callback_due_ms = :leased_until,
+                callback_tries = callback_tries + 1
+            WHERE callback_due_ms <= :now AND interrupt_id IN (
+                SELECT interrupt_id FROM interrupts WHERE callback_due_ms <= :now
+                ORDER BY callback_due_ms LIMIT :limit)
+            RETURNING callback_url, callback_tries, {_INTERRUPT}
+            """,  # noqa: S608
+            now=now,
+            leased_until=now + lease_ms,
+            limit=limit,
+        )
+        return [
+            Callback(
+                interrupt_id=str(row["interrupt_id"]),
+                url=str(row["callback_url"]),
+                tries=_number(row["callback_tries"]),
+                body=self._interrupt(row).model_dump_json(by_alias=True, include=_TOLD),
+            )
+            for row in rows
+        ]
+
+    async def postpone_callback(self, interrupt_id: str, due_ms: int) -> None:
+        """Have a callback sent again at `due_ms`."""
+        await self._database.fetch(
+            "UPDATE interrupts SET callback_due_ms = :due_ms WHERE interrupt_id = :interrupt_id",
+            interrupt_id=interrupt_id,
+            due_ms=due_ms,
+        )
+
+    async def settle_callback(self, interrupt_id: str) -> None:
+        """Send a callback no more: it arrived, or was given up."""
+        await self._database.fetch(
+            "UPDATE interrupts SET callback_due_ms = NULL WHERE interrupt_id = :interrupt_id",
+            interrupt_id=interrupt_id,
         )
 
     def _review_url(self, interrupt_id: Value) -> str:

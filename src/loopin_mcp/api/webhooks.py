@@ -1,0 +1,134 @@
+"""Delivers due callbacks: one loop, the same after a decision, an expiry and a restart."""
+
+import ipaddress
+import logging
+import random
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+
+from loopin_mcp.api.store import Callback, Store
+from loopin_mcp.errors import LoopinError
+
+ROUND_S = 1.0
+DELIVERY_TIMEOUT_S = 10.0
+AT_ONCE = 20
+# The first retry comes after ten seconds, then twice as late each time; in all about three days.
+LONGEST_BACKOFF_S = 6 * 3600
+MOST_TRIES = 22
+
+logger = logging.getLogger(__name__)
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class _RefusedError(Exception):
+    """The callback did not arrive, or may not be sent there."""
+
+
+async def deliver_callbacks(store: Store, clock: Callable[[], int], allow_loopback: bool) -> None:
+    """Deliver what is due, round after round, until cancelled; see `Webhooks`."""
+    # A proxy from the environment would connect where it likes, past the check of the address.
+    async with httpx.AsyncClient(trust_env=False) as http:
+        webhooks = Webhooks(store, clock, http, allow_loopback=allow_loopback)
+        while True:
+            try:
+                await webhooks.deliver_due()
+            except LoopinError as error:
+                logger.warning("Callbacks wait: %s", error)
+            await anyio.sleep(ROUND_S)
+
+
+class Webhooks:
+    """Sends the callbacks of a store. `clock` gives epoch milliseconds.
+
+    They go to public addresses alone, with `allow_loopback` also to this machine. The address
+    that was checked is the one connected to, redirects are not followed and the answer's body
+    is not read.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], int],
+        http: httpx.AsyncClient,
+        *,
+        allow_loopback: bool,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._http = http
+        self._allow_loopback = allow_loopback
+
+    async def deliver_due(self) -> None:
+        """Deliver what is due now, once; what fails becomes due again later."""
+        await self._store.expire_interrupts(self._clock())
+        lease_ms = round(2 * DELIVERY_TIMEOUT_S * 1000)
+        due = await self._store.take_due_callbacks(self._clock(), lease_ms=lease_ms, limit=AT_ONCE)
+        async with anyio.create_task_group() as deliveries:
+            for callback in due:
+                deliveries.start_soon(self._deliver, callback)
+
+    async def _deliver(self, callback: Callback) -> None:
+        try:
+            with anyio.fail_after(DELIVERY_TIMEOUT_S):
+                await self._send(callback)
+        except (_RefusedError, OSError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            await self._postpone(callback, error)
+        else:
+            await self._store.settle_callback(callback.interrupt_id)
+
+    async def _postpone(self, callback: Callback, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        if callback.tries >= MOST_TRIES:
+            logger.warning("Callback of %s given up: %s", callback.interrupt_id, reason)
+            await self._store.settle_callback(callback.interrupt_id)
+            return
+        logger.info("Callback of %s will be tried again: %s", callback.interrupt_id, reason)
+        backoff_s = min(5 * 2**callback.tries, LONGEST_BACKOFF_S)
+        delay_ms = round(backoff_s * random.uniform(0.8, 1.2) * 1000)  # noqa: S311 - jitter
+        await self._store.postpone_callback(callback.interrupt_id, self._clock() + delay_ms)
+
+    async def _send(self, callback: Callback) -> None:
+        target = urlsplit(callback.url)
+        host = target.hostname or ""
+        address = await self._checked_address(host, target.port or 443)
+        literal = f"[{address}]" if address.version == 6 else str(address)
+        # The name stays in the Host header and in TLS, the connection goes to the address.
+        request = self._http.build_request(
+            "POST",
+            httpx.URL(callback.url).copy_with(host=literal),
+            headers={"Host": target.netloc.rpartition("@")[2], "Content-Type": "application/json"},
+            content=callback.body,
+            extensions={"sni_hostname": host},
+        )
+        response = await self._http.send(request, stream=True, follow_redirects=False)
+        await response.aclose()
+        if not response.is_success:
+            raise _RefusedError(f"the receiver answered {response.status_code}")
+
+    async def _checked_address(self, host: str, port: int) -> _Address:
+        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [ipaddress.ip_address(entry[4][0].partition("%")[0]) for entry in found]
+        if not all(self._may_be_called(address) for address in addresses):
+            raise _RefusedError("it leads to an address that callbacks may not be sent to")
+        return addresses[0]
+
+    def _may_be_called(self, address: _Address) -> bool:
+        address = _embedded_ipv4(address)
+        if address.is_loopback:
+            return self._allow_loopback
+        return address.is_global and not address.is_multicast
+
+
+def _embedded_ipv4(address: _Address) -> _Address:
+    """The IPv4 address inside a mapped, 6to4 or NAT64 one, which is where packets would go."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or address

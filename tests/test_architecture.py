@@ -1,0 +1,106 @@
+"""Who may import whom, held true."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "loopin_mcp"
+LEAVES = {"errors", "models", "settings", "version"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "models": set(),
+    "settings": {"errors"},
+    "version": set(),
+    "answers": LEAVES,
+    "client": LEAVES | {"answers"},
+    "results": LEAVES,
+    "toolbox": LEAVES,
+    "api.actions": set(),
+    "api.visible": set(),
+    "api.database": LEAVES,
+    "api.postgres": LEAVES | {"api.database"},
+    "api.store": LEAVES | {"api.actions", "api.database"},
+    "api.bodies": LEAVES,
+    "api.guards": LEAVES,
+    "api.health": LEAVES,
+    "api.interrupts": LEAVES | {"api.bodies", "api.store"},
+    "api.openapi": LEAVES | {"api.bodies", "api.interrupts"},
+    "api.webhooks": LEAVES | {"api.store"},
+}
+THIRD_PARTY = {
+    "httpx": {"client", "api.webhooks"},
+    "mcp": {"server", "stdio", "toolbox", "demo"},
+    "mcp_types": {"server", "stdio", "toolbox", "demo"},
+    "uvicorn": {"api.serving"},
+    "psycopg": {"api.postgres"},
+    "psycopg_pool": {"api.postgres"},
+    "sqlite3": {"api.database"},
+    "click": {"cli"},
+    "httpx2": set(),
+}
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
+    for path in SOURCE.rglob("*.py")
+    if path.name != "__init__.py"
+}
+
+
+def imports_of(module: str) -> set[str]:
+    """Every module a file imports, wherever in the file it does."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def own_imports_of(module: str) -> set[str]:
+    prefix = "loopin_mcp."
+    return {name.removeprefix(prefix) for name in imports_of(module) if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("module", MAY_IMPORT)
+def test_module_imports_what_its_layer_may(module: str) -> None:
+    assert own_imports_of(module) <= MAY_IMPORT[module]
+
+
+@pytest.mark.parametrize("library", THIRD_PARTY)
+def test_library_is_known_to_its_own_modules_alone(library: str) -> None:
+    users = {
+        module
+        for module in MODULES
+        if any(name.partition(".")[0] == library for name in imports_of(module))
+    }
+
+    assert users <= THIRD_PARTY[library]
+
+
+def test_client_and_api_do_not_know_each_other() -> None:
+    api = {module for module in MODULES if module.startswith("api.")}
+
+    assert not any("client" in own_imports_of(module) for module in api)
+    assert not any(name.startswith("api.") for name in own_imports_of("client"))
+
+
+def test_starlette_stays_in_the_api() -> None:
+    users = {
+        module
+        for module in MODULES
+        if any(name.partition(".")[0] == "starlette" for name in imports_of(module))
+    }
+
+    assert all(module.startswith("api.") for module in users)
+
+
+def test_only_the_command_and_the_settings_see_the_environment() -> None:
+    readers = {
+        module
+        for module, path in MODULES.items()
+        if "os.environ" in path.read_text(encoding="utf-8")
+        or "getenv" in path.read_text(encoding="utf-8")
+    }
+
+    assert readers == {"cli"}

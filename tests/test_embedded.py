@@ -1,0 +1,198 @@
+"""The embedded API: shared by copies, proven, taken over."""
+
+import socket
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from loopin_mcp.client import Address, Locate, LoopinClient
+from loopin_mcp.embedded import embedded_api, load_api_key
+from loopin_mcp.errors import ConfigurationError, UnauthorizedError
+from loopin_mcp.models import Decision
+from loopin_mcp.settings import Settings
+from tests.support import free_port, new_interrupt
+
+
+def port_in(address: Address) -> int:
+    return int(address.base_url.rpartition(":")[2])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", port=free_port())
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[tuple[int, list[str | None]]]:
+    """A stranger on a port that passes every GET on to wherever `target` says."""
+    seen: list[str | None] = []
+
+    class Relay(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("X-API-Key"))
+            target = (tmp_path / "target").read_text()
+            answer = httpx.get(target + self.path, trust_env=False)
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Relay) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port, seen
+        server.shutdown()
+        thread.join()
+
+
+async def test_copies_share_one_api_on_the_usual_port(settings: Settings) -> None:
+    async with embedded_api(settings) as first, embedded_api(settings) as second:
+        addresses = [await locate() for locate in (first, second, first)]
+
+    assert len(set(addresses)) == 1
+    assert port_in(addresses[0]) == settings.port
+
+
+async def test_nothing_starts_before_it_is_asked_for(settings: Settings) -> None:
+    async with embedded_api(settings):
+        assert not settings.data_dir.exists()
+
+
+async def test_another_copy_takes_the_port_over_and_links_stay_good(settings: Settings) -> None:
+    async with embedded_api(settings) as second:
+        async with embedded_api(settings) as first, LoopinClient(locate=first) as client:
+            created = await client.create_interrupt(new_interrupt())
+            before = await second()
+        async with LoopinClient(locate=second) as client:
+            read = await client.get_interrupt_status(created.interrupt_id)
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                page = await browser.get(created.review_url or "")
+
+    assert port_in(before) == settings.port
+    assert (read.status, read.review_url) == ("pending", created.review_url)
+    assert page.status_code == 200
+
+
+async def test_many_copies_that_start_at_once_end_up_with_one_api(settings: Settings) -> None:
+    found: list[Address] = []
+
+    async with AsyncExitStack() as stack:
+        copies = [await stack.enter_async_context(embedded_api(settings)) for _ in range(5)]
+        async with anyio.create_task_group() as starts:
+            for locate in copies:
+
+                async def start(locate: Locate = locate) -> None:
+                    found.append(await locate())
+
+                starts.start_soon(start)
+
+    assert len(found) == 5
+    assert len(set(found)) == 1
+
+
+async def test_interrupts_and_key_survive_a_restart(settings: Settings) -> None:
+    async with embedded_api(settings) as locate, LoopinClient(locate=locate) as client:
+        created = await client.create_interrupt(new_interrupt())
+        await client.decide_interrupt(created.interrupt_id, Decision(decision="approved"))
+        key = (await locate()).api_key
+    async with embedded_api(settings) as locate, LoopinClient(locate=locate) as client:
+        read = await client.get_interrupt_status(created.interrupt_id)
+
+        assert (await locate()).api_key == key
+    assert read.status == "approved"
+
+
+@pytest.mark.parametrize("stranger", ["silent", "another data directory"])
+async def test_stranger_on_the_port_is_recognised_and_left_alone(
+    settings: Settings, tmp_path: Path, stranger: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        if stranger == "silent":
+            stack.enter_context(socket.create_server(("127.0.0.1", settings.port)))
+        else:
+            other = Settings(data_dir=tmp_path / "other", port=settings.port)
+            await (await stack.enter_async_context(embedded_api(other)))()
+        first = await stack.enter_async_context(embedded_api(settings, 0.1))
+        second = await stack.enter_async_context(embedded_api(settings, 0.1))
+        addresses = [await first(), await second()]
+
+    assert port_in(addresses[0]) != settings.port
+    assert addresses[0] == addresses[1]
+
+
+async def test_relayed_proof_is_no_proof_and_the_key_is_not_sent(
+    settings: Settings, relay: tuple[int, list[str | None]], tmp_path: Path
+) -> None:
+    relay_port, keys_seen = relay
+    async with embedded_api(settings) as real:
+        (tmp_path / "target").write_text((await real()).base_url)
+        fooled = Settings(data_dir=settings.data_dir, port=relay_port)
+        async with embedded_api(fooled) as locate:
+            address = await locate()
+
+    assert port_in(address) not in (relay_port, settings.port)
+    assert keys_seen == [None]
+
+
+async def test_api_asks_for_the_key(settings: Settings) -> None:
+    async with embedded_api(settings) as locate:
+        address = await locate()
+        async with LoopinClient(address.base_url, "another-key") as client:
+            with pytest.raises(UnauthorizedError):
+                await client.list_pending_interrupts("u")
+
+
+async def test_review_links_begin_with_the_public_url(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, port=0, public_url="https://loopin.example.com/x")
+    async with embedded_api(settings) as locate, LoopinClient(locate=locate) as client:
+        created = await client.create_interrupt(new_interrupt())
+
+    assert created.review_url == f"https://loopin.example.com/x/review/{created.interrupt_id}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_key_is_made_once_and_private(tmp_path: Path) -> None:
+    data_dir = tmp_path / "new" / "data"
+    keys: list[str] = []
+    copies = [
+        threading.Thread(target=lambda: keys.append(load_api_key(data_dir))) for _ in range(8)
+    ]
+    for copy in copies:
+        copy.start()
+    for copy in copies:
+        copy.join()
+
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+    assert len(keys[0]) >= 43
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data_dir / "api-key").stat().st_mode) == 0o600
+    assert [file.name for file in data_dir.iterdir()] == ["api-key"]
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff"])
+def test_unusable_key_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "api-key").write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match=str(tmp_path)):
+        load_api_key(tmp_path)
+
+
+async def test_unusable_note_of_a_port_is_passed_over(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    (settings.data_dir / "port").write_text("99999")
+    with socket.create_server(("127.0.0.1", settings.port)):
+        async with embedded_api(settings, 0.1) as locate:
+            address = await locate()
+
+    assert (settings.data_dir / "port").read_text() == str(port_in(address))
