@@ -1,15 +1,14 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
@@ -18,9 +17,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from loopin_mcp.api.bodies import read_form
 from loopin_mcp.api.interrupts import Clock, interrupt_id_of
 from loopin_mcp.api.store import Store
-from loopin_mcp.api.visible import visible
+from loopin_mcp.api.visible import visible, visible_json
 from loopin_mcp.errors import APIError, ConflictError, ForbiddenError
 from loopin_mcp.models import Decision, Interrupt, faults
+from loopin_mcp.version import __version__
 
 DECIDED_BY = "review-link"
 HEADERS = {
@@ -37,11 +37,11 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 _DECIDERS = {
-    DECIDED_BY: "on this review page",
-    "api-key": "through the API, by a holder of its key",
-    "anonymous": "through the API",
+    DECIDED_BY: "Someone with the link to this page",
+    "api-key": "A holder of the API key",
+    "anonymous": "A caller of the API, which asks for no key",
 }
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 @dataclass(frozen=True)
@@ -53,29 +53,37 @@ class Entry:
     modified_params: str = ""
     faults: Mapping[str, str] = field(default_factory=dict)
 
-    def parsed(self) -> Decision:
-        """The decision this makes; blank fields count as left out.
-
-        Raises:
-            ValidationError: A field does not fit.
-            ValueError: The modified parameters are not JSON.
-        """
+    def checked(self) -> "Decision | Entry":
+        """The decision, blank fields left out, or this entry with what is wrong with it."""
         typed: dict[str, Any] = {"decision": self.decision}
+        wrong: dict[str, str] = {}
         if self.reason.strip():
             typed["reason"] = self.reason
         if self.modified_params.strip():
-            typed["modifiedParams"] = from_json(self.modified_params, allow_inf_nan=False)
-        return Decision.model_validate(typed, by_alias=True, by_name=False)
-
-    def checked(self) -> "Decision | Entry":
-        """The decision, or this entry with what is wrong with it."""
+            try:
+                typed["modifiedParams"] = _parameters(self.modified_params)
+            except ValueError as error:
+                wrong["modifiedParams"] = str(error)
         try:
-            return self.parsed()
+            decision = Decision.model_validate(typed, by_alias=True, by_name=False)
         except ValidationError as error:
-            wrong = faults(error)
-        except ValueError as error:
-            wrong = {"modifiedParams": f"is not valid JSON: {error}"}
-        return Entry(self.decision, self.reason, self.modified_params, wrong)
+            return replace(self, faults=wrong | faults(error))
+        return replace(self, faults=wrong) if wrong else decision
+
+
+def _parameters(text: str) -> JsonValue:
+    """What the JSON text holds.
+
+    Raises:
+        ValueError: It is not JSON, or a null, which as a field would count as left out.
+    """
+    try:
+        value: JsonValue = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise ValueError(f"is not valid JSON: {error}") from None
+    if value is None:
+        raise ValueError("must be a JSON object")
+    return value
 
 
 class Review:
@@ -89,32 +97,27 @@ class Review:
     async def show_interrupt(self, request: Request) -> Response:
         """`GET /review/{interruptId}`."""
         try:
-            interrupt = await self._interrupt(request)
+            return self._page(await self._interrupt(request), Entry())
         except APIError as error:
-            return self._error(error.status, f"{error}.")
-        return self._page(interrupt, Entry())
+            return self._error(error, "No such request", "Check the link: is it whole?")
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /review/{interruptId}`: records the form's decision, or shows why it cannot."""
         try:
             self._refuse_foreign_page(request)
-            form = await read_form(request)
+            entry = _entry(await read_form(request))
             interrupt = await self._interrupt(request)
         except APIError as error:
-            return self._error(error.status, f"{error}.")
-        entry = Entry(
-            form.get("decision", ""), form.get("reason", ""), form.get("modifiedParams", "")
-        ).checked()
-        if isinstance(entry, Entry):
-            return self._page(interrupt, entry, 400)
+            return self._error(error, "Nothing was recorded", "Go back to the request to decide.")
+        checked = entry.checked()
+        if isinstance(checked, Entry):
+            return self._page(interrupt, checked, 400 if interrupt.is_pending else 409)
         try:
             await self._store.decide_interrupt(
-                interrupt.interrupt_id, entry, self._clock(), DECIDED_BY
+                interrupt.interrupt_id, checked, self._clock(), DECIDED_BY
             )
         except ConflictError:
-            return self._page(
-                await self._interrupt(request), Entry(), 409, not_recorded=entry.decision
-            )
+            return self._page(await self._interrupt(request), entry, 409)
         # A relative target keeps whatever prefix a proxy puts before this page.
         return RedirectResponse(quote(interrupt.interrupt_id), 303, HEADERS)
 
@@ -127,27 +130,30 @@ class Review:
         Raises:
             ForbiddenError: The browser says so, by `Sec-Fetch-Site` or `Origin`.
         """
-        own = {request.headers.get("host", ""), urlsplit(self._store.public_url).netloc}
+        hosts = (request.headers.get("host", ""), urlsplit(self._store.public_url).netloc)
         site = request.headers.get("sec-fetch-site", "same-origin")
         origin = request.headers.get("origin")
-        same_origin = origin is None or urlsplit(origin).netloc in own
+        # The scheme is left open: behind a proxy that ends TLS it is not known here.
+        same_origin = origin is None or origin.partition(":")[2] in [f"//{own}" for own in hosts]
         if site not in ("same-origin", "none") or not same_origin:
             raise ForbiddenError("This form was sent by another web page, so nothing was recorded")
 
-    def _page(
-        self, interrupt: Interrupt, entry: Entry, status: int = 200, not_recorded: str = ""
-    ) -> Response:
+    def _page(self, interrupt: Interrupt, entry: Entry, status: int = 200) -> Response:
         now = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self._clock())
         page = self._templates.get_template("review.html").render(
-            interrupt=interrupt, entry=entry, now=now, not_recorded=not_recorded
+            interrupt=interrupt, entry=entry, now=now
         )
         return HTMLResponse(page, status, HEADERS)
 
-    def _error(self, status: int, message: str) -> Response:
+    def _error(self, error: APIError, heading: str, hint: str) -> Response:
         page = self._templates.get_template("error.html").render(
-            heading=HTTPStatus(status).phrase, message=message
+            heading=heading, message=f"{error}.", hint=hint
         )
-        return HTMLResponse(page, status, HEADERS)
+        return HTMLResponse(page, error.status, HEADERS)
+
+
+def _entry(form: Mapping[str, str]) -> Entry:
+    return Entry(form.get("decision", ""), form.get("reason", ""), form.get("modifiedParams", ""))
 
 
 def _environment() -> Environment:
@@ -163,9 +169,10 @@ def _environment() -> Environment:
         "absolute": absolute_time,
         "relative": relative_time,
         "decider": decider,
-        "rows": rows,
-        "json_text": json_text,
+        "formatted": formatted,
     }
+    # A new version's style sheet is fetched anew.
+    environment.globals["version"] = __version__
     return environment
 
 
@@ -175,32 +182,22 @@ def absolute_time(moment: datetime) -> str:
 
 
 def relative_time(moment: datetime, now: datetime) -> str:
-    """The distance of a moment from now in its largest unit: "in 2 hours", "5 minutes ago"."""
-    seconds = int((moment - now).total_seconds())
-    for name, length in _UNITS:
-        count = abs(seconds) // length
-        if count:
-            distance = f"{count} {name}{'s' if count > 1 else ''}"
-            return f"in {distance}" if seconds > 0 else f"{distance} ago"
-    return "now"
+    """The distance of a moment from now: "in 59 minutes", "3 days ago"."""
+    seconds = round((moment - now).total_seconds())
+    # Counted in a unit from two on and rounded down: it promises no time that is not there.
+    fitting = ((name, length) for name, length in _UNITS if abs(seconds) >= 2 * length)
+    name, length = next(fitting, ("second", 1))
+    count = abs(seconds) // length
+    distance = f"{count} {name}{'' if count == 1 else 's'}"
+    return "now" if count == 0 else f"in {distance}" if seconds > 0 else f"{distance} ago"
 
 
 def decider(interrupt: Interrupt) -> str:
-    """How the interrupt was decided, as far as it is known."""
+    """Who decided, as far as it is known."""
     name = interrupt.decided_by or "anonymous"
-    return _DECIDERS.get(name, f"by {name}")
+    return _DECIDERS.get(name, name)
 
 
-def rows(context: Mapping[str, JsonValue]) -> list[tuple[str, str]] | None:
-    """The names and values of a flat object, or None where it is nested."""
-    if any(isinstance(value, dict | list) for value in context.values()):
-        return None
-    return [
-        (name, value if isinstance(value, str) else json_text(value))
-        for name, value in context.items()
-    ]
-
-
-def json_text(value: JsonValue) -> str:
-    """JSON formatted to be read."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+def formatted(value: JsonValue) -> Markup:
+    """A value as HTML: text as it is, all else as JSON, and so with its quotes blank text."""
+    return visible(value) if isinstance(value, str) and value.strip() else visible_json(value)
