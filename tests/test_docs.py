@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from mcp import Client, StdioServerParameters
 
-from loopin_mcp import Decision
+from loopin_mcp import Decision, Interrupt
 from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.cli import main
 from loopin_mcp.server import TOOLS
@@ -119,7 +119,7 @@ def test_links_within_the_project_lead_somewhere(name: str) -> None:
     assert lost == []
 
 
-@every_page
+@pytest.mark.parametrize("name", ["README.md", "docs/hosts.md"])
 def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
     for snippet in snippets(PAGES[name], "json"):
         configuration = json.loads(snippet)
@@ -128,6 +128,15 @@ def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
         command = [entry["command"].rpartition("/")[2], *entry["args"]]
         assert command in (["uvx", "loopin-mcp"], ["pipx", "run", "loopin-mcp"])
         Settings.load({k: v for k, v in entry.get("env", {}).items() if "${" not in v})
+
+
+def test_callback_snippet_is_a_decided_interrupt() -> None:
+    [snippet] = snippets(PAGES["docs/api.md"], "json")
+    body = json.loads(snippet)
+
+    interrupt = Interrupt.model_validate({"action": "", **body})
+
+    assert interrupt.model_dump(mode="json", by_alias=True) == {"action": "", **body}
 
 
 def test_install_links_carry_the_example_configuration() -> None:
