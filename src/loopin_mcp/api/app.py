@@ -7,13 +7,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from loopin_mcp.api.guards import Guard, HostRule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.interrupts import Clock, Interrupts
-from loopin_mcp.api.openapi import openapi_document
+from loopin_mcp.api.openapi import Description
 from loopin_mcp.api.review import Review
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError
@@ -29,6 +29,7 @@ def create_app(
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
     review = Review(store, clock)
     health = HealthCheck(__version__, api_key, port)
+    description = Description(keyed=api_key is not None)
     app = Starlette(
         routes=[
             Route("/interrupts", calls.create_interrupt, methods=["POST"]),
@@ -40,7 +41,7 @@ def create_app(
             Route("/review/{interrupt_id}", review.decide_interrupt, methods=["POST"]),
             Route("/review/{interrupt_id}", review.show_interrupt),
             Route("/health", health.get_health),
-            Route("/openapi.json", _get_openapi),
+            Route("/openapi.json", description.get_openapi_document),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, api_key=api_key, knows_host=knows_host)],
@@ -54,19 +55,28 @@ def create_app(
     return app
 
 
-async def _get_openapi(_request: Request) -> Response:
-    return JSONResponse(openapi_document())
-
-
 async def _refuse(_request: Request, error: Exception) -> Response:
     assert isinstance(error, APIError)
     headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if error.retry_after_s else None
     return JSONResponse({"error": str(error)}, error.status, headers)
 
 
-async def _refuse_route(_request: Request, error: Exception) -> Response:
+async def _refuse_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        # Starlette names the methods of the first route alone where several share a path.
+        headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+    return JSONResponse({"error": error.detail}, error.status_code, headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 async def _apologise(_request: Request, _error: Exception) -> Response:

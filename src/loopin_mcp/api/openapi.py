@@ -1,10 +1,11 @@
 """The OpenAPI description, made from the models that the endpoints use."""
 
-from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from loopin_mcp.api.bodies import MAX_BODY_BYTES
 from loopin_mcp.api.interrupts import PageQuery, UserPath
@@ -57,12 +58,32 @@ _ALWAYS = {
     "Health": ["version"],
 }
 
-Description = dict[str, Any]
+_Part = dict[str, Any]
 
 
-@cache
-def openapi_document() -> Description:
-    """The whole description, OpenAPI 3.1."""
+class Description:
+    """`GET /openapi.json`, for an API that asks for a key or does not."""
+
+    def __init__(self, *, keyed: bool) -> None:
+        self._document = openapi_document(keyed=keyed)
+
+    async def get_openapi_document(self, _request: Request) -> Response:
+        """The description of all the API's calls."""
+        return JSONResponse(self._document)
+
+
+def openapi_document(*, keyed: bool) -> _Part:
+    """The whole description, OpenAPI 3.1, of an API that asks for a key or does not."""
+    document = _document()
+    if not keyed:
+        del document["security"], document["components"]["securitySchemes"]
+        for path in document["paths"].values():
+            for call in path.values():
+                call["responses"].pop("401", None)
+    return document
+
+
+def _document() -> _Part:
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,7 +101,7 @@ def openapi_document() -> Description:
     }
 
 
-def _paths() -> Description:
+def _paths() -> _Part:
     pending = {"type": "array", "items": _ref(Interrupt)}
     by_id, by_user = [_path("interruptId", {"type": "string"})], [_path("userId", _user_schema())]
     return {
@@ -133,13 +154,13 @@ def _paths() -> Description:
 def _call(
     name: str,
     status: int,
-    schema: Description,
+    schema: _Part,
     refusals: tuple[int, ...],
-    parameters: list[Description] | None = None,
+    parameters: list[_Part] | None = None,
     body: type[BaseModel] | None = None,
-) -> Description:
+) -> _Part:
     """One operation of the API; it answers JSON."""
-    call: Description = {
+    call: _Part = {
         "operationId": name,
         "responses": {
             str(status): _content("Success", "application/json", schema),
@@ -156,9 +177,9 @@ def _call(
     return call
 
 
-def _page(name: str, parameters: list[Description], statuses: tuple[int, ...]) -> Description:
+def _page(name: str, parameters: list[_Part], statuses: tuple[int, ...]) -> _Part:
     """One operation of the review page; it answers HTML and needs no key."""
-    page: Description = {
+    page: _Part = {
         "operationId": name,
         "security": [],
         "parameters": parameters,
@@ -179,6 +200,7 @@ def _page(name: str, parameters: list[Description], statuses: tuple[int, ...]) -
                 "application/x-www-form-urlencoded": {
                     "schema": {
                         "type": "object",
+                        "additionalProperties": False,
                         "required": ["decision"],
                         "properties": {
                             "decision": {"enum": ["approved", "rejected"]},
@@ -195,47 +217,47 @@ def _page(name: str, parameters: list[Description], statuses: tuple[int, ...]) -
     return page
 
 
-def _public(call: Description) -> Description:
+def _public(call: _Part) -> _Part:
     del call["responses"]["401"]
     return {**call, "security": []}
 
 
-def _refusal(status: int) -> Description:
+def _refusal(status: int) -> _Part:
     error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
     return _content(_ERRORS[status], "application/json", error)
 
 
-def _content(description: str, media_type: str, schema: Description) -> Description:
+def _content(description: str, media_type: str, schema: _Part) -> _Part:
     return {"description": description, "content": {media_type: {"schema": schema}}}
 
 
-def _ref(model: type[BaseModel]) -> Description:
+def _ref(model: type[BaseModel]) -> _Part:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
-def _path(name: str, schema: Description) -> Description:
+def _path(name: str, schema: _Part) -> _Part:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _query(name: str, schema: Description) -> Description:
+def _query(name: str, schema: _Part) -> _Part:
     return {"name": name, "in": "query", "schema": schema}
 
 
-def _user_schema() -> Description:
-    schema: Description = UserPath.model_json_schema()["properties"]["userId"]
+def _user_schema() -> _Part:
+    schema: _Part = UserPath.model_json_schema()["properties"]["userId"]
     return schema
 
 
-def _page_query() -> list[Description]:
+def _page_query() -> list[_Part]:
     limit = PageQuery.model_json_schema()["properties"]["limit"]
     return [_query("limit", limit), _query("cursor", {"type": "string"})]
 
 
-def _schemas() -> Description:
+def _schemas() -> _Part:
     _, definitions = models_json_schema(
         [(model, "validation") for model in _MODELS], ref_template="#/components/schemas/{model}"
     )
-    schemas: Description = definitions["$defs"]
+    schemas: _Part = definitions["$defs"]
     for name, always in _ALWAYS.items():
         schemas[name]["required"] += always
     return schemas

@@ -1,0 +1,109 @@
+"""The OpenAPI description is true: what the API answers is what it says."""
+
+import re
+
+import httpx
+import jsonschema
+import pytest
+from pydantic.alias_generators import to_camel
+from starlette.routing import Route
+
+from loopin_mcp.api.app import create_app
+from loopin_mcp.api.openapi import openapi_document
+from loopin_mcp.api.store import Store
+from tests.support import Clock, api_client
+
+NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {"amount": 1}}
+
+
+def check(answer: httpx.Response, method: str, path: str) -> None:
+    """The answer is one that the description of this call foresees."""
+    document = openapi_document(keyed=True)
+    described = document["paths"][path][method]["responses"][str(answer.status_code)]
+    [(media_type, content)] = described["content"].items()
+    assert answer.headers["content-type"].partition(";")[0] == media_type
+    body = answer.json() if media_type == "application/json" else answer.text
+    schema = content["schema"] | {"components": document["components"]}
+    jsonschema.Draft202012Validator(schema).validate(body)
+
+
+async def test_every_call_answers_as_described(api: httpx.AsyncClient, clock: Clock) -> None:
+    created = await api.post("/interrupts", json=NEW)
+    path = f"/interrupts/{created.json()['interruptId']}"
+    other = await api.post("/interrupts", json=NEW)
+    other_path = f"/interrupts/{other.json()['interruptId']}"
+    clock.advance(1)
+    decision = {"decision": "approved", "reason": "ok", "modifiedParams": {"amount": 2}}
+
+    check(created, "post", "/interrupts")
+    check(await api.get(path), "get", "/interrupts/{interruptId}")
+    check(await api.get("/interrupts/pending/u"), "get", "/interrupts/pending/{userId}")
+    check(await api.get("/analytics/nobody"), "get", "/analytics/{userId}")
+    check(await api.get(f"/review/{path[12:]}"), "get", "/review/{interruptId}")
+    check(
+        await api.post(f"{path}/decide", json=decision), "post", "/interrupts/{interruptId}/decide"
+    )
+    check(await api.delete(other_path), "delete", "/interrupts/{interruptId}")
+    check(await api.get(path), "get", "/interrupts/{interruptId}")
+    check(await api.get("/analytics/u"), "get", "/analytics/{userId}")
+    check(await api.get("/health?challenge=x"), "get", "/health")
+    check(await api.get("/openapi.json"), "get", "/openapi.json")
+
+
+async def test_every_refusal_is_described(api: httpx.AsyncClient) -> None:
+    created = await api.post("/interrupts", json=NEW)
+    path = f"/interrupts/{created.json()['interruptId']}"
+    await api.delete(path)
+    decide = "/interrupts/{interruptId}/decide"
+    approve = {"decision": "approved"}
+
+    check(await api.post("/interrupts", json={}), "post", "/interrupts")
+    check(await api.post("/interrupts", content=b"x" * 300_000), "post", "/interrupts")
+    check(await api.delete(path), "delete", "/interrupts/{interruptId}")
+    check(await api.get("/interrupts/x"), "get", "/interrupts/{interruptId}")
+    check(await api.post(f"{path}/decide", json=approve), "post", decide)
+    check(await api.post("/interrupts/x/decide", json=approve), "post", decide)
+    check(await api.post("/interrupts/x/decide", json={}), "post", decide)
+    check(await api.get("/review/x"), "get", "/review/{interruptId}")
+    check(await api.get("/interrupts/pending/u?limit=0"), "get", "/interrupts/pending/{userId}")
+    del api.headers["X-API-Key"]
+    check(await api.get("/analytics/u"), "get", "/analytics/{userId}")
+
+
+async def test_keyless_api_describes_no_key(sqlite_store: Store, clock: Clock) -> None:
+    async with api_client(sqlite_store, clock) as client:
+        document = (await client.get("/openapi.json")).json()
+
+    assert document == openapi_document(keyed=False)
+    assert "security" not in document
+    assert "401" not in document["paths"]["/interrupts"]["post"]["responses"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/interrupts", "POST"),
+        ("/interrupts/x", "DELETE, GET, HEAD"),
+        ("/review/x", "GET, HEAD, POST"),
+        ("/health", "GET, HEAD"),
+    ],
+)
+async def test_allow_names_every_method_of_the_path(
+    api: httpx.AsyncClient, path: str, methods: str
+) -> None:
+    answer = await api.put(path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+async def test_every_route_is_described(sqlite_store: Store, clock: Clock) -> None:
+    app = create_app(
+        sqlite_store, api_key=None, port=3002, knows_host=lambda _name: True, clock=clock
+    )
+    routed = {
+        re.sub(r"{(\w+)}", lambda name: f"{{{to_camel(name[1])}}}", route.path)
+        for route in app.routes
+        if isinstance(route, Route)
+    }
+
+    assert routed == set(openapi_document(keyed=True)["paths"])
