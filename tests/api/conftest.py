@@ -1,0 +1,73 @@
+"""A real Chromium, for the pages that humans see."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support import PATIENCE_S, ServedAPI, missing
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser per module: its event loop must be gone before the next async test."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        missing("Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a URL as a person of their own; at the end, no tab may have logged an error."""
+    tabs: list[Page] = []
+    errors: list[str] = []
+
+    def open_tab(url: str, **options: Any) -> Page:  # noqa: ANN401 - options of the browser
+        tab = browser.new_context(**options).new_page()
+        tabs.append(tab)
+        tab.set_default_timeout(PATIENCE_S * 1000)
+        tab.on("console", lambda message: errors.append(f"{message.type}: {message.text}"))
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.goto(url)
+        return tab
+
+    yield open_tab
+    for tab in tabs:
+        tab.context.close()
+    # Chromium also logs each page that came with an error status, as refusals do.
+    assert [error for error in errors if "Failed to load resource" not in error] == []
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an API in a process of its own, that asks for no key."""
+    api = ServedAPI(tmp_path_factory.mktemp("served"), {})
+    yield api.url
+    api.stop()
+
+
+@pytest.fixture
+def ask(served: str) -> Callable[..., str]:
+    """Put a question to the served API; gives the link of its review page."""
+
+    def ask(**changes: object) -> str:
+        question = {
+            "agentId": "billing-agent",
+            "userId": "maria@example.com",
+            "action": "Transfer $4,200 to vendor account ending in 9821",
+            "context": {"amount": 4200, "currency": "USD"},
+        }
+        answer = httpx.post(f"{served}/interrupts", json=question | changes).raise_for_status()
+        return str(answer.json()["reviewUrl"])
+
+    return ask
