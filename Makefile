@@ -1,10 +1,12 @@
 # `make demo` and `make test` need nothing but Python 3.11 or newer: both set up .venv first.
+# PYTHON names another interpreter, VENV another place for the environment.
 PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/ready
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix clean
+.PHONY: help demo test coverage check fix clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -14,6 +16,12 @@ demo: $(READY)  ## See the whole loop; DECIDE=approved or rejected plays the hum
 
 test: $(READY)  ## Run all tests
 	$(BIN)/pytest
+
+coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=100
 
 check: $(READY)  ## Lint, check the format and the types
 	$(BIN)/ruff check .
@@ -25,7 +33,7 @@ fix: $(READY)  ## Mend what the linter can, and format
 	$(BIN)/ruff format .
 
 clean:  ## Remove .venv and all caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist
 
 # uv installs faster where it is there; pip does where it is not, or where uv cannot.
 $(READY): pyproject.toml
@@ -33,7 +41,7 @@ $(READY): pyproject.toml
 		echo "loopin-mcp needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1)." >&2; \
 		echo "Name another one, such as: make $(or $(MAKECMDGOALS),test) PYTHON=python3.12" >&2; \
 		exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	{ command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python -e '.[dev]'; } || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
