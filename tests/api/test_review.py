@@ -3,10 +3,12 @@
 import httpx
 import pytest
 
+from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.store import Store
+from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision
 from tests.api.page import Page, ask, decide
-from tests.support import Clock
+from tests.support import PUBLIC_URL, Clock, api_client
 
 
 async def test_pending_page_shows_the_whole_request(
@@ -188,3 +190,35 @@ async def test_decision_after_expiry_is_refused_however_it_is_filled_in(
 
     assert (answer.status_code, Page(answer)["h1"]) == (409, ["Expired"])
     assert Page(answer)["alert"][0].startswith("Your decision was not recorded.")
+
+
+class Down:
+    """A database that cannot be used."""
+
+    async def fetch(self, sql: str, **params: Value) -> list[Row]:
+        raise UnavailableError("The database cannot be used right now")
+
+    async def aclose(self) -> None: ...
+
+
+async def test_failing_database_is_owned_up_to_on_a_page(clock: Clock) -> None:
+    async with api_client(Store(Down(), PUBLIC_URL), clock) as api:
+        answers = [
+            await api.get("/review/any"),
+            await decide(api, "/review/any", decision="approved"),
+        ]
+
+    assert [
+        (answer.status_code, *Page(answer)["h1"], *Page(answer)["p"]) for answer in answers
+    ] == [
+        (
+            503,
+            "This request cannot be shown",
+            "The database cannot be used right now. Try again in a minute.",
+        ),
+        (
+            503,
+            "Perhaps nothing was recorded",
+            "The database cannot be used right now. Open the link again to see.",
+        ),
+    ]

@@ -18,7 +18,13 @@ from loopin_mcp.api.bodies import read_form
 from loopin_mcp.api.interrupts import Clock, interrupt_id_of
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.visible import visible, visible_json
-from loopin_mcp.errors import APIError, ConflictError, ForbiddenError
+from loopin_mcp.errors import (
+    APIError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnavailableError,
+)
 from loopin_mcp.models import Decision, Interrupt, faults
 from loopin_mcp.version import __version__
 
@@ -98,17 +104,24 @@ class Review:
         """`GET /review/{interruptId}`."""
         try:
             return self._page(await self._interrupt(request), Entry())
-        except APIError as error:
+        except NotFoundError as error:
             return self._error(error, "No such request", "Check the link: is it whole?")
+        except APIError as error:
+            return self._error(error, "This request cannot be shown", "Try again in a minute.")
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /review/{interruptId}`: records the form's decision, or shows why it cannot."""
         try:
             self._refuse_foreign_page(request)
             entry = _entry(await read_form(request))
-            interrupt = await self._interrupt(request)
+            return await self._record(request, entry)
+        except UnavailableError as error:
+            return self._error(error, "Perhaps nothing was recorded", "Open the link again to see.")
         except APIError as error:
             return self._error(error, "Nothing was recorded", "Go back to the request to decide.")
+
+    async def _record(self, request: Request, entry: Entry) -> Response:
+        interrupt = await self._interrupt(request)
         checked = entry.checked()
         if isinstance(checked, Entry):
             return self._page(interrupt, checked, 400 if interrupt.is_pending else 409)
