@@ -58,15 +58,16 @@ def test_demo_withdraws_its_question_when_interrupted(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "loopin_mcp", "demo"],
         env=clean_environment(
-            LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", BROWSER="/bin/true", DISPLAY=""
+            LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", BROWSER="true", DISPLAY=":9"
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as demo:
         assert demo.stdout is not None
+        # A browser is opened, which here is the command `true`.
         for line in demo.stdout:
-            if line.startswith("The agent waits"):
+            if line.startswith("The page was opened"):
                 break
         demo.send_signal(signal.SIGINT)
         rest, stderr = demo.communicate(timeout=LONG_S)

@@ -1,9 +1,11 @@
 """The `loopin-mcp` command: without a subcommand it is the stdio MCP server."""
 
+import importlib.util
 import logging
 import os
 import signal
 import sys
+from functools import partial
 
 import anyio
 import click
@@ -47,7 +49,10 @@ def api(*, insecure: bool) -> None:
         settings = Settings.load(os.environ)
         # Ending like Ctrl-C lets the requests in flight be answered.
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        anyio.run(lambda: serve_alone(settings, insecure=insecure, say=_say))
+        # uvloop comes with the extra `server`, where it exists.
+        options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
+        serve = partial(serve_alone, settings, insecure=insecure, say=_say)
+        anyio.run(serve, backend_options=options)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

@@ -62,7 +62,10 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say) -> 
         say(f"A human decides at: {created['reviewUrl']}")
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_be_human, created["reviewUrl"], decide, say)
+                if decide is not None:
+                    tasks.start_soon(_be_human, created["reviewUrl"], decide, say)
+                elif _has_desktop(environment):
+                    tasks.start_soon(_open_page, created["reviewUrl"], say)
                 status = await _wait(mcp, created["interruptId"], say)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -84,12 +87,19 @@ async def _wait(mcp: Client, interrupt_id: str, say: Say) -> dict[str, Any]:
             return status
 
 
-async def _be_human(review_url: str, decide: str | None, say: Say) -> None:
-    """Open the page for the human at this desktop, or decide on it in their place."""
-    if decide is None:
-        if await anyio.to_thread.run_sync(webbrowser.open, review_url):
-            say("The page was opened in your browser.")
-        return
+def _has_desktop(environment: Mapping[str, str]) -> bool:
+    """Whether a browser would get a window; without one it could take over the terminal."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("win32", "darwin") or any(environment.get(name) for name in screens)
+
+
+async def _open_page(review_url: str, say: Say) -> None:
+    if await anyio.to_thread.run_sync(webbrowser.open, review_url):
+        say("The page was opened in your browser.")
+
+
+async def _be_human(review_url: str, decide: str, say: Say) -> None:
+    """Decide on the page in the human's place, a moment after the agent began to wait."""
     await anyio.sleep(THINK_S)
     say(f"The human decides: {decide}")
     await anyio.to_thread.run_sync(_submit, review_url, decide)
