@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
 import platformdirs
 
 from loopin_mcp.errors import ConfigurationError
@@ -33,7 +34,8 @@ def checked_base_url(variable: str, value: str) -> str:
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError:
+        httpx.URL(value)
+    except (ValueError, httpx.InvalidURL):
         raise ConfigurationError(f"{variable} is not a URL. {_URL_REMEDY}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ConfigurationError(f"{variable} must be an http or https URL. {_URL_REMEDY}")
@@ -42,8 +44,10 @@ def checked_base_url(variable: str, value: str) -> str:
             f"{variable} must not hold a user name or password: take them out and put the key "
             "into LOOPIN_API_KEY."
         )
-    if parts.query or parts.fragment or not value.isascii() or not value.isprintable():
-        raise ConfigurationError(f"{variable} must be a base URL without query. {_URL_REMEDY}")
+    if any(mark in value for mark in "?# ") or not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"{variable} must be a base URL in ASCII, without query and spaces. {_URL_REMEDY}"
+        )
     return value.rstrip("/")
 
 
@@ -71,13 +75,13 @@ def _seconds(variable: str, value: str) -> float:
 
 
 def _port(variable: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and int(value) <= 65_535):
+    if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65_535):
         raise ConfigurationError(f"{variable} must be a port number from 0 to 65535: {value!r}.")
     return int(value)
 
 
 def _tools(variable: str, value: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
     unknown = [name for name in names if name not in TOOLS]
     if unknown or not names:
         raise ConfigurationError(
@@ -91,8 +95,15 @@ def _text(_variable: str, value: str) -> str:
     return value
 
 
-def _directory(_variable: str, value: str) -> Path:
-    return Path(value).expanduser().absolute()
+def _database(_variable: str, value: str) -> str:
+    return value
+
+
+def _directory(variable: str, value: str) -> Path:
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{variable} names no known user's home: {value!r}.") from error
 
 
 def _setting(
@@ -104,7 +115,7 @@ def _setting(
 ) -> Any:  # noqa: ANN401
     return field(
         default=default,
-        repr=parse is not checked_key,
+        repr=parse not in (checked_key, _database),
         metadata={"variable": variable, "meaning": meaning, "parse": parse, "shown": shown},
     )
 
@@ -166,7 +177,7 @@ class Settings:
     database_url: str | None = _setting(
         "DATABASE_URL",
         "Database of `loopin-mcp api`: `sqlite:///path` or `postgresql://…`",
-        _text,
+        _database,
         shown="SQLite in the data directory",
     )
 

@@ -1,0 +1,173 @@
+"""The settings, and what the environment may hold."""
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings import TOOLS, Settings
+
+ENVIRONMENT = {
+    "LOOPIN_API_URL": "https://loopin.test/base/",
+    "LOOPIN_API_KEY": " secret-of-the-agents\n",
+    "LOOPIN_USER_ID": "user-1",
+    "LOOPIN_AGENT_ID": "agent-1",
+    "LOOPIN_TOOLS": "create_interrupt, get_interrupt_status,,create_interrupt",
+    "LOOPIN_MAX_WAIT": "0.5",
+    "LOOPIN_TIMEOUT": "86400",
+    "LOOPIN_DATA_DIR": "/var/lib/loopin",
+    "PORT": "0",
+    "HOST": "192.0.2.1",
+    "LOOPIN_BASE_URL": "http://[::1]:8080",
+    "API_KEY_SECRET": "secret-of-the-api",
+    "DATABASE_URL": "postgresql://loopin:secret-of-the-database@db/loopin",
+    "UNRELATED": "ignored",
+}
+
+NO_URL = (
+    "is not a URL. Set it to the address of the LoopIn API, such as https://loopin.example.com."
+)
+NOT_WEB = NO_URL.replace("is not a URL", "must be an http or https URL")
+NOT_BASE = NO_URL.replace("is not a URL", "must be a base URL in ASCII, without query and spaces")
+CREDENTIALS = (
+    "must not hold a user name or password: take them out and put the key into LOOPIN_API_KEY."
+)
+BAD_KEY = "must be printable ASCII without spaces or line breaks: copy the key again."
+SECONDS = "must be a number of seconds, more than 0:"
+PORT = "must be a port number from 0 to 65535:"
+TOOL_LIST = f"Use a comma-separated list of {', '.join(TOOLS)}."
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.load(ENVIRONMENT)
+
+    assert settings == Settings(
+        api_url="https://loopin.test/base",
+        api_key="secret-of-the-agents",
+        user_id="user-1",
+        agent_id="agent-1",
+        tools=("create_interrupt", "get_interrupt_status"),
+        max_wait_s=0.5,
+        timeout_s=86_400.0,
+        data_dir=Path("/var/lib/loopin").absolute(),
+        port=0,
+        host="192.0.2.1",
+        public_url="http://[::1]:8080",
+        api_key_secret="secret-of-the-api",
+        database_url="postgresql://loopin:secret-of-the-database@db/loopin",
+    )
+
+
+@pytest.mark.parametrize("environment", [{}, dict.fromkeys(ENVIRONMENT, " ")])
+def test_unset_and_empty_variables_leave_the_defaults(environment: dict[str, str]) -> None:
+    assert Settings.load(environment) == Settings()
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(Settings.load(ENVIRONMENT))
+
+    assert "secret" not in shown.replace("api_key_secret", "")
+    assert "https://loopin.test/base" in shown
+
+
+def test_home_is_understood_in_the_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("USERPROFILE", "/home/somebody")
+
+    settings = Settings.load({"LOOPIN_DATA_DIR": "~/loopin"})
+
+    assert settings.data_dir == Path("/home/somebody/loopin").absolute()
+
+
+@pytest.mark.parametrize("variable", ["LOOPIN_API_URL", "LOOPIN_BASE_URL"])
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("http://[::1", NO_URL),
+        ("http://loopin.test:port", NO_URL),
+        ("http://loopin.test:65536", NO_URL),
+        ("http://999.1.1.1", NO_URL),
+        ("http://loopin.test:0", NOT_WEB),
+        ("loopin.test", NOT_WEB),
+        ("ftp://loopin.test", NOT_WEB),
+        ("file:///etc/passwd", NOT_WEB),
+        ("http://", NOT_WEB),
+        ("http://:3002", NOT_WEB),
+        ("https://user:hidden@loopin.test", CREDENTIALS),
+        ("https://hidden@loopin.test", CREDENTIALS),
+        ("https://loopin.test\\@hidden.test", CREDENTIALS),
+        ("https://loopin.test/?key=hidden", NOT_BASE),
+        ("https://loopin.test/?", NOT_BASE),
+        ("https://loopin.test#hidden", NOT_BASE),
+        ("https://loopin.test/#", NOT_BASE),
+        ("https://loopin.test/a b", NOT_BASE),
+        ("https://loopin.test/ü", NOT_BASE),
+    ],
+)
+def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings.load({variable: value})
+
+    assert str(refusal.value) == f"{variable} {fault}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("LOOPIN_API_KEY", "hidden key", BAD_KEY),
+        ("LOOPIN_API_KEY", "hidden\nkey", BAD_KEY),
+        ("API_KEY_SECRET", "hidden-kéy", BAD_KEY),
+        ("LOOPIN_TIMEOUT", "ten", f"{SECONDS} 'ten'."),
+        ("LOOPIN_TIMEOUT", "nan", f"{SECONDS} 'nan'."),
+        ("LOOPIN_TIMEOUT", "0", f"{SECONDS} '0'."),
+        ("LOOPIN_MAX_WAIT", "-1", f"{SECONDS} '-1'."),
+        ("LOOPIN_MAX_WAIT", "86401", f"{SECONDS} '86401'."),
+        ("PORT", "65536", f"{PORT} '65536'."),
+        ("PORT", "-1", f"{PORT} '-1'."),
+        ("PORT", "٣", f"{PORT} '٣'."),
+        ("PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
+        ("LOOPIN_TOOLS", ",", f"names no tool of this server: ','. {TOOL_LIST}"),
+        (
+            "LOOPIN_TOOLS",
+            "approve,cancel_interrupt,reject",
+            f"names no tool of this server: 'approve, reject'. {TOOL_LIST}",
+        ),
+        (
+            "LOOPIN_DATA_DIR",
+            "~nobody-of-that-name/loopin",
+            "names no known user's home: '~nobody-of-that-name/loopin'.",
+        ),
+    ],
+)
+def test_value_that_cannot_be_used_is_refused(variable: str, value: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings.load({variable: value})
+
+    assert str(refusal.value) == f"{variable} {fault}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "user_id"),
+    [
+        (Settings(user_id="user-1"), "user-1"),
+        (Settings(user_id="user-1", api_url="https://loopin.test"), "user-1"),
+        (Settings(api_url="https://loopin.test"), None),
+        (Settings(), "login-name"),
+    ],
+)
+def test_login_name_stands_in_on_the_embedded_api_only(
+    settings: Settings, user_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "login-name")
+
+    assert settings.default_user_id == user_id
+
+
+def test_account_without_a_name_gives_no_default_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+
+    assert Settings().default_user_id is None
