@@ -67,7 +67,10 @@ def _web_address(value: str) -> str:
 
 
 def _as_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from error
 
 
 def format_time(value: datetime) -> str:
@@ -271,6 +274,7 @@ _SAYINGS = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
     "string_type": "must be a string",
+    "string_unicode": "must be text in UTF-8",
     "string_too_short": "must not be empty",
     "string_too_long": "must be at most {max_length} characters",
     "string_pattern_mismatch": "must not be blank and must not contain NUL",
