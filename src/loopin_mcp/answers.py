@@ -3,17 +3,20 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self, TypeVar
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from loopin_mcp.errors import APIError, ConflictError, error_for
 
 MAX_SENTENCE = 500
+
+# A framework or a proxy says these in its own words, and they mean the same from it.
+_FROM_ANYONE = (401, 403, 413, 429)
 
 _Shape = TypeVar("_Shape")
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
@@ -33,7 +36,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
 
     @property
     def now(self) -> datetime:
@@ -44,7 +47,7 @@ class Answer:
     def next_cursor(self) -> str | None:
         """The cursor that the `Link: …; rel="next"` header holds (RFC 8288)."""
         link = _NEXT_LINK.search(self.headers.get("link", ""))
-        return parse_qs(urlsplit(link[1]).query).get("cursor", [None])[0] if link else None
+        return parse_qs(_parts(link[1]).query).get("cursor", [None])[0] if link else None
 
     def success(self) -> Self:
         """This answer, if it is a success.
@@ -78,39 +81,45 @@ class Answer:
         """The error that says what was found in place of a LoopIn answer."""
         return APIError(
             f"{self.request} answered {found} (HTTP {self.status}), which is not an answer of a "
-            "LoopIn API. Check that LOOPIN_API_URL names one, and any proxy before it.",
+            "LoopIn API. Check that LOOPIN_API_URL names one, and any proxy before it."
+            + self._doubt(),
             self.status,
         )
 
     def _refusal(self) -> APIError:
         kind = error_for(self.status)
         sentence = self._sentence()
-        if not sentence and self.status < 500:
-            found = self.not_loopin(self._description())
-            return kind(str(found), self.status)
-        parts = [f"{sentence or 'The API failed'} (HTTP {self.status} from {self.request})."]
-        outcome = _OUTCOME.search(sentence)
-        if kind is ConflictError and outcome:
-            parts.append(f"The interrupt's status is now {outcome[0]}.")
+        if not sentence and self.status < 500 and self.status not in _FROM_ANYONE:
+            return kind(str(self.not_loopin(self._description())), self.status)
+        parts = [f"{sentence or 'The request failed'} (HTTP {self.status} from {self.request})."]
+        outcomes = set(_OUTCOME.findall(sentence))
+        if kind is ConflictError and len(outcomes) == 1:
+            parts.append(f"The interrupt's status is now {outcomes.pop()}.")
         retry_after_s = self._retry_after_s()
         if retry_after_s is not None:
             parts.append(f"It asks to wait {retry_after_s:.0f} s.")
         parts.append(kind.remedy)
-        return kind(" ".join(parts), self.status, retry_after_s)
+        return kind(" ".join(parts) + self._doubt(), self.status, retry_after_s)
+
+    def _doubt(self) -> str:
+        refused = 300 <= self.status < 500
+        return "" if refused else doubt(self.request.partition(" ")[0])
 
     def _sentence(self) -> str:
         """The API's own words, made safe to show: one line, no markup, no key, bounded."""
         try:
-            sentence = _Refusal.model_validate_json(self.body).error.strip()
+            text = _Refusal.model_validate_json(self.body).error.strip()
         except ValidationError:
             return ""
-        sentence = sentence.splitlines()[0] if sentence else ""
-        if _MARKUP.search(sentence):
+        # More than is shown, so that a key is found whole; less than megabytes to look at.
+        line = text[: 4 * MAX_SENTENCE].splitlines()[0] if text else ""
+        shown = "".join(c for c in line if unicodedata.category(c)[0] != "C")
+        if _MARKUP.search(shown):
             return ""
-        if self.api_key:
-            sentence = sentence.replace(self.api_key, "[key]")
-        shown = "".join(c for c in sentence if unicodedata.category(c)[0] != "C")
-        return shown[:MAX_SENTENCE].rstrip(".")
+        return self._redacted(shown)[:MAX_SENTENCE].rstrip(".")
+
+    def _redacted(self, text: str) -> str:
+        return text.replace(self.api_key, "[key]") if self.api_key else text
 
     def _description(self) -> str:
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -121,9 +130,9 @@ class Answer:
         return "JSON of another kind, or cut short," if kind.endswith("json") else kind
 
     def _redirect_target(self) -> str:
-        target = urlsplit(self.headers.get("location", ""))
+        target = _parts(self.headers.get("location", ""))
         shown = urlunsplit((target.scheme, target.netloc.rpartition("@")[2], target.path, "", ""))
-        return shown[:200] if shown.isprintable() and shown else "nowhere"
+        return self._redacted(shown)[:200] if shown.isprintable() and shown else "nowhere"
 
     def _retry_after_s(self) -> float | None:
         """Seconds from `Retry-After`, which holds seconds or a date (RFC 9110, 10.2.3)."""
@@ -134,9 +143,27 @@ class Answer:
         return max(0.0, (moment - self.now).total_seconds()) if moment else None
 
 
+def doubt(method: str) -> str:
+    """What to add to the failure of a write, as it may have taken effect all the same."""
+    if method == "GET":
+        return ""
+    return (
+        " It is not known whether it took effect: look with list_pending_interrupts or "
+        "get_interrupt_status before you call again."
+    )
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL that a server wrote; none of them where it is no URL."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
 def _http_date(value: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value or "")
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

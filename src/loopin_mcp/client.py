@@ -10,7 +10,7 @@ import anyio
 import httpx
 from pydantic import BaseModel
 
-from loopin_mcp.answers import Answer
+from loopin_mcp.answers import Answer, doubt
 from loopin_mcp.errors import (
     InvalidRequestError,
     LoopinError,
@@ -36,10 +36,7 @@ LONGEST_BACKOFF_S = 8.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_UNSURE = (
-    " It is not known whether it took effect: look with list_pending_interrupts or "
-    "get_interrupt_status before you call again."
-)
+_PASSING = (429, 502, 503, 504)
 
 
 class Address(NamedTuple):
@@ -110,11 +107,10 @@ class LoopinClient:
     async def get_interrupt_status(self, interrupt_id: str, *, wait_s: float = 0) -> Interrupt:
         """The interrupt as it is now, or as soon as it is settled within `wait_s` seconds."""
         interrupt = await self._read_interrupt(interrupt_id)
+        delays_s = _polling_delays()
         with anyio.move_on_after(wait_s):
-            for delay_s in _polling_delays():
-                if not interrupt.is_pending:
-                    break
-                await self._sleep(delay_s)
+            while interrupt.is_pending:
+                await self._sleep(next(delays_s))
                 interrupt = await self._read_interrupt(interrupt_id)
         return interrupt
 
@@ -122,11 +118,11 @@ class LoopinClient:
         self, user_id: str, *, limit: int | None = None, cursor: str | None = None
     ) -> PendingPage:
         """One page of what waits for `user_id`, newest first (50 unless `limit` says, ≤ 200)."""
-        query = {"limit": str(limit) if limit else None, "cursor": cursor}
+        query = {"limit": None if limit is None else str(limit), "cursor": cursor}
         answer = await self._send(
             "GET",
             "interrupts/pending/" + _segment("userId", user_id),
-            query={name: value for name, value in query.items() if value},
+            query={name: value for name, value in query.items() if value is not None},
         )
         interrupts = tuple(
             interrupt
@@ -188,56 +184,80 @@ class LoopinClient:
         A read is sent again on a lost connection, 429 and 502–504; a write only where no
         connection was made, so that it cannot have arrived.
         """
-        for attempt in range(1, self._attempts + 1):
+        attempt = 1
+        while True:
             try:
                 return (await self._attempt(method, path, body, query or {})).success()
             except (_NotConnectedError, _BrokenError, RateLimitedError, UnavailableError) as error:
                 delay_s = _delay_before_retry(error, method, attempt)
-                if delay_s is None or attempt == self._attempts:
+                if delay_s is None or attempt >= self._attempts:
                     raise
             await self._sleep(delay_s)
-        raise AssertionError("the last attempt answers or raises")  # pragma: no cover
+            attempt += 1
 
     async def _attempt(
         self, method: str, path: str, body: BaseModel | None, query: Mapping[str, str]
     ) -> Answer:
         """Send one request once, bounded in time and size, and take in whatever comes back."""
         address = await self._locate()
-        url = f"{address.base_url}/{path}"
-        request = self._http.build_request(
-            method,
-            url,
-            params=query or None,
-            headers=_headers(address.api_key, has_body=body is not None),
-            content=body.model_dump_json(by_alias=True) if body else None,
-            timeout=httpx.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S, pool=None),
-        )
-        unsure = "" if method == "GET" else _UNSURE
+        request = self._request(address, method, path, body, query)
         try:
-            with anyio.fail_after(self._timeout_s + CONNECT_TIMEOUT_S):
+            with anyio.fail_after(self._timeout_s):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
                     content = await _read_bounded(response)
                 finally:
                     await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _NotConnectedError(
-                f"No connection to the LoopIn API at {address.base_url}: {_reason(error)}. Check "
-                "that it runs there, and that LOOPIN_API_URL is right."
-            ) from error
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise UnreachableError(
-                f"The LoopIn API at {address.base_url} did not answer {method} /{path} within "
-                f"{self._timeout_s:g} s. Check that it is healthy, or raise LOOPIN_TIMEOUT."
-                + unsure
-            ) from error
-        except httpx.RequestError as error:
-            raise _BrokenError(
-                f"The LoopIn API at {address.base_url} broke off its answer to {method} /{path}: "
-                f"{_reason(error)}. Check the API and any proxy before it." + unsure
-            ) from error
-        return Answer(
-            f"{method} {url}", response.status_code, response.headers, content, address.api_key
+        except (TimeoutError, httpx.RequestError) as error:
+            raise self._failure(error, address.base_url, method, path) from error
+        call = f"{method} {address.base_url}/{path}"
+        return Answer(call, response.status_code, response.headers, content, address.api_key)
+
+    def _request(
+        self,
+        address: Address,
+        method: str,
+        path: str,
+        body: BaseModel | None,
+        query: Mapping[str, str],
+    ) -> httpx.Request:
+        connect_s = min(CONNECT_TIMEOUT_S, self._timeout_s / 2)
+        try:
+            return self._http.build_request(
+                method,
+                f"{address.base_url}/{path}",
+                params=query or None,
+                headers=_headers(address.api_key, has_body=body is not None),
+                content=body.model_dump_json(by_alias=True) if body else None,
+                timeout=httpx.Timeout(self._timeout_s, connect=connect_s, pool=None),
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            raise InvalidRequestError(
+                "An id or the cursor is too long for a URL, or holds a character that is not text."
+            ) from None
+
+    def _failure(self, error: Exception, base_url: str, method: str, path: str) -> UnreachableError:
+        """What it means that no answer came, and whether the request may have arrived."""
+        match error:
+            case httpx.ConnectError() | httpx.ConnectTimeout():
+                return _NotConnectedError(
+                    f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
+                    "that it runs there, and that LOOPIN_API_URL is right."
+                )
+            case TimeoutError() | httpx.TimeoutException():
+                return UnreachableError(
+                    f"The LoopIn API at {base_url} did not answer {method} /{path} within "
+                    f"{self._timeout_s:g} s. Check that it is healthy, or raise LOOPIN_TIMEOUT."
+                    + doubt(method)
+                )
+            case httpx.DecodingError():
+                return UnreachableError(
+                    f"The answer of the LoopIn API at {base_url} to {method} /{path} cannot be "
+                    f"read: {error}. Check the API and any proxy before it." + doubt(method)
+                )
+        return _BrokenError(
+            f"The LoopIn API at {base_url} broke off its answer to {method} /{path}: "
+            f"{_reason(error)}. Check the API and any proxy before it." + doubt(method)
         )
 
 
@@ -298,23 +318,32 @@ async def _read_bounded(response: httpx.Response) -> bytes:
 
 def _reason(error: Exception) -> str:
     """The most telling text in a chain of errors: the operating system's, if there is one."""
+    # The protocol's own text quotes the bytes that came, which may be anything.
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "it was cut short, or is not HTTP"
+    if isinstance(error, httpx.ConnectTimeout):
+        return "connecting took too long"
     link: BaseException | None = error
-    while link is not None:
+    seen: list[BaseException] = []
+    while link is not None and link not in seen:
         if isinstance(link, OSError) and link.strerror:
             return link.strerror
+        seen.append(link)
         link = link.__cause__ or link.__context__
-    return str(error) or type(error).__name__
+    return str(error) or "the connection was lost"
 
 
 def _delay_before_retry(error: LoopinError, method: str, attempt: int) -> float | None:
     """Seconds to wait before trying again, or None where that is of no use or not safe."""
     if method != "GET" and not isinstance(error, _NotConnectedError):
         return None
-    delay_s: float = random.uniform(0.5, 1) * 0.5 * 2**attempt  # noqa: S311 - jitter
+    backoff_s = min(0.5 * 2**attempt, LONGEST_BACKOFF_S)
+    delay_s: float = random.uniform(0.5, 1) * backoff_s  # noqa: S311 - jitter
     if isinstance(error, RateLimitedError | UnavailableError):
-        if error.status == 500 or (error.retry_after_s or 0) > LONGEST_BACKOFF_S:
+        asked_s = error.retry_after_s or 0
+        if error.status not in _PASSING or asked_s > LONGEST_BACKOFF_S:
             return None
-        delay_s = max(delay_s, error.retry_after_s or 0)
+        delay_s = max(delay_s, asked_s)
     return delay_s
 
 
