@@ -98,6 +98,19 @@ class Naps:
         await checkpoint()
 
 
+class Endless(httpx.AsyncByteStream):
+    """A body without end, which knows whether it was closed."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(8 * 1024 * 1024)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
 @pytest.fixture
 def naps() -> Naps:
     return Naps()
@@ -456,6 +469,7 @@ async def test_what_no_url_can_hold_is_refused_unsent(
         (401, "Unauthorized", "Unauthorized", UnauthorizedError),
         (403, "Only the reviewer may decide.", "Only the reviewer may decide", ForbiddenError),
         (404, "Interrupt not found", "Interrupt not found", NotFoundError),
+        (403, "Interrupt is already approved", "Interrupt is already approved", ForbiddenError),
         (405, "Method not allowed", "Method not allowed", APIError),
         (413, "body is over 256 KiB", "body is over 256 KiB", TooLargeError),
         (415, "not JSON", "not JSON", UnsupportedTypeError),
@@ -610,6 +624,20 @@ async def test_success_that_is_no_answer_of_loopin_is_refused(
     assert str(refusal.value) == f"GET {STATUS} answered {found} (HTTP 200), {NOT_LOOPIN}"
 
 
+@pytest.mark.parametrize("status", [202, 206])
+async def test_success_of_another_kind_is_no_answer_of_loopin(
+    client: LoopinClient, route: respx.Route, status: int
+) -> None:
+    route.return_value = answer(PENDING, status)
+
+    with pytest.raises(APIError) as refusal:
+        await client.get_interrupt_status("int-1")
+
+    assert str(refusal.value) == (
+        f"GET {STATUS} answered JSON of another kind, or cut short, (HTTP {status}), {NOT_LOOPIN}"
+    )
+
+
 @pytest.mark.parametrize("status", [300, 302, 308])
 @pytest.mark.parametrize(
     ("location", "shown"),
@@ -743,11 +771,8 @@ async def test_write_that_may_have_arrived_is_sent_once_and_says_so(
 
 
 async def test_endless_answer_is_cut_off(client: LoopinClient, route: respx.Route) -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            yield bytes(8 * 1024 * 1024)
-
-    route.return_value = httpx.Response(200, content=endless())
+    endless = Endless()
+    route.return_value = httpx.Response(200, stream=endless)
 
     with pytest.raises(UnreachableError) as failure:
         await client.get_interrupt_status("int-1")
@@ -756,7 +781,7 @@ async def test_endless_answer_is_cut_off(client: LoopinClient, route: respx.Rout
         f"The answer of the LoopIn API at {URL} to GET /interrupts/int-1 cannot be read: more than "
         f"{MAX_ANSWER_BYTES} bytes. Check the API and any proxy before it."
     )
-    assert route.call_count == 1
+    assert (route.call_count, endless.closed) == (1, True)
 
 
 async def test_compressed_answer_is_bounded_by_its_true_size(

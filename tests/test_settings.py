@@ -96,6 +96,7 @@ def test_home_is_understood_in_the_data_directory(monkeypatch: pytest.MonkeyPatc
         ("http://:3002", NOT_WEB),
         ("https://user:hidden@loopin.test", CREDENTIALS),
         ("https://hidden@loopin.test", CREDENTIALS),
+        ("https://@loopin.test", CREDENTIALS),
         ("https://loopin.test\\@hidden.test", CREDENTIALS),
         ("https://loopin.test/?key=hidden", NOT_BASE),
         ("https://loopin.test/?", NOT_BASE),
