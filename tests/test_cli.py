@@ -119,9 +119,22 @@ def test_api_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
 
     assert health["service"] == "loopin-api"
     assert (closed.status_code, opened.status_code) == (401, 200)
-    assert (tmp_path / "data" / "loopin.db").exists()
+    assert (tmp_path / "data" / "api.db").exists()
     if sys.platform != "win32":
         assert (served.process.returncode, stderr) == (0, "Stopped.\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_api_ends_on_sigterm_also_where_a_shell_ignores_ctrl_c_for_it(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        served = ServedAPI(tmp_path / "data", {})
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    served.stop()
+
+    assert served.process.returncode == 0
 
 
 def test_api_uses_the_database_and_base_url_it_is_given(tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def api(*, insecure: bool) -> None:
 
     try:
         settings = Settings.load(os.environ)
-        # Ending like Ctrl-C lets the requests in flight be answered.
+        # Ending like Ctrl-C lets the requests in flight be answered. A shell that starts this in
+        # the background has SIGINT ignored, so it is set first.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         # uvloop comes with the extra `server`, where it exists.
         options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}

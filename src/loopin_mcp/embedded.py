@@ -14,9 +14,9 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from loopin_mcp.api.database import make_private_directory
+from loopin_mcp.api.database import SQLite, make_private_directory
 from loopin_mcp.api.health import proof_of_key
-from loopin_mcp.api.serving import listen, open_database, port_of, serving
+from loopin_mcp.api.serving import listen, port_of, serving
 from loopin_mcp.client import Address, Locate, LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings import Settings
@@ -99,7 +99,7 @@ class _Copy:
     ) -> None:
         """Serve until the process ends."""
         with listener:
-            database = await open_database(None, self._settings.data_dir)
+            database = await SQLite.open(self._settings.data_dir / "embedded.db")
             async with serving(
                 listener,
                 database=database,

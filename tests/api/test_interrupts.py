@@ -94,9 +94,13 @@ async def test_unknown_interrupt_is_not_found(
     api: httpx.AsyncClient, method: str, path: str
 ) -> None:
     body = {"decision": "approved"} if method == "POST" else None
-    answer = await api.request(method, f"/interrupts/..%2Finterrupts{path}", json=body)
+    ids = ["x", "..%2Finterrupts", "%00", "%FF", "a" * 5_000, "%2e%2e", "é"]
 
-    assert (answer.status_code, answer.json()) == (404, {"error": "Interrupt not found"})
+    answers = [await api.request(method, f"/interrupts/{id_}{path}", json=body) for id_ in ids]
+
+    assert {(answer.status_code, answer.text) for answer in answers} == {
+        (404, '{"error":"Interrupt not found"}')
+    }
 
 
 @pytest.mark.parametrize(

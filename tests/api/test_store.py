@@ -163,7 +163,7 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
     assert keys == sorted(keys, reverse=True)
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "Zm9v", "é", "-", "OmFiYw"])
+@pytest.mark.parametrize("cursor", ["nonsense", "Zm9v", "é", "-", "OmFiYw", "MTphAGI"])
 async def test_foreign_cursor_is_refused_by_name(store: Store, clock: Clock, cursor: str) -> None:
     with pytest.raises(InvalidRequestError, match="^cursor is not one"):
         await store.list_pending_interrupts("user-1", clock(), cursor=cursor)

@@ -62,6 +62,11 @@ class SQLite:
         self._busy_timeout_s = busy_timeout_s
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._writer = self._connect()
+        try:
+            _prepare(self._writer, path)
+        except BaseException:
+            self._writer.close()
+            raise
         self._waiting: list[_Write] = []
         self._turn = anyio.Lock()
 
@@ -82,7 +87,6 @@ class SQLite:
             make_private_directory(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             database = cls(path, busy_timeout_s)
-            _prepare(database._writer, path)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
                 f"The database {path} cannot be used: {error}. Set LOOPIN_DATA_DIR to a directory "
@@ -121,7 +125,6 @@ class SQLite:
             self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = _as_mapping
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         return connection
 
@@ -172,6 +175,8 @@ def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    # The file keeps this mode for all who open it.
+    connection.execute("PRAGMA journal_mode=WAL")
     connection.executescript(SCHEMA.read_text(encoding="utf-8"))
     connection.execute(
         "INSERT INTO schema_version SELECT :version "

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from loopin_mcp.api.bodies import check, read_json
 from loopin_mcp.api.store import DEFAULT_PAGE, LARGEST_PAGE, Store
+from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Decision, NewInterrupt, UserId, Wire
 
 Clock = Callable[[], int]
@@ -87,8 +88,15 @@ class Interrupts:
 
 
 def interrupt_id_of(request: Request) -> str:
-    """The id in the path, decoded."""
-    return unquote(request.path_params["interrupt_id"])
+    """The id in the path, decoded.
+
+    Raises:
+        NotFoundError: It holds NUL, which no id does and PostgreSQL cannot look for.
+    """
+    interrupt_id = unquote(request.path_params["interrupt_id"])
+    if "\0" in interrupt_id:
+        raise NotFoundError("Interrupt not found")
+    return interrupt_id
 
 
 def _user_id_of(request: Request) -> str:

@@ -53,13 +53,15 @@ def port_of(listener: socket.socket) -> int:
 
 
 async def open_database(url: str | None, data_dir: Path) -> Database:
-    """The database a URL names, or the SQLite file in the data directory.
+    """The database a URL names, or the API's own SQLite file in the data directory.
+
+    The embedded API has another, so that serving without a key shows nothing of it.
 
     Raises:
         ConfigurationError: It cannot be used.
     """
     if url is None:
-        return await SQLite.open(data_dir / "loopin.db")
+        return await SQLite.open(data_dir / "api.db")
     if url.startswith("sqlite:///"):
         return await SQLite.open(Path(url.removeprefix("sqlite:///")))
     if url.startswith(("postgresql://", "postgres://")):

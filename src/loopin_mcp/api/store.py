@@ -306,7 +306,7 @@ def _position(cursor: str) -> tuple[int, str]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         created_ms, _, last_id = text.partition(":")
-        return int(created_ms[:18]), last_id
+        return int(created_ms[:18]), str(uuid.UUID(last_id))
     except (ValueError, binascii.Error):
         raise InvalidRequestError(
             "cursor is not one that this API gave: start again without it"
