@@ -43,7 +43,8 @@ from loopin_mcp import (
     UnreachableError,
     UnsupportedTypeError,
 )
-from loopin_mcp.client import LONGEST_BACKOFF_S, MAX_ANSWER_BYTES
+from loopin_mcp.client import MAX_ANSWER_BYTES
+from loopin_mcp.retries import LONGEST_BACKOFF_S
 from tests.support import KEY, PATIENCE_S, new_interrupt
 
 URL = "https://loopin.test"
@@ -372,7 +373,7 @@ async def test_prefix_of_the_address_is_kept_and_no_key_sends_none(
         ("", None, "LOOPIN_API_URL must be an http or https URL"),
         ("ftp://loopin.test", None, "LOOPIN_API_URL must be an http or https URL"),
         ("https://", None, "LOOPIN_API_URL must be an http or https URL"),
-        ("http://999.1.1.1", None, "LOOPIN_API_URL is not a URL"),
+        ("http://999.1.1.1", None, "LOOPIN_API_URL names no address"),
         ("https://hidden:hidden@loopin.test", None, "LOOPIN_API_URL must not hold a user name"),
         ("https://loopin.test/?key=hidden", None, "LOOPIN_API_URL must be a base URL"),
         (URL, "hidden key", "LOOPIN_API_KEY must be printable ASCII"),
@@ -1174,3 +1175,28 @@ async def test_proxy_of_the_environment_is_not_for_this_machine(
 
     assert health == Health(status="ok", service="loopin-api")
     assert seen == [line]
+
+
+@respx.mock
+async def test_receipt_for_another_interrupt_is_refused(client: LoopinClient) -> None:
+    receipt = {"interruptId": "int-2", "status": "resolved", "decision": "approved"}
+    respx.route().respond(200, json=receipt)
+    other = "another interrupt than the one asked for"
+
+    with pytest.raises(APIError, match=other):
+        await client.decide_interrupt("int-1", Decision(decision="approved"))
+    with pytest.raises(APIError, match=other):
+        await client.cancel_interrupt("int-1")
+
+
+@respx.mock
+async def test_values_stored_as_they_came_do_not_spoil_a_list(client: LoopinClient) -> None:
+    item = PENDING | {"userId": 7, "agentId": 1.5, "context": "text"}
+    respx.get(f"{URL}/interrupts/pending/7").respond(200, json=[item, PENDING])
+
+    page = await client.list_pending_interrupts("7")
+
+    assert [(i.user_id, i.agent_id, i.context) for i in page.interrupts] == [
+        ("7", "1.5", {"value": "text"}),
+        (None, None, None),
+    ]

@@ -13,7 +13,8 @@ import anyio
 import httpx
 import pytest
 
-from loopin_mcp.client import Address, Locate, LoopinClient
+from loopin_mcp.addresses import Address, Locate
+from loopin_mcp.client import LoopinClient
 from loopin_mcp.embedded import embedded_api, load_api_key
 from loopin_mcp.errors import ConfigurationError, UnauthorizedError
 from loopin_mcp.models import Decision

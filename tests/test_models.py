@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from loopin_mcp.faults import explain
 from loopin_mcp.models import (
     Analytics,
     Cancelled,
@@ -15,7 +16,6 @@ from loopin_mcp.models import (
     Decision,
     Interrupt,
     NewInterrupt,
-    explain,
     format_time,
 )
 from loopin_mcp.results import CancelledResult, CreatedResult, DecidedResult, InterruptStatus

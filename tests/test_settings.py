@@ -87,7 +87,6 @@ def test_home_is_understood_in_the_data_directory(monkeypatch: pytest.MonkeyPatc
         ("http://[::1", NO_URL),
         ("http://loopin.test:port", NO_URL),
         ("http://loopin.test:65536", NO_URL),
-        ("http://999.1.1.1", NO_URL),
         ("http://loopin.test:0", NOT_WEB),
         ("loopin.test", NOT_WEB),
         ("ftp://loopin.test", NOT_WEB),
@@ -172,3 +171,10 @@ def test_account_without_a_name_gives_no_default_user(monkeypatch: pytest.Monkey
     monkeypatch.setattr(getpass, "getuser", nameless)
 
     assert Settings().default_user_id is None
+
+
+@pytest.mark.parametrize("variable", ["LOOPIN_USER_ID", "LOOPIN_AGENT_ID"])
+@pytest.mark.parametrize("name", ["x" * 201, "a\0b"])
+def test_name_that_no_call_would_take_is_refused_at_once(variable: str, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{variable} must be at most 200 characters"):
+        Settings.load({variable: name})

@@ -1,6 +1,7 @@
 """loopin-mcp: a human approval gate for AI agents."""
 
-from loopin_mcp.client import Address, LoopinClient
+from loopin_mcp.addresses import Address
+from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import (
     APIError,
     ConfigurationError,

@@ -1,19 +1,18 @@
 """LoopinClient: the six verbs over one private `_send`."""
 
-import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from typing import Self, TypeVar
 
 import anyio
 import httpx
 from pydantic import BaseModel
 
+from loopin_mcp.addresses import Address, Locate, fixed_address, is_loopback, segment
 from loopin_mcp.answers import Answer, doubt
 from loopin_mcp.errors import (
+    ConfigurationError,
     InvalidRequestError,
-    LoopinError,
     RateLimitedError,
     UnavailableError,
     UnreachableError,
@@ -29,24 +28,12 @@ from loopin_mcp.models import (
     NewInterrupt,
     PendingPage,
 )
-from loopin_mcp.settings import checked_base_url, checked_key
+from loopin_mcp.retries import BrokenError, NotConnectedError, delay_before_retry, polling_delays
 
 CONNECT_TIMEOUT_S = 5.0
-LONGEST_BACKOFF_S = 8.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_PASSING = (429, 502, 503, 504)
-
-
-class Address(NamedTuple):
-    """Where the API is, and the key it wants."""
-
-    base_url: str
-    api_key: str | None = None
-
-
-Locate = Callable[[], Awaitable[Address]]
+_AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Cancelled)
 
 
 class LoopinClient:
@@ -72,15 +59,22 @@ class LoopinClient:
         http: httpx.AsyncClient | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        self._locate = locate or _fixed(base_url, api_key)
+        self._locate = locate or fixed_address(base_url, api_key)
+        try:
+            httpx.URL(base_url)
+        except httpx.InvalidURL:
+            raise ConfigurationError(
+                "LOOPIN_API_URL names no address that can be connected to: check its host."
+            ) from None
         self._timeout_s = timeout_s
+        self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._attempts = attempts
         self._sleep = sleep
         self._http = http or httpx.AsyncClient(
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
             # A proxy from the environment must not see what stays on this machine.
-            trust_env=locate is None and not _is_loopback(base_url),
+            trust_env=locate is None and not is_loopback(base_url),
         )
         self._owns_http = http is None
 
@@ -107,7 +101,7 @@ class LoopinClient:
     async def get_interrupt_status(self, interrupt_id: str, *, wait_s: float = 0) -> Interrupt:
         """The interrupt as it is now, or as soon as it is settled within `wait_s` seconds."""
         interrupt = await self._read_interrupt(interrupt_id)
-        delays_s = _polling_delays()
+        delays_s = polling_delays()
         with anyio.move_on_after(wait_s):
             while interrupt.is_pending:
                 await self._sleep(next(delays_s))
@@ -121,7 +115,7 @@ class LoopinClient:
         query = {"limit": None if limit is None else str(limit), "cursor": cursor}
         answer = await self._send(
             "GET",
-            "interrupts/pending/" + _segment("userId", user_id),
+            "interrupts/pending/" + segment("userId", user_id),
             query={name: value for name, value in query.items() if value is not None},
         )
         interrupts = tuple(
@@ -142,8 +136,8 @@ class LoopinClient:
         Raises:
             ConflictError: The interrupt is no longer pending; nothing was changed.
         """
-        path = f"interrupts/{_segment('interruptId', interrupt_id)}/decide"
-        return (await self._send("POST", path, body=decision)).read(Decided)
+        path = f"interrupts/{segment('interruptId', interrupt_id)}/decide"
+        return _about(interrupt_id, Decided, await self._send("POST", path, body=decision))
 
     async def cancel_interrupt(self, interrupt_id: str) -> Cancelled:
         """Withdraw a question that is still pending.
@@ -151,12 +145,12 @@ class LoopinClient:
         Raises:
             ConflictError: The interrupt is no longer pending; nothing was changed.
         """
-        path = "interrupts/" + _segment("interruptId", interrupt_id)
-        return (await self._send("DELETE", path)).read(Cancelled)
+        path = "interrupts/" + segment("interruptId", interrupt_id)
+        return _about(interrupt_id, Cancelled, await self._send("DELETE", path))
 
     async def get_interrupt_analytics(self, user_id: str) -> Analytics:
         """The figures of one user's interrupts."""
-        answer = await self._send("GET", "analytics/" + _segment("userId", user_id))
+        answer = await self._send("GET", "analytics/" + segment("userId", user_id))
         return answer.read(Analytics)
 
     async def get_health(self, challenge: str | None = None) -> Health:
@@ -165,11 +159,8 @@ class LoopinClient:
         return (await self._send("GET", "health", query=query)).read(Health)
 
     async def _read_interrupt(self, interrupt_id: str) -> Interrupt:
-        answer = await self._send("GET", "interrupts/" + _segment("interruptId", interrupt_id))
-        interrupt = answer.read(Interrupt)
-        if interrupt.interrupt_id != interrupt_id:
-            raise answer.not_loopin("another interrupt than the one asked for")
-        return interrupt.as_of(answer.now)
+        answer = await self._send("GET", "interrupts/" + segment("interruptId", interrupt_id))
+        return _about(interrupt_id, Interrupt, answer).as_of(answer.now)
 
     async def _send(
         self,
@@ -188,8 +179,8 @@ class LoopinClient:
         while True:
             try:
                 return (await self._attempt(method, path, body, query or {})).success()
-            except (_NotConnectedError, _BrokenError, RateLimitedError, UnavailableError) as error:
-                delay_s = _delay_before_retry(error, method, attempt)
+            except (NotConnectedError, BrokenError, RateLimitedError, UnavailableError) as error:
+                delay_s = delay_before_retry(error, method, attempt)
                 if delay_s is None or attempt >= self._attempts:
                     raise
             await self._sleep(delay_s)
@@ -202,7 +193,7 @@ class LoopinClient:
         address = await self._locate()
         request = self._request(address, method, path, body, query)
         try:
-            with anyio.fail_after(self._timeout_s):
+            with anyio.fail_after(self._connect_timeout_s + self._timeout_s):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
                     content = await _read_bounded(response)
@@ -221,7 +212,6 @@ class LoopinClient:
         body: BaseModel | None,
         query: Mapping[str, str],
     ) -> httpx.Request:
-        connect_s = min(CONNECT_TIMEOUT_S, self._timeout_s / 2)
         try:
             return self._http.build_request(
                 method,
@@ -229,7 +219,7 @@ class LoopinClient:
                 params=query or None,
                 headers=_headers(address.api_key, has_body=body is not None),
                 content=body.model_dump_json(by_alias=True) if body else None,
-                timeout=httpx.Timeout(self._timeout_s, connect=connect_s, pool=None),
+                timeout=httpx.Timeout(self._timeout_s, connect=self._connect_timeout_s, pool=None),
             )
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise InvalidRequestError(
@@ -240,7 +230,7 @@ class LoopinClient:
         """What it means that no answer came, and whether the request may have arrived."""
         match error:
             case httpx.ConnectError() | httpx.ConnectTimeout():
-                return _NotConnectedError(
+                return NotConnectedError(
                     f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
                     "that it runs there, and that LOOPIN_API_URL is right."
                 )
@@ -255,45 +245,18 @@ class LoopinClient:
                     f"The answer of the LoopIn API at {base_url} to {method} /{path} cannot be "
                     f"read: {error}. Check the API and any proxy before it." + doubt(method)
                 )
-        return _BrokenError(
+        return BrokenError(
             f"The LoopIn API at {base_url} broke off its answer to {method} /{path}: "
             f"{_reason(error)}. Check the API and any proxy before it." + doubt(method)
         )
 
 
-class _NotConnectedError(UnreachableError):
-    """The request cannot have arrived."""
-
-
-class _BrokenError(UnreachableError):
-    """The request may have arrived."""
-
-
-def _fixed(base_url: str, api_key: str | None) -> Locate:
-    address = Address(
-        checked_base_url("LOOPIN_API_URL", base_url),
-        api_key and checked_key("LOOPIN_API_KEY", api_key),
-    )
-
-    async def locate() -> Address:
-        return address
-
-    return locate
-
-
-def _is_loopback(base_url: str) -> bool:
-    return urlsplit(base_url).hostname in _LOOPBACK
-
-
-def _segment(name: str, value: str) -> str:
-    """One percent-encoded path segment, so that no id can lead to another resource."""
-    try:
-        segment = quote(value, safe="")
-    except UnicodeEncodeError:
-        raise InvalidRequestError(f"{name} holds a character that is not text.") from None
-    if segment in ("", ".", ".."):
-        raise InvalidRequestError(f"{name} must not be empty, '.' or '..'. Give the whole id.")
-    return segment
+def _about(interrupt_id: str, shape: type[_AboutOne], answer: Answer) -> _AboutOne:
+    """The answer, if it is about the interrupt that was asked for."""
+    found = answer.read(shape)
+    if found.interrupt_id != interrupt_id:
+        raise answer.not_loopin("another interrupt than the one asked for")
+    return found
 
 
 def _headers(api_key: str | None, *, has_body: bool) -> dict[str, str]:
@@ -331,25 +294,3 @@ def _reason(error: Exception) -> str:
         seen.append(link)
         link = link.__cause__ or link.__context__
     return str(error) or "the connection was lost"
-
-
-def _delay_before_retry(error: LoopinError, method: str, attempt: int) -> float | None:
-    """Seconds to wait before trying again, or None where that is of no use or not safe."""
-    if method != "GET" and not isinstance(error, _NotConnectedError):
-        return None
-    backoff_s = min(0.5 * 2**attempt, LONGEST_BACKOFF_S)
-    delay_s: float = random.uniform(0.5, 1) * backoff_s  # noqa: S311 - jitter
-    if isinstance(error, RateLimitedError | UnavailableError):
-        asked_s = error.retry_after_s or 0
-        if error.status not in _PASSING or asked_s > LONGEST_BACKOFF_S:
-            return None
-        delay_s = max(delay_s, asked_s)
-    return delay_s
-
-
-def _polling_delays() -> Iterator[float]:
-    """Seconds between two looks: half a second at first, growing to five."""
-    delay_s = 0.5
-    while True:
-        yield delay_s
-        delay_s = min(delay_s * 1.5, 5.0)

@@ -14,10 +14,11 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from loopin_mcp.addresses import Address, Locate
 from loopin_mcp.api.database import SQLite, make_private_directory
 from loopin_mcp.api.health import proof_of_key
 from loopin_mcp.api.serving import listen, port_of, serving
-from loopin_mcp.client import Address, Locate, LoopinClient
+from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings import Settings
 

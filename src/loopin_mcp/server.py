@@ -12,7 +12,8 @@ from mcp_types import ToolAnnotations
 from pydantic import BeforeValidator, Field
 from pydantic_core import from_json
 
-from loopin_mcp.client import Address, LoopinClient
+from loopin_mcp.addresses import Address
+from loopin_mcp.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError
 from loopin_mcp.models import (
@@ -33,7 +34,7 @@ from loopin_mcp.models import (
     Verdict,
 )
 from loopin_mcp.results import CancelledResult, CreatedResult, DecidedResult, InterruptStatus
-from loopin_mcp.settings import Settings
+from loopin_mcp.settings import LONGEST_NAME, Settings
 from loopin_mcp.toolbox import PlainSpokenServer, tool_of
 from loopin_mcp.version import HOME_PAGE, __version__
 
@@ -53,7 +54,6 @@ Every result has a `nextStep` that says what to do. Never approve your own reque
 decide_interrupt is for passing on what a human has told you in so many words.
 """
 LIST_TTL_MS = 3_600_000
-LONGEST_NAME = 200
 
 TOOLS: dict[str, Tool] = {}
 
@@ -96,19 +96,27 @@ def create_server(settings: Settings | ConfigurationError) -> MCPServer[Loopin]:
 
 
 async def _client(settings: Settings | ConfigurationError, stack: AsyncExitStack) -> LoopinClient:
-    if isinstance(settings, ConfigurationError):
-        fault = settings
+    try:
+        client = await _usable_client(settings, stack)
+    except ConfigurationError as error:
+        fault = error
 
         async def locate() -> Address:
             raise fault
 
         client = LoopinClient(locate=locate)
-    elif settings.api_url:
-        client = LoopinClient(settings.api_url, settings.api_key, timeout_s=settings.timeout_s)
-    else:
-        find = await stack.enter_async_context(embedded_api(settings))
-        client = LoopinClient(locate=find, timeout_s=settings.timeout_s)
     return await stack.enter_async_context(client)
+
+
+async def _usable_client(
+    settings: Settings | ConfigurationError, stack: AsyncExitStack
+) -> LoopinClient:
+    if isinstance(settings, ConfigurationError):
+        raise settings
+    if settings.api_url:
+        return LoopinClient(settings.api_url, settings.api_key, timeout_s=settings.timeout_s)
+    locate = await stack.enter_async_context(embedded_api(settings))
+    return LoopinClient(locate=locate, timeout_s=settings.timeout_s)
 
 
 def _tool(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpx
 import platformdirs
 
 from loopin_mcp.errors import ConfigurationError
@@ -22,6 +21,8 @@ TOOLS = (
     "get_interrupt_analytics",
 )
 
+LONGEST_NAME = 200
+
 _URL_REMEDY = "Set it to the address of the LoopIn API, such as https://loopin.example.com."
 
 
@@ -34,8 +35,7 @@ def checked_base_url(variable: str, value: str) -> str:
     try:
         parts = urlsplit(value)
         port = parts.port
-        httpx.URL(value)
-    except (ValueError, httpx.InvalidURL):
+    except ValueError:
         raise ConfigurationError(f"{variable} is not a URL. {_URL_REMEDY}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ConfigurationError(f"{variable} must be an http or https URL. {_URL_REMEDY}")
@@ -95,6 +95,12 @@ def _text(_variable: str, value: str) -> str:
     return value
 
 
+def _name(variable: str, value: str) -> str:
+    if len(value) > LONGEST_NAME or "\0" in value:
+        raise ConfigurationError(f"{variable} must be at most {LONGEST_NAME} characters.")
+    return value
+
+
 def _database(_variable: str, value: str) -> str:
     return value
 
@@ -135,13 +141,13 @@ class Settings:
     user_id: str | None = _setting(
         "LOOPIN_USER_ID",
         "The human to ask when a call names none",
-        _text,
+        _name,
         shown="embedded API: the login name",
     )
     agent_id: str | None = _setting(
         "LOOPIN_AGENT_ID",
         "The name the agent asks under when a call names none",
-        _text,
+        _name,
         shown="the MCP client's name",
     )
     tools: tuple[str, ...] = _setting(
@@ -158,7 +164,7 @@ class Settings:
     )
     data_dir: Path = _setting(
         "LOOPIN_DATA_DIR",
-        "Where the embedded API keeps its database and key",
+        "Where SQLite databases and the embedded API's key are kept",
         _directory,
         Path(platformdirs.user_data_dir("loopin-mcp", appauthor=False)),
         shown="the platform's data directory",

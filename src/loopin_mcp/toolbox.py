@@ -13,7 +13,7 @@ from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from loopin_mcp.errors import LoopinError
-from loopin_mcp.models import explain
+from loopin_mcp.faults import explain
 
 _LifespanT = TypeVar("_LifespanT")
 

@@ -277,6 +277,17 @@ async def test_bad_query_is_refused_by_name(
     assert answer.json()["error"].startswith(message)
 
 
+async def test_reason_with_nul_is_refused_by_name(api: httpx.AsyncClient) -> None:
+    created = await create(api)
+
+    answer = await api.post(
+        f"/interrupts/{created['interruptId']}/decide",
+        json={"decision": "approved", "reason": "a\0"},
+    )
+
+    assert (answer.status_code, answer.json()) == (400, {"error": "reason must not contain NUL"})
+
+
 async def test_callback_url_is_never_shown(api: httpx.AsyncClient) -> None:
     created = await create(api, callbackUrl="https://example.com/hook?token=secret")
 

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from loopin_mcp.errors import InvalidRequestError, TooLargeError, UnsupportedTypeError
-from loopin_mcp.models import explain
+from loopin_mcp.faults import explain
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_FORM_FIELDS = 10

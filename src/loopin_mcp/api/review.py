@@ -25,7 +25,8 @@ from loopin_mcp.errors import (
     NotFoundError,
     UnavailableError,
 )
-from loopin_mcp.models import Decision, Interrupt, faults
+from loopin_mcp.faults import faults
+from loopin_mcp.models import Decision, Interrupt
 from loopin_mcp.version import __version__
 
 DECIDED_BY = "review-link"
