@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loopin_mcp.demo import run_demo
 from tests.support import KEY, PATIENCE_S, ServedAPI, clean_environment, free_port
 
 LONG_S = 30
@@ -54,26 +55,45 @@ def test_demo_runs_the_whole_loop(tmp_path: Path, decision: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_demo_withdraws_its_question_when_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("display", "last"), [(":9", "Opening it in your browser."), ("", "The agent waits")]
+)
+def test_demo_withdraws_its_question_when_interrupted(
+    tmp_path: Path, display: str, last: str
+) -> None:
+    environment = clean_environment(
+        LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", BROWSER="true", DISPLAY=display
+    )
+    environment.pop("WAYLAND_DISPLAY", None)
     with subprocess.Popen(
         [sys.executable, "-m", "loopin_mcp", "demo"],
-        env=clean_environment(
-            LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", BROWSER="true", DISPLAY=":9"
-        ),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as demo:
         assert demo.stdout is not None
-        # A browser is opened, which here is the command `true`.
+        shown = []
         for line in demo.stdout:
-            if line.startswith("The page was opened"):
+            shown.append(line)
+            if line.startswith(last):
                 break
         demo.send_signal(signal.SIGINT)
         rest, stderr = demo.communicate(timeout=LONG_S)
 
     assert "The question was withdrawn." in rest
+    assert ("Opening it in your browser.\n" in shown) == bool(display)
     assert (demo.returncode, stderr) == (130, "")
+
+
+async def test_demo_asks_again_until_somebody_decides(tmp_path: Path) -> None:
+    said: list[str] = []
+    environment = clean_environment(LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")
+
+    await run_demo("rejected", environment, said.append, wait_s=0)
+
+    assert len([line for line in said if line.startswith("The agent waits")]) > 1
+    assert said[-1] == "The agent does not pay."
 
 
 def test_demo_tells_what_a_tool_refused(tmp_path: Path) -> None:

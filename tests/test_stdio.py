@@ -74,8 +74,15 @@ class Host:
         return answer
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait(timeout=PATIENCE_S)
+        """End the process as a host does, or by force if it does not end."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         self._reader.join(timeout=PATIENCE_S)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None

@@ -32,25 +32,24 @@ THINK_S = 1.0
 Say = Callable[[str], None]
 
 
-async def run_demo(decide: str | None, environment: Mapping[str, str], say: Say) -> None:
+async def run_demo(
+    decide: str | None, environment: Mapping[str, str], say: Say, *, wait_s: int = WAIT_S
+) -> None:
     """Create an interrupt, wait for the decision and tell it; `decide` plays the human too.
 
     Raises:
         LoopinError: A tool refused.
     """
     try:
-        await _run(decide, environment, say)
+        await _run(decide, environment, say, wait_s)
     except ExceptionGroup as group:
-        refused, others = group.split(LoopinError)
-        if refused is None or others is not None:
-            raise
-        error: Exception = refused
+        error: Exception = group
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         raise error from None
 
 
-async def _run(decide: str | None, environment: Mapping[str, str], say: Say) -> None:
+async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wait_s: int) -> None:
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "loopin_mcp"], env=dict(environment)
     )
@@ -66,7 +65,7 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say) -> 
                     tasks.start_soon(_be_human, created["reviewUrl"], decide, say)
                 elif _has_desktop(environment):
                     tasks.start_soon(_open_page, created["reviewUrl"], say)
-                status = await _wait(mcp, created["interruptId"], say)
+                status = await _wait(mcp, created["interruptId"], say, wait_s)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await _cancel(mcp, created["interruptId"], say)
@@ -76,13 +75,12 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say) -> 
     say("The agent pays." if status["approved"] else "The agent does not pay.")
 
 
-async def _wait(mcp: Client, interrupt_id: str, say: Say) -> dict[str, Any]:
+async def _wait(mcp: Client, interrupt_id: str, say: Say, wait_s: int) -> dict[str, Any]:
     """Ask again until it is no longer pending, as an agent does."""
+    arguments = {"interruptId": interrupt_id, "waitSeconds": wait_s}
     while True:
         say("The agent waits for the decision (Ctrl-C withdraws the question) …")
-        status = await _call(
-            mcp, "get_interrupt_status", {"interruptId": interrupt_id, "waitSeconds": WAIT_S}
-        )
+        status = await _call(mcp, "get_interrupt_status", arguments)
         if status["status"] != "pending":
             return status
 
@@ -94,8 +92,8 @@ def _has_desktop(environment: Mapping[str, str]) -> bool:
 
 
 async def _open_page(review_url: str, say: Say) -> None:
-    if await anyio.to_thread.run_sync(webbrowser.open, review_url):
-        say("The page was opened in your browser.")
+    say("Opening it in your browser.")
+    await anyio.to_thread.run_sync(webbrowser.open, review_url)
 
 
 async def _be_human(review_url: str, decide: str, say: Say) -> None:

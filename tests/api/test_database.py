@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.serving import open_database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
 from loopin_mcp.models import Decision
@@ -21,6 +22,7 @@ OPEN = """
 import anyio, sys
 from pathlib import Path
 from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.serving import open_database
 async def main():
     await SQLite.open(Path(sys.argv[1]))
 anyio.run(main)
@@ -29,6 +31,7 @@ WRITE_UNTIL_KILLED = """
 import anyio, sys, time
 from pathlib import Path
 from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.serving import open_database
 from loopin_mcp.api.store import Store
 from tests.support import new_interrupt
 async def main():
@@ -183,3 +186,13 @@ async def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, clock: C
 
     assert len(acknowledged) >= 71
     assert {item.status for item in found} == {"pending"}
+
+
+async def test_postgresql_without_its_extra_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "loopin_mcp.api.postgres", raising=False)
+
+    with pytest.raises(ConfigurationError, match=r"install loopin-mcp\[server\]"):
+        await open_database("postgresql://loopin@127.0.0.1/loopin", tmp_path)

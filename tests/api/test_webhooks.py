@@ -4,14 +4,17 @@ import json
 import logging
 from collections.abc import AsyncIterator
 
+import anyio
 import httpx
 import pytest
 import respx
 
+from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.store import Store
-from loopin_mcp.api.webhooks import MOST_TRIES, Webhooks
+from loopin_mcp.api.webhooks import MOST_TRIES, Webhooks, deliver_callbacks
+from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision
-from tests.support import Clock, new_interrupt
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
 
 HOOK = "http://127.0.0.1:9/hook?token=s3cret"
 APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount": 1})
@@ -122,6 +125,28 @@ async def test_callback_is_given_up_visibly_after_its_last_try(
         f"Callback of {created.interrupt_id} given up: the receiver answered 500"
     )
     assert "s3cret" not in caplog.text
+
+
+async def test_callbacks_wait_while_the_database_is_away(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = anyio.Event()
+
+    class Away:
+        async def fetch(self, sql: str, **params: Value) -> list[Row]:
+            asked.set()
+            raise UnavailableError("The database cannot be used right now")
+
+        async def aclose(self) -> None: ...
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(deliver_callbacks, Store(Away(), PUBLIC_URL), clock, False)
+            await asked.wait()
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+    assert caplog.messages == ["Callbacks wait: The database cannot be used right now"]
 
 
 @respx.mock

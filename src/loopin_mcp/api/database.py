@@ -148,7 +148,8 @@ class SQLite:
             results = [_attempt(connection, write) for write in writes]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if connection.in_transaction:
+            # Where nothing was begun, or SQLite has rolled back by itself, this fails too.
+            with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             for write in writes:
                 write.error = error
@@ -161,12 +162,10 @@ class SQLite:
 
 
 def _attempt(connection: sqlite3.Connection, write: _Write) -> list[Row] | sqlite3.Error:
-    """The rows, or the error of a statement that SQLite has undone by itself."""
+    """The rows, or the error of a statement, which SQLite has undone by itself."""
     try:
         return connection.execute(write.sql, write.params).fetchall()
     except sqlite3.Error as error:
-        if not connection.in_transaction:
-            raise
         return error
 
 
