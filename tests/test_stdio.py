@@ -227,10 +227,56 @@ def test_requests_written_before_stdin_ends_are_answered(start: Callable[..., Ho
 def test_lines_that_are_no_message_are_passed_over(start: Callable[..., Host]) -> None:
     host = start()
 
-    for line in ("", "nonsense", "[]", "\ufeff", '{"jsonrpc":"2.0"}', "\x00", "[" * 100_000):
+    lines = [
+        "",
+        "nonsense",
+        "[]",
+        "\ufeff",
+        "\x00",
+        "[" * 100_000,
+        '{"jsonrpc":"2.0"}',
+        '{"jsonrpc":"2.0","id":true,"method":"tools/list"}',
+        '{"jsonrpc":"2.0","id":null,"method":"\\ud800"}',
+        '{"jsonrpc":"2.0","id":1,"result":{}}',
+        '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":[1]}}',
+    ]
+    for line in lines:
         host.write(line)
 
     initialize(host)
+
+
+def test_cancelled_call_closes_its_request_at_once_and_is_not_answered(
+    start: Callable[..., Host],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(3 * PATIENCE_S)
+        host = start(LOOPIN_API_URL=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        initialize(host)
+        arguments = {"name": "cancel_interrupt", "arguments": {"interruptId": "x"}}
+        request_id = host.send("tools/call", arguments)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(PATIENCE_S)
+            assert connection.recv(65536).startswith(b"DELETE /interrupts/x ")
+
+            cancelled = {"requestId": request_id}
+            note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled}
+            host.write(json.dumps(note))
+
+            assert connection.recv(1) == b""
+    assert host.ask("ping")["result"] == {}
+
+
+def test_modern_subscription_is_acknowledged_on_the_shared_pipe(
+    start: Callable[..., Host],
+) -> None:
+    host = start()
+    listen = {"_meta": ENVELOPE, "notifications": {"toolsListChanged": True}}
+
+    host.send("subscriptions/listen", listen)
+
+    assert host.read()["method"].startswith("notifications/")
 
 
 def test_request_that_cannot_be_parsed_is_answered_by_its_id(start: Callable[..., Host]) -> None:

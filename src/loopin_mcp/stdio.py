@@ -102,11 +102,16 @@ class _Pipe:
                 await (self._modern if _is_modern(message) else self._legacy).send(line)
                 continue
             if isinstance(message, JSONRPCNotification):
-                if message.method == "notifications/cancelled":
-                    self._open.discard((message.params or {}).get("requestId", ""))
+                self._forget_cancelled(message)
                 # Only the loop that has the request knows what a notification is about.
                 await self._modern.send(line)
             await self._legacy.send(line)
+
+    def _forget_cancelled(self, notification: JSONRPCNotification) -> None:
+        """Expect no answer to a request that the host has cancelled."""
+        request_id = (notification.params or {}).get("requestId")
+        if notification.method == "notifications/cancelled" and isinstance(request_id, str | int):
+            self._open.discard(request_id)
 
     async def write(
         self, outgoing: AsyncIterable[SessionMessage], stdout: ObjectSendStream[SessionMessage]
