@@ -63,7 +63,7 @@ def ask(served: str) -> Callable[..., str]:
     def ask(**changes: object) -> str:
         question = {
             "agentId": "billing-agent",
-            "userId": "maria@example.com",
+            "userId": "accounts-payable",
             "action": "Transfer $4,200 to vendor account ending in 9821",
             "context": {"amount": 4200, "currency": "USD"},
         }

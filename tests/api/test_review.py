@@ -104,7 +104,7 @@ async def test_empty_modified_parameters_are_told_from_none(
     [
         ("api-key", "A holder of the API key"),
         ("anonymous", "A caller of the API, which asks for no key"),
-        ("maria", "maria"),
+        ("reviewer-7", "reviewer-7"),
     ],
 )
 async def test_late_opener_reads_who_decided(

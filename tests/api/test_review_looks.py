@@ -14,7 +14,7 @@ QUESTIONS: dict[str, dict[str, object]] = {
     "flat": {
         "urgency": "high",
         "context": {
-            "vendor": "Northwind Traders GmbH",
+            "vendor": "Harbour Print Ltd",
             "invoice": "INV-2025-0187",
             "amount": 4200,
             "note": "The vendor changed its bank account last week. " * 4,
@@ -176,7 +176,7 @@ def test_screen_reader_meets_the_request_then_the_form(
             - term: Agent
             - definition: billing-agent
             - term: For
-            - definition: maria@example.com
+            - definition: accounts-payable
             - term: Created
             - definition:
               - text: /^(now|\\d seconds? ago)$/
