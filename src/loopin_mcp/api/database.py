@@ -125,7 +125,6 @@ class SQLite:
             self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = _as_mapping
-        connection.execute("PRAGMA synchronous=FULL")
         return connection
 
     def _read(self, sql: str, params: Mapping[str, Value]) -> list[Row]:
@@ -174,8 +173,9 @@ def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    # The file keeps this mode for all who open it.
+    # The file keeps the journal's mode for all who open it; how to sync is each writer's own.
     connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
     connection.executescript(SCHEMA.read_text(encoding="utf-8"))
     connection.execute(
         "INSERT INTO schema_version SELECT :version "
