@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,9 +11,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+import respx
+from mcp import Client
 
+from loopin_mcp import LoopinClient
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.store import Store
+from loopin_mcp.server import create_server
+from loopin_mcp.settings import Settings
+from tests.client_support import TLS, URL, Naps
+from tests.host import Host
+from tests.server_support import ERAS, HOST
 from tests.support import KEY, PUBLIC_URL, Clock, api_client, missing
 
 
@@ -110,3 +119,55 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
     yield start
     for served in started:
         served.stop()
+
+
+@pytest.fixture
+def naps() -> Naps:
+    return Naps()
+
+
+@pytest.fixture
+async def client(naps: Naps, anyio_backend: str) -> AsyncIterator[LoopinClient]:
+    """A client of an API that is mocked, which naps where it would sleep."""
+    async with httpx.AsyncClient(verify=TLS) as http:
+        yield LoopinClient(URL, KEY, http=http, sleep=naps)
+
+
+@pytest.fixture
+def route(respx_mock: respx.MockRouter) -> respx.Route:
+    """Whatever is requested of any host."""
+    respx_mock._assert_all_called = False
+    return respx_mock.route()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
+    """Start the stdio server as a host does, with a data directory of its own."""
+    hosts: list[Host] = []
+
+    def start(**environment: str) -> Host:
+        defaults = {"LOOPIN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+        hosts.append(Host(**(defaults | environment)))
+        return hosts[-1]
+
+    yield start
+    for host in hosts:
+        host.close()
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture(params=ERAS)
+async def mcp(
+    request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
+) -> AsyncIterator[Client]:
+    """A client of a server with the embedded API, in each era."""
+    server = create_server(Settings(data_dir=tmp_path / "data", port=0, user_id="u"))
+    async with Client(server, mode=request.param, client_info=HOST) as client:
+        assert client.protocol_version == ERAS[request.param]
+        yield client

@@ -1,16 +1,20 @@
-"""What tests build with: a clock that stands still, sample data, servers in processes."""
+"""What tests build with: a clock that stands still, sample data, programs in processes."""
 
 import os
 import re
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+import anyio
 import httpx
 import pytest
+from anyio.streams.text import TextReceiveStream
 
+from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.store import Store
@@ -18,7 +22,11 @@ from loopin_mcp.models import NewInterrupt
 
 PUBLIC_URL = "http://127.0.0.1:3002"
 KEY = "test-key-of-the-agents"
+USER = "accounting"
+MOMENT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 PATIENCE_S = 5.0
+# A program has to import all of itself before it starts to do what is waited for.
+START_TIMEOUT_S = 30
 
 
 class Clock:
@@ -101,3 +109,22 @@ def new_interrupt(**changes: Any) -> NewInterrupt:  # noqa: ANN401 - any field
         "context": {"amount": 4200, "currency": "USD"},
     }
     return NewInterrupt(**fields | changes)
+
+
+async def run_agent(script: list[str], api_url: str, decision: Decision) -> str:
+    """All that an agent prints when a human decides so on the interrupt it creates."""
+    environment = clean_environment(
+        LOOPIN_API_URL=api_url, LOOPIN_API_KEY=KEY, LOOPIN_USER_ID=USER, PYTHONUNBUFFERED="1"
+    )
+    command = [sys.executable, "-W", "error", *script]
+    with anyio.fail_after(START_TIMEOUT_S):
+        async with await anyio.open_process(command, env=environment, stderr=None) as agent:
+            assert agent.stdout is not None
+            printed, review_url = "", None
+            async for text in TextReceiveStream(agent.stdout):
+                printed += text
+                if review_url is None and (review_url := re.search(r"/review/(\S+)\n", printed)):
+                    async with LoopinClient(api_url, KEY) as human:
+                        await human.decide_interrupt(review_url[1], decision)
+            assert await agent.wait() == 0
+    return printed

@@ -22,8 +22,7 @@ from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.cli import main
 from loopin_mcp.server import TOOLS
 from loopin_mcp.settings import Settings
-from tests.support import KEY, clean_environment, missing
-from tests.test_examples import run_agent
+from tests.support import KEY, START_TIMEOUT_S, clean_environment, missing, run_agent
 
 PROJECT = Path(__file__).parents[1]
 PAGES = {
@@ -32,7 +31,6 @@ PAGES = {
 }
 README = PAGES["README.md"]
 EXAMPLE_CONFIG = json.loads((PROJECT / "claude_desktop_config.example.json").read_text("utf-8"))
-START_TIMEOUT_S = 30
 
 every_page = pytest.mark.parametrize("name", PAGES)
 

@@ -1,6 +1,5 @@
 """Every example, run as its reader would run it."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,33 +8,11 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
-from anyio.streams.text import TextReceiveStream
 
 from loopin_mcp import Decision, LoopinClient
-from tests.support import KEY, clean_environment, new_interrupt
+from tests.support import KEY, START_TIMEOUT_S, USER, clean_environment, new_interrupt, run_agent
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-PATIENCE_S = 30
-USER = "accounting"
-
-
-async def run_agent(script: list[str], api_url: str, decision: Decision) -> str:
-    """All that an agent prints when a human decides so on the interrupt it creates."""
-    environment = clean_environment(
-        LOOPIN_API_URL=api_url, LOOPIN_API_KEY=KEY, LOOPIN_USER_ID=USER, PYTHONUNBUFFERED="1"
-    )
-    command = [sys.executable, "-W", "error", *script]
-    with anyio.fail_after(PATIENCE_S):
-        async with await anyio.open_process(command, env=environment, stderr=None) as agent:
-            assert agent.stdout is not None
-            printed, review_url = "", None
-            async for text in TextReceiveStream(agent.stdout):
-                printed += text
-                if review_url is None and (review_url := re.search(r"/review/(\S+)\n", printed)):
-                    async with LoopinClient(api_url, KEY) as human:
-                        await human.decide_interrupt(review_url[1], decision)
-            assert await agent.wait() == 0
-    return printed
 
 
 def run_reviewer(api_url: str, typed: str) -> str:
@@ -46,7 +23,7 @@ def run_reviewer(api_url: str, typed: str) -> str:
         input=typed,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=START_TIMEOUT_S,
         check=True,
     ).stdout
 

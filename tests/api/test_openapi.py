@@ -11,9 +11,8 @@ from starlette.routing import Route
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.api.store import Store
+from tests.api.questions import NEW
 from tests.support import Clock, api_client
-
-NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {"amount": 1}}
 
 
 def check(answer: httpx.Response, method: str, path: str) -> None:
