@@ -60,6 +60,17 @@ _ALWAYS = {
 
 _Part = dict[str, Any]
 
+_FORM: _Part = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["decision"],
+    "properties": {
+        "decision": {"enum": ["approved", "rejected"]},
+        "reason": {"type": "string", "maxLength": 4000},
+        "modifiedParams": {"type": "string", "description": "A JSON object as text, or empty"},
+    },
+}
+
 
 class Description:
     """`GET /openapi.json`, for an API that asks for a key or does not."""
@@ -196,23 +207,7 @@ def _page(name: str, parameters: list[_Part], statuses: tuple[int, ...]) -> _Par
         page["responses"]["303"] = {"description": "Recorded; the page shows the outcome"}
         page["requestBody"] = {
             "required": True,
-            "content": {
-                "application/x-www-form-urlencoded": {
-                    "schema": {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "required": ["decision"],
-                        "properties": {
-                            "decision": {"enum": ["approved", "rejected"]},
-                            "reason": {"type": "string", "maxLength": 4000},
-                            "modifiedParams": {
-                                "type": "string",
-                                "description": "A JSON object as text, or empty",
-                            },
-                        },
-                    }
-                }
-            },
+            "content": {"application/x-www-form-urlencoded": {"schema": _FORM}},
         }
     return page
 

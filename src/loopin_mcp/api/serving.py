@@ -91,31 +91,34 @@ async def serving(
     """
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
-    public_url = public_url or url
-    store = Store(database, public_url)
-    app = create_app(
-        store,
-        api_key=api_key,
-        port=port,
-        knows_host=host_rule(host, public_url),
-        clock=epoch_ms,
-    )
-    server = _server(app)
+    store = Store(database, public_url or url)
+    rule = host_rule(host, store.public_url)
+    app = create_app(store, api_key=api_key, port=port, knows_host=rule, clock=epoch_ms)
     try:
-        await server.startup(sockets=[listener])
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.main_loop)
+        async with _running(app, listener), anyio.create_task_group() as tasks:
             tasks.start_soon(deliver_callbacks, store, epoch_ms, call_loopback)
             try:
                 yield url
             finally:
                 tasks.cancel_scope.cancel()
-                server.should_exit = True
-                with anyio.move_on_after(2 * GRACE_S, shield=True):
-                    await server.shutdown(sockets=[listener])
     finally:
         with anyio.CancelScope(shield=True):
             await database.aclose()
+
+
+@asynccontextmanager
+async def _running(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+    """Run an app until the block ends, and then until its requests in flight are answered."""
+    server = _server(app)
+    await server.startup(sockets=[listener])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.main_loop)
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            with anyio.move_on_after(2 * GRACE_S, shield=True):
+                await server.shutdown(sockets=[listener])
 
 
 def _url(host: str, port: int) -> str:
