@@ -17,6 +17,7 @@ from anyio.streams.text import TextReceiveStream
 from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.guards import host_rule
+from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import NewInterrupt
 
@@ -85,13 +86,18 @@ def free_port() -> int:
 
 
 def api_client(
-    store: Store, clock: Clock, *, api_key: str | None = None, listens_on: str = "127.0.0.1"
+    store: Store,
+    clock: Clock,
+    *,
+    api_key: str | None = None,
+    proof_key: str | None = None,
+    listens_on: str = "127.0.0.1",
 ) -> httpx.AsyncClient:
     """A client of the API app itself, past all sockets."""
     app = create_app(
         store,
         api_key=api_key,
-        port=3002,
+        health=HealthCheck("1.2.3", 3002, proof_key),
         knows_host=host_rule(listens_on, PUBLIC_URL),
         clock=clock,
     )

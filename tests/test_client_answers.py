@@ -105,11 +105,42 @@ async def test_endless_answer_is_cut_off(client: LoopinClient, route: respx.Rout
     assert (route.call_count, endless.closed) == (1, True)
 
 
-async def test_compressed_answer_is_bounded_by_its_true_size(
+async def test_compressed_answer_is_not_unpacked(client: LoopinClient, route: respx.Route) -> None:
+    bomb = gzip.compress(gzip.compress(bytes(1_000_000)))
+    headers = {"content-encoding": "gzip, gzip"}
+    # A response of bytes would be unpacked by the mock itself.
+    route.return_value = httpx.Response(200, stream=httpx.ByteStream(bomb), headers=headers)
+
+    with pytest.raises(UnreachableError, match="cannot be read: it is compressed"):
+        await client.get_interrupt_status("int-1")
+
+
+async def test_link_header_without_end_is_not_searched(
+    client: LoopinClient, respx_mock: respx.MockRouter
+) -> None:
+    link = "<a>;" * 100_000 + '<b?cursor=c>; rel="next"'
+    respx_mock.get(f"{URL}/interrupts/pending/u").respond(200, json=[], headers={"Link": link})
+
+    page = await client.list_pending_interrupts("u")
+
+    assert page.next_cursor is None
+
+
+async def test_number_that_json_cannot_carry_is_no_answer(
     client: LoopinClient, route: respx.Route
 ) -> None:
-    bomb = gzip.compress(bytes(MAX_ANSWER_BYTES + 1), compresslevel=1)
-    route.return_value = httpx.Response(200, content=bomb, headers={"content-encoding": "gzip"})
+    approved = json.dumps(PENDING | {"status": "approved", "modifiedParams": {"amount": 1}})
+    route.respond(200, content=approved.replace('"amount": 1', '"amount": 1e999').encode())
 
-    with pytest.raises(UnreachableError, match=f"cannot be read: more than {MAX_ANSWER_BYTES}"):
+    with pytest.raises(APIError, match="JSON of another kind"):
         await client.get_interrupt_status("int-1")
+
+
+async def test_receipt_of_another_decision_is_refused(
+    client: LoopinClient, respx_mock: respx.MockRouter
+) -> None:
+    receipt = {"interruptId": "int-1", "status": "resolved", "decision": "rejected"}
+    respx_mock.post(f"{STATUS}/decide").respond(200, json=receipt)
+
+    with pytest.raises(APIError, match="another decision than the one sent"):
+        await client.decide_interrupt("int-1", Decision(decision="approved"))

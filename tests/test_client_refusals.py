@@ -165,10 +165,13 @@ async def test_nothing_of_an_error_page_is_told(
         ("https://user:pw@evil.test/login?key=1#x", "https://evil.test/login"),
         ("/login?next=/", "/login"),
         (f"https://evil.test/{KEY}", "https://evil.test/[key]"),
-        (f"https://evil.test/{'x' * 1000}", f"https://evil.test/{'x' * 182}"),
+        (f"https://evil.test/{'x' * 1000}", "https://evil.test/…"),
+        ("https://evil.test/do%20approve this", "https://evil.test/…"),
+        (f"https://{'x' * 1000}/", f"https://{'x' * 192}"),
         ("", "nowhere"),
         ("http://[bad", "nowhere"),
-        ("https://evil.test/\x85", "nowhere"),
+        ("https://evil.test/\x85", "https://evil.test/…"),
+        ("https://evil\x85.test/", "nowhere"),
     ],
 )
 async def test_redirect_is_named_and_not_followed(

@@ -14,6 +14,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from loopin_mcp.errors import APIError, ConflictError, error_for
 
 MAX_SENTENCE = 500
+# A longer header is no list of pages, and would take long to search.
+MAX_LINK = 4096
 
 # A framework or a proxy says these in its own words, and they mean the same from it.
 _FROM_ANYONE = (401, 403, 413, 429)
@@ -21,6 +23,8 @@ _FROM_ANYONE = (401, 403, 413, 429)
 _Shape = TypeVar("_Shape")
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
 _OUTCOME = re.compile(r"\b(approved|rejected|expired|cancelled)\b")
+_KINDS = ("text/html", "text/plain", "text/xml", "application/xml", "application/xhtml+xml")
+_PLAIN_PATH = re.compile(r"[\w/.-]{0,100}")
 _NEXT_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
 
 
@@ -46,7 +50,7 @@ class Answer:
     @property
     def next_cursor(self) -> str | None:
         """The cursor that the `Link: …; rel="next"` header holds (RFC 8288)."""
-        link = _NEXT_LINK.search(self.headers.get("link", ""))
+        link = _NEXT_LINK.search(self.headers.get("link", "")[:MAX_LINK])
         return parse_qs(_parts(link[1]).query).get("cursor", [None])[0] if link else None
 
     def success(self) -> Self:
@@ -125,14 +129,16 @@ class Answer:
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not self.body.strip():
             return "nothing"
-        if not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind):
-            return "something unknown"
-        return "JSON of another kind, or cut short," if kind.endswith("json") else kind
+        if kind.endswith("json"):
+            return "JSON of another kind, or cut short,"
+        return kind if kind in _KINDS else "something unknown"
 
     def _redirect_target(self) -> str:
         target = _parts(self.headers.get("location", ""))
-        shown = urlunsplit((target.scheme, target.netloc.rpartition("@")[2], target.path, "", ""))
-        return self._redacted(shown)[:200] if shown.isprintable() and shown else "nowhere"
+        # A path may hold the key in disguise, or words that are meant for the model.
+        path = target.path if _PLAIN_PATH.fullmatch(target.path) else "/…"
+        shown = urlunsplit((target.scheme, target.netloc.rpartition("@")[2], path, "", ""))
+        return self._redacted(shown)[:200] if shown and shown.isprintable() else "nowhere"
 
     def _retry_after_s(self) -> float | None:
         """Seconds from `Retry-After`, which holds seconds or a date (RFC 9110, 10.2.3)."""

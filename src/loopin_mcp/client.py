@@ -60,22 +60,13 @@ class LoopinClient:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._locate = locate or fixed_address(base_url, api_key)
-        try:
-            httpx.URL(base_url)
-        except httpx.InvalidURL:
-            raise ConfigurationError(
-                "LOOPIN_API_URL names no address that can be connected to: check its host."
-            ) from None
+        _check_host(base_url)
         self._timeout_s = timeout_s
         self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._attempts = attempts
         self._sleep = sleep
-        self._http = http or httpx.AsyncClient(
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-            # A proxy from the environment must not see what stays on this machine.
-            trust_env=locate is None and not is_loopback(base_url),
-        )
+        # A proxy from the environment must not see what stays on this machine.
+        self._http = http or _new_http(trust_env=locate is None and not is_loopback(base_url))
         self._owns_http = http is None
 
     async def __aenter__(self) -> Self:
@@ -137,7 +128,11 @@ class LoopinClient:
             ConflictError: The interrupt is no longer pending; nothing was changed.
         """
         path = f"interrupts/{segment('interruptId', interrupt_id)}/decide"
-        return _about(interrupt_id, Decided, await self._send("POST", path, body=decision))
+        answer = await self._send("POST", path, body=decision)
+        decided = _about(interrupt_id, Decided, answer)
+        if decided.decision != decision.decision:
+            raise answer.not_loopin("another decision than the one sent")
+        return decided
 
     async def cancel_interrupt(self, interrupt_id: str) -> Cancelled:
         """Withdraw a question that is still pending.
@@ -259,6 +254,29 @@ def _about(interrupt_id: str, shape: type[_AboutOne], answer: Answer) -> _AboutO
     return found
 
 
+def _check_host(base_url: str) -> None:
+    try:
+        httpx.URL(base_url).host  # noqa: B018 - reading it decodes it
+    except (httpx.InvalidURL, UnicodeError):
+        raise ConfigurationError(
+            "LOOPIN_API_URL names no address that can be connected to: check its host."
+        ) from None
+
+
+def _new_http(*, trust_env: bool) -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            trust_env=trust_env,
+        )
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        raise ConfigurationError(
+            f"The proxy or certificate settings of the environment cannot be used ({error}): mend "
+            "or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
+        ) from error
+
+
 def _headers(api_key: str | None, *, has_body: bool) -> dict[str, str]:
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if api_key:
@@ -269,8 +287,11 @@ def _headers(api_key: str | None, *, has_body: bool) -> dict[str, str]:
 
 
 async def _read_bounded(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        # It was not asked for, and a small answer may unpack to more than fits into memory.
+        raise httpx.DecodingError("it is compressed", request=response.request)
     content = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         content += chunk
         if len(content) > MAX_ANSWER_BYTES:
             raise httpx.DecodingError(
@@ -282,7 +303,7 @@ async def _read_bounded(response: httpx.Response) -> bytes:
 def _reason(error: Exception) -> str:
     """The most telling text in a chain of errors: the operating system's, if there is one."""
     # The protocol's own text quotes the bytes that came, which may be anything.
-    if isinstance(error, httpx.RemoteProtocolError):
+    if isinstance(error, httpx.ProtocolError):
         return "it was cut short, or is not HTTP"
     if isinstance(error, httpx.ConnectTimeout):
         return "connecting took too long"

@@ -107,7 +107,12 @@ def _submit(review_url: str, decide: str) -> None:
     """Send the page's form, past any proxy."""
     form = urllib.parse.urlencode({"decision": decide, "reason": "Decided by the demo"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(review_url, form.encode(), timeout=10).close()
+    try:
+        opener.open(review_url, form.encode(), timeout=10).close()
+    except OSError as error:
+        raise LoopinError(
+            f"The review page {review_url} cannot be reached: {error}. Check LOOPIN_BASE_URL."
+        ) from error
 
 
 async def _cancel(mcp: Client, interrupt_id: str, say: Say) -> None:

@@ -5,6 +5,8 @@ import hmac
 import os
 import secrets
 import socket
+import stat
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,10 +22,15 @@ from loopin_mcp.api.health import proof_of_key
 from loopin_mcp.api.serving import listen, port_of, serving
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
-from loopin_mcp.settings import Settings
+from loopin_mcp.retries import BrokenError, NotConnectedError
+from loopin_mcp.settings import Settings, checked_key
 
 LOOPBACK = "127.0.0.1"
 PROBE_TIMEOUT_S = 2.0
+# How often to look at a port whose owner is going, and how long to leave a stranger alone.
+LOOKS = 20
+LOOK_AGAIN_S = 0.05
+STRANGER_S = 30.0
 
 
 @asynccontextmanager
@@ -59,6 +66,8 @@ class _Copy:
         self._turn = anyio.Lock()
         self._own: Address | None = None
         self._probes: dict[int, LoopinClient] = {}
+        self._proven: int | None = None
+        self._strangers: dict[int, float] = {}
 
     async def locate(self) -> Address:
         """Where the API answers, after seeing to it that it does.
@@ -77,14 +86,29 @@ class _Copy:
     async def _find_or_serve(self) -> Address:
         api_key = await anyio.to_thread.run_sync(load_api_key, self._settings.data_dir)
         note = self._settings.data_dir / "port"
-        for port in filter(None, (self._settings.port, _noted_port(note))):
-            if listener := _listen(port):
-                return await self._serve(listener, api_key)
-            if await self._is_sibling(port, api_key):
-                return Address(f"http://{LOOPBACK}:{port}", api_key)
+        for port in self._candidates(_noted_port(note)):
+            for _ in range(LOOKS):
+                if listener := _listen_if_free(port):
+                    return await self._serve(listener, api_key)
+                is_sibling = await self._is_sibling(port, api_key)
+                if is_sibling:
+                    self._proven = port
+                    return Address(f"http://{LOOPBACK}:{port}", api_key)
+                if is_sibling is False:
+                    self._strangers[port] = anyio.current_time() + STRANGER_S
+                    break
+                # Its owner is just going, and somebody else may be coming.
+                await anyio.sleep(LOOK_AGAIN_S)
         listener = listen(LOOPBACK, 0)
-        note.write_text(str(port_of(listener)), encoding="ascii")
+        with contextlib.suppress(OSError):
+            note.write_text(str(port_of(listener)), encoding="ascii")
         return await self._serve(listener, api_key)
+
+    def _candidates(self, noted: int | None) -> list[int]:
+        """The ports to look at: first the one where a sibling was, none where a stranger is."""
+        now = anyio.current_time()
+        ports = dict.fromkeys(filter(None, (self._proven, self._settings.port, noted)))
+        return [port for port in ports if self._strangers.get(port, now) <= now]
 
     async def _serve(self, listener: socket.socket, api_key: str) -> Address:
         address: Address = await self._tasks.start(self._run, listener, api_key)
@@ -98,7 +122,7 @@ class _Copy:
         *,
         task_status: anyio.abc.TaskStatus[Address],
     ) -> None:
-        """Serve until the process ends."""
+        """Serve until cancelled."""
         with listener:
             database = await SQLite.open(self._settings.data_dir / "embedded.db")
             async with serving(
@@ -106,13 +130,16 @@ class _Copy:
                 database=database,
                 api_key=api_key,
                 public_url=self._settings.public_url,
-                call_loopback=True,
+                embedded=True,
             ) as url:
                 task_status.started(Address(url, api_key))
                 await anyio.sleep_forever()
 
-    async def _is_sibling(self, port: int, api_key: str) -> bool:
-        """Whether a holder of the key listens there; the key itself is not sent."""
+    async def _is_sibling(self, port: int, api_key: str) -> bool | None:
+        """Whether a holder of the key listens there, or None where nobody answered at all.
+
+        The key itself is not sent.
+        """
         probe = self._probes.setdefault(
             port,
             LoopinClient(f"http://{LOOPBACK}:{port}", timeout_s=self._probe_timeout_s, attempts=1),
@@ -120,6 +147,8 @@ class _Copy:
         challenge = secrets.token_hex(16)
         try:
             health = await probe.get_health(challenge)
+        except (NotConnectedError, BrokenError):
+            return None
         except LoopinError:
             return False
         proof = proof_of_key(api_key, challenge, port)
@@ -137,6 +166,7 @@ def load_api_key(data_dir: Path) -> str:
         if not path.exists():
             make_private_directory(data_dir)
             _write_once(path, secrets.token_urlsafe(32))
+        _refuse_open_to_others(path)
         api_key = path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         raise ConfigurationError(
@@ -145,7 +175,22 @@ def load_api_key(data_dir: Path) -> str:
         ) from error
     if not api_key:
         raise ConfigurationError(f"{path} is empty: delete it, and a new key is made.")
-    return api_key
+    return checked_key(str(path), api_key)
+
+
+def _refuse_open_to_others(path: Path) -> None:
+    """Refuse a key that another user of this machine may know, or may have put there.
+
+    Raises:
+        ConfigurationError: The file is not a plain one of this user alone.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError(f"{path} is not a file: delete it, and a new key is made.")
+    if sys.platform != "win32" and (found.st_uid != os.geteuid() or found.st_mode & 0o077):
+        raise ConfigurationError(
+            f"{path} is open to other users: delete it, and a new key is made for this user alone."
+        )
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -160,7 +205,7 @@ def _write_once(path: Path, text: str) -> None:
         Path(draft).unlink()
 
 
-def _listen(port: int) -> socket.socket | None:
+def _listen_if_free(port: int) -> socket.socket | None:
     try:
         return listen(LOOPBACK, port)
     except OSError:

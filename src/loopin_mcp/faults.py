@@ -12,6 +12,8 @@ _SAYINGS = {
     "string_too_long": "must be at most {max_length} characters",
     "string_pattern_mismatch": "must not be blank and must not contain NUL",
     "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_parsing_size": "must be an integer of fewer digits",
     "int_from_float": "must be an integer",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",

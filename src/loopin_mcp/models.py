@@ -29,17 +29,9 @@ _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 
 def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Refuse an object too deep, too large or not representable in JSON, without recursion."""
-    todo: list[tuple[Any, int]] = [(value, 1)]
-    while todo:
-        item, depth = todo.pop()
-        if isinstance(item, dict | list | tuple):
-            if depth > MAX_OBJECT_DEPTH:
-                raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
-            children = item.values() if isinstance(item, dict) else item
-            todo.extend((child, depth + 1) for child in children)
-        elif isinstance(item, float) and not math.isfinite(item):
-            raise ValueError("must hold finite numbers only")
+    """Refuse an object too deep, too large or not representable in JSON."""
+    if _depth(value) > MAX_OBJECT_DEPTH:
+        raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
     try:
         size = len(to_json(value))
     except ValueError as error:
@@ -47,6 +39,21 @@ def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     if size > MAX_OBJECT_BYTES:
         raise ValueError(f"must be at most {MAX_OBJECT_BYTES} bytes as JSON (is {size})")
     return value
+
+
+def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
+    """How deep a JSON value is nested, found without recursion; all its numbers are finite."""
+    deepest = 0
+    todo: list[tuple[Any, int]] = [(value, 1)]
+    while todo:
+        item, depth = todo.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ValueError("must hold finite numbers only")
+        if isinstance(item, dict | list | tuple):
+            deepest = max(deepest, depth)
+            children = item.values() if isinstance(item, dict) else item
+            todo.extend((child, depth + 1) for child in children)
+    return deepest
 
 
 def _whole_number(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
@@ -73,6 +80,7 @@ def _without_nul(value: str) -> str:
 
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     """Take what a LoopIn 1.0 server stored as it came, such as a string, as an object too."""
+    _depth(value)
     return value if isinstance(value, dict | None) else {"value": value}
 
 

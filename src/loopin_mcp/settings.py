@@ -101,10 +101,6 @@ def _name(variable: str, value: str) -> str:
     return value
 
 
-def _database(_variable: str, value: str) -> str:
-    return value
-
-
 def _directory(variable: str, value: str) -> Path:
     try:
         return Path(value).expanduser().absolute()
@@ -118,10 +114,12 @@ def _setting(
     parse: Callable[[str, str], object],
     default: Any = None,  # noqa: ANN401 - typed by the field it is for
     shown: str = "",
-) -> Any:  # noqa: ANN401
+    *,
+    secret: bool = False,
+) -> Any:  # noqa: ANN401 - typed by the field it is for
     return field(
         default=default,
-        repr=parse not in (checked_key, _database),
+        repr=not secret,
         metadata={"variable": variable, "meaning": meaning, "parse": parse, "shown": shown},
     )
 
@@ -136,7 +134,7 @@ class Settings:
         checked_base_url,
     )
     api_key: str | None = _setting(
-        "LOOPIN_API_KEY", "Key sent to that API as `X-API-Key`", checked_key
+        "LOOPIN_API_KEY", "Key sent to that API as `X-API-Key`", checked_key, secret=True
     )
     user_id: str | None = _setting(
         "LOOPIN_USER_ID",
@@ -178,13 +176,17 @@ class Settings:
         shown="the address it serves on",
     )
     api_key_secret: str | None = _setting(
-        "API_KEY_SECRET", "Key that `loopin-mcp api` requires of its callers", checked_key
+        "API_KEY_SECRET",
+        "Key that `loopin-mcp api` requires of its callers",
+        checked_key,
+        secret=True,
     )
     database_url: str | None = _setting(
         "DATABASE_URL",
         "Database of `loopin-mcp api`: `sqlite:///path` or `postgresql://…`",
-        _database,
+        _text,
         shown="SQLite in the data directory",
+        secret=True,
     )
 
     @classmethod

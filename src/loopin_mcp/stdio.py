@@ -1,7 +1,8 @@
 """The stdio entry: serves both protocol eras on one pipe, in any order a host tries them."""
 
-import json
+import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import AsyncIterable
@@ -25,12 +26,23 @@ from mcp_types import (
     RequestId,
 )
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 # A host kills a server that is still there two seconds after it closed stdin.
 ANSWER_WITHIN_S = 0.8
 END_WITHIN_S = 1.5
 
+# So many lines may wait for a loop, or refusals for a host that does not read.
+BUFFER = 1000
+
 _Line = SessionMessage | Exception
+
+_ID = r'"id"\s*:\s*("(?:[^"\\]|\\.){1,100}"|-?\d{1,18})'
+# An id among the first keys of a line, or its last: there it cannot be one inside the params.
+_FIRST = re.compile(
+    r'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*|"method"\s*:\s*"[^"\\]{1,100}"\s*,\s*){0,2}' + _ID
+)
+_LAST = re.compile(_ID + r'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$')
 
 
 async def serve_stdio(server: MCPServer[Any]) -> None:
@@ -47,16 +59,18 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
         lowlevel.lifespan(lowlevel) as state,
         anyio.create_task_group() as tasks,
     ):
-        legacy, legacy_lines = anyio.create_memory_object_stream[_Line]()
-        modern, modern_lines = anyio.create_memory_object_stream[_Line]()
-        answers, outgoing = anyio.create_memory_object_stream[SessionMessage]()
+        legacy, legacy_lines = anyio.create_memory_object_stream[_Line](BUFFER)
+        modern, modern_lines = anyio.create_memory_object_stream[_Line](BUFFER)
+        answers, outgoing = anyio.create_memory_object_stream[SessionMessage](BUFFER)
         pipe = _Pipe(legacy, modern, answers)
         tasks.start_soon(pipe.write, outgoing, stdout)
         for received in (legacy_lines, modern_lines):
             tasks.start_soon(_serve_era, lowlevel, received, answers.clone(), state)
         async with legacy, modern, answers:
-            await pipe.read(lines)
-            threading.Thread(target=_end_process, daemon=True).start()
+            try:
+                await pipe.read(lines)
+            finally:
+                threading.Thread(target=_end_process, daemon=True).start()
             await pipe.settle()
 
 
@@ -94,7 +108,7 @@ class _Pipe:
         """Pass each line on to the loop of its era, until there are no more."""
         async for line in lines:
             if isinstance(line, Exception):
-                await self._refuse(line)
+                self._refuse(line)
                 continue
             message = line.message
             if isinstance(message, JSONRPCRequest):
@@ -120,7 +134,8 @@ class _Pipe:
         async for line in outgoing:
             await stdout.send(line)
             if isinstance(line.message, JSONRPCResponse | JSONRPCError):
-                self._open.discard(line.message.id or "")
+                if line.message.id is not None:
+                    self._open.discard(line.message.id)
                 self._answered.set()
         await stdout.aclose()
 
@@ -131,16 +146,18 @@ class _Pipe:
                 self._answered = anyio.Event()
                 await self._answered.wait()
 
-    async def _refuse(self, fault: Exception) -> None:
+    def _refuse(self, fault: Exception) -> None:
         """Answer a line that is no message, where its id can be made out.
 
-        The SDK drops such lines, and the host waits for an answer until its time limit.
+        The SDK drops such lines, and the host waits for an answer until its time limit. A host
+        that reads nothing gets none, lest the end of stdin be missed.
         """
         request_id = _id_in(fault) if isinstance(fault, ValidationError) else None
         if request_id is not None:
             error = ErrorData(code=INVALID_REQUEST, message="This line is not a valid request")
             refusal = JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
-            await self._answers.send(SessionMessage(refusal))
+            with contextlib.suppress(anyio.WouldBlock):
+                self._answers.send_nowait(SessionMessage(refusal))
 
 
 def _is_modern(request: JSONRPCRequest) -> bool:
@@ -157,16 +174,22 @@ def _id_in(fault: ValidationError) -> RequestId | None:
     """The id of the request that a line was meant to be."""
     for error in fault.errors(include_url=False):
         value = error["input"]
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except (ValueError, RecursionError):
-                continue
         if isinstance(value, dict) and "method" in value:
-            request_id = value.get("id")
-            if isinstance(request_id, str | int) and not isinstance(request_id, bool):
-                return request_id
+            value = value.get("id")
+            return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+        if isinstance(value, str) and '"method"' in value:
+            return _id_in_text(value)
     return None
+
+
+def _id_in_text(line: str) -> RequestId | None:
+    """The id in a line that is not JSON, or too deep or too large a number for the parser."""
+    found = _FIRST.match(line) or _LAST.search(line)
+    try:
+        request_id: RequestId | None = from_json(found[1]) if found else None
+    except ValueError:
+        return None
+    return request_id
 
 
 def _end_process() -> None:

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from starlette.routing import Route
 
 from loopin_mcp.api.app import create_app
+from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
@@ -96,8 +97,9 @@ async def test_allow_names_every_method_of_the_path(
 
 
 async def test_every_route_is_described(sqlite_store: Store, clock: Clock) -> None:
+    health = HealthCheck("1.2.3", 3002)
     app = create_app(
-        sqlite_store, api_key=None, port=3002, knows_host=lambda _name: True, clock=clock
+        sqlite_store, api_key=None, health=health, knows_host=lambda _name: True, clock=clock
     )
     routed = {
         re.sub(r"{(\w+)}", lambda name: f"{{{to_camel(name[1])}}}", route.path)

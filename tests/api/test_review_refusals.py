@@ -179,3 +179,15 @@ async def test_unknown_host_name_is_refused(
 
     assert answer.status_code == 421
     assert (await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())).is_pending
+
+
+async def test_field_that_the_form_does_not_have_is_refused_by_name(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    answer = await decide(api, path, decision="approved", **{"<b>decidedBy": "me"})
+
+    assert answer.status_code == 400
+    assert "&lt;b&gt;decidedBy is not a known field" in answer.text
+    assert (await api.get(path.replace("review", "interrupts"))).json()["status"] == "pending"

@@ -189,6 +189,12 @@ async def test_callback_taken_by_a_process_that_died_is_sent_by_another(
         "224.0.0.1",
         "[ff02::1]",
         "100.64.0.1",
+        "168.63.129.16",
+        "192.0.0.192",
+        "[::127.0.0.1]",
+        "[::ffff:0:127.0.0.1]",
+        "[64:ff9b:1::7f00:1]",
+        "[fec0::1]",
     ],
 )
 async def test_callback_is_not_sent_to_addresses_that_are_not_public(
@@ -221,3 +227,52 @@ async def test_public_address_is_connected_to_under_its_name(
     assert request.headers["Authorization"] == "Basic dXNlcjpwdw=="
     assert request.headers["Host"] == "[2606:4700::1111]:8443"
     assert request.extensions["sni_hostname"] == "2606:4700::1111"
+
+
+async def set_callback(store: Store, interrupt_id: str, url: str) -> None:
+    """Store an address as it is, as an earlier version may have."""
+    await store._database.fetch(
+        "UPDATE interrupts SET callback_url = :url WHERE interrupt_id = :interrupt_id",
+        url=url,
+        interrupt_id=interrupt_id,
+    )
+
+
+@respx.mock
+@pytest.mark.parametrize("host", ["☃.test", "exämple..test", "ü" * 70 + ".test", "a..b", "x y"])
+async def test_one_impossible_address_keeps_no_other_callback_back(
+    sqlite_store: Store, clock: Clock, http: httpx.AsyncClient, host: str
+) -> None:
+    route = respx.post(HOOK).respond(200)
+    for url in (f"http://{host}/hook", HOOK):
+        created = await sqlite_store.create_interrupt(new_interrupt(), clock())
+        await set_callback(sqlite_store, created.interrupt_id, url)
+        await sqlite_store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "somebody")
+
+    await Webhooks(sqlite_store, clock, http, allow_loopback=True).deliver_due()
+
+    assert route.call_count == 1
+
+
+@respx.mock
+async def test_callback_that_cannot_be_settled_waits_for_its_lease_to_end(
+    sqlite_store: Store,
+    clock: Clock,
+    http: httpx.AsyncClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    respx.post(HOOK).respond(200)
+    created = await sqlite_store.create_interrupt(new_interrupt(callback_url=HOOK), clock())
+    await sqlite_store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "somebody")
+
+    async def locked(interrupt_id: str) -> None:
+        raise UnavailableError("The database is locked")
+
+    with monkeypatch.context() as away:
+        away.setattr(sqlite_store, "settle_callback", locked)
+        await Webhooks(sqlite_store, clock, http, allow_loopback=True).deliver_due()
+    clock.advance(21)
+
+    assert caplog.messages == [f"Callback of {created.interrupt_id} waits: The database is locked"]
+    assert len(await sqlite_store.take_due_callbacks(clock(), lease_ms=1, limit=5)) == 1

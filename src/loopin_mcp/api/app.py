@@ -17,18 +17,16 @@ from loopin_mcp.api.openapi import Description
 from loopin_mcp.api.review import Review
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError
-from loopin_mcp.version import __version__
 
 STATIC = Path(__file__).with_name("static")
 
 
 def create_app(
-    store: Store, *, api_key: str | None, port: int, knows_host: HostRule, clock: Clock
+    store: Store, *, api_key: str | None, health: HealthCheck, knows_host: HostRule, clock: Clock
 ) -> Starlette:
-    """The LoopIn API as an ASGI app that listens on `port`. `clock` gives epoch milliseconds."""
+    """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
     review = Review(store, clock)
-    health = HealthCheck(__version__, api_key, port)
     description = Description(keyed=api_key is not None)
     app = Starlette(
         routes=[
@@ -57,8 +55,7 @@ def create_app(
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     assert isinstance(error, APIError)
-    headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if error.retry_after_s else None
-    return JSONResponse({"error": str(error)}, error.status, headers)
+    return JSONResponse({"error": str(error)}, error.status)
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:

@@ -1,12 +1,12 @@
 """Reads what a request carries: bounded, of the declared type, as one wire model."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from loopin_mcp.errors import InvalidRequestError, TooLargeError, UnsupportedTypeError
 from loopin_mcp.faults import explain
@@ -45,13 +45,13 @@ def check(model: type[_Model], value: object) -> _Model:
         raise InvalidRequestError(explain(error)) from None
 
 
-async def read_form(request: Request) -> Mapping[str, str]:
-    """The fields of a submitted form; line breaks are bare line feeds.
+async def read_form(request: Request, known: Collection[str]) -> Mapping[str, str]:
+    """The known fields of a submitted form; line breaks are bare line feeds.
 
     Raises:
         UnsupportedTypeError: The body is not declared to be a form.
         TooLargeError: It is over the limit.
-        InvalidRequestError: It is not a form in UTF-8.
+        InvalidRequestError: It is not a form in UTF-8, or holds a field that is not known.
     """
     body = await _read(request, "application/x-www-form-urlencoded")
     try:
@@ -60,7 +60,10 @@ async def read_form(request: Request) -> Mapping[str, str]:
         )
     except ValueError:
         raise InvalidRequestError("The form cannot be read") from None
-    return {name: value.replace("\r\n", "\n") for name, value in pairs}
+    form = {name: value.replace("\r\n", "\n") for name, value in pairs}
+    if unknown := sorted(form.keys() - set(known)):
+        raise InvalidRequestError(f"{unknown[0][:100]} is not a known field")
+    return form
 
 
 async def _read(request: Request, media_type: str) -> bytes:
@@ -72,8 +75,11 @@ async def _read(request: Request, media_type: str) -> bytes:
     if length.isascii() and length.isdigit() and int(length[:18]) > MAX_BODY_BYTES:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise too_large
+    except ClientDisconnect:
+        raise InvalidRequestError("The body was cut short") from None
     return bytes(body)

@@ -201,6 +201,6 @@ def check_version(version: Value, database: str) -> None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a directory for this user alone; one that exists is left as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=0o700, exist_ok=True)
+    """Make a directory and its parents for this user alone; those that exist stay as they are."""
+    for missing in (*reversed(path.parents), path):
+        missing.mkdir(mode=0o700, exist_ok=True)

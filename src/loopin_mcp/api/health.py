@@ -22,12 +22,15 @@ def proof_of_key(api_key: str, challenge: str, port: int) -> str:
 
 
 class HealthCheck:
-    """`GET /health`, with a proof for `?challenge=` where a key is set."""
+    """`GET /health`, with a proof for `?challenge=` where there is a `proof_key`.
 
-    def __init__(self, version: str, api_key: str | None, port: int) -> None:
+    The key has to be one that cannot be guessed, since proofs are given to everybody.
+    """
+
+    def __init__(self, version: str, port: int, proof_key: str | None = None) -> None:
         self._version = version
-        self._api_key = api_key
         self._port = port
+        self._proof_key = proof_key
 
     async def get_health(self, request: Request) -> Response:
         """The service's name and state."""
@@ -35,7 +38,7 @@ class HealthCheck:
         if len(challenge) > LONGEST_CHALLENGE:
             raise InvalidRequestError(f"challenge must be at most {LONGEST_CHALLENGE} characters")
         proof = None
-        if challenge and self._api_key:
-            proof = proof_of_key(self._api_key, challenge, self._port)
+        if challenge and self._proof_key:
+            proof = proof_of_key(self._proof_key, challenge, self._port)
         health = Health(status="ok", service="loopin-api", version=self._version, proof=proof)
         return Response(health.model_dump_json(by_alias=True), media_type="application/json")

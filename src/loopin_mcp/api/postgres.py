@@ -1,7 +1,6 @@
 """PostgreSQL behind the Database protocol; needs the extra `server`."""
 
 import re
-from functools import cache
 from typing import Any, Self
 
 try:
@@ -85,7 +84,6 @@ async def _prepare(url: str) -> None:
         check_version(row["version"] if row else None, "The database of DATABASE_URL")
 
 
-@cache
 def _with_percent(sql: str) -> bytes:
     """The statement with `%(name)s` in place of `:name`."""
     return re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql).encode()

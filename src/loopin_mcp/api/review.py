@@ -30,6 +30,7 @@ from loopin_mcp.models import Decision, Interrupt
 from loopin_mcp.version import __version__
 
 DECIDED_BY = "review-link"
+FIELDS = ("decision", "reason", "modifiedParams")
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -114,7 +115,7 @@ class Review:
         """`POST /review/{interruptId}`: records the form's decision, or shows why it cannot."""
         try:
             self._refuse_foreign_page(request)
-            entry = _entry(await read_form(request))
+            entry = _entry(await read_form(request, FIELDS))
             return await self._record(request, entry)
         except UnavailableError as error:
             return self._error(error, "Perhaps nothing was recorded", "Open the link again to see.")

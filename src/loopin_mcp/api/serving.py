@@ -15,10 +15,12 @@ from starlette.applications import Starlette
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
+from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.webhooks import deliver_callbacks
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings import Settings
+from loopin_mcp.version import __version__
 
 GRACE_S = 1
 BACKLOG = 2048
@@ -40,7 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)
-    except OSError:
+    except BaseException:
         listener.close()
         raise
     return listener
@@ -82,21 +84,23 @@ async def serving(
     database: Database,
     api_key: str | None,
     public_url: str | None = None,
-    call_loopback: bool = False,
+    embedded: bool = False,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, and close both it and the database.
 
     Yields the address it serves on. Review links begin with `public_url`, or else with that.
-    Callbacks go to this machine only with `call_loopback`.
+    The embedded API also sends callbacks to this machine, and proves its key to siblings; a key
+    that a human chose could be guessed from such proofs.
     """
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
     store = Store(database, public_url or url)
     rule = host_rule(host, store.public_url)
-    app = create_app(store, api_key=api_key, port=port, knows_host=rule, clock=epoch_ms)
+    health = HealthCheck(__version__, port, proof_key=api_key if embedded else None)
+    app = create_app(store, api_key=api_key, health=health, knows_host=rule, clock=epoch_ms)
     try:
         async with _running(app, listener), anyio.create_task_group() as tasks:
-            tasks.start_soon(deliver_callbacks, store, epoch_ms, call_loopback)
+            tasks.start_soon(deliver_callbacks, store, epoch_ms, embedded)
             try:
                 yield url
             finally:
@@ -169,9 +173,10 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         )
     try:
         listener = listen(settings.host, settings.port)
-    except OSError as error:
+    except (OSError, TypeError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror or error}. "
+            f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
             "Set PORT or HOST to another."
         ) from error
     with listener:

@@ -5,7 +5,6 @@ import logging
 import random
 import socket
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -24,6 +23,20 @@ logger = logging.getLogger(__name__)
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Public in the registries, but of one site or one cloud's own, or translated to who knows where.
+_NEVER = [
+    ipaddress.ip_network(network)
+    for network in (
+        "168.63.129.16/32",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "::/96",
+        "::ffff:0:0:0/96",
+        "64:ff9b:1::/48",
+        "5f00::/16",
+        "fec0::/10",
+    )
+]
 
 
 class _RefusedError(Exception):
@@ -75,9 +88,17 @@ class Webhooks:
 
     async def _deliver(self, callback: Callback) -> None:
         try:
+            await self._attempt(callback)
+        except LoopinError as error:
+            # Its lease ends, and then it is due again.
+            logger.warning("Callback of %s waits: %s", callback.interrupt_id, error)
+
+    async def _attempt(self, callback: Callback) -> None:
+        try:
             with anyio.fail_after(DELIVERY_TIMEOUT_S):
                 await self._send(callback)
-        except (_RefusedError, OSError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+        # Whatever is wrong with one address must not keep the others from being told.
+        except Exception as error:
             await self._postpone(callback, error)
         else:
             await self._store.settle_callback(callback.interrupt_id)
@@ -94,15 +115,15 @@ class Webhooks:
         await self._store.postpone_callback(callback.interrupt_id, self._clock() + delay_ms)
 
     async def _send(self, callback: Callback) -> None:
-        target = urlsplit(callback.url)
-        host = target.hostname or ""
-        address = await self._checked_address(host, target.port or 443)
+        url = httpx.URL(callback.url)
+        host = url.raw_host.decode("ascii")
+        address = await self._checked_address(host, url.port or 443)
         literal = f"[{address}]" if address.version == 6 else str(address)
         # The name stays in the Host header and in TLS, the connection goes to the address.
         request = self._http.build_request(
             "POST",
-            httpx.URL(callback.url).copy_with(host=literal),
-            headers={"Host": target.netloc.rpartition("@")[2], "Content-Type": "application/json"},
+            url.copy_with(host=literal),
+            headers={"Host": url.netloc.decode("ascii"), "Content-Type": "application/json"},
             content=callback.body,
             extensions={"sni_hostname": host},
         )
@@ -122,7 +143,8 @@ class Webhooks:
         address = _embedded_ipv4(address)
         if address.is_loopback:
             return self._allow_loopback
-        return address.is_global and not address.is_multicast
+        never = any(address in network for network in _NEVER)
+        return address.is_global and not address.is_multicast and not never
 
 
 def _embedded_ipv4(address: _Address) -> _Address:
