@@ -34,7 +34,8 @@ class Host:
             encoding="utf-8",
         )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._ids = iter(range(1, 1000))
+        # The first is 0, as with many a client.
+        self._ids = iter(range(1000))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -30,6 +30,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.interrupts": LEAVES | {"api.bodies", "api.store"},
     "api.openapi": LEAVES | {"api.bodies", "api.interrupts"},
     "api.webhooks": LEAVES | {"api.store"},
+    "api.review": LEAVES | {"api.bodies", "api.interrupts", "api.store", "api.visible"},
+    "api.app": LEAVES
+    | {"api.guards", "api.health", "api.interrupts", "api.openapi", "api.review", "api.store"},
+    "api.serving": LEAVES
+    | {
+        "api.app",
+        "api.database",
+        "api.guards",
+        "api.health",
+        "api.postgres",
+        "api.store",
+        "api.webhooks",
+    },
+    "embedded": LEAVES
+    | {"addresses", "api.database", "api.health", "api.serving", "client", "retries"},
+    "server": LEAVES | {"addresses", "client", "embedded", "results", "toolbox"},
+    "stdio": set(),
+    "demo": LEAVES,
+    "cli": LEAVES | {"api.serving", "demo", "server", "stdio"},
+    "__main__": {"cli"},
 }
 THIRD_PARTY = {
     "httpx": {"client", "api.webhooks"},
@@ -63,6 +83,10 @@ def imports_of(module: str) -> set[str]:
 def own_imports_of(module: str) -> set[str]:
     prefix = "loopin_mcp."
     return {name.removeprefix(prefix) for name in imports_of(module) if name.startswith(prefix)}
+
+
+def test_every_module_has_its_layer() -> None:
+    assert set(MAY_IMPORT) == set(MODULES)
 
 
 @pytest.mark.parametrize("module", MAY_IMPORT)

@@ -113,3 +113,26 @@ async def test_what_no_url_can_hold_is_refused_unsent(
         await call(client)
 
     assert not route.called
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTPS_PROXY", "foo:bar:baz"),
+        ("ALL_PROXY", "ftp://127.0.0.1"),
+        ("SSL_CERT_FILE", "/nowhere.pem"),
+    ],
+)
+def test_unusable_proxy_or_certificates_are_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigurationError, match=f"settings of the environment .*{variable}"):
+        LoopinClient("https://loopin.test")
+
+
+def test_host_that_cannot_be_decoded_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="names no address that can be connected to"):
+        LoopinClient("http://xn--a.test")

@@ -130,7 +130,11 @@ async def test_number_that_json_cannot_carry_is_no_answer(
     client: LoopinClient, route: respx.Route
 ) -> None:
     approved = json.dumps(PENDING | {"status": "approved", "modifiedParams": {"amount": 1}})
-    route.respond(200, content=approved.replace('"amount": 1', '"amount": 1e999').encode())
+    route.respond(
+        200,
+        content=approved.replace('"amount": 1', '"amount": 1e999').encode(),
+        content_type="application/json",
+    )
 
     with pytest.raises(APIError, match="JSON of another kind"):
         await client.get_interrupt_status("int-1")

@@ -5,7 +5,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -181,9 +181,10 @@ def test_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert [file.name for file in data_dir.iterdir()] == ["api-key"]
 
 
-@pytest.mark.parametrize("content", [b"", b" \n", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff", b"a b\nc"])
 def test_unusable_key_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "api-key").write_bytes(content)
+    (tmp_path / "api-key").chmod(0o600)
 
     with pytest.raises(ConfigurationError, match=str(tmp_path)):
         load_api_key(tmp_path)
@@ -197,3 +198,63 @@ async def test_unusable_note_of_a_port_is_passed_over(settings: Settings) -> Non
             address = await locate()
 
     assert (settings.data_dir / "port").read_text() == str(port_in(address))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o604])
+def test_key_that_others_may_know_is_refused(tmp_path: Path, mode: int) -> None:
+    load_api_key(tmp_path)
+    (tmp_path / "api-key").chmod(mode)
+
+    with pytest.raises(ConfigurationError, match="api-key is open to other users: delete it"):
+        load_api_key(tmp_path)
+
+
+def test_key_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "api-key").mkdir()
+
+    with pytest.raises(ConfigurationError, match="api-key is not a file: delete it"):
+        load_api_key(tmp_path)
+
+
+async def test_stranger_that_was_recognised_is_left_alone_for_a_while(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", settings.port)) as stranger:
+        async with embedded_api(settings, 0.1) as first, embedded_api(settings, 0.1) as second:
+            addresses = [await locate() for locate in (first, second, second, second)]
+        stranger.setblocking(False)
+        visits = 0
+        with suppress(BlockingIOError):
+            while True:
+                stranger.accept()[0].close()
+                visits += 1
+
+    assert len(set(addresses)) == 1
+    assert visits == 2
+
+
+async def test_port_whose_owner_breaks_off_is_looked_at_again(settings: Settings) -> None:
+    owner = socket.create_server(("127.0.0.1", settings.port))
+
+    def go() -> None:
+        connection, _ = owner.accept()
+        owner.close()
+        connection.close()
+
+    going = threading.Thread(target=go)
+    going.start()
+    async with embedded_api(settings) as locate:
+        address = await locate()
+    going.join()
+
+    assert port_in(address) == settings.port
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+async def test_port_is_taken_also_where_it_cannot_be_noted(settings: Settings) -> None:
+    load_api_key(settings.data_dir)
+    (settings.data_dir / "port").mkdir()
+    with socket.create_server(("127.0.0.1", settings.port)):
+        async with embedded_api(settings, 0.1) as locate:
+            address = await locate()
+
+    assert port_in(address) != settings.port

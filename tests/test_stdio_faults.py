@@ -27,6 +27,8 @@ def test_lines_that_are_no_message_are_passed_over(start: Callable[..., Host]) -
         '{"jsonrpc":"2.0"}',
         '{"jsonrpc":"2.0","id":true,"method":"tools/list"}',
         '{"jsonrpc":"2.0","id":null,"method":"\\ud800"}',
+        '{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}',
+        '{"jsonrpc":"2.0","params":{"id":1},"method":"\\ud800"}',
         '{"jsonrpc":"2.0","id":1,"result":{}}',
         '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":[1]}}',
     ]
@@ -47,9 +49,15 @@ def test_request_that_cannot_be_parsed_is_answered_by_its_id(start: Callable[...
     nested = host.read()
     host.write('{"jsonrpc":"2.0","id":8,"method":"tools/call","params":[]}')
     array = host.read()
+    deeper, digits = "[" * 5_000 + "]" * 5_000, "9" * 5_000
+    host.write(f'{{"method":"tools/call","params":{{"a":{deeper}}},"jsonrpc":"2.0","id":9}}')
+    too_deep = host.read()
+    host.write(f'{{"method":"tools/call","params":{{"id":1,"a":{digits}}},"id":10}}')
+    too_long = host.read()
 
-    assert [answer["id"] for answer in (surrogate, nested, array)] == ["s", 7, 8]
-    assert {answer["error"]["code"] for answer in (surrogate, nested, array)} == {-32600}
+    answers = [surrogate, nested, array, too_deep, too_long]
+    assert [answer["id"] for answer in answers] == ["s", 7, 8, 9, 10]
+    assert {answer["error"]["code"] for answer in answers} == {-32600}
 
 
 def test_cancelled_call_closes_its_request_at_once_and_is_not_answered(
@@ -121,7 +129,15 @@ def test_end_comes_also_during_a_call_that_hangs(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes there have other sizes")
-def test_end_comes_also_when_nobody_reads_stdout(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": ENVELOPE}},
+        {"jsonrpc": "2.0", "id": 1, "method": 5},
+    ],
+    ids=["long answers", "refusals"],
+)
+def test_end_comes_also_when_nobody_reads_stdout(tmp_path: Path, line: dict[str, object]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "loopin_mcp"],
         env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path)),
@@ -129,18 +145,35 @@ def test_end_comes_also_when_nobody_reads_stdout(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    line = json.dumps(
-        {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": ENVELOPE}}
-    )
-
-    # Forty lists of tools are more than a pipe holds.
     assert process.stdin is not None
-    process.stdin.write((line + "\n").encode() * 40)
+    assert process.stdout is not None
+
+    # What comes back is more than a pipe holds.
+    process.stdin.write((json.dumps(line) + "\n").encode() * 2000)
     process.stdin.close()
 
     process.wait(timeout=3 * PATIENCE_S)
+    process.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes there have other sizes")
+def test_end_comes_also_when_the_host_closes_stdout_alone(start: Callable[..., Host]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loopin_mcp"],
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
     assert process.stdout is not None
     process.stdout.close()
+
+    process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+    process.stdin.flush()
+
+    process.wait(timeout=3 * PATIENCE_S)
+    process.stdin.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

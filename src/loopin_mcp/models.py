@@ -138,6 +138,19 @@ Reason = Annotated[
     Field(max_length=4000, description="Why, in the human's words"),
     AfterValidator(_without_nul),
 ]
+DEFAULT_PAGE = 50
+LARGEST_PAGE = 200
+PageLimit = Annotated[
+    int,
+    Field(strict=True, ge=1, le=LARGEST_PAGE, description="Most to return"),
+    BeforeValidator(_whole_number),
+]
+Cursor = Annotated[str, Field(description="nextCursor of the page before")]
+WaitSeconds = Annotated[
+    int,
+    Field(strict=True, ge=0, description="Hold the answer up to so many seconds for a decision"),
+    BeforeValidator(_whole_number),
+]
 InterruptId = Annotated[str, Field(description="Id that create_interrupt returned")]
 Status = Annotated[str, Field(description="pending, approved, rejected, expired or cancelled")]
 Timestamp = Annotated[

@@ -9,7 +9,7 @@ from mcp.server import CacheHint, MCPServer
 from mcp.server.mcpserver import Context as MCPContext
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 from pydantic_core import from_json
 
 from loopin_mcp.addresses import Address
@@ -17,21 +17,25 @@ from loopin_mcp.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError
 from loopin_mcp.models import (
+    DEFAULT_PAGE,
     Action,
     AgentId,
     Analytics,
     CallbackUrl,
     Context,
+    Cursor,
     Decision,
     ExpiresIn,
     InterruptId,
     ModifiedParams,
     NewInterrupt,
+    PageLimit,
     PendingPage,
     Reason,
     Urgency,
     UserId,
     Verdict,
+    WaitSeconds,
 )
 from loopin_mcp.results import CancelledResult, CreatedResult, DecidedResult, InterruptStatus
 from loopin_mcp.settings import LONGEST_NAME, Settings
@@ -50,8 +54,8 @@ publishing, writing to other people, changing production, anything that cannot b
    are given, use those values. On anything else (rejected, expired, cancelled, an error) do not
    act: tell the user, and follow the reason if there is one.
 
-Every result has a `nextStep` that says what to do. Never approve your own request:
-decide_interrupt is for passing on what a human has told you in so many words.
+Whatever comes back on one interrupt has a `nextStep` that says what to do. Never approve your own
+request: decide_interrupt is for passing on what a human has told you in so many words.
 """
 LIST_TTL_MS = 3_600_000
 
@@ -154,12 +158,6 @@ def _unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 _ToolContext = Annotated[Context, BeforeValidator(_unquoted)]
 _ToolParams = Annotated[ModifiedParams, BeforeValidator(_unquoted)]
-_Wait = Annotated[
-    int,
-    Field(strict=True, ge=0, description="Hold the answer up to so many seconds for a decision"),
-]
-_Limit = Annotated[int, Field(strict=True, ge=1, le=200, description="Most to return")]
-_Cursor = Annotated[str, Field(description="nextCursor of the page before")]
 
 
 @_tool("Ask a human to approve", open_world=True)
@@ -196,14 +194,15 @@ async def create_interrupt(
 
 @_tool("Read a decision", read_only=True, idempotent=True)
 async def get_interrupt_status(
-    ctx: Call, interrupt_id: InterruptId, wait_seconds: _Wait = 0
+    ctx: Call, interrupt_id: InterruptId, wait_seconds: WaitSeconds = 0
 ) -> InterruptStatus:
     """Read whether a human has decided, and wait for it.
 
     Use it after create_interrupt, with waitSeconds (45, say), again and again while status is
-    pending; that is no error. Act only if approved is true, with modifiedParams in place of
-    your own values if they are given. rejected, expired and cancelled mean: do not act; reason
-    may say why. nextStep says what to do.
+    pending; that is no error. Not to find an interrupt: list_pending_interrupts does that.
+    Returns the interrupt with status and approved. Act only if approved is true, with
+    modifiedParams in place of your own values if they are given. rejected, expired and
+    cancelled mean: do not act; reason may say why. nextStep says what to do.
     """
     loopin = ctx.request_context.lifespan_context
     interrupt = await loopin.client.get_interrupt_status(
@@ -214,13 +213,14 @@ async def get_interrupt_status(
 
 @_tool("List what waits for a human", read_only=True, idempotent=True)
 async def list_pending_interrupts(
-    ctx: Call, user_id: UserId = "", limit: _Limit = 50, cursor: _Cursor = ""
+    ctx: Call, user_id: UserId = "", limit: PageLimit = DEFAULT_PAGE, cursor: Cursor = ""
 ) -> PendingPage:
     """List what still waits for a human's decision, newest first.
 
     Use it to show a user what they have to decide, or to find an interrupt whose id was lost.
-    Not to wait for a decision: get_interrupt_status does that. Where nextCursor is returned
-    there is more: pass it as cursor.
+    Not to wait for a decision: get_interrupt_status does that. Returns count and interrupts,
+    each with its reviewUrl: show those links. Where nextCursor is returned there is more: pass
+    it as cursor.
     """
     loopin = ctx.request_context.lifespan_context
     return await loopin.client.list_pending_interrupts(
@@ -240,8 +240,8 @@ async def decide_interrupt(
 
     Only for a human's own words about this very interrupt ("yes, pay it"). Never decide by
     yourself, never approve what you asked for, never guess: send the user to the reviewUrl
-    instead. Final: it cannot be changed. An interrupt that is no longer pending is refused and
-    stays as it is.
+    instead. Final: it cannot be changed. Returns decision and decidedAt; then tell the user. An
+    interrupt that is no longer pending is refused and stays as it is.
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
@@ -253,7 +253,8 @@ async def cancel_interrupt(ctx: Call, interrupt_id: InterruptId) -> CancelledRes
     """Withdraw a question that no longer matters, so that no human has to look at it.
 
     Use it when the plan changed or the action was dropped. Not to go ahead without approval:
-    after it, do not act. Only a pending interrupt can be cancelled.
+    after it, do not act. Returns status cancelled. Only a pending interrupt can be cancelled;
+    for any other call get_interrupt_status.
     """
     loopin = ctx.request_context.lifespan_context
     return CancelledResult.of(await loopin.client.cancel_interrupt(interrupt_id))

@@ -142,8 +142,8 @@ def _paths() -> _Part:
             "get": _call("get_interrupt_analytics", 200, _ref(Analytics), (400,), by_user)
         },
         "/review/{interruptId}": {
-            "get": _page("show_review_page", by_id, (200, 404)),
-            "post": _page("submit_review_page", by_id, (303, 400, 403, 404, 409, 413, 415)),
+            "get": _page("show_interrupt", by_id, (200, 404, 503)),
+            "post": _page("submit_interrupt", by_id, (303, 400, 403, 404, 409, 413, 415, 503)),
         },
         "/health": {
             "get": _public(
@@ -200,7 +200,6 @@ def _page(name: str, parameters: list[_Part], statuses: tuple[int, ...]) -> _Par
                 for code in statuses
             },
             "421": _refusal(421),
-            "503": _refusal(503),
         },
     }
     if 303 in statuses:
@@ -213,7 +212,8 @@ def _page(name: str, parameters: list[_Part], statuses: tuple[int, ...]) -> _Par
 
 
 def _public(call: _Part) -> _Part:
-    del call["responses"]["401"]
+    for status in ("401", "503"):
+        del call["responses"][status]
     return {**call, "security": []}
 
 

@@ -12,6 +12,7 @@ from loopin_mcp.api.actions import action_type
 from loopin_mcp.api.database import Database, Row, Value
 from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError
 from loopin_mcp.models import (
+    DEFAULT_PAGE,
     ActionCount,
     Analytics,
     Cancelled,
@@ -23,8 +24,6 @@ from loopin_mcp.models import (
     PendingPage,
 )
 
-DEFAULT_PAGE = 50
-LARGEST_PAGE = 200
 TOP_ACTION_TYPES = 5
 
 # The fields of an interrupt that its callback tells.
