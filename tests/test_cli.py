@@ -86,6 +86,15 @@ def test_demo_withdraws_its_question_when_interrupted(
     assert (demo.returncode, stderr) == (130, "")
 
 
+def test_demo_tells_that_the_page_cannot_be_reached(tmp_path: Path) -> None:
+    elsewhere = f"http://127.0.0.1:{free_port()}"
+    demo = run(tmp_path, "demo", "--decide", "approved", LOOPIN_BASE_URL=elsewhere)
+
+    assert demo.returncode == 1
+    assert demo.stderr.startswith(f"Error: The review page {elsewhere}/review/")
+    assert "Traceback" not in demo.stderr
+
+
 async def test_demo_asks_again_until_somebody_decides(tmp_path: Path) -> None:
     said: list[str] = []
     environment = clean_environment(LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")

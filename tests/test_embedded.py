@@ -249,6 +249,24 @@ async def test_port_whose_owner_breaks_off_is_looked_at_again(settings: Settings
     assert port_in(address) == settings.port
 
 
+async def test_port_whose_owner_always_breaks_off_is_left(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", settings.port)) as owner:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    owner.accept()[0].close()
+
+        hanging_up = threading.Thread(target=hang_up)
+        hanging_up.start()
+        async with embedded_api(settings) as locate:
+            address = await locate()
+        owner.shutdown(socket.SHUT_RDWR)
+        hanging_up.join()
+
+    assert port_in(address) != settings.port
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 async def test_port_is_taken_also_where_it_cannot_be_noted(settings: Settings) -> None:
     load_api_key(settings.data_dir)

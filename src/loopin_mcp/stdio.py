@@ -101,7 +101,7 @@ class _Pipe:
         self._legacy = legacy
         self._modern = modern
         self._answers = answers
-        self._open: set[RequestId] = set()
+        self._open: set[RequestId | None] = set()
         self._answered = anyio.Event()
 
     async def read(self, lines: AsyncIterable[_Line]) -> None:
@@ -134,8 +134,7 @@ class _Pipe:
         async for line in outgoing:
             await stdout.send(line)
             if isinstance(line.message, JSONRPCResponse | JSONRPCError):
-                if line.message.id is not None:
-                    self._open.discard(line.message.id)
+                self._open.discard(line.message.id)
                 self._answered.set()
         await stdout.aclose()
 

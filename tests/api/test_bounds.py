@@ -5,7 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
+from loopin_mcp.api.bodies import read_json
+from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.models import NewInterrupt
 from tests.api.questions import JSON, NEW, create
 
 
@@ -164,3 +169,13 @@ async def test_reason_with_nul_is_refused_by_name(api: httpx.AsyncClient) -> Non
     )
 
     assert (answer.status_code, answer.json()) == (400, {"error": "reason must not contain NUL"})
+
+
+async def test_body_that_is_cut_short_is_bad_input() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
+
+    with pytest.raises(InvalidRequestError, match="cut short"):
+        await read_json(Request(scope, receive), NewInterrupt)
