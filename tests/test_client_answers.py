@@ -9,7 +9,7 @@ import pytest
 import respx
 
 from loopin_mcp import APIError, Decision, LoopinClient, UnreachableError
-from loopin_mcp.client import MAX_ANSWER_BYTES
+from loopin_mcp.transport import MAX_ANSWER_BYTES
 from tests.client_support import NOT_LOOPIN, PENDING, STATUS, TRACE, URL, answer
 
 

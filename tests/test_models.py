@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from loopin_mcp.faults import explain
-from loopin_mcp.models import Analytics, Created, Decision, Interrupt, NewInterrupt, format_time
+from loopin_mcp.fields import format_time
+from loopin_mcp.models import Analytics, Created, Decision, Interrupt, NewInterrupt
 from tests.support import MOMENT, new_interrupt
 
 QUESTION = {"agentId": "agent-1", "userId": "user-1", "action": "Pay", "context": {}}

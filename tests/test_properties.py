@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from pydantic import TypeAdapter, ValidationError
 
-from loopin_mcp.models import MAX_OBJECT_BYTES, PlainObject
+from loopin_mcp.fields import MAX_OBJECT_BYTES, PlainObject
 from loopin_mcp.server import create_server
 from loopin_mcp.settings import Settings
 

@@ -8,15 +8,9 @@ import anyio
 import httpx
 from pydantic import BaseModel
 
-from loopin_mcp.addresses import Address, Locate, fixed_address, is_loopback, segment
-from loopin_mcp.answers import Answer, doubt
-from loopin_mcp.errors import (
-    ConfigurationError,
-    InvalidRequestError,
-    RateLimitedError,
-    UnavailableError,
-    UnreachableError,
-)
+from loopin_mcp.addresses import Locate, fixed_address, is_loopback, segment
+from loopin_mcp.answers import Answer
+from loopin_mcp.errors import RateLimitedError, UnavailableError
 from loopin_mcp.models import (
     Analytics,
     Cancelled,
@@ -29,9 +23,7 @@ from loopin_mcp.models import (
     PendingPage,
 )
 from loopin_mcp.retries import BrokenError, NotConnectedError, delay_before_retry, polling_delays
-
-CONNECT_TIMEOUT_S = 5.0
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+from loopin_mcp.transport import Transport, check_host, new_http
 
 _AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Cancelled)
 
@@ -60,13 +52,12 @@ class LoopinClient:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._locate = locate or fixed_address(base_url, api_key)
-        _check_host(base_url)
-        self._timeout_s = timeout_s
-        self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
+        check_host(base_url)
         self._attempts = attempts
         self._sleep = sleep
         # A proxy from the environment must not see what stays on this machine.
-        self._http = http or _new_http(trust_env=locate is None and not is_loopback(base_url))
+        self._http = http or new_http(trust_env=locate is None and not is_loopback(base_url))
+        self._transport = Transport(self._http, timeout_s)
         self._owns_http = http is None
 
     async def __aenter__(self) -> Self:
@@ -173,77 +164,15 @@ class LoopinClient:
         attempt = 1
         while True:
             try:
-                return (await self._attempt(method, path, body, query or {})).success()
+                address = await self._locate()
+                answer = await self._transport.exchange(address, method, path, body, query or {})
+                return answer.success()
             except (NotConnectedError, BrokenError, RateLimitedError, UnavailableError) as error:
                 delay_s = delay_before_retry(error, method, attempt)
                 if delay_s is None or attempt >= self._attempts:
                     raise
             await self._sleep(delay_s)
             attempt += 1
-
-    async def _attempt(
-        self, method: str, path: str, body: BaseModel | None, query: Mapping[str, str]
-    ) -> Answer:
-        """Send one request once, bounded in time and size, and take in whatever comes back."""
-        address = await self._locate()
-        request = self._request(address, method, path, body, query)
-        try:
-            with anyio.fail_after(self._connect_timeout_s + self._timeout_s):
-                response = await self._http.send(request, stream=True, follow_redirects=False)
-                try:
-                    content = await _read_bounded(response)
-                finally:
-                    await response.aclose()
-        except (TimeoutError, httpx.RequestError) as error:
-            raise self._failure(error, address.base_url, method, path) from error
-        call = f"{method} {address.base_url}/{path}"
-        return Answer(call, response.status_code, response.headers, content, address.api_key)
-
-    def _request(
-        self,
-        address: Address,
-        method: str,
-        path: str,
-        body: BaseModel | None,
-        query: Mapping[str, str],
-    ) -> httpx.Request:
-        try:
-            return self._http.build_request(
-                method,
-                f"{address.base_url}/{path}",
-                params=query or None,
-                headers=_headers(address.api_key, has_body=body is not None),
-                content=body.model_dump_json(by_alias=True) if body else None,
-                timeout=httpx.Timeout(self._timeout_s, connect=self._connect_timeout_s, pool=None),
-            )
-        except (httpx.InvalidURL, UnicodeEncodeError):
-            raise InvalidRequestError(
-                "An id or the cursor is too long for a URL, or holds a character that is not text."
-            ) from None
-
-    def _failure(self, error: Exception, base_url: str, method: str, path: str) -> UnreachableError:
-        """What it means that no answer came, and whether the request may have arrived."""
-        match error:
-            case httpx.ConnectError() | httpx.ConnectTimeout():
-                return NotConnectedError(
-                    f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
-                    "that it runs there, and that LOOPIN_API_URL is right."
-                )
-            case TimeoutError() | httpx.TimeoutException():
-                return UnreachableError(
-                    f"The LoopIn API at {base_url} did not answer {method} /{path} within "
-                    f"{self._timeout_s:g} s. Check that it is healthy, or raise LOOPIN_TIMEOUT."
-                    + doubt(method)
-                )
-            case httpx.DecodingError():
-                return UnreachableError(
-                    f"The answer of the LoopIn API at {base_url} to {method} /{path} cannot be "
-                    f"read: {error}. Check the API and any proxy before it." + doubt(method)
-                )
-        return BrokenError(
-            f"The LoopIn API at {base_url} broke off its answer to {method} /{path}: "
-            f"{_reason(error)}. Check the API and any proxy before it." + doubt(method)
-        )
 
 
 def _about(interrupt_id: str, shape: type[_AboutOne], answer: Answer) -> _AboutOne:
@@ -252,66 +181,3 @@ def _about(interrupt_id: str, shape: type[_AboutOne], answer: Answer) -> _AboutO
     if found.interrupt_id != interrupt_id:
         raise answer.not_loopin("another interrupt than the one asked for")
     return found
-
-
-def _check_host(base_url: str) -> None:
-    try:
-        httpx.URL(base_url).host  # noqa: B018 - reading it decodes it
-    except (httpx.InvalidURL, UnicodeError):
-        raise ConfigurationError(
-            "LOOPIN_API_URL names no address that can be connected to: check its host."
-        ) from None
-
-
-def _new_http(*, trust_env: bool) -> httpx.AsyncClient:
-    try:
-        return httpx.AsyncClient(
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-            trust_env=trust_env,
-        )
-    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-        raise ConfigurationError(
-            f"The proxy or certificate settings of the environment cannot be used ({error}): mend "
-            "or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
-        ) from error
-
-
-def _headers(api_key: str | None, *, has_body: bool) -> dict[str, str]:
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if api_key:
-        headers["X-API-Key"] = api_key
-    if has_body:
-        headers["Content-Type"] = "application/json"
-    return headers
-
-
-async def _read_bounded(response: httpx.Response) -> bytes:
-    if response.headers.get("content-encoding", "identity") != "identity":
-        # It was not asked for, and a small answer may unpack to more than fits into memory.
-        raise httpx.DecodingError("it is compressed", request=response.request)
-    content = bytearray()
-    async for chunk in response.aiter_raw():
-        content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise httpx.DecodingError(
-                f"more than {MAX_ANSWER_BYTES} bytes", request=response.request
-            )
-    return bytes(content)
-
-
-def _reason(error: Exception) -> str:
-    """The most telling text in a chain of errors: the operating system's, if there is one."""
-    # The protocol's own text quotes the bytes that came, which may be anything.
-    if isinstance(error, httpx.ProtocolError):
-        return "it was cut short, or is not HTTP"
-    if isinstance(error, httpx.ConnectTimeout):
-        return "connecting took too long"
-    link: BaseException | None = error
-    seen: list[BaseException] = []
-    while link is not None and link not in seen:
-        if isinstance(link, OSError) and link.strerror:
-            return link.strerror
-        seen.append(link)
-        link = link.__cause__ or link.__context__
-    return str(error) or "the connection was lost"

@@ -16,27 +16,24 @@ from loopin_mcp.addresses import Address
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError
-from loopin_mcp.models import (
+from loopin_mcp.fields import (
     DEFAULT_PAGE,
     Action,
     AgentId,
-    Analytics,
     CallbackUrl,
     Context,
     Cursor,
-    Decision,
     ExpiresIn,
     InterruptId,
     ModifiedParams,
-    NewInterrupt,
     PageLimit,
-    PendingPage,
     Reason,
     Urgency,
     UserId,
     Verdict,
     WaitSeconds,
 )
+from loopin_mcp.models import Analytics, Decision, NewInterrupt, PendingPage
 from loopin_mcp.results import CancelledResult, CreatedResult, DecidedResult, InterruptStatus
 from loopin_mcp.settings import LONGEST_NAME, Settings
 from loopin_mcp.toolbox import PlainSpokenServer, tool_of

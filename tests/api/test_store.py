@@ -11,7 +11,8 @@ from loopin_mcp.errors import (
     NotFoundError,
     UnavailableError,
 )
-from loopin_mcp.models import ActionCount, Analytics, Decision, Interrupt, PendingPage, Verdict
+from loopin_mcp.fields import Verdict
+from loopin_mcp.models import ActionCount, Analytics, Decision, Interrupt, PendingPage
 from tests.support import PUBLIC_URL, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved")

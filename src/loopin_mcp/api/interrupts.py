@@ -12,7 +12,8 @@ from starlette.responses import Response
 from loopin_mcp.api.bodies import check, read_json
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import NotFoundError
-from loopin_mcp.models import DEFAULT_PAGE, LARGEST_PAGE, Decision, NewInterrupt, UserId, Wire
+from loopin_mcp.fields import DEFAULT_PAGE, LARGEST_PAGE, UserId
+from loopin_mcp.models import Decision, NewInterrupt, Wire
 
 Clock = Callable[[], int]
 

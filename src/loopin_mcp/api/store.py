@@ -1,18 +1,15 @@
 """All SQL, and every change of state."""
 
-import base64
 import json
 import uuid
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from loopin_mcp.api.actions import action_type
 from loopin_mcp.api.database import Database, Row, Value
-from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError
+from loopin_mcp.api.rows import cursor_at, json_text, moment, number, position_of, tally
+from loopin_mcp.errors import ConflictError, NotFoundError
+from loopin_mcp.fields import DEFAULT_PAGE
 from loopin_mcp.models import (
-    DEFAULT_PAGE,
     ActionCount,
     Analytics,
     Cancelled,
@@ -28,7 +25,6 @@ TOP_ACTION_TYPES = 5
 
 # The fields of an interrupt that its callback tells.
 _TOLD = {"interrupt_id", "status", "decision", "decided_at", "reason", "modified_params"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # From expires_ms on every read says expired, whether or not a sweep has stored it.
 _STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
@@ -79,7 +75,7 @@ class Store:
         return Created(
             interrupt_id=interrupt_id,
             status="pending",
-            expires_at=_time(expires_ms),
+            expires_at=moment(expires_ms),
             review_url=self._review_url(interrupt_id),
         )
 
@@ -106,7 +102,7 @@ class Store:
         Raises:
             InvalidRequestError: `cursor` is not one that an earlier page gave.
         """
-        created_ms, last_id = _position(cursor) if cursor else (2**62, "")
+        created_ms, last_id = position_of(cursor) if cursor else (2**62, "")
         rows = await self._database.fetch(
             f"""
             SELECT {_INTERRUPT} FROM interrupts
@@ -125,7 +121,7 @@ class Store:
             user_id=user_id,
             count=len(page),
             interrupts=tuple(self._interrupt(row) for row in page),
-            next_cursor=_cursor(page[-1]) if len(rows) > limit else None,
+            next_cursor=cursor_at(page[-1]) if len(rows) > limit else None,
         )
 
     async def decide_interrupt(
@@ -149,7 +145,7 @@ class Store:
             now=now,
             decided_by=decided_by,
             reason=decision.reason,
-            modified_params=_json(decision.modified_params),
+            modified_params=json_text(decision.modified_params),
         )
         if not rows:
             status = (await self.get_interrupt_status(interrupt_id, now)).status
@@ -158,7 +154,7 @@ class Store:
             interrupt_id=interrupt_id,
             status="resolved",
             decision=decision.decision,
-            decided_at=_time(now),
+            decided_at=moment(now),
         )
 
     async def cancel_interrupt(self, interrupt_id: str, now: int) -> Cancelled:
@@ -190,10 +186,10 @@ class Store:
             user_id=user_id,
             now=now,
         )
-        by_status = _tally(groups, "status")
+        by_status = tally(groups, "status")
         decided = by_status.get("approved", 0) + by_status.get("rejected", 0)
-        response_ms = sum(_number(group["response_ms"]) for group in groups)
-        types = _tally(groups, "action_type")
+        response_ms = sum(number(group["response_ms"]) for group in groups)
+        types = tally(groups, "action_type")
         top = sorted(types.items(), key=lambda item: (-item[1], item[0]))[:TOP_ACTION_TYPES]
         return Analytics(
             user_id=user_id,
@@ -201,7 +197,7 @@ class Store:
             approval_rate=by_status.get("approved", 0) / decided if decided else None,
             avg_response_time_ms=response_ms / decided if decided else None,
             by_status=by_status,
-            by_urgency=_tally(groups, "urgency"),
+            by_urgency=tally(groups, "urgency"),
             top_action_types=tuple(ActionCount(action=name, count=count) for name, count in top),
         )
 
@@ -235,7 +231,7 @@ class Store:
             Callback(
                 interrupt_id=str(row["interrupt_id"]),
                 url=str(row["callback_url"]),
-                tries=_number(row["callback_tries"]),
+                tries=number(row["callback_tries"]),
                 body=self._interrupt(row).model_dump_json(by_alias=True, include=_TOLD),
             )
             for row in rows
@@ -265,47 +261,11 @@ class Store:
             {
                 **row,
                 "context": json.loads(str(row["context"])),
-                "created_at": _time(row["created_ms"]),
-                "expires_at": _time(row["expires_ms"]),
+                "created_at": moment(row["created_ms"]),
+                "expires_at": moment(row["expires_ms"]),
                 "review_url": self._review_url(row["interrupt_id"]),
                 "decision": row["status"] if decided_ms is not None else None,
-                "decided_at": _time(decided_ms) if decided_ms is not None else None,
+                "decided_at": moment(decided_ms) if decided_ms is not None else None,
                 "modified_params": modified_params and json.loads(str(modified_params)),
             }
         )
-
-
-def _time(epoch_ms: Value) -> datetime:
-    return _EPOCH + timedelta(milliseconds=_number(epoch_ms))
-
-
-def _number(value: Value) -> int:
-    """An integer column or sum; PostgreSQL sums BIGINTs to a decimal."""
-    return int(value or 0)
-
-
-def _json(value: Mapping[str, object] | None) -> str | None:
-    return None if value is None else json.dumps(value)
-
-
-def _tally(groups: list[Row], column: str) -> dict[str, int]:
-    tally: Counter[str] = Counter()
-    for group in groups:
-        tally[str(group[column])] += _number(group["count"])
-    return dict(sorted(tally.items()))
-
-
-def _cursor(row: Row) -> str:
-    position = f"{row['created_ms']}:{row['interrupt_id']}"
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[int, str]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        created_ms, _, last_id = text.partition(":")
-        return int(created_ms[:18]), str(uuid.UUID(last_id))
-    except ValueError:
-        raise InvalidRequestError(
-            "cursor is not one that this API gave: start again without it"
-        ) from None

@@ -1,0 +1,58 @@
+"""Reads the columns of a row, and the place of a row in a list."""
+
+import base64
+import json
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from loopin_mcp.api.database import Row, Value
+from loopin_mcp.errors import InvalidRequestError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(epoch_ms: Value) -> datetime:
+    """The moment that epoch milliseconds stand for."""
+    return _EPOCH + timedelta(milliseconds=number(epoch_ms))
+
+
+def number(value: Value) -> int:
+    """An integer column or sum; PostgreSQL sums BIGINTs to a decimal."""
+    return int(value or 0)
+
+
+def json_text(value: Mapping[str, object] | None) -> str | None:
+    """An object as it is stored."""
+    return None if value is None else json.dumps(value)
+
+
+def tally(groups: list[Row], column: str) -> dict[str, int]:
+    """The counts of grouped rows, summed by one column and sorted by it."""
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[str(group[column])] += number(group["count"])
+    return dict(sorted(counts.items()))
+
+
+def cursor_at(row: Row) -> str:
+    """The place of a row in a list, as opaque text."""
+    position = f"{row['created_ms']}:{row['interrupt_id']}"
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def position_of(cursor: str) -> tuple[int, str]:
+    """The epoch milliseconds and the id that `cursor_at` put into a cursor.
+
+    Raises:
+        InvalidRequestError: It is not one of those.
+    """
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        created_ms, _, last_id = text.partition(":")
+        return int(created_ms[:18]), str(uuid.UUID(last_id))
+    except ValueError:
+        raise InvalidRequestError(
+            "cursor is not one that this API gave: start again without it"
+        ) from None

@@ -1,0 +1,170 @@
+"""One exchange over HTTP, bounded in time and size, or why there was none."""
+
+from collections.abc import Mapping
+
+import anyio
+import httpx
+from pydantic import BaseModel
+
+from loopin_mcp.addresses import Address
+from loopin_mcp.answers import Answer, doubt
+from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
+from loopin_mcp.retries import BrokenError, NotConnectedError
+
+CONNECT_TIMEOUT_S = 5.0
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class Transport:
+    """Sends requests over `http`; an answer may take `timeout_s` once there is a connection."""
+
+    def __init__(self, http: httpx.AsyncClient, timeout_s: float) -> None:
+        self._http = http
+        self._timeout_s = timeout_s
+        self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
+
+    async def exchange(
+        self,
+        address: Address,
+        method: str,
+        path: str,
+        body: BaseModel | None,
+        query: Mapping[str, str],
+    ) -> Answer:
+        """Send one request once, and take in whatever comes back.
+
+        Raises:
+            UnreachableError: No answer came; `NotConnectedError` where none was sent.
+            InvalidRequestError: An id or the cursor fits into no URL.
+        """
+        request = self._request(address, method, path, body, query)
+        try:
+            with anyio.fail_after(self._connect_timeout_s + self._timeout_s):
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+                try:
+                    content = await _read_bounded(response)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.RequestError) as error:
+            raise self._failure(error, address.base_url, method, path) from error
+        call = f"{method} {address.base_url}/{path}"
+        return Answer(call, response.status_code, response.headers, content, address.api_key)
+
+    def _request(
+        self,
+        address: Address,
+        method: str,
+        path: str,
+        body: BaseModel | None,
+        query: Mapping[str, str],
+    ) -> httpx.Request:
+        try:
+            return self._http.build_request(
+                method,
+                f"{address.base_url}/{path}",
+                params=query or None,
+                headers=_headers(address.api_key, has_body=body is not None),
+                content=body.model_dump_json(by_alias=True) if body else None,
+                timeout=httpx.Timeout(self._timeout_s, connect=self._connect_timeout_s, pool=None),
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            raise InvalidRequestError(
+                "An id or the cursor is too long for a URL, or holds a character that is not text."
+            ) from None
+
+    def _failure(self, error: Exception, base_url: str, method: str, path: str) -> UnreachableError:
+        """What it means that no answer came, and whether the request may have arrived."""
+        match error:
+            case httpx.ConnectError() | httpx.ConnectTimeout():
+                return NotConnectedError(
+                    f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
+                    "that it runs there, and that LOOPIN_API_URL is right."
+                )
+            case TimeoutError() | httpx.TimeoutException():
+                return UnreachableError(
+                    f"The LoopIn API at {base_url} did not answer {method} /{path} within "
+                    f"{self._timeout_s:g} s. Check that it is healthy, or raise LOOPIN_TIMEOUT."
+                    + doubt(method)
+                )
+            case httpx.DecodingError():
+                return UnreachableError(
+                    f"The answer of the LoopIn API at {base_url} to {method} /{path} cannot be "
+                    f"read: {error}. Check the API and any proxy before it." + doubt(method)
+                )
+        return BrokenError(
+            f"The LoopIn API at {base_url} broke off its answer to {method} /{path}: "
+            f"{_reason(error)}. Check the API and any proxy before it." + doubt(method)
+        )
+
+
+def check_host(base_url: str) -> None:
+    """Refuse a URL whose host no connection can be made to.
+
+    Raises:
+        ConfigurationError: It is no host.
+    """
+    try:
+        httpx.URL(base_url).host  # noqa: B018 - reading it decodes it
+    except (httpx.InvalidURL, UnicodeError):
+        raise ConfigurationError(
+            "LOOPIN_API_URL names no address that can be connected to: check its host."
+        ) from None
+
+
+def new_http(*, trust_env: bool) -> httpx.AsyncClient:
+    """An HTTP client; with `trust_env` it uses the proxies and certificates of the environment.
+
+    Raises:
+        ConfigurationError: Those cannot be used.
+    """
+    try:
+        return httpx.AsyncClient(
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            trust_env=trust_env,
+        )
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        raise ConfigurationError(
+            f"The proxy or certificate settings of the environment cannot be used ({error}): mend "
+            "or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
+        ) from error
+
+
+def _headers(api_key: str | None, *, has_body: bool) -> dict[str, str]:
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    if api_key:
+        headers["X-API-Key"] = api_key
+    if has_body:
+        headers["Content-Type"] = "application/json"
+    return headers
+
+
+async def _read_bounded(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        # It was not asked for, and a small answer may unpack to more than fits into memory.
+        raise httpx.DecodingError("it is compressed", request=response.request)
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise httpx.DecodingError(
+                f"more than {MAX_ANSWER_BYTES} bytes", request=response.request
+            )
+    return bytes(content)
+
+
+def _reason(error: Exception) -> str:
+    """The most telling text in a chain of errors: the operating system's, if there is one."""
+    # The protocol's own text quotes the bytes that came, which may be anything.
+    if isinstance(error, httpx.ProtocolError):
+        return "it was cut short, or is not HTTP"
+    if isinstance(error, httpx.ConnectTimeout):
+        return "connecting took too long"
+    link: BaseException | None = error
+    seen: list[BaseException] = []
+    while link is not None and link not in seen:
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+        seen.append(link)
+        link = link.__cause__ or link.__context__
+    return str(error) or "the connection was lost"
