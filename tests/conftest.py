@@ -1,5 +1,6 @@
 """Fixtures that more than one test file uses."""
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -73,7 +74,10 @@ async def database(
         opened = await SQLite.open(tmp_path / "loopin.db")
     else:
         url = request.getfixturevalue("postgres_url")
-        psycopg = pytest.importorskip("psycopg")
+        if importlib.util.find_spec("psycopg") is None:
+            missing("psycopg")
+        import psycopg
+
         from loopin_mcp.api.postgres import PostgreSQL
 
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:

@@ -169,7 +169,7 @@ class Analytics(Wire):
 
 
 class Health(Wire):
-    """What answers at an address; `proof` shows that it holds a key (see `api.serving`)."""
+    """What answers at an address; `proof` shows that it holds a key (see `api.health`)."""
 
     status: str
     service: str
