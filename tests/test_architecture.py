@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "loopin_mcp"
-LEAVES = {"errors", "faults", "fields", "models", "settings", "version"}
+LEAVES = {"errors", "faults", "fields", "models", "plain", "settings", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "fields": set(),
     "models": {"fields"},
+    "plain": set(),
     "settings": {"errors"},
     "version": set(),
     "faults": set(),
@@ -22,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": LEAVES,
     "toolbox": LEAVES,
     "api.actions": set(),
-    "api.visible": set(),
+    "api.visible": {"plain"},
     "api.database": LEAVES,
     "api.postgres": LEAVES | {"api.database"},
     "api.rows": LEAVES | {"api.database"},

@@ -1,0 +1,66 @@
+"""Which characters are not seen, and text in which each of them is shown by its code."""
+
+import re
+import unicodedata
+
+# Categories whose characters have no glyph: controls, formats, surrogates, private use,
+# unassigned, line and paragraph separators.
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters, symbols and marks that draw nothing: fillers, the blank Braille cell, the null note
+# head, variation selectors.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\U00016fe4\U0001d159") | {
+    chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+}
+# What may stand inside an emoji: a joiner, the emoji style and, as one that ends it, a skin tone.
+_JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
+_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+# Marks that are put on the letter before; no script needs more of them on one.
+_MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
+_NOT_ASCII = re.compile(r"[^ -~]")
+_SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_SPACE = re.compile(f"[{_SPACES}]+")
+_LINE_BREAK = re.compile(rf"[{_SPACES}]*(?:\r?\n[{_SPACES}]*)+")
+
+
+def plain_text(text: str) -> str:
+    """The text on one line, for where there is no markup: no character hides or moves others.
+
+    Line breaks become `↵`, any other white space one space, and a character that would not be
+    seen its code, such as `[U+202E]`.
+    """
+    line = _SPACE.sub(" ", _LINE_BREAK.sub(" ↵ ", text.strip()))
+    return _NOT_ASCII.sub(_coded, line)
+
+
+def is_unseen(text: str, index: int) -> bool:
+    """Whether the character there has no glyph, and no part in that of its neighbours."""
+    return _is_hidden(text[index]) and not _is_drawn(text, index)
+
+
+def _coded(match: re.Match[str]) -> str:
+    character, text, index = match[0], match.string, match.start()
+    coded = is_unseen(text, index) or _is_piled(text, index)
+    return f"[U+{ord(character):04X}]" if coded else character
+
+
+def _is_piled(text: str, index: int) -> bool:
+    """Whether a mark stands on so many others that the pile covers the lines around it."""
+    marks = text[max(0, index - _HIGHEST_PILE) : index + 1]
+    return len(marks) > _HIGHEST_PILE and all(unicodedata.category(m) in _MARKS for m in marks)
+
+
+def _is_hidden(character: str) -> bool:
+    return character in _BLANK or unicodedata.category(character) in _HIDDEN_CATEGORIES
+
+
+def _is_drawn(text: str, index: int) -> bool:
+    """Whether a character without a glyph of its own changes what is drawn beside it."""
+    character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+    if character == _EMOJI_STYLE:
+        return _is_symbol(before) or after == _KEYCAP
+    joins = _is_symbol(before) or before in _SKIN_TONES or before == _EMOJI_STYLE
+    return character == _JOINER and joins and _is_symbol(after)
+
+
+def _is_symbol(character: str) -> bool:
+    return character != "" and unicodedata.category(character) == "So"
