@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,9 +17,11 @@ from anyio.streams.text import TextReceiveStream
 
 from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.api.app import create_app
+from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.store import Store
+from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import NewInterrupt
 
 PUBLIC_URL = "http://127.0.0.1:3002"
@@ -61,6 +64,18 @@ class ServedAPI:
     def stop(self) -> None:
         self.process.terminate()
         self.process.communicate(timeout=PATIENCE_S)
+
+
+class Down:
+    """A database that cannot be used."""
+
+    async def fetch(self, sql: str, **params: Value) -> list[Row]:
+        raise UnavailableError("The database cannot be used right now")
+
+    async def changed(self, wanted: Callable[[], Awaitable[None]]) -> None:
+        raise UnavailableError("The database does not tell its changes right now")
+
+    async def aclose(self) -> None: ...
 
 
 def missing(what: str) -> NoReturn:

@@ -1,14 +1,14 @@
 """The REST endpoints, through ASGI: an interrupt's life, its pages and its faults."""
 
 import uuid
-from typing import Any
 
 import httpx
 import pytest
 
+from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW, create
-from tests.support import PUBLIC_URL, Clock, api_client
+from tests.support import PUBLIC_URL, Clock, Down, api_client
 
 
 async def test_interrupt_is_created_read_decided_and_read_again(
@@ -148,11 +148,9 @@ async def test_unknown_route_and_method_are_refused_as_json(api: httpx.AsyncClie
 
 
 async def test_fault_is_a_500_without_a_trace(clock: Clock) -> None:
-    class Broken:
-        async def fetch(self, sql: str, **params: object) -> list[Any]:
+    class Broken(Down):
+        async def fetch(self, sql: str, **params: Value) -> list[Row]:
             raise RuntimeError(f"secret {sql}")
-
-        async def aclose(self) -> None: ...
 
     async with api_client(Store(Broken(), PUBLIC_URL), clock) as client:
         answer = await client.get("/analytics/u")

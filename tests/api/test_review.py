@@ -3,12 +3,10 @@
 import httpx
 import pytest
 
-from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.store import Store
-from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision
 from tests.api.page import Page, ask, decide
-from tests.support import PUBLIC_URL, Clock, api_client
+from tests.support import PUBLIC_URL, Clock, Down, api_client
 
 
 async def test_pending_page_shows_the_whole_request(
@@ -190,15 +188,6 @@ async def test_decision_after_expiry_is_refused_however_it_is_filled_in(
 
     assert (answer.status_code, Page(answer)["h1"]) == (409, ["Expired"])
     assert Page(answer)["alert"][0].startswith("Your decision was not recorded.")
-
-
-class Down:
-    """A database that cannot be used."""
-
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
-        raise UnavailableError("The database cannot be used right now")
-
-    async def aclose(self) -> None: ...
 
 
 async def test_failing_database_is_owned_up_to_on_a_page(clock: Clock) -> None:

@@ -14,7 +14,7 @@ from loopin_mcp.api.store import Store
 from loopin_mcp.api.webhooks import MOST_TRIES, Webhooks, deliver_callbacks
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, Down, new_interrupt
 
 HOOK = "http://127.0.0.1:9/hook?token=s3cret"
 APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount": 1})
@@ -132,12 +132,10 @@ async def test_callbacks_wait_while_the_database_is_away(
 ) -> None:
     asked = anyio.Event()
 
-    class Away:
+    class Away(Down):
         async def fetch(self, sql: str, **params: Value) -> list[Row]:
             asked.set()
-            raise UnavailableError("The database cannot be used right now")
-
-        async def aclose(self) -> None: ...
+            return await super().fetch(sql, **params)
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
@@ -157,7 +155,7 @@ async def test_callback_taken_by_a_process_that_died_is_sent_by_another(
     created = await store.create_interrupt(new_interrupt(callback_url=HOOK), clock())
     await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "somebody")
 
-    taken = await store.take_due_callbacks(clock(), lease_ms=20_000, limit=5)
+    taken = await store.outbox.take_due_callbacks(clock(), lease_ms=20_000, limit=5)
     await webhooks.deliver_due()
     assert (len(taken), route.call_count) == (1, 0)
     clock.advance(21)
@@ -209,7 +207,7 @@ async def test_callback_is_not_sent_to_addresses_that_are_not_public(
 
     assert route.call_count == 0
     clock.advance(60)
-    assert len(await sqlite_store.take_due_callbacks(clock(), lease_ms=1, limit=5)) == 1
+    assert len(await sqlite_store.outbox.take_due_callbacks(clock(), lease_ms=1, limit=5)) == 1
 
 
 @respx.mock
@@ -275,4 +273,4 @@ async def test_callback_that_cannot_be_settled_waits_for_its_lease_to_end(
     clock.advance(21)
 
     assert caplog.messages == [f"Callback of {created.interrupt_id} waits: The database is locked"]
-    assert len(await sqlite_store.take_due_callbacks(clock(), lease_ms=1, limit=5)) == 1
+    assert len(await sqlite_store.outbox.take_due_callbacks(clock(), lease_ms=1, limit=5)) == 1

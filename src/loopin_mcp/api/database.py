@@ -4,7 +4,7 @@ import contextlib
 import os
 import queue
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,9 +14,11 @@ import anyio.to_thread
 
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
-SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_VERSION = 1
+SCHEMAS = Path(__file__).with_name("schema")
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
+# How often to look for what other processes wrote, as long as somebody waits for it.
+LOOK_S = 0.02
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -33,6 +35,16 @@ class Database(Protocol):
 
         Raises:
             UnavailableError: The database cannot be used right now.
+        """
+        ...
+
+    async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
+        """Wait until another process may have changed interrupts: these, or None for any.
+
+        `wanted` returns as soon as somebody wants to know.
+
+        Raises:
+            UnavailableError: The database cannot tell right now.
         """
         ...
 
@@ -67,6 +79,7 @@ class SQLite:
         except BaseException:
             self._writer.close()
             raise
+        self._data_version = self._read_data_version()
         self._waiting: list[_Write] = []
         self._turn = anyio.Lock()
 
@@ -112,6 +125,25 @@ class SQLite:
         if write.rows is None:
             raise UnavailableError("The database cannot store this right now") from write.error
         return write.rows
+
+    async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
+        """See `Database.changed`; which interrupts it was about is not known here."""
+        while True:
+            await wanted()
+            await anyio.sleep(LOOK_S)
+            async with self._turn:
+                version = self._read_data_version()
+            if version != self._data_version:
+                self._data_version = version
+                return None
+
+    def _read_data_version(self) -> Value:
+        """A number that changes with the commits of other connections than the writer.
+
+        It is read from shared memory within microseconds, so it needs no thread.
+        """
+        row: Row = self._writer.execute("PRAGMA data_version").fetchone()
+        return row["data_version"]
 
     async def aclose(self) -> None:
         """Release all connections."""
@@ -173,31 +205,38 @@ def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the file to this program's schema, whatever version it has."""
     # The file keeps the journal's mode for all who open it; how to sync is each writer's own.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.executescript(SCHEMA.read_text(encoding="utf-8"))
+    connection.execute("BEGIN IMMEDIATE")
     connection.execute(
-        "INSERT INTO schema_version SELECT :version "
-        "WHERE NOT EXISTS (SELECT 1 FROM schema_version)",
-        {"version": SCHEMA_VERSION},
+        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
     )
-    check_version(
-        connection.execute("SELECT version FROM schema_version").fetchone()["version"], str(path)
-    )
+    found = connection.execute("SELECT MAX(version) AS version FROM schema_version").fetchone()
+    for script in migrations(found["version"], str(path)):
+        lines = script.read_text(encoding="utf-8").splitlines()
+        text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+        for statement in text.split(";"):
+            connection.execute(statement)
+    connection.execute("DELETE FROM schema_version")
+    connection.execute("INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION})
+    connection.execute("COMMIT")
 
 
-def check_version(version: Value, database: str) -> None:
-    """Refuse a database that a newer loopin-mcp wrote.
+def migrations(version: Value, database: str) -> list[Path]:
+    """What brings a database of this schema version, or a new one, to that of this program.
 
     Raises:
         ConfigurationError: It is newer than this program.
     """
-    if version != SCHEMA_VERSION:
+    known = int(version or 0)
+    if known > SCHEMA_VERSION:
         raise ConfigurationError(
             f"{database} has schema version {version}, and this loopin-mcp knows {SCHEMA_VERSION}: "
             "update loopin-mcp."
         )
+    return [SCHEMAS / f"{missing}.sql" for missing in range(known + 1, SCHEMA_VERSION + 1)]
 
 
 def make_private_directory(path: Path) -> None:

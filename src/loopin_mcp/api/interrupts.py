@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopin_mcp.api.bodies import check, read_json
+from loopin_mcp.api.preferences import preferred_wait_s
 from loopin_mcp.api.store import Store
+from loopin_mcp.api.waiting import Waiting
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE, LARGEST_PAGE, UserId
 from loopin_mcp.models import Decision, NewInterrupt, Wire
@@ -40,6 +42,7 @@ class Interrupts:
     def __init__(self, store: Store, clock: Clock, decided_by: str) -> None:
         self._store = store
         self._clock = clock
+        self._waiting = Waiting(store, clock)
         self._decided_by = decided_by
 
     async def create_interrupt(self, request: Request) -> Response:
@@ -48,9 +51,16 @@ class Interrupts:
         return _json(await self._store.create_interrupt(interrupt, self._clock()), 201)
 
     async def get_interrupt_status(self, request: Request) -> Response:
-        """`GET /interrupts/{interruptId}`."""
-        interrupt_id = interrupt_id_of(request)
-        return _json(await self._store.get_interrupt_status(interrupt_id, self._clock()))
+        """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
+        wait_s = preferred_wait_s(request.headers.getlist("prefer"))
+        interrupt = await self._waiting.for_settled(
+            interrupt_id_of(request), wait_s or 0, lambda: until_gone(request)
+        )
+        answer = _json(interrupt)
+        answer.headers["Vary"] = "Prefer"
+        if wait_s is not None:
+            answer.headers["Preference-Applied"] = f"wait={wait_s}"
+        return answer
 
     async def list_pending_interrupts(self, request: Request) -> Response:
         """`GET /interrupts/pending/{userId}`."""
@@ -98,6 +108,12 @@ def interrupt_id_of(request: Request) -> str:
     if "\0" in interrupt_id:
         raise NotFoundError("Interrupt not found")
     return interrupt_id
+
+
+async def until_gone(request: Request) -> None:
+    """Return once the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _user_id_of(request: Request) -> str:

@@ -9,8 +9,37 @@ from datetime import UTC, datetime, timedelta
 
 from loopin_mcp.api.database import Row, Value
 from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.models import Interrupt
+
+# From expires_ms on every read says expired, whether or not a sweep has stored it.
+STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
+# The columns that `interrupt_of` reads.
+INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STATUS} AS status,
+    created_ms, expires_ms, decided_ms, decided_by, reason, modified_params"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def review_url(public_url: str, interrupt_id: Value) -> str:
+    """Where a human decides."""
+    return f"{public_url}/review/{interrupt_id}"
+
+
+def interrupt_of(row: Row, public_url: str) -> Interrupt:
+    """The interrupt that the columns of `INTERRUPT` hold."""
+    decided_ms, modified_params = row["decided_ms"], row["modified_params"]
+    return Interrupt.model_validate(
+        {
+            **row,
+            "context": json.loads(str(row["context"])),
+            "created_at": moment(row["created_ms"]),
+            "expires_at": moment(row["expires_ms"]),
+            "review_url": review_url(public_url, row["interrupt_id"]),
+            "decision": row["status"] if decided_ms is not None else None,
+            "decided_at": moment(decided_ms) if decided_ms is not None else None,
+            "modified_params": modified_params and json.loads(str(modified_params)),
+        }
+    )
 
 
 def moment(epoch_ms: Value) -> datetime:

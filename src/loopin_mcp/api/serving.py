@@ -17,6 +17,7 @@ from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.store import Store
+from loopin_mcp.api.waiting import follow_changes
 from loopin_mcp.api.webhooks import deliver_callbacks
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings import Settings
@@ -101,9 +102,12 @@ async def serving(
     try:
         async with _running(app, listener), anyio.create_task_group() as tasks:
             tasks.start_soon(deliver_callbacks, store, epoch_ms, embedded)
+            tasks.start_soon(follow_changes, store, epoch_ms)
             try:
                 yield url
             finally:
+                # Those who wait are answered, and can ask whoever serves next.
+                store.changes.close()
                 tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

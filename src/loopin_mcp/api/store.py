@@ -2,11 +2,23 @@
 
 import json
 import uuid
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from loopin_mcp.api.actions import action_type
+from loopin_mcp.api.changes import Changes
 from loopin_mcp.api.database import Database, Row, Value
-from loopin_mcp.api.rows import cursor_at, json_text, moment, number, position_of, tally
+from loopin_mcp.api.outbox import Outbox
+from loopin_mcp.api.rows import (
+    INTERRUPT,
+    STATUS,
+    cursor_at,
+    interrupt_of,
+    json_text,
+    moment,
+    number,
+    position_of,
+    tally,
+)
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE
 from loopin_mcp.models import (
@@ -23,44 +35,31 @@ from loopin_mcp.models import (
 
 TOP_ACTION_TYPES = 5
 
-# The fields of an interrupt that its callback tells.
-_TOLD = {"interrupt_id", "status", "decision", "decided_at", "reason", "modified_params"}
-
-# From expires_ms on every read says expired, whether or not a sweep has stored it.
-_STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
-_STILL_PENDING = "interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now"
-_INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {_STATUS} AS status,
-    created_ms, expires_ms, decided_ms, decided_by, reason, modified_params"""
-
-
-@dataclass(frozen=True)
-class Callback:
-    """What is to be told, where, and how often it was tried with this time."""
-
-    interrupt_id: str
-    url: str
-    tries: int
-    body: str
-
 
 class Store:
-    """Interrupts in a database. `now` is epoch milliseconds; links begin with `public_url`."""
+    """Interrupts in a database. `now` is epoch milliseconds; links begin with `public_url`.
+
+    Whatever is changed here, `changes` is told of once it is stored.
+    """
 
     def __init__(self, database: Database, public_url: str) -> None:
         self._database = database
         self.public_url = public_url
+        self.changes = Changes()
+        self.outbox = Outbox(database, public_url)
 
     async def create_interrupt(self, interrupt: NewInterrupt, now: int) -> Created:
         """Store a new question under a fresh random id."""
         interrupt_id = str(uuid.uuid4())
         expires_ms = now + interrupt.expires_in * 1000
-        await self._database.fetch(
-            """
+        [row] = await self._database.fetch(
+            f"""
             INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
-                urgency, status, created_ms, expires_ms, callback_url)
+                urgency, status, created_ms, expires_ms, notice_due_ms, callback_url)
             VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
-                :urgency, 'pending', :now, :expires_ms, :callback_url)
-            """,
+                :urgency, 'pending', :now, :expires_ms, :now, :callback_url)
+            RETURNING {INTERRUPT}
+            """,  # noqa: S608 - constants alone
             interrupt_id=interrupt_id,
             agent_id=interrupt.agent_id,
             user_id=interrupt.user_id,
@@ -72,11 +71,13 @@ class Store:
             expires_ms=expires_ms,
             callback_url=interrupt.callback_url,
         )
+        created = self._interrupt(row)
+        self.changes.tell(created)
         return Created(
-            interrupt_id=interrupt_id,
-            status="pending",
+            interrupt_id=created.interrupt_id,
+            status=created.status,
             expires_at=moment(expires_ms),
-            review_url=self._review_url(interrupt_id),
+            review_url=created.review_url,
         )
 
     async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
@@ -86,7 +87,7 @@ class Store:
             NotFoundError: There is none of that id.
         """
         rows = await self._database.fetch(
-            f"SELECT {_INTERRUPT} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
+            f"SELECT {INTERRUPT} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
             interrupt_id=interrupt_id,
             now=now,
         )
@@ -105,7 +106,7 @@ class Store:
         created_ms, last_id = position_of(cursor) if cursor else (2**62, "")
         rows = await self._database.fetch(
             f"""
-            SELECT {_INTERRUPT} FROM interrupts
+            SELECT {INTERRUPT} FROM interrupts
             WHERE user_id = :user_id AND status = 'pending' AND expires_ms > :now
                 AND (created_ms, interrupt_id) < (:created_ms, :last_id)
             ORDER BY created_ms DESC, interrupt_id DESC LIMIT :limit
@@ -133,13 +134,10 @@ class Store:
             NotFoundError: There is none of that id.
             ConflictError: It is no longer pending; nothing was changed.
         """
-        rows = await self._database.fetch(
-            f"""
-            UPDATE interrupts SET status = :status, decided_ms = :now, decided_by = :decided_by,
-                reason = :reason, modified_params = :modified_params,
-                callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN :now END
-            WHERE {_STILL_PENDING} RETURNING interrupt_id
-            """,  # noqa: S608 - constants alone
+        changed = await self._change(
+            """status = :status, decided_ms = :now, decided_by = :decided_by, reason = :reason,
+            modified_params = :modified_params,
+            callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN :now END""",
             interrupt_id=interrupt_id,
             status=decision.decision,
             now=now,
@@ -147,7 +145,7 @@ class Store:
             reason=decision.reason,
             modified_params=json_text(decision.modified_params),
         )
-        if not rows:
+        if not changed:
             status = (await self.get_interrupt_status(interrupt_id, now)).status
             raise ConflictError(f"Interrupt is already {status}")
         return Decided(
@@ -164,13 +162,7 @@ class Store:
             NotFoundError: There is none of that id.
             ConflictError: It is no longer pending; nothing was changed.
         """
-        rows = await self._database.fetch(
-            f"UPDATE interrupts SET status = 'cancelled' WHERE {_STILL_PENDING} "  # noqa: S608 - constants alone
-            "RETURNING interrupt_id",
-            interrupt_id=interrupt_id,
-            now=now,
-        )
-        if not rows:
+        if not await self._change("status = 'cancelled'", interrupt_id=interrupt_id, now=now):
             status = (await self.get_interrupt_status(interrupt_id, now)).status
             raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
         return Cancelled(interrupt_id=interrupt_id, status="cancelled")
@@ -179,7 +171,7 @@ class Store:
         """One user's figures, all from one look at the database."""
         groups = await self._database.fetch(
             f"""
-            SELECT {_STATUS} AS status, urgency, action_type, COUNT(*) AS count,
+            SELECT {STATUS} AS status, urgency, action_type, COUNT(*) AS count,
                 SUM(decided_ms - created_ms) AS response_ms
             FROM interrupts WHERE user_id = :user_id GROUP BY 1, urgency, action_type
             """,  # noqa: S608 - constants alone
@@ -203,69 +195,53 @@ class Store:
 
     async def expire_interrupts(self, now: int) -> None:
         """Store the expiry that reads show already, so that its callbacks become due."""
-        await self._database.fetch(
+        expired = await self._database.fetch(
             """
-            UPDATE interrupts SET status = 'expired',
+            UPDATE interrupts SET status = 'expired', settled_ms = expires_ms, notice_due_ms = NULL,
                 callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN expires_ms END
-            WHERE status = 'pending' AND expires_ms <= :now
+            WHERE status = 'pending' AND expires_ms <= :now RETURNING interrupt_id
             """,
             now=now,
         )
+        if expired:
+            # Those who wait for one of them have come back by themselves, at its moment.
+            self.changes.tell()
 
-    async def take_due_callbacks(self, now: int, *, lease_ms: int, limit: int) -> list[Callback]:
-        """Callbacks to be sent now, each given to one caller alone for `lease_ms`."""
+    async def changed_elsewhere(self) -> Collection[str] | None:
+        """Wait until another process may have changed interrupts: these, or None for any.
+
+        Raises:
+            UnavailableError: The database cannot tell right now.
+        """
+        return await self._database.changed(self.changes.wanted)
+
+    async def get_settled(self, interrupt_ids: list[str], now: int) -> list[Interrupt]:
+        """Those of these interrupts that are no longer pending."""
+        named = {f"id_{place}": interrupt_id for place, interrupt_id in enumerate(interrupt_ids)}
         rows = await self._database.fetch(
             f"""
-            UPDATE interrupts SET callback_due_ms = :leased_until,
-                callback_tries = callback_tries + 1
-            WHERE callback_due_ms <= :now AND interrupt_id IN (
-                SELECT interrupt_id FROM interrupts WHERE callback_due_ms <= :now
-                ORDER BY callback_due_ms LIMIT :limit)
-            RETURNING callback_url, callback_tries, {_INTERRUPT}
-            """,  # noqa: S608 - constants alone
+            SELECT {INTERRUPT} FROM interrupts
+            WHERE (status <> 'pending' OR expires_ms <= :now)
+                AND interrupt_id IN ({", ".join(f":{name}" for name in named)})
+            """,  # noqa: S608 - constants and names made here
             now=now,
-            leased_until=now + lease_ms,
-            limit=limit,
+            **named,
         )
-        return [
-            Callback(
-                interrupt_id=str(row["interrupt_id"]),
-                url=str(row["callback_url"]),
-                tries=number(row["callback_tries"]),
-                body=self._interrupt(row).model_dump_json(by_alias=True, include=_TOLD),
-            )
-            for row in rows
-        ]
+        return [self._interrupt(row) for row in rows]
 
-    async def postpone_callback(self, interrupt_id: str, due_ms: int) -> None:
-        """Have a callback sent again at `due_ms`."""
-        await self._database.fetch(
-            "UPDATE interrupts SET callback_due_ms = :due_ms WHERE interrupt_id = :interrupt_id",
-            interrupt_id=interrupt_id,
-            due_ms=due_ms,
+    async def _change(self, change: str, **params: Value) -> bool:
+        """Settle an interrupt if it is still pending."""
+        rows = await self._database.fetch(
+            f"""
+            UPDATE interrupts SET {change}, settled_ms = :now, notice_due_ms = NULL
+            WHERE interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now
+            RETURNING {INTERRUPT}
+            """,  # noqa: S608 - constants alone
+            **params,
         )
-
-    async def settle_callback(self, interrupt_id: str) -> None:
-        """Send a callback no more: it arrived, or was given up."""
-        await self._database.fetch(
-            "UPDATE interrupts SET callback_due_ms = NULL WHERE interrupt_id = :interrupt_id",
-            interrupt_id=interrupt_id,
-        )
-
-    def _review_url(self, interrupt_id: Value) -> str:
-        return f"{self.public_url}/review/{interrupt_id}"
+        if rows:
+            self.changes.tell(self._interrupt(rows[0]))
+        return bool(rows)
 
     def _interrupt(self, row: Row) -> Interrupt:
-        decided_ms, modified_params = row["decided_ms"], row["modified_params"]
-        return Interrupt.model_validate(
-            {
-                **row,
-                "context": json.loads(str(row["context"])),
-                "created_at": moment(row["created_ms"]),
-                "expires_at": moment(row["expires_ms"]),
-                "review_url": self._review_url(row["interrupt_id"]),
-                "decision": row["status"] if decided_ms is not None else None,
-                "decided_at": moment(decided_ms) if decided_ms is not None else None,
-                "modified_params": modified_params and json.loads(str(modified_params)),
-            }
-        )
+        return interrupt_of(row, self.public_url)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import anyio
 import httpx
 
-from loopin_mcp.api.store import Callback, Store
+from loopin_mcp.api.outbox import Callback
+from loopin_mcp.api.store import Store
 from loopin_mcp.errors import LoopinError
 
 ROUND_S = 1.0
@@ -81,7 +82,9 @@ class Webhooks:
         """Deliver what is due now, once; what fails becomes due again later."""
         await self._store.expire_interrupts(self._clock())
         lease_ms = round(2 * DELIVERY_TIMEOUT_S * 1000)
-        due = await self._store.take_due_callbacks(self._clock(), lease_ms=lease_ms, limit=AT_ONCE)
+        due = await self._store.outbox.take_due_callbacks(
+            self._clock(), lease_ms=lease_ms, limit=AT_ONCE
+        )
         async with anyio.create_task_group() as deliveries:
             for callback in due:
                 deliveries.start_soon(self._deliver, callback)
@@ -101,18 +104,18 @@ class Webhooks:
         except Exception as error:
             await self._postpone(callback, error)
         else:
-            await self._store.settle_callback(callback.interrupt_id)
+            await self._store.outbox.settle_callback(callback.interrupt_id)
 
     async def _postpone(self, callback: Callback, error: Exception) -> None:
         reason = str(error) or type(error).__name__
         if callback.tries >= MOST_TRIES:
             logger.warning("Callback of %s given up: %s", callback.interrupt_id, reason)
-            await self._store.settle_callback(callback.interrupt_id)
+            await self._store.outbox.settle_callback(callback.interrupt_id)
             return
         logger.info("Callback of %s will be tried again: %s", callback.interrupt_id, reason)
         backoff_s = min(5 * 2**callback.tries, LONGEST_BACKOFF_S)
         delay_ms = round(backoff_s * random.uniform(0.8, 1.2) * 1000)  # noqa: S311 - jitter
-        await self._store.postpone_callback(callback.interrupt_id, self._clock() + delay_ms)
+        await self._store.outbox.postpone_callback(callback.interrupt_id, self._clock() + delay_ms)
 
     async def _send(self, callback: Callback) -> None:
         url = httpx.URL(callback.url)

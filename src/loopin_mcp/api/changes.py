@@ -1,0 +1,90 @@
+"""Who waits for what to change, and the waking of them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from loopin_mcp.models import Interrupt
+
+
+class Waiter:
+    """One who waits for one interrupt; `settled` is what it became once it left pending."""
+
+    def __init__(self) -> None:
+        self.settled: Interrupt | None = None
+        self._scope = anyio.CancelScope()
+
+    def until(self, deadline: float) -> anyio.CancelScope:
+        """A scope that ends when woken, and at `deadline` by the event loop's clock."""
+        self._scope = anyio.CancelScope(deadline=deadline)
+        return self._scope
+
+    def wake(self, settled: Interrupt | None) -> None:
+        """End the wait."""
+        self.settled = settled
+        self._scope.cancel()
+
+
+class Changes:
+    """Wakes those who wait, at the change itself.
+
+    The store tells what it changes here, and what other processes have changed.
+    """
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
+        self._next = anyio.Event()
+        self._wanted = anyio.Event()
+
+    @property
+    def next(self) -> anyio.Event:
+        """Is set by the next change of any interrupt, and when there will be no more."""
+        self._wanted.set()
+        return self._next
+
+    @contextmanager
+    def waiting_for(self, interrupt_id: str) -> Iterator[Waiter]:
+        """Be woken when this interrupt leaves pending, as long as the block lasts."""
+        waiter = Waiter()
+        self._waiters[interrupt_id].add(waiter)
+        self._wanted.set()
+        try:
+            yield waiter
+        finally:
+            self._waiters[interrupt_id].discard(waiter)
+            if not self._waiters[interrupt_id]:
+                del self._waiters[interrupt_id]
+
+    def waited_for(self, interrupt_ids: Collection[str] | None) -> list[str]:
+        """Those of these interrupts, or of all, that somebody waits for."""
+        if interrupt_ids is None:
+            return list(self._waiters)
+        return [interrupt_id for interrupt_id in interrupt_ids if interrupt_id in self._waiters]
+
+    async def wanted(self) -> None:
+        """Return once somebody waits for anything."""
+        if not self._waiters and not self._next.statistics().tasks_waiting:
+            self._wanted = anyio.Event()
+            await self._wanted.wait()
+
+    def tell(self, *changed: Interrupt) -> None:
+        """Wake those who wait for one of these that is settled, and those who wait for any."""
+        for interrupt in changed:
+            if not interrupt.is_pending:
+                self._wake(interrupt.interrupt_id, interrupt)
+        self._next.set()
+        self._next = anyio.Event()
+
+    def close(self) -> None:
+        """Wake everybody: nothing will change any more that is known here."""
+        self.closed = True
+        for interrupt_id in self._waiters:
+            self._wake(interrupt_id, None)
+        self._next.set()
+
+    def _wake(self, interrupt_id: str, settled: Interrupt | None) -> None:
+        for waiter in self._waiters.get(interrupt_id, ()):
+            waiter.wake(settled)

@@ -1,0 +1,70 @@
+"""Holds requests until their interrupt is settled; the change wakes them, wherever it is made."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import LoopinError
+from loopin_mcp.models import Interrupt
+
+# How many interrupts one look at the database is about.
+LOOK_AT = 500
+LOOK_AGAIN_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Waiting:
+    """Waits over a store. `clock` gives epoch milliseconds."""
+
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def for_settled(
+        self, interrupt_id: str, wait_s: float, gone: Callable[[], Awaitable[None]]
+    ) -> Interrupt:
+        """The interrupt once it has left pending, or as it is after `wait_s` seconds.
+
+        It expires at its moment. The wait ends early when `gone` returns, since then nobody
+        wants the answer, and when the API is stopped.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        deadline = anyio.current_time() + wait_s
+        changes = self._store.changes
+        with changes.waiting_for(interrupt_id) as waiter:
+            interrupt = await self._read(interrupt_id)
+            while interrupt.is_pending and anyio.current_time() < deadline and not changes.closed:
+                if waiter.settled is None:
+                    with waiter.until(min(deadline, self._expiry(interrupt))):
+                        await gone()
+                        return interrupt
+                interrupt = waiter.settled or await self._read(interrupt_id)
+        return interrupt
+
+    async def _read(self, interrupt_id: str) -> Interrupt:
+        return await self._store.get_interrupt_status(interrupt_id, self._clock())
+
+    def _expiry(self, interrupt: Interrupt) -> float:
+        """When the interrupt expires, by the event loop's clock."""
+        assert interrupt.expires_at is not None
+        return anyio.current_time() + interrupt.expires_at.timestamp() - self._clock() / 1000
+
+
+async def follow_changes(store: Store, clock: Callable[[], int]) -> None:
+    """Wake whom changes of other processes concern, until cancelled."""
+    while True:
+        try:
+            changed = await store.changed_elsewhere()
+            waited_for = store.changes.waited_for(changed)
+            for start in range(0, len(waited_for), LOOK_AT):
+                ids = waited_for[start : start + LOOK_AT]
+                store.changes.tell(*await store.get_settled(ids, clock()))
+            store.changes.tell()
+        except LoopinError as error:
+            logger.warning("Changes of other processes wait: %s", error)
+            await anyio.sleep(LOOK_AGAIN_S)
