@@ -29,8 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.rows": LEAVES | {"api.database"},
     "api.changes": LEAVES,
     "api.outbox": LEAVES | {"api.database", "api.rows"},
-    "api.store": LEAVES
-    | {"api.actions", "api.changes", "api.database", "api.outbox", "api.rows"},
+    "api.store": LEAVES | {"api.actions", "api.changes", "api.database", "api.outbox", "api.rows"},
     "api.waiting": LEAVES | {"api.store"},
     "api.preferences": set(),
     "api.bodies": LEAVES,
@@ -39,9 +38,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.interrupts": LEAVES | {"api.bodies", "api.preferences", "api.store", "api.waiting"},
     "api.openapi": LEAVES | {"api.bodies", "api.interrupts"},
     "api.webhooks": LEAVES | {"api.outbox", "api.store"},
-    "api.review": LEAVES | {"api.bodies", "api.interrupts", "api.store", "api.visible"},
+    "api.entry": LEAVES | {"api.bodies"},
+    "api.pages": LEAVES | {"api.rows", "api.visible"},
+    "api.review": LEAVES | {"api.entry", "api.guards", "api.interrupts", "api.pages", "api.store"},
     "api.app": LEAVES
-    | {"api.guards", "api.health", "api.interrupts", "api.openapi", "api.review", "api.store"},
+    | {
+        "api.guards",
+        "api.health",
+        "api.interrupts",
+        "api.openapi",
+        "api.pages",
+        "api.review",
+        "api.store",
+    },
     "api.serving": LEAVES
     | {
         "api.app",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from loopin_mcp.api.review import relative_time
+from loopin_mcp.api.pages import relative_time
 from loopin_mcp.api.store import Store
 from tests.api.page import Page, ask, decide
 from tests.support import Clock

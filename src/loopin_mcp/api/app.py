@@ -14,6 +14,7 @@ from loopin_mcp.api.guards import Guard, HostRule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.interrupts import Clock, Interrupts
 from loopin_mcp.api.openapi import Description
+from loopin_mcp.api.pages import Pages
 from loopin_mcp.api.review import Review
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError
@@ -26,7 +27,7 @@ def create_app(
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
-    review = Review(store, clock)
+    review = Review(store, clock, Pages(clock))
     description = Description(keyed=api_key is not None)
     app = Starlette(
         routes=[

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from loopin_mcp.errors import ForbiddenError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PUBLIC = ("/health", "/openapi.json")
@@ -44,6 +47,21 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def refuse_foreign_page(request: Request, public_url: str) -> None:
+    """Refuse a form that a page of another origin sent.
+
+    Raises:
+        ForbiddenError: The browser says so, by `Sec-Fetch-Site` or `Origin`.
+    """
+    hosts = (request.headers.get("host", ""), urlsplit(public_url).netloc)
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin")
+    # The scheme is left open: behind a proxy that ends TLS it is not known here.
+    same_origin = origin is None or origin.partition(":")[2] in [f"//{own}" for own in hosts]
+    if site not in ("same-origin", "none") or not same_origin:
+        raise ForbiddenError("This form was sent by another web page, so nothing was recorded")
 
 
 class Guard:

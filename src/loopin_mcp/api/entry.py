@@ -1,0 +1,69 @@
+"""What a human typed into the form of a decision, and the decision it makes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json
+from starlette.requests import Request
+
+from loopin_mcp.api.bodies import read_form
+from loopin_mcp.faults import faults
+from loopin_mcp.models import Decision
+
+FIELDS = ("decision", "reason", "modifiedParams")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the human typed into the form, and what is wrong with it by field name."""
+
+    decision: str = ""
+    reason: str = ""
+    modified_params: str = ""
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    def checked(self) -> "Decision | Entry":
+        """The decision, blank fields left out, or this entry with what is wrong with it."""
+        typed: dict[str, Any] = {"decision": self.decision}
+        wrong: dict[str, str] = {}
+        if self.reason.strip():
+            typed["reason"] = self.reason
+        if self.modified_params.strip():
+            try:
+                typed["modifiedParams"] = _parameters(self.modified_params)
+            except ValueError as error:
+                wrong["modifiedParams"] = str(error)
+        try:
+            decision = Decision.model_validate(typed, by_alias=True, by_name=False)
+        except ValidationError as error:
+            return replace(self, faults=wrong | faults(error))
+        return replace(self, faults=wrong) if wrong else decision
+
+
+async def read_entry(request: Request) -> Entry:
+    """The form that a request carries.
+
+    Raises:
+        UnsupportedTypeError: The body is not declared to be a form.
+        TooLargeError: It is over the limit.
+        InvalidRequestError: It cannot be read, or holds a field that the form does not have.
+    """
+    form = await read_form(request, FIELDS)
+    return Entry(form.get("decision", ""), form.get("reason", ""), form.get("modifiedParams", ""))
+
+
+def _parameters(text: str) -> JsonValue:
+    """What the JSON text holds.
+
+    Raises:
+        ValueError: It is not JSON, or a null, which as a field would count as left out.
+    """
+    try:
+        value: JsonValue = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise ValueError(f"is not valid JSON: {error}") from None
+    if value is None:
+        raise ValueError("must be a JSON object")
+    return value

@@ -1,0 +1,116 @@
+"""What all pages share: their templates, headers, and how times and values are shown."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import JsonValue
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from loopin_mcp.api.rows import moment
+from loopin_mcp.api.visible import visible, visible_json
+from loopin_mcp.errors import APIError
+from loopin_mcp.models import Interrupt
+from loopin_mcp.version import __version__
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # The last value a browser knows counts. With no-referrer alone it would send the form
+    # with `Origin: null`, which a page of another origin can also bring about.
+    "Referrer-Policy": "no-referrer, same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_DECIDERS = {
+    "review-link": "Someone with the link to this page",
+    "api-key": "A holder of the API key",
+    "anonymous": "A caller of the API, which asks for no key",
+}
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+
+
+class Pages:
+    """Makes pages of templates. `clock` gives epoch milliseconds.
+
+    Every template has `now`, and `root`: the way from the page to the top, for its links. Being
+    relative, they keep whatever prefix a proxy puts before them.
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._templates = _environment()
+
+    def page(
+        self, request: Request, template: str, status: int = 200, **models: object
+    ) -> Response:
+        """A template with its models, as an answer to this request."""
+        page = self._templates.get_template(template).render(
+            now=moment(self._clock()), root=root_of(request), **models
+        )
+        return HTMLResponse(page, status, HEADERS)
+
+    def error(self, request: Request, error: APIError, heading: str, hint: str) -> Response:
+        """A page that says what went wrong and what to do next."""
+        return self.page(
+            request, "error.html", error.status, heading=heading, message=f"{error}.", hint=hint
+        )
+
+
+def root_of(request: Request) -> str:
+    """The relative link from the page that was asked for to the top: `./` or `../`."""
+    return "../" * (request.scope["path"].count("/") - 1) or "./"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates"), encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "visible": visible,
+        "absolute": absolute_time,
+        "relative": relative_time,
+        "decider": decider,
+        "formatted": formatted,
+    }
+    # A new version's style sheet is fetched anew.
+    environment.globals["version"] = __version__
+    return environment
+
+
+def absolute_time(moment: datetime) -> str:
+    """A moment as a human reads it, in UTC."""
+    return f"{moment.astimezone(UTC):%d %B %Y, %H:%M:%S} UTC".lstrip("0")
+
+
+def relative_time(moment: datetime, now: datetime) -> str:
+    """The distance of a moment from now: "in 59 minutes", "3 days ago"."""
+    seconds = round((moment - now).total_seconds())
+    # Counted in a unit from two on and rounded down: it promises no time that is not there.
+    fitting = ((name, length) for name, length in _UNITS if abs(seconds) >= 2 * length)
+    name, length = next(fitting, ("second", 1))
+    count = abs(seconds) // length
+    distance = f"{count} {name}{'' if count == 1 else 's'}"
+    return "now" if count == 0 else f"in {distance}" if seconds > 0 else f"{distance} ago"
+
+
+def decider(interrupt: Interrupt) -> str:
+    """Who decided, as far as it is known."""
+    name = interrupt.decided_by or "anonymous"
+    return _DECIDERS.get(name, name)
+
+
+def formatted(value: JsonValue) -> Markup:
+    """A value as HTML: text as it is, all else as JSON, and so with its quotes blank text."""
+    return visible(value) if isinstance(value, str) and value.strip() else visible_json(value)
