@@ -14,12 +14,15 @@ import anyio
 import httpx
 import pytest
 from anyio.streams.text import TextReceiveStream
+from starlette.applications import Starlette
 
 from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.live import Live
+from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import NewInterrupt
@@ -100,6 +103,27 @@ def free_port() -> int:
         return port
 
 
+def api_app(
+    store: Store,
+    clock: Clock,
+    *,
+    api_key: str | None = None,
+    proof_key: str | None = None,
+    listens_on: str = "127.0.0.1",
+) -> Starlette:
+    """The API app itself."""
+    sessions = Sessions(api_key, clock, PUBLIC_URL)
+    return create_app(
+        store,
+        api_key=api_key,
+        health=HealthCheck("1.2.3", 3002, proof_key),
+        knows_host=host_rule(listens_on, PUBLIC_URL),
+        clock=clock,
+        sessions=sessions,
+        live=Live(store, clock, sessions),
+    )
+
+
 def api_client(
     store: Store,
     clock: Clock,
@@ -108,14 +132,8 @@ def api_client(
     proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
 ) -> httpx.AsyncClient:
-    """A client of the API app itself, past all sockets."""
-    app = create_app(
-        store,
-        api_key=api_key,
-        health=HealthCheck("1.2.3", 3002, proof_key),
-        knows_host=host_rule(listens_on, PUBLIC_URL),
-        clock=clock,
-    )
+    """A client of the API app, past all sockets."""
+    app = api_app(store, clock, api_key=api_key, proof_key=proof_key, listens_on=listens_on)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=PUBLIC_URL
     )

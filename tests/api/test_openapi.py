@@ -8,12 +8,10 @@ import pytest
 from pydantic.alias_generators import to_camel
 from starlette.routing import Route
 
-from loopin_mcp.api.app import create_app
-from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
-from tests.support import Clock, api_client
+from tests.support import Clock, api_app, api_client
 
 
 def check(answer: httpx.Response, method: str, path: str) -> None:
@@ -97,10 +95,7 @@ async def test_allow_names_every_method_of_the_path(
 
 
 async def test_every_route_is_described(sqlite_store: Store, clock: Clock) -> None:
-    health = HealthCheck("1.2.3", 3002)
-    app = create_app(
-        sqlite_store, api_key=None, health=health, knows_host=lambda _name: True, clock=clock
-    )
+    app = api_app(sqlite_store, clock)
     routed = {
         re.sub(r"{(\w+)}", lambda name: f"{{{to_camel(name[1])}}}", route.path)
         for route in app.routes

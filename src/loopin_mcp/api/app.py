@@ -13,9 +13,11 @@ from starlette.staticfiles import StaticFiles
 from loopin_mcp.api.guards import Guard, HostRule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.interrupts import Clock, Interrupts
+from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
 from loopin_mcp.api.pages import Pages
 from loopin_mcp.api.review import Review
+from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError
 
@@ -23,7 +25,14 @@ STATIC = Path(__file__).with_name("static")
 
 
 def create_app(
-    store: Store, *, api_key: str | None, health: HealthCheck, knows_host: HostRule, clock: Clock
+    store: Store,
+    *,
+    api_key: str | None,
+    health: HealthCheck,
+    knows_host: HostRule,
+    clock: Clock,
+    sessions: Sessions,
+    live: Live,
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")

@@ -16,6 +16,8 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.live import Live
+from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import follow_changes
 from loopin_mcp.api.webhooks import deliver_callbacks
@@ -98,7 +100,16 @@ async def serving(
     store = Store(database, public_url or url)
     rule = host_rule(host, store.public_url)
     health = HealthCheck(__version__, port, proof_key=api_key if embedded else None)
-    app = create_app(store, api_key=api_key, health=health, knows_host=rule, clock=epoch_ms)
+    sessions = Sessions(api_key, epoch_ms, store.public_url)
+    app = create_app(
+        store,
+        api_key=api_key,
+        health=health,
+        knows_host=rule,
+        clock=epoch_ms,
+        sessions=sessions,
+        live=Live(store, epoch_ms, sessions),
+    )
     try:
         async with _running(app, listener), anyio.create_task_group() as tasks:
             tasks.start_soon(deliver_callbacks, store, epoch_ms, embedded)
