@@ -37,11 +37,13 @@ class Changes:
         self.closed = False
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
         self._next = anyio.Event()
+        self._next_is_wanted = False
         self._wanted = anyio.Event()
 
     @property
     def next(self) -> anyio.Event:
         """Is set by the next change of any interrupt, and when there will be no more."""
+        self._next_is_wanted = True
         self._wanted.set()
         return self._next
 
@@ -66,7 +68,7 @@ class Changes:
 
     async def wanted(self) -> None:
         """Return once somebody waits for anything."""
-        if not self._waiters and not self._next.statistics().tasks_waiting:
+        if not self._waiters and not self._next_is_wanted:
             self._wanted = anyio.Event()
             await self._wanted.wait()
 
@@ -77,6 +79,7 @@ class Changes:
                 self._wake(interrupt.interrupt_id, interrupt)
         self._next.set()
         self._next = anyio.Event()
+        self._next_is_wanted = False
 
     def close(self) -> None:
         """Wake everybody: nothing will change any more that is known here."""

@@ -1,0 +1,297 @@
+"""Held requests: woken by the change, at its moment, wherever it is made."""
+
+import importlib.util
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from loopin_mcp import Decision, Interrupt
+from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.serving import epoch_ms, listen, serving
+from loopin_mcp.api.store import Store
+from loopin_mcp.api.waiting import Waiting, follow_changes
+from tests.api.questions import create
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, Down, missing, new_interrupt
+
+APPROVED = Decision(decision="approved")
+NONE = "00000000-0000-4000-8000-000000000000"
+
+
+async def never() -> None:
+    await anyio.sleep_forever()
+
+
+async def until_waited_for(store: Store, count: int = 1) -> None:
+    """Let others go on until somebody waits for so many interrupts."""
+    while len(store.changes.waited_for(None)) != count:
+        await anyio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def held(
+    api: httpx.AsyncClient, store: Store, interrupt_id: str, prefer: str = "wait=30"
+) -> AsyncIterator[list[httpx.Response]]:
+    """Hold a request while the block changes something; then its answer is in the list."""
+    answers: list[httpx.Response] = []
+
+    async def ask() -> None:
+        url = f"/interrupts/{interrupt_id}"
+        answers.append(await api.get(url, headers={"Prefer": prefer}))
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await until_waited_for(store)
+            assert answers == []
+            yield answers
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda store, id_, now: store.decide_interrupt(id_, APPROVED, now, "r"), "approved"),
+        (lambda store, id_, now: store.cancel_interrupt(id_, now), "cancelled"),
+    ],
+)
+async def test_held_request_is_answered_by_the_change(
+    api: httpx.AsyncClient,
+    sqlite_store: Store,
+    clock: Clock,
+    change: Callable[[Store, str, int], Awaitable[object]],
+    status: str,
+) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+
+    async with held(api, sqlite_store, interrupt_id) as answers:
+        await change(sqlite_store, interrupt_id, clock())
+
+    [answer] = answers
+    assert (answer.status_code, answer.json()["status"]) == (200, status)
+    assert answer.headers["Preference-Applied"] == "wait=30"
+    assert answer.headers["Vary"] == "Prefer"
+    assert sqlite_store.changes.waited_for(None) == []
+
+
+async def test_held_request_is_answered_at_the_moment_of_expiry(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    interrupt_id = (await create(api, expiresIn=1))["interruptId"]
+
+    async with held(api, sqlite_store, interrupt_id) as answers:
+        clock.advance(1)
+
+    assert answers[0].json()["status"] == "expired"
+
+
+async def test_wait_that_is_over_answers_pending(
+    api: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+
+    async with held(api, sqlite_store, interrupt_id, "wait=1") as answers:
+        pass
+
+    assert answers[0].json()["status"] == "pending"
+    assert answers[0].headers["Preference-Applied"] == "wait=1"
+
+
+@pytest.mark.parametrize(("prefer", "applied"), [("wait=0", "wait=0"), ("respond-async", None)])
+async def test_without_a_wait_the_answer_comes_at_once(
+    api: httpx.AsyncClient, prefer: str, applied: str | None
+) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+
+    answer = await api.get(f"/interrupts/{interrupt_id}", headers={"Prefer": prefer})
+
+    assert answer.json()["status"] == "pending"
+    assert answer.headers.get("Preference-Applied") == applied
+
+
+async def test_nobody_waits_for_what_is_settled_or_does_not_exist(api: httpx.AsyncClient) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+    await api.delete(f"/interrupts/{interrupt_id}")
+
+    with anyio.fail_after(PATIENCE_S):
+        settled = await api.get(f"/interrupts/{interrupt_id}", headers={"Prefer": "wait=60"})
+        unknown = await api.get(f"/interrupts/{NONE}", headers={"Prefer": "wait=60"})
+
+    assert settled.json()["status"] == "cancelled"
+    assert settled.headers["Preference-Applied"] == "wait=60"
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "Interrupt not found"})
+
+
+async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock: Clock) -> None:
+    created = await sqlite_store.create_interrupt(new_interrupt(), clock())
+    gone = anyio.Event()
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            waiting = Waiting(sqlite_store, clock)
+            tasks.start_soon(waiting.for_settled, created.interrupt_id, 60, gone.wait)
+            await until_waited_for(sqlite_store)
+            gone.set()
+
+    assert sqlite_store.changes.waited_for(None) == []
+
+
+async def test_many_who_wait_are_all_woken_by_their_own_change(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    waiting = Waiting(sqlite_store, clock)
+    created = [await sqlite_store.create_interrupt(new_interrupt(), clock()) for _ in range(50)]
+    outcomes: list[Interrupt] = []
+
+    async def wait(interrupt_id: str) -> None:
+        outcomes.append(await waiting.for_settled(interrupt_id, 60, never))
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            for question in created * 2:
+                tasks.start_soon(wait, question.interrupt_id)
+            await until_waited_for(sqlite_store, 50)
+            for question in created:
+                tasks.start_soon(
+                    sqlite_store.decide_interrupt, question.interrupt_id, APPROVED, clock(), "r"
+                )
+
+    assert sorted(outcome.interrupt_id for outcome in outcomes) == sorted(
+        question.interrupt_id for question in created * 2
+    )
+    assert {outcome.status for outcome in outcomes} == {"approved"}
+
+
+async def test_change_between_the_look_and_the_wait_is_not_missed(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    created = await sqlite_store.create_interrupt(new_interrupt(), clock())
+
+    class DecidedBehindTheLook(Store):
+        async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
+            seen = await super().get_interrupt_status(interrupt_id, now)
+            await self.decide_interrupt(interrupt_id, APPROVED, now, "r")
+            return seen
+
+    store = DecidedBehindTheLook(sqlite_store._database, PUBLIC_URL)
+    with anyio.fail_after(PATIENCE_S):
+        interrupt = await Waiting(store, clock).for_settled(created.interrupt_id, 60, never)
+
+    assert interrupt.status == "approved"
+
+
+async def test_stopping_api_answers_those_who_wait(tmp_path: Path, clock: Clock) -> None:
+    database = await SQLite.open(tmp_path / "loopin.db")
+    created = await Store(database, PUBLIC_URL).create_interrupt(new_interrupt(), epoch_ms())
+    listener = listen("127.0.0.1", 0)
+
+    with anyio.fail_after(PATIENCE_S), listener:
+        async with serving(listener, database=database, api_key=None) as url:
+            connection = await anyio.connect_tcp("127.0.0.1", urlsplit(url).port or 0)
+            # The server says 100 as soon as the wait begins to listen for the client's end.
+            await connection.send(
+                f"GET /interrupts/{created.interrupt_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                "Prefer: wait=60\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n".encode()
+            )
+            assert (await connection.receive()).startswith(b"HTTP/1.1 100")
+        answer = b"".join([part async for part in connection])
+        await connection.aclose()
+
+    assert b"HTTP/1.1 200" in answer
+    assert b'"status":"pending"' in answer
+
+
+@pytest.fixture
+async def elsewhere(
+    database: Database, request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
+) -> AsyncIterator[Store]:
+    """A store over the same database by connections of its own, as another process has it."""
+    other: Database
+    if isinstance(database, SQLite):
+        other = await SQLite.open(tmp_path / "loopin.db")
+    else:
+        from loopin_mcp.api.postgres import PostgreSQL
+
+        other = await PostgreSQL.open(request.getfixturevalue("postgres_url"))
+    yield Store(other, PUBLIC_URL)
+    await other.aclose()
+
+
+async def test_change_of_another_process_wakes_those_it_concerns(
+    store: Store, elsewhere: Store, clock: Clock
+) -> None:
+    mine, other = [await store.create_interrupt(new_interrupt(), clock()) for _ in range(2)]
+    outcomes: list[Interrupt] = []
+
+    async def wait() -> None:
+        waiting = Waiting(store, clock)
+        outcomes.append(await waiting.for_settled(mine.interrupt_id, 60, never))
+        followers.cancel_scope.cancel()
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as followers:
+            followers.start_soon(follow_changes, store, clock)
+            followers.start_soon(wait)
+            await until_waited_for(store)
+            await elsewhere.decide_interrupt(other.interrupt_id, APPROVED, clock(), "r")
+            await elsewhere.cancel_interrupt(mine.interrupt_id, clock())
+
+    assert [outcome.status for outcome in outcomes] == ["cancelled"]
+
+
+async def test_new_interrupt_of_another_process_is_a_change(
+    store: Store, elsewhere: Store, clock: Clock
+) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as followers:
+            followers.start_soon(follow_changes, store, clock)
+            # Whoever begins to listen is told at once, since nobody knows what it missed.
+            change = store.changes.next
+            await elsewhere.create_interrupt(new_interrupt(), clock())
+            await change.wait()
+            followers.cancel_scope.cancel()
+
+
+async def test_lost_listener_listens_again(
+    request: pytest.FixtureRequest, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = request.getfixturevalue("postgres_url")
+    if importlib.util.find_spec("psycopg") is None:
+        missing("psycopg")
+    from loopin_mcp.api.postgres import PostgreSQL
+
+    database = await PostgreSQL.open(url)
+    store = Store(database, PUBLIC_URL)
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^LISTEN'"
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as followers:
+            followers.start_soon(follow_changes, store, clock)
+            await store.changes.next.wait()
+            await database.fetch(cut)
+            await store.changes.next.wait()
+            followers.cancel_scope.cancel()
+    await database.aclose()
+
+    assert caplog.messages == [
+        "Changes of other processes wait: The database does not tell its changes right now"
+    ]
+
+
+async def test_database_that_tells_nothing_is_asked_again_and_named_in_the_log(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as followers:
+            followers.start_soon(follow_changes, Store(Down(), PUBLIC_URL), clock)
+            await anyio.wait_all_tasks_blocked()
+            followers.cancel_scope.cancel()
+
+    assert caplog.messages == [
+        "Changes of other processes wait: The database does not tell its changes right now"
+    ]
