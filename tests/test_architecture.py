@@ -40,8 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.webhooks": LEAVES | {"api.outbox", "api.store"},
     "api.entry": LEAVES | {"api.bodies"},
     "api.sessions": LEAVES | {"api.interrupts", "api.pages"},
-    "api.live": LEAVES | {"api.interrupts", "api.sessions", "api.store"},
-    "api.pages": LEAVES | {"api.rows", "api.visible"},
+    "api.live": LEAVES | {"api.interrupts", "api.sessions", "api.store", "api.waiting"},
+    "api.pages": LEAVES | {"api.interrupts", "api.rows", "api.visible"},
     "api.review": LEAVES | {"api.entry", "api.guards", "api.interrupts", "api.pages", "api.store"},
     "api.app": LEAVES
     | {

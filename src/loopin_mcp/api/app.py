@@ -36,7 +36,7 @@ def create_app(
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
-    review = Review(store, clock, Pages(clock))
+    review = Review(store, clock, Pages(clock, sessions.is_signed_in))
     description = Description(keyed=api_key is not None)
     app = Starlette(
         routes=[
@@ -50,6 +50,9 @@ def create_app(
             Route("/review/{interrupt_id}", review.show_interrupt),
             Route("/health", health.get_health),
             Route("/openapi.json", description.get_openapi_document),
+            # What only the pages themselves ask for is no part of the API's description.
+            Route("/review/{interrupt_id}/events", live.review_events, include_in_schema=False),
+            Route("/inbox/events", live.inbox_events, include_in_schema=False),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, api_key=api_key, knows_host=knows_host)],

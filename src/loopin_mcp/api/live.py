@@ -1,19 +1,124 @@
 """Tells pages that are open what changes, by server-sent events."""
 
-from loopin_mcp.api.interrupts import Clock
+import contextlib
+import math
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from loopin_mcp.api.interrupts import Clock, interrupt_id_of, until_gone
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
+from loopin_mcp.api.waiting import Waiting
+from loopin_mcp.errors import LoopinError, UnauthorizedError
+
+HEARTBEAT_S = 15.0
+# A burst of changes is told to an inbox as one, so that a busy API does not spend itself on it.
+SHORTEST_GAP_S = 0.1
+HEADERS = {
+    "Cache-Control": "no-store",
+    # Otherwise nginx would keep events back until it has a buffer full of them.
+    "X-Accel-Buffering": "no",
+    "X-Content-Type-Options": "nosniff",
+}
+
+Say = Callable[[str], Awaitable[None]]
+
+
+class EventStream(Response):
+    """Events that `tell` says by their names, until it returns or the client goes away."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, tell: Callable[[Say], Awaitable[None]], heartbeat_s: float) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers(HEADERS)
+        self._tell = tell
+        self._heartbeat_s = heartbeat_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream, with a comment now and then so that nobody takes the silence for a fault."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        if scope["method"] != "HEAD":
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._beat, send)
+                tasks.start_soon(self._tell_all, send, tasks.cancel_scope)
+                await until_gone(Request(scope, receive))
+                tasks.cancel_scope.cancel()
+        await _write(send, "", more=False)
+
+    async def _beat(self, send: Send) -> None:
+        while True:
+            await _write(send, ":\n\n")
+            await anyio.sleep(self._heartbeat_s)
+
+    async def _tell_all(self, send: Send, stream: anyio.CancelScope) -> None:
+        # A page whose stream ends asks again, and is then told what is wrong.
+        with contextlib.suppress(LoopinError):
+            await self._tell(lambda event: _write(send, f"event: {event}\ndata:\n\n"))
+        stream.cancel()
 
 
 class Live:
-    """The event streams over a store. `clock` gives epoch milliseconds."""
+    """The event streams over a store. They name what happened and hold nothing of interrupts.
 
-    def __init__(self, store: Store, clock: Clock, sessions: Sessions) -> None:
+    `clock` gives epoch milliseconds.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, sessions: Sessions, heartbeat_s: float = HEARTBEAT_S
+    ) -> None:
         self._store = store
         self._clock = clock
         self._sessions = sessions
+        self._heartbeat_s = heartbeat_s
+        self._waiting = Waiting(store, clock)
+        self._connected = 0
 
     @property
     def connected(self) -> int:
         """How many inbox pages are connected now."""
-        return 0
+        return self._connected
+
+    async def inbox_events(self, request: Request) -> Response:
+        """`GET /inbox/events`: `changed` at once, and whenever any interrupt has changed."""
+        if not self._sessions.is_signed_in(request):
+            raise UnauthorizedError("Sign in to be told what changes")
+        return EventStream(self._tell_changes, self._heartbeat_s)
+
+    async def review_events(self, request: Request) -> Response:
+        """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
+        interrupt_id = interrupt_id_of(request)
+        await self._store.get_interrupt_status(interrupt_id, self._clock())
+        return EventStream(partial(self._tell_settled, interrupt_id), self._heartbeat_s)
+
+    async def _tell_changes(self, say: Say) -> None:
+        changes = self._store.changes
+        told = None
+        self._connected += 1
+        try:
+            while not changes.closed:
+                if told is changes.next:
+                    await changes.next.wait()
+                else:
+                    told = changes.next
+                    await say("changed")
+                    await anyio.sleep(SHORTEST_GAP_S)
+        finally:
+            self._connected -= 1
+
+    async def _tell_settled(self, interrupt_id: str, say: Say) -> None:
+        # The stream itself ends when its client goes away.
+        interrupt = await self._waiting.for_settled(interrupt_id, math.inf, anyio.sleep_forever)
+        if not interrupt.is_pending:
+            await say("settled")
+
+
+async def _write(send: Send, text: str, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": more})

@@ -1,6 +1,7 @@
 """What all pages share: their templates, headers, and how times and values are shown."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from loopin_mcp.api.interrupts import Clock
 from loopin_mcp.api.rows import moment
 from loopin_mcp.api.visible import visible, visible_json
 from loopin_mcp.errors import APIError
@@ -19,6 +21,7 @@ from loopin_mcp.version import __version__
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "script-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -29,6 +32,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
+PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
 _DECIDERS = {
     "review-link": "Someone with the link to this page",
     "api-key": "A holder of the API key",
@@ -37,15 +41,25 @@ _DECIDERS = {
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
+@dataclass(frozen=True)
+class Link:
+    """A link to a page; `is_here` on that page itself."""
+
+    name: str
+    target: str
+    is_here: bool
+
+
 class Pages:
     """Makes pages of templates. `clock` gives epoch milliseconds.
 
-    Every template has `now`, and `root`: the way from the page to the top, for its links. Being
-    relative, they keep whatever prefix a proxy puts before them.
+    Every template has `now`; `root`, the way from the page to the top, for its links; and
+    `navigation`, the links to the pages that one has to be signed in for.
     """
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Clock, is_signed_in: Callable[[Request], bool]) -> None:
         self._clock = clock
+        self._is_signed_in = is_signed_in
         self._templates = _environment()
 
     def page(
@@ -53,7 +67,10 @@ class Pages:
     ) -> Response:
         """A template with its models, as an answer to this request."""
         page = self._templates.get_template(template).render(
-            now=moment(self._clock()), root=root_of(request), **models
+            now=moment(self._clock()),
+            root=root_of(request),
+            navigation=navigation_of(request) if self._is_signed_in(request) else (),
+            **models,
         )
         return HTMLResponse(page, status, HEADERS)
 
@@ -65,8 +82,19 @@ class Pages:
 
 
 def root_of(request: Request) -> str:
-    """The relative link from the page that was asked for to the top: `./` or `../`."""
+    """The link from the page that was asked for to the top: `./` or `../`.
+
+    Being relative, it keeps whatever prefix a proxy puts before it.
+    """
     return "../" * (request.scope["path"].count("/") - 1) or "./"
+
+
+def navigation_of(request: Request) -> tuple[Link, ...]:
+    """The links to the pages that one has to be signed in for."""
+    return tuple(
+        Link(name, f"{root_of(request)}{path}", request.scope["path"] == f"/{path}")
+        for name, path in PAGES.items()
+    )
 
 
 def _environment() -> Environment:
