@@ -1,0 +1,112 @@
+"""The building blocks of the OpenAPI description: one operation, and what it answers."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from loopin_mcp.api.bodies import MAX_BODY_BYTES
+
+ERRORS = {
+    400: "A field is missing or does not fit; the sentence names it",
+    401: "No key, or not the right one",
+    403: "The key, or the page, may not do this",
+    404: "There is no such interrupt",
+    409: "The interrupt is no longer pending",
+    413: f"The body is larger than {MAX_BODY_BYTES} bytes",
+    415: "The body is not declared to be of the type described",
+    421: "The host name is not one this API is served under",
+    503: "The database cannot be used right now",
+}
+
+Part = dict[str, Any]
+
+_FORM: Part = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["decision"],
+    "properties": {
+        "decision": {"enum": ["approved", "rejected"]},
+        "reason": {"type": "string", "maxLength": 4000},
+        "modifiedParams": {"type": "string", "description": "A JSON object as text, or empty"},
+    },
+}
+
+
+def operation(
+    name: str,
+    status: int,
+    schema: Part,
+    refusals: tuple[int, ...],
+    parameters: list[Part] | None = None,
+    body: type[BaseModel] | None = None,
+) -> Part:
+    """One operation of the API; it answers JSON."""
+    call: Part = {
+        "operationId": name,
+        "responses": {
+            str(status): _content("Success", "application/json", schema),
+            **{str(code): _refusal(code) for code in sorted({*refusals, 401, 421, 503})},
+        },
+    }
+    if parameters:
+        call["parameters"] = parameters
+    if body:
+        call["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": reference(body)}},
+        }
+    return call
+
+
+def page(name: str, parameters: list[Part], statuses: tuple[int, ...]) -> Part:
+    """One operation of a page; it answers HTML and needs no key."""
+    page: Part = {
+        "operationId": name,
+        "security": [],
+        "parameters": parameters,
+        "responses": {
+            **{
+                str(code): _content(ERRORS.get(code, "The page"), "text/html", {"type": "string"})
+                for code in statuses
+            },
+            "421": _refusal(421),
+        },
+    }
+    if 303 in statuses:
+        page["responses"]["303"] = {"description": "Recorded; the page shows the outcome"}
+        page["requestBody"] = {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": _FORM}},
+        }
+    return page
+
+
+def public(call: Part) -> Part:
+    """The operation as one that needs neither key nor database."""
+    for status in ("401", "503"):
+        del call["responses"][status]
+    return {**call, "security": []}
+
+
+def _refusal(status: int) -> Part:
+    error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    return _content(ERRORS[status], "application/json", error)
+
+
+def _content(description: str, media_type: str, schema: Part) -> Part:
+    return {"description": description, "content": {media_type: {"schema": schema}}}
+
+
+def reference(model: type[BaseModel]) -> Part:
+    """The schema of a wire model."""
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def in_path(name: str, schema: Part) -> Part:
+    """A parameter that is part of the path."""
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def in_query(name: str, schema: Part) -> Part:
+    """A parameter after the question mark, which may be left out."""
+    return {"name": name, "in": "query", "schema": schema}
