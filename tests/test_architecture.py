@@ -29,7 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.rows": LEAVES | {"api.database"},
     "api.changes": LEAVES,
     "api.outbox": LEAVES | {"api.database", "api.rows"},
-    "api.store": LEAVES | {"api.actions", "api.changes", "api.database", "api.outbox", "api.rows"},
+    "api.figures": LEAVES | {"api.database", "api.rows"},
+    "api.store": LEAVES
+    | {"api.actions", "api.changes", "api.database", "api.figures", "api.outbox", "api.rows"},
     "api.waiting": LEAVES | {"api.store"},
     "api.preferences": set(),
     "api.bodies": LEAVES,

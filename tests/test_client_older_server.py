@@ -75,3 +75,26 @@ async def test_values_stored_as_they_came_do_not_spoil_a_list(client: LoopinClie
         ("7", "1.5", {"value": "text"}),
         (None, None, None),
     ]
+
+
+async def test_figures_that_an_older_server_does_not_tell_are_unknown(
+    client: LoopinClient, route: respx.Route
+) -> None:
+    figures = {
+        "userId": "user-1",
+        "totalInterrupts": 2,
+        "approvalRate": 0.5,
+        "avgResponseTimeMs": 2000.0,
+        "byStatus": {"approved": 1, "rejected": 1},
+        "byUrgency": {"medium": 2},
+        "topActionTypes": [{"action": "Pay", "count": 2}],
+    }
+    route.return_value = answer(figures)
+
+    analytics = await client.get_interrupt_analytics("user-1")
+
+    assert analytics.model_dump(mode="json", by_alias=True) == {
+        **figures,
+        "p50ResponseTimeMs": None,
+        "p95ResponseTimeMs": None,
+    }

@@ -42,6 +42,8 @@ def test_figures_that_are_unknown_are_null_and_not_left_out() -> None:
         "totalInterrupts": 0,
         "approvalRate": None,
         "avgResponseTimeMs": None,
+        "p50ResponseTimeMs": None,
+        "p95ResponseTimeMs": None,
         "byStatus": {},
         "byUrgency": {},
         "topActionTypes": [],

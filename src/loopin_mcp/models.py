@@ -157,12 +157,15 @@ class ActionCount(Wire):
 
 
 class Analytics(Wire):
-    """One user's figures; rate and average are null while nothing is decided."""
+    """One user's figures; rate and response times are null while nothing is decided."""
 
     user_id: str
     total_interrupts: int
     approval_rate: float | None = Field(description="approved / (approved + rejected)")
     avg_response_time_ms: float | None
+    # LoopIn 1.0 servers do not tell these two; unlike other fields they are never left out.
+    p50_response_time_ms: float | None = Field(default_factory=type(None))
+    p95_response_time_ms: float | None = Field(default_factory=type(None))
     by_status: dict[str, int]
     by_urgency: dict[str, int]
     top_action_types: tuple[ActionCount, ...]

@@ -262,7 +262,7 @@ async def get_interrupt_analytics(ctx: Call, user_id: UserId = "") -> Analytics:
     """Sum up one user's interrupts: how many, how often approved, how fast, of which types.
 
     Use it when the user asks for such figures. Not to read a decision. approvalRate (0 to 1)
-    and avgResponseTimeMs (milliseconds) are null while nothing is decided.
+    and the response times (milliseconds; p50 is the median) are null while nothing is decided.
     """
     loopin = ctx.request_context.lifespan_context
     return await loopin.client.get_interrupt_analytics(user_id or _user_id(loopin.settings))

@@ -12,7 +12,7 @@ from loopin_mcp.errors import (
     UnavailableError,
 )
 from loopin_mcp.fields import Verdict
-from loopin_mcp.models import ActionCount, Analytics, Decision, Interrupt, PendingPage
+from loopin_mcp.models import Decision, Interrupt, PendingPage
 from tests.support import PUBLIC_URL, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved")
@@ -168,54 +168,6 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
 async def test_foreign_cursor_is_refused_by_name(store: Store, clock: Clock, cursor: str) -> None:
     with pytest.raises(InvalidRequestError, match="^cursor is not one"):
         await store.list_pending_interrupts("user-1", clock(), cursor=cursor)
-
-
-async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None:
-    assert await store.get_interrupt_analytics("nobody", clock()) == Analytics(
-        user_id="nobody",
-        total_interrupts=0,
-        approval_rate=None,
-        avg_response_time_ms=None,
-        by_status={},
-        by_urgency={},
-        top_action_types=(),
-    )
-
-
-async def test_analytics_count_one_user_and_group_actions_by_type(
-    store: Store, clock: Clock
-) -> None:
-    actions = ["Pay $1", "Pay €2,000", "__proto__", "constructor", "b", "a", "Pay 3 USD"]
-    ids = [
-        (await store.create_interrupt(new_interrupt(action=action), clock())).interrupt_id
-        for action in actions
-    ]
-    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), clock())
-    await store.create_interrupt(new_interrupt(user_id="user-2"), clock())
-    clock.advance(2)
-    await store.decide_interrupt(ids[0], APPROVED, clock(), "somebody")
-    clock.advance(2)
-    await store.decide_interrupt(ids[1], APPROVED, clock(), "somebody")
-    await store.decide_interrupt(ids[2], REJECTED, clock(), "somebody")
-    await store.cancel_interrupt(ids[3], clock())
-
-    analytics = await store.get_interrupt_analytics("user-1", clock())
-
-    assert analytics == Analytics(
-        user_id="user-1",
-        total_interrupts=8,
-        approval_rate=2 / 3,
-        avg_response_time_ms=10_000 / 3,
-        by_status={"approved": 2, "cancelled": 1, "expired": 1, "pending": 3, "rejected": 1},
-        by_urgency={"high": 1, "medium": 7},
-        top_action_types=(
-            ActionCount(action="Pay <amount>", count=3),
-            ActionCount(action="Transfer <amount> to vendor account ending in <number>", count=1),
-            ActionCount(action="__proto__", count=1),
-            ActionCount(action="a", count=1),
-            ActionCount(action="b", count=1),
-        ),
-    )
 
 
 async def test_failed_statement_takes_no_other_with_it(database: Database) -> None:

@@ -42,6 +42,7 @@ _ALWAYS = {
         "reviewUrl",
     ],
     "Decided": ["decidedAt"],
+    "Analytics": ["p50ResponseTimeMs", "p95ResponseTimeMs"],
     "Health": ["version"],
 }
 

@@ -7,22 +7,19 @@ from collections.abc import Collection
 from loopin_mcp.api.actions import action_type
 from loopin_mcp.api.changes import Changes
 from loopin_mcp.api.database import Database, Row, Value
+from loopin_mcp.api.figures import Figures
 from loopin_mcp.api.outbox import Outbox
 from loopin_mcp.api.rows import (
     INTERRUPT,
-    STATUS,
     cursor_at,
     interrupt_of,
     json_text,
     moment,
-    number,
     position_of,
-    tally,
 )
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE
 from loopin_mcp.models import (
-    ActionCount,
     Analytics,
     Cancelled,
     Created,
@@ -32,8 +29,6 @@ from loopin_mcp.models import (
     NewInterrupt,
     PendingPage,
 )
-
-TOP_ACTION_TYPES = 5
 
 
 class Store:
@@ -47,6 +42,7 @@ class Store:
         self.public_url = public_url
         self.changes = Changes()
         self.outbox = Outbox(database, public_url)
+        self.figures = Figures(database)
 
     async def create_interrupt(self, interrupt: NewInterrupt, now: int) -> Created:
         """Store a new question under a fresh random id."""
@@ -169,29 +165,7 @@ class Store:
 
     async def get_interrupt_analytics(self, user_id: str, now: int) -> Analytics:
         """One user's figures, all from one look at the database."""
-        groups = await self._database.fetch(
-            f"""
-            SELECT {STATUS} AS status, urgency, action_type, COUNT(*) AS count,
-                SUM(decided_ms - created_ms) AS response_ms
-            FROM interrupts WHERE user_id = :user_id GROUP BY 1, urgency, action_type
-            """,  # noqa: S608 - constants alone
-            user_id=user_id,
-            now=now,
-        )
-        by_status = tally(groups, "status")
-        decided = by_status.get("approved", 0) + by_status.get("rejected", 0)
-        response_ms = sum(number(group["response_ms"]) for group in groups)
-        types = tally(groups, "action_type")
-        top = sorted(types.items(), key=lambda item: (-item[1], item[0]))[:TOP_ACTION_TYPES]
-        return Analytics(
-            user_id=user_id,
-            total_interrupts=sum(by_status.values()),
-            approval_rate=by_status.get("approved", 0) / decided if decided else None,
-            avg_response_time_ms=response_ms / decided if decided else None,
-            by_status=by_status,
-            by_urgency=tally(groups, "urgency"),
-            top_action_types=tuple(ActionCount(action=name, count=count) for name, count in top),
-        )
+        return await self.figures.analytics(user_id, now)
 
     async def expire_interrupts(self, now: int) -> None:
         """Store the expiry that reads show already, so that its callbacks become due."""

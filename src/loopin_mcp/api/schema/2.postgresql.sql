@@ -8,3 +8,6 @@ $$;
 
 CREATE TRIGGER loopin_tell_change AFTER INSERT OR UPDATE OF status ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_tell_change();
+
+-- Sorts names as SQLite does, code point by code point, whatever the database's locale.
+ALTER TABLE interrupts ALTER COLUMN action_type TYPE TEXT COLLATE "C";

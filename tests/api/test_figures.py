@@ -1,0 +1,160 @@
+"""The figures on every database there is."""
+
+import statistics
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.store import Store
+from loopin_mcp.fields import Verdict
+from loopin_mcp.models import ActionCount, Analytics, Decision
+from tests.support import PUBLIC_URL, Clock, new_interrupt
+
+APPROVED = Decision(decision="approved")
+REJECTED = Decision(decision="rejected")
+
+
+async def answer(store: Store, now: int, response_ms: int, verdict: Verdict = "approved") -> None:
+    """Have a question of user-1 decided so long after it was asked."""
+    created = await store.create_interrupt(new_interrupt(expires_in=2_592_000), now - response_ms)
+    await store.decide_interrupt(created.interrupt_id, Decision(decision=verdict), now, "somebody")
+
+
+async def answer_all(store: Store, now: int, responses_ms: Sequence[int]) -> None:
+    async with anyio.create_task_group() as reviewers:
+        for place, response_ms in enumerate(responses_ms):
+            verdict: Verdict = "rejected" if place % 3 else "approved"
+            reviewers.start_soon(answer, store, now, response_ms, verdict)
+
+
+async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None:
+    assert await store.get_interrupt_analytics("nobody", clock()) == Analytics(
+        user_id="nobody",
+        total_interrupts=0,
+        approval_rate=None,
+        avg_response_time_ms=None,
+        p50_response_time_ms=None,
+        p95_response_time_ms=None,
+        by_status={},
+        by_urgency={},
+        top_action_types=(),
+    )
+
+
+async def test_times_and_rate_are_unknown_while_nothing_is_decided(
+    store: Store, clock: Clock
+) -> None:
+    await store.create_interrupt(new_interrupt(), clock())
+    cancelled = await store.create_interrupt(new_interrupt(), clock())
+    await store.cancel_interrupt(cancelled.interrupt_id, clock())
+
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+
+    assert analytics == Analytics(
+        user_id="user-1",
+        total_interrupts=2,
+        approval_rate=None,
+        avg_response_time_ms=None,
+        p50_response_time_ms=None,
+        p95_response_time_ms=None,
+        by_status={"cancelled": 1, "pending": 1},
+        by_urgency={"medium": 2},
+        top_action_types=(
+            ActionCount(action="Transfer <amount> to vendor account ending in <number>", count=2),
+        ),
+    )
+
+
+async def test_analytics_count_one_user_and_group_actions_by_type(
+    store: Store, clock: Clock
+) -> None:
+    actions = ["Pay $1", "Pay €2,000", "__proto__", "constructor", "b", "a", "Pay 3 USD"]
+    ids = [
+        (await store.create_interrupt(new_interrupt(action=action), clock())).interrupt_id
+        for action in actions
+    ]
+    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), clock())
+    await store.create_interrupt(new_interrupt(user_id="user-2"), clock())
+    clock.advance(2)
+    await store.decide_interrupt(ids[0], APPROVED, clock(), "somebody")
+    clock.advance(2)
+    await store.decide_interrupt(ids[1], APPROVED, clock(), "somebody")
+    await store.decide_interrupt(ids[2], REJECTED, clock(), "somebody")
+    await store.cancel_interrupt(ids[3], clock())
+
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+
+    assert analytics == Analytics(
+        user_id="user-1",
+        total_interrupts=8,
+        approval_rate=2 / 3,
+        avg_response_time_ms=10_000 / 3,
+        p50_response_time_ms=4000,
+        p95_response_time_ms=4000,
+        by_status={"approved": 2, "cancelled": 1, "expired": 1, "pending": 3, "rejected": 1},
+        by_urgency={"high": 1, "medium": 7},
+        top_action_types=(
+            ActionCount(action="Pay <amount>", count=3),
+            ActionCount(action="Transfer <amount> to vendor account ending in <number>", count=1),
+            ActionCount(action="__proto__", count=1),
+            ActionCount(action="a", count=1),
+            ActionCount(action="b", count=1),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("responses_ms", "p50", "p95"),
+    [
+        ([1500], 1500, 1500),
+        ([0], 0, 0),
+        ([3000, 1000], 2000, 2900),
+        ([1000, 5, 20], 20, 902),
+        ([7] * 20, 7, 7),
+        ([7, 7, 7, 9], 7, 8.7),
+        (range(1, 101), 50.5, 95.05),
+        (range(101), 50, 95),
+    ],
+)
+async def test_percentiles_lie_between_the_closest_ranks(
+    store: Store, clock: Clock, responses_ms: Sequence[int], p50: float, p95: float
+) -> None:
+    await answer_all(store, clock(), responses_ms)
+    await store.create_interrupt(new_interrupt(), clock())
+    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 99_000)
+    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), "somebody")
+
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+
+    assert analytics.p50_response_time_ms == pytest.approx(p50)
+    assert analytics.p95_response_time_ms == pytest.approx(p95)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(responses_ms=st.lists(st.integers(0, 2_000_000_000) | st.integers(0, 3), min_size=2))
+def test_percentiles_are_those_of_the_standard_library(
+    responses_ms: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    analytics = anyio.run(partial(figures_of, responses_ms, tmp_path_factory.mktemp("data")))
+
+    percentiles = statistics.quantiles(responses_ms, n=100, method="inclusive")
+    assert analytics.avg_response_time_ms == pytest.approx(statistics.mean(responses_ms))
+    assert analytics.p50_response_time_ms == pytest.approx(percentiles[49])
+    assert analytics.p95_response_time_ms == pytest.approx(percentiles[94])
+
+
+async def figures_of(responses_ms: list[int], directory: Path) -> Analytics:
+    """The figures of a user whose questions took so long."""
+    database = await SQLite.open(directory / "loopin.db")
+    try:
+        store, now = Store(database, PUBLIC_URL), Clock()()
+        await answer_all(store, now, responses_ms)
+        return await store.get_interrupt_analytics("user-1", now)
+    finally:
+        await database.aclose()
