@@ -1,0 +1,269 @@
+"""Pages that are open are told what changes, and nothing else."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+from starlette.responses import Response
+
+from loopin_mcp.api.app import create_app
+from loopin_mcp.api.guards import host_rule
+from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.live import Live
+from loopin_mcp.api.sessions import Sessions
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import UnavailableError
+from loopin_mcp.models import Decision, Interrupt
+from tests.api.streams import Events, stream
+from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, new_interrupt
+
+APPROVED = Decision(decision="approved")
+INBOX = "/inbox/events"
+
+
+class API:
+    """The app with its pages, and what it knows of those that are open."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, api_key: str | None = None, heartbeat_s: float = 60
+    ) -> None:
+        self.sessions = Sessions(api_key, clock, PUBLIC_URL)
+        self.live = Live(store, clock, self.sessions, heartbeat_s)
+        self.app = create_app(
+            store,
+            api_key=api_key,
+            health=HealthCheck("1.2.3", 3002),
+            knows_host=host_rule("127.0.0.1", PUBLIC_URL),
+            clock=clock,
+            sessions=self.sessions,
+            live=self.live,
+        )
+
+    def stream(self, path: str, **options: str) -> AbstractAsyncContextManager[Events]:
+        return stream(self.app, path, **options)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+            return await client.get(path, headers=headers)
+
+    def cookie(self) -> str:
+        """The cookie of a browser that is signed in."""
+        response = Response()
+        self.sessions.sign_in(response)
+        return response.headers["set-cookie"].partition(";")[0]
+
+
+@pytest.fixture
+def pages(sqlite_store: Store, clock: Clock) -> API:
+    return API(sqlite_store, clock)
+
+
+async def ask(store: Store, clock: Clock, **changes: Any) -> str:  # noqa: ANN401 - any field
+    """Create an interrupt; gives its id."""
+    return (await store.create_interrupt(new_interrupt(**changes), clock())).interrupt_id
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others go on until it holds."""
+    with anyio.fail_after(PATIENCE_S):
+        while not condition():
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_inbox_is_told_at_once_and_at_every_kind_of_change(
+    pages: API, sqlite_store: Store, clock: Clock
+) -> None:
+    told: list[str | None] = []
+    async with pages.stream(INBOX) as events:
+        told.append(await events.next())
+        first = await ask(sqlite_store, clock)
+        told.append(await events.next())
+        await sqlite_store.decide_interrupt(first, APPROVED, clock(), "r")
+        told.append(await events.next())
+        second = await ask(sqlite_store, clock, expires_in=60)
+        told.append(await events.next())
+        clock.advance(60)
+        await sqlite_store.expire_interrupts(clock())
+        told.append(await events.next())
+
+    assert second != first
+    assert told == ["changed"] * 5
+
+
+async def test_burst_of_changes_is_told_to_its_end(
+    pages: API, sqlite_store: Store, clock: Clock
+) -> None:
+    async with pages.stream(INBOX) as events:
+        assert await events.next() == "changed"
+        for _ in range(20):
+            await ask(sqlite_store, clock)
+        assert await events.next() == "changed"
+        await ask(sqlite_store, clock)
+        assert await events.next() == "changed"
+
+
+async def decide(store: Store, clock: Clock, interrupt_id: str) -> None:
+    await store.decide_interrupt(interrupt_id, APPROVED, clock(), "r")
+
+
+async def cancel(store: Store, clock: Clock, interrupt_id: str) -> None:
+    await store.cancel_interrupt(interrupt_id, clock())
+
+
+async def let_expire(_store: Store, clock: Clock, _interrupt_id: str) -> None:
+    clock.advance(0.01)
+
+
+@pytest.mark.parametrize("settle", [decide, cancel, let_expire])
+async def test_review_page_is_told_when_its_own_interrupt_is_settled(
+    pages: API,
+    sqlite_store: Store,
+    clock: Clock,
+    settle: Callable[[Store, Clock, str], Awaitable[None]],
+) -> None:
+    interrupt_id, other = [await ask(sqlite_store, clock) for _ in range(2)]
+    clock.advance(3599.99)
+
+    async with pages.stream(f"/review/{interrupt_id}/events") as events:
+        await until(lambda: sqlite_store.changes.waited_for(None) == [interrupt_id])
+        await cancel(sqlite_store, clock, other)
+        await settle(sqlite_store, clock, interrupt_id)
+        told = [await events.next(), await events.next()]
+
+    assert told == ["settled", None]
+    assert sqlite_store.changes.waited_for(None) == []
+
+
+async def test_review_page_that_asks_too_late_is_told_at_once(
+    pages: API, sqlite_store: Store, clock: Clock
+) -> None:
+    interrupt_id = await ask(sqlite_store, clock)
+    await cancel(sqlite_store, clock, interrupt_id)
+
+    async with pages.stream(f"/review/{interrupt_id}/events") as events:
+        told = [await events.next(), await events.next()]
+
+    assert told == ["settled", None]
+
+
+async def test_streams_are_kept_from_caches_and_buffers(
+    pages: API, sqlite_store: Store, clock: Clock
+) -> None:
+    review = f"/review/{await ask(sqlite_store, clock)}/events"
+
+    for path in (INBOX, review):
+        async with pages.stream(path) as events:
+            assert (events.status, events.headers) == (
+                200,
+                {
+                    "cache-control": "no-store",
+                    "content-type": "text/event-stream; charset=utf-8",
+                    "x-accel-buffering": "no",
+                    "x-content-type-options": "nosniff",
+                },
+            )
+
+
+async def test_silence_is_broken_by_heartbeats(sqlite_store: Store, clock: Clock) -> None:
+    pages = API(sqlite_store, clock, heartbeat_s=0.001)
+    interrupt_id = await ask(sqlite_store, clock)
+
+    async with pages.stream(f"/review/{interrupt_id}/events") as events:
+        for _ in range(3):
+            await events.beat()
+
+
+async def test_pages_that_go_away_free_their_places_at_once(
+    pages: API, sqlite_store: Store, clock: Clock
+) -> None:
+    review = f"/review/{await ask(sqlite_store, clock)}/events"
+
+    async with pages.stream(INBOX) as one, pages.stream(INBOX) as two, pages.stream(review):
+        assert [await one.next(), await two.next()] == ["changed"] * 2
+        await until(lambda: len(sqlite_store.changes.waited_for(None)) == 1)
+        assert pages.live.connected == 2
+
+    assert pages.live.connected == 0
+    assert sqlite_store.changes.waited_for(None) == []
+
+
+async def test_stopping_api_ends_every_stream(
+    pages: API, sqlite_store: Store, clock: Clock
+) -> None:
+    review = f"/review/{await ask(sqlite_store, clock)}/events"
+
+    async with pages.stream(INBOX) as inbox, pages.stream(review) as one:
+        assert await inbox.next() == "changed"
+        await until(lambda: len(sqlite_store.changes.waited_for(None)) == 1)
+        sqlite_store.changes.close()
+
+        assert [await inbox.next(), await one.next()] == [None, None]
+
+
+async def test_asking_for_the_headers_alone_opens_nothing(pages: API) -> None:
+    async with pages.stream(INBOX, method="HEAD") as events:
+        assert (events.status, await events.next()) == (200, None)
+
+
+async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    pages = API(sqlite_store, clock, api_key=KEY)
+
+    refused = await pages.get(INBOX, **{"X-API-Key": KEY})
+    async with pages.stream(INBOX, cookie=pages.cookie(), **{"x-api-key": KEY}) as events:
+        told = await events.next()
+
+    assert (refused.status_code, told) == (401, "changed")
+    assert refused.json() == {"error": "Sign in to be told what changes"}
+
+
+@pytest.mark.parametrize("path", ["/review/unknown/events", "/review/%00/events"])
+async def test_stream_of_no_interrupt_is_a_404(pages: API, path: str) -> None:
+    answer = await pages.get(path)
+
+    assert (answer.status_code, answer.json()) == (404, {"error": "Interrupt not found"})
+
+
+async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    class Failing(Store):
+        looks = 0
+
+        async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
+            self.looks += 1
+            if self.looks > 1:
+                raise UnavailableError("The database cannot be used right now")
+            return await super().get_interrupt_status(interrupt_id, now)
+
+    pages = API(Failing(sqlite_store._database, PUBLIC_URL), clock)
+
+    async with pages.stream(f"/review/{await ask(sqlite_store, clock)}/events") as events:
+        assert await events.next() is None
+
+
+async def test_terminated_api_ends_open_streams_and_has_nothing_to_say_of_them(
+    tmp_path: Path,
+) -> None:
+    api = ServedAPI(tmp_path, {})
+    question = new_interrupt().model_dump(by_alias=True)
+    async with httpx.AsyncClient(base_url=api.url, timeout=PATIENCE_S) as client:
+        created = (await client.post("/interrupts", json=question)).raise_for_status().json()
+        paths = [INBOX, f"/review/{created['interruptId']}/events"] * 5
+        async with AsyncExitStack() as stack:
+            requests = [client.stream("GET", path) for path in paths]
+            streams = [await stack.enter_async_context(request) for request in requests]
+
+            api.process.terminate()
+            ended = [await answer.aread() for answer in streams]
+
+    _, said = api.process.communicate(timeout=PATIENCE_S)
+    assert all(body.startswith(b":\n\n") for body in ended)
+    assert (api.process.returncode, said) == (0, "Stopped.\n")
