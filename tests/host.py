@@ -21,11 +21,11 @@ Message = dict[str, Any]
 
 
 class Host:
-    """An MCP host that writes and reads raw lines."""
+    """An MCP host that writes and reads raw lines; it starts `python` with these arguments."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, *arguments: str, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "loopin_mcp"],
+            [sys.executable, *(arguments or ("-m", "loopin_mcp"))],
             env=clean_environment(**environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -97,10 +97,10 @@ class Host:
         return "".join(rest), self.process.stderr.read()
 
 
-def initialize(host: Host) -> Message:
+def initialize(host: Host, capabilities: Message | None = None) -> Message:
     params = {
         "protocolVersion": LEGACY,
-        "capabilities": {},
+        "capabilities": capabilities or {},
         "clientInfo": {"name": "raw-host", "version": "1"},
     }
     answer = host.ask("initialize", params)

@@ -73,7 +73,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "embedded": LEAVES
     | {"addresses", "api.database", "api.health", "api.serving", "client", "retries"},
-    "server": LEAVES | {"addresses", "client", "embedded", "results", "toolbox"},
+    "forms": LEAVES,
+    "calls": LEAVES | {"addresses", "client", "embedded", "forms"},
+    "confirmation": LEAVES | {"calls", "forms"},
+    "server": LEAVES | {"calls", "confirmation", "forms", "results", "toolbox"},
     "stdio": set(),
     "demo": LEAVES,
     "cli": LEAVES | {"api.serving", "demo", "server", "stdio"},
@@ -81,8 +84,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 THIRD_PARTY = {
     "httpx": {"client", "transport", "api.webhooks"},
-    "mcp": {"server", "stdio", "toolbox", "demo"},
-    "mcp_types": {"server", "stdio", "toolbox", "demo"},
+    "mcp": {"calls", "confirmation", "server", "stdio", "toolbox", "demo"},
+    "mcp_types": {"confirmation", "server", "stdio", "toolbox", "demo"},
     "uvicorn": {"api.serving"},
     "psycopg": {"api.postgres"},
     "psycopg_pool": {"api.postgres"},

@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "LOOPIN_USER_ID": "user-1",
     "LOOPIN_AGENT_ID": "agent-1",
     "LOOPIN_TOOLS": "create_interrupt, get_interrupt_status,,create_interrupt",
+    "LOOPIN_CONFIRM": "required",
     "LOOPIN_MAX_WAIT": "0.5",
     "LOOPIN_TIMEOUT": "86400",
     "LOOPIN_DATA_DIR": "/var/lib/loopin",
@@ -48,6 +49,7 @@ def test_every_variable_is_read() -> None:
         user_id="user-1",
         agent_id="agent-1",
         tools=("create_interrupt", "get_interrupt_status"),
+        confirm="required",
         max_wait_s=0.5,
         timeout_s=86_400.0,
         data_dir=Path("/var/lib/loopin").absolute(),
@@ -127,6 +129,7 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
         ("PORT", "-1", f"{PORT} '-1'."),
         ("PORT", "٣", f"{PORT} '٣'."),
         ("PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
+        ("LOOPIN_CONFIRM", "always", "must be auto, off or required: 'always'."),
         ("LOOPIN_TOOLS", ",", f"names no tool of this server: ','. {TOOL_LIST}"),
         (
             "LOOPIN_TOOLS",

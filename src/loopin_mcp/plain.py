@@ -1,4 +1,4 @@
-"""Which characters are not seen, and text in which each of them is shown by its code."""
+"""Text of others made safe to show: on one line, and no character of it hides or moves others."""
 
 import re
 import unicodedata
@@ -30,6 +30,17 @@ def plain_text(text: str) -> str:
     """
     line = _SPACE.sub(" ", _LINE_BREAK.sub(" ↵ ", text.strip()))
     return _NOT_ASCII.sub(_coded, line)
+
+
+def quoted(text: str, at_most: int) -> str:
+    """The plain text between backticks, which it cannot leave, and cut where it is longer.
+
+    A host that draws Markdown shows such a span as it is, and no link or heading in it.
+    """
+    plain = plain_text(text).replace("`", "'")
+    if len(plain) <= at_most:
+        return f"`{plain}`"
+    return f"`{plain[:at_most]}` … (cut here: the review page has the whole)"
 
 
 def is_unseen(text: str, index: int) -> bool:

@@ -2,20 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from mcp.server import CacheHint, MCPServer
-from mcp.server.mcpserver import Context as MCPContext
 from mcp.server.mcpserver.tools import Tool
-from mcp_types import ToolAnnotations
+from mcp.server.request_state import RequestStateSecurity
+from mcp_types import InputRequiredResult, ToolAnnotations
 from pydantic import BeforeValidator
-from pydantic_core import from_json
 
-from loopin_mcp.addresses import Address
-from loopin_mcp.client import LoopinClient
-from loopin_mcp.embedded import embedded_api
-from loopin_mcp.errors import ConfigurationError, InvalidRequestError
+from loopin_mcp.calls import Call, Loopin, default_agent_id, default_user_id, open_client
+from loopin_mcp.confirmation import confirm_decision
+from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.fields import (
     DEFAULT_PAGE,
     Action,
@@ -33,10 +30,11 @@ from loopin_mcp.fields import (
     Verdict,
     WaitSeconds,
 )
+from loopin_mcp.forms import ANSWER_WITHIN_S, Forms
 from loopin_mcp.models import Analytics, Decision, NewInterrupt, PendingPage
 from loopin_mcp.results import CancelledResult, CreatedResult, DecidedResult, InterruptStatus
-from loopin_mcp.settings import LONGEST_NAME, Settings
-from loopin_mcp.toolbox import PlainSpokenServer, tool_of
+from loopin_mcp.settings import Settings
+from loopin_mcp.toolbox import PlainSpokenServer, tool_of, unquoted
 from loopin_mcp.version import HOME_PAGE, __version__
 
 INSTRUCTIONS = """\
@@ -55,33 +53,27 @@ Whatever comes back on one interrupt has a `nextStep` that says what to do. Neve
 request: decide_interrupt is for passing on what a human has told you in so many words.
 """
 LIST_TTL_MS = 3_600_000
+# Longer than a form counts, so that a late answer is refused in our words and not the SDK's.
+STATE_TTL_S = 86_400
 
 TOOLS: dict[str, Tool] = {}
 
 
-@dataclass(frozen=True)
-class Loopin:
-    """What a tool works with."""
-
-    client: LoopinClient
-    settings: Settings
-
-
-Call = MCPContext[Loopin, Any]
-
-
-def create_server(settings: Settings | ConfigurationError) -> MCPServer[Loopin]:
+def create_server(
+    settings: Settings | ConfigurationError, *, answer_within_s: float = ANSWER_WITHIN_S
+) -> MCPServer[Loopin]:
     """The MCP server with the tools the settings offer.
 
     With a ConfigurationError in place of settings it starts all the same, since a host would
-    only show "failed", and every tool answers with what to mend.
+    only show "failed", and every tool answers with what to mend. `answer_within_s` is how long a
+    human may take over a form in the host.
     """
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Loopin]) -> AsyncIterator[Loopin]:
         async with AsyncExitStack() as stack:
-            client = await _client(settings, stack)
-            yield Loopin(client, usable)
+            client = await open_client(settings, stack)
+            yield Loopin(client, usable, Forms(answer_within_s))
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
     return PlainSpokenServer(
@@ -93,31 +85,8 @@ def create_server(settings: Settings | ConfigurationError) -> MCPServer[Loopin]:
         tools=[TOOLS[name] for name in usable.tools],
         lifespan=lifespan,
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS)},
+        request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
     )
-
-
-async def _client(settings: Settings | ConfigurationError, stack: AsyncExitStack) -> LoopinClient:
-    try:
-        client = await _usable_client(settings, stack)
-    except ConfigurationError as error:
-        fault = error
-
-        async def locate() -> Address:
-            raise fault
-
-        client = LoopinClient(locate=locate)
-    return await stack.enter_async_context(client)
-
-
-async def _usable_client(
-    settings: Settings | ConfigurationError, stack: AsyncExitStack
-) -> LoopinClient:
-    if isinstance(settings, ConfigurationError):
-        raise settings
-    if settings.api_url:
-        return LoopinClient(settings.api_url, settings.api_key, timeout_s=settings.timeout_s)
-    locate = await stack.enter_async_context(embedded_api(settings))
-    return LoopinClient(locate=locate, timeout_s=settings.timeout_s)
 
 
 def _tool(
@@ -143,18 +112,8 @@ def _tool(
     return register
 
 
-def _unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take a JSON object that came as a string; Claude Desktop sends objects so at times."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return from_json(value, allow_inf_nan=False)
-    except ValueError:
-        return value
-
-
-_ToolContext = Annotated[Context, BeforeValidator(_unquoted)]
-_ToolParams = Annotated[ModifiedParams, BeforeValidator(_unquoted)]
+_ToolContext = Annotated[Context, BeforeValidator(unquoted)]
+_ToolParams = Annotated[ModifiedParams, BeforeValidator(unquoted)]
 
 
 @_tool("Ask a human to approve", open_world=True)
@@ -178,8 +137,8 @@ async def create_interrupt(
     """
     loopin = ctx.request_context.lifespan_context
     new = NewInterrupt(
-        agent_id=agent_id or _agent_id(ctx),
-        user_id=user_id or _user_id(loopin.settings),
+        agent_id=agent_id or default_agent_id(ctx),
+        user_id=user_id or default_user_id(ctx),
         action=action,
         context=context,
         urgency=urgency,
@@ -221,7 +180,7 @@ async def list_pending_interrupts(
     """
     loopin = ctx.request_context.lifespan_context
     return await loopin.client.list_pending_interrupts(
-        user_id or _user_id(loopin.settings), limit=limit, cursor=cursor or None
+        user_id or default_user_id(ctx), limit=limit, cursor=cursor or None
     )
 
 
@@ -232,16 +191,19 @@ async def decide_interrupt(
     decision: Verdict,
     reason: Reason = "",
     modified_params: _ToolParams | None = None,
-) -> DecidedResult:
+) -> DecidedResult | InputRequiredResult:
     """Record the decision that a human has just told you, in this conversation.
 
     Only for a human's own words about this very interrupt ("yes, pay it"). Never decide by
     yourself, never approve what you asked for, never guess: send the user to the reviewUrl
-    instead. Final: it cannot be changed. Returns decision and decidedAt; then tell the user. An
+    instead. Where it can, the host asks the human to confirm; if they do not, nothing is
+    recorded. Final: it cannot be changed. Returns decision and decidedAt; then tell the user. An
     interrupt that is no longer pending is refused and stays as it is.
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
+    if form := await confirm_decision(ctx, interrupt_id, answer):
+        return form
     return DecidedResult.of(await loopin.client.decide_interrupt(interrupt_id, answer))
 
 
@@ -265,21 +227,4 @@ async def get_interrupt_analytics(ctx: Call, user_id: UserId = "") -> Analytics:
     and the response times (milliseconds; p50 is the median) are null while nothing is decided.
     """
     loopin = ctx.request_context.lifespan_context
-    return await loopin.client.get_interrupt_analytics(user_id or _user_id(loopin.settings))
-
-
-def _agent_id(ctx: Call) -> str:
-    """The name the agent asks under: the setting, else the MCP client's name."""
-    params = ctx.request_context.session.client_params
-    client_name = params.client_info.name.strip()[:LONGEST_NAME] if params else ""
-    name = ctx.request_context.lifespan_context.settings.agent_id or client_name
-    if not name:
-        raise InvalidRequestError("agentId is required: give it, or set LOOPIN_AGENT_ID.")
-    return name
-
-
-def _user_id(settings: Settings) -> str:
-    """The human to ask: the setting, else on the embedded API the login name."""
-    if not settings.default_user_id:
-        raise InvalidRequestError("userId is required: give it, or set LOOPIN_USER_ID.")
-    return settings.default_user_id
+    return await loopin.client.get_interrupt_analytics(user_id or default_user_id(ctx))

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -20,6 +20,8 @@ TOOLS = (
     "cancel_interrupt",
     "get_interrupt_analytics",
 )
+
+Confirm = Literal["auto", "off", "required"]
 
 LONGEST_NAME = 200
 
@@ -91,6 +93,12 @@ def _tools(variable: str, value: str) -> tuple[str, ...]:
     return names
 
 
+def _confirm(variable: str, value: str) -> str:
+    if value not in get_args(Confirm):
+        raise ConfigurationError(f"{variable} must be auto, off or required: {value!r}.")
+    return value
+
+
 def _text(_variable: str, value: str) -> str:
     return value
 
@@ -150,6 +158,12 @@ class Settings:
     )
     tools: tuple[str, ...] = _setting(
         "LOOPIN_TOOLS", "Tools to offer, separated by commas", _tools, TOOLS, shown="all six"
+    )
+    confirm: Confirm = _setting(
+        "LOOPIN_CONFIRM",
+        "Whether decide_interrupt asks in the host first: `auto` where it can, `off` or `required`",
+        _confirm,
+        "auto",
     )
     max_wait_s: float = _setting(
         "LOOPIN_MAX_WAIT",

@@ -11,6 +11,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
 
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.faults import explain
@@ -59,6 +60,16 @@ def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) ->
             "fn_metadata": tool.fn_metadata.model_copy(update=schemas),
         }
     )
+
+
+def unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    """Take a JSON object that came as a string; Claude Desktop sends objects so at times."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return value
 
 
 def _strict(arguments: type[ArgModelBase]) -> type[ArgModelBase]:
