@@ -12,6 +12,7 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 
+from loopin_mcp.api.searching import folded
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 SCHEMAS = Path(__file__).with_name("schema")
@@ -209,6 +210,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # The file keeps the journal's mode for all who open it; how to sync is each writer's own.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
+    connection.create_function("LOWER", 1, folded, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"

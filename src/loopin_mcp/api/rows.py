@@ -65,22 +65,22 @@ def tally(groups: list[Row], column: str) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def cursor_at(row: Row) -> str:
-    """The place of a row in a list, as opaque text."""
-    position = f"{row['created_ms']}:{row['interrupt_id']}"
+def cursor_at(row: Row, by: str = "created_ms") -> str:
+    """The place of a row in a list that is sorted by a column, as opaque text."""
+    position = f"{row[by]}:{row['interrupt_id']}"
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
 def position_of(cursor: str) -> tuple[int, str]:
-    """The epoch milliseconds and the id that `cursor_at` put into a cursor.
+    """The number and the id that `cursor_at` put into a cursor.
 
     Raises:
         InvalidRequestError: It is not one of those.
     """
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        created_ms, _, last_id = text.partition(":")
-        return int(created_ms[:18]), str(uuid.UUID(last_id))
+        place, _, last_id = text.partition(":")
+        return int(place[:18]), str(uuid.UUID(last_id))
     except ValueError:
         raise InvalidRequestError(
             "cursor is not one that this API gave: start again without it"

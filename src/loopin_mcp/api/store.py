@@ -9,6 +9,7 @@ from loopin_mcp.api.changes import Changes
 from loopin_mcp.api.database import Database, Row, Value
 from loopin_mcp.api.figures import Figures
 from loopin_mcp.api.outbox import Outbox
+from loopin_mcp.api.overview import Overview
 from loopin_mcp.api.rows import (
     INTERRUPT,
     cursor_at,
@@ -17,6 +18,7 @@ from loopin_mcp.api.rows import (
     moment,
     position_of,
 )
+from loopin_mcp.api.searching import searched_text
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE
 from loopin_mcp.models import (
@@ -42,6 +44,7 @@ class Store:
         self.public_url = public_url
         self.changes = Changes()
         self.outbox = Outbox(database, public_url)
+        self.overview = Overview(database, public_url)
         self.figures = Figures(database)
 
     async def create_interrupt(self, interrupt: NewInterrupt, now: int) -> Created:
@@ -51,9 +54,9 @@ class Store:
         [row] = await self._database.fetch(
             f"""
             INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
-                urgency, status, created_ms, expires_ms, notice_due_ms, callback_url)
+                urgency, status, created_ms, expires_ms, notice_due_ms, callback_url, search_text)
             VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
-                :urgency, 'pending', :now, :expires_ms, :now, :callback_url)
+                :urgency, 'pending', :now, :expires_ms, :now, :callback_url, :search_text)
             RETURNING {INTERRUPT}
             """,  # noqa: S608 - constants alone
             interrupt_id=interrupt_id,
@@ -66,6 +69,7 @@ class Store:
             now=now,
             expires_ms=expires_ms,
             callback_url=interrupt.callback_url,
+            search_text=searched_text(interrupt_id, interrupt),
         )
         created = self._interrupt(row)
         self.changes.tell(created)

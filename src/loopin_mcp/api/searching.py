@@ -1,0 +1,34 @@
+"""How text is searched: word by word, without regard to case, accents' encoding or width."""
+
+import json
+import unicodedata
+
+from loopin_mcp.models import NewInterrupt
+
+LONGEST_SEARCHED = 10_000
+MOST_WORDS = 10
+# LIKE's own escape is the backslash in PostgreSQL and none in SQLite.
+ESCAPE = "!"
+
+
+def folded(text: str) -> str:
+    """The text so that what differs in case or encoding alone is the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def searched_text(interrupt_id: str, interrupt: NewInterrupt) -> str:
+    """What a search for an interrupt looks through."""
+    context = json.dumps(interrupt.context, ensure_ascii=False)
+    parts = (interrupt_id, interrupt.agent_id, interrupt.user_id, interrupt.action, context)
+    return folded("\n".join(parts))[:LONGEST_SEARCHED]
+
+
+def patterns(words: str) -> list[str]:
+    """A LIKE pattern for each word, in which `%` and `_` stand for themselves."""
+    return [f"%{_escaped(word)}%" for word in folded(words).split()[:MOST_WORDS]]
+
+
+def _escaped(word: str) -> str:
+    for mark in (ESCAPE, "%", "_"):
+        word = word.replace(mark, ESCAPE + mark)
+    return word
