@@ -9,8 +9,6 @@ from starlette.types import ASGIApp, Message, Scope
 
 from tests.support import PATIENCE_S
 
-HEARTBEAT = ":\n\n"
-
 
 class Events:
     """What a stream has sent: first its status and headers, then event by event."""
@@ -19,7 +17,6 @@ class Events:
         self._sent = sent
         self.status = 0
         self.headers: dict[str, str] = {}
-        self.heartbeats = 0
 
     async def started(self) -> None:
         """Read the status and the headers."""
@@ -29,14 +26,18 @@ class Events:
 
     async def beat(self) -> None:
         """Wait for a heartbeat; there may be no event before it."""
-        assert (await self._sent.receive())["body"].decode() == HEARTBEAT
+        assert await self._read() == "beat"
 
     async def next(self) -> str | None:
         """The name of the next event, or None at the stream's end."""
         while True:
-            body = (await self._sent.receive()).get("body", b"").decode()
-            if body != HEARTBEAT:
-                return body.removeprefix("event: ").removesuffix("\ndata:\n\n") or None
+            event = await self._read()
+            if event != "beat":
+                return event or None
+
+    async def _read(self) -> str:
+        body: bytes = (await self._sent.receive())["body"]
+        return body.decode().removeprefix("event: ").removesuffix("\ndata:\n\n")
 
 
 @asynccontextmanager

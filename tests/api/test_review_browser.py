@@ -129,6 +129,9 @@ def test_keyboard_alone_reaches_every_control_in_order(ask: Ask, open_tab: OpenT
     link = ask()
     tab = open_tab(link)
 
+    for name in ("Inbox", "History", "Analytics"):
+        tab.keyboard.press("Tab")
+        expect(tab.get_by_role("link", name=name)).to_be_focused()
     tab.keyboard.press("Tab")
     expect(tab.get_by_label("Reason")).to_be_focused()
     tab.keyboard.type("By keyboard")

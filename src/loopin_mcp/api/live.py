@@ -17,6 +17,7 @@ from loopin_mcp.api.waiting import Waiting
 from loopin_mcp.errors import LoopinError, UnauthorizedError
 
 HEARTBEAT_S = 15.0
+HEARTBEAT = "beat"
 # A burst of changes is told to an inbox as one, so that a busy API does not spend itself on it.
 SHORTEST_GAP_S = 0.1
 HEADERS = {
@@ -42,26 +43,27 @@ class EventStream(Response):
         self._heartbeat_s = heartbeat_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream, with a comment now and then so that nobody takes the silence for a fault."""
+        """Stream, with a heartbeat now and then by which the page knows a connection that died."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         if scope["method"] != "HEAD":
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._beat, send)
-                tasks.start_soon(self._tell_all, send, tasks.cancel_scope)
+                say = partial(_say, send)
+                tasks.start_soon(self._beat, say)
+                tasks.start_soon(self._tell_all, say, tasks.cancel_scope)
                 await until_gone(Request(scope, receive))
                 tasks.cancel_scope.cancel()
-        await _write(send, "", more=False)
+        await send({"type": "http.response.body", "body": b""})
 
-    async def _beat(self, send: Send) -> None:
+    async def _beat(self, say: Say) -> None:
         while True:
-            await _write(send, ":\n\n")
+            await say(HEARTBEAT)
             await anyio.sleep(self._heartbeat_s)
 
-    async def _tell_all(self, send: Send, stream: anyio.CancelScope) -> None:
+    async def _tell_all(self, say: Say, stream: anyio.CancelScope) -> None:
         # A page whose stream ends asks again, and is then told what is wrong.
         with contextlib.suppress(LoopinError):
-            await self._tell(lambda event: _write(send, f"event: {event}\ndata:\n\n"))
+            await self._tell(say)
         stream.cancel()
 
 
@@ -120,5 +122,7 @@ class Live:
             await say("settled")
 
 
-async def _write(send: Send, text: str, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+async def _say(send: Send, event: str) -> None:
+    # Without data, even if it is empty, browsers pass the event on to nobody.
+    text = f"event: {event}\ndata:\n\n"
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
