@@ -19,8 +19,8 @@ MOST_NAMES = 100
 _PLACE = """(expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000
     ELSE 2000000000000000 END)"""
 _FIRST, _LAST = 0, 2**62
-# Said of settled interrupts alone: settled_ms is null in all others.
-_SETTLED = "(settled_ms, interrupt_id) < (:since_ms, :last_id)"
+# What is null is not smaller either, but SQLite takes a partial index only where that is said.
+_SETTLED = "settled_ms IS NOT NULL AND (settled_ms, interrupt_id) < (:since_ms, :last_id)"
 
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -99,8 +99,8 @@ class Overview:
             InvalidRequestError: `cursor` is not one that an earlier part gave.
         """
         place, last_id = position_of(cursor) if cursor else (_FIRST, "")
-        pending = "FROM interrupts WHERE status = 'pending' AND expires_ms > :now" + "".join(
-            _indexed(search) + _others(search)
+        pending = (
+            f"FROM interrupts WHERE status = 'pending' AND expires_ms > :now{_waiting(search)}"
         )
         params = {"now": now, **_params(search)}
         rows = await self._database.fetch(
@@ -143,7 +143,7 @@ class Overview:
         rows = await self._database.fetch(
             f"""
             SELECT {INTERRUPT}, settled_ms FROM interrupts
-            WHERE {"".join([_SETTLED, *_indexed(search), *_others(search)])}
+            WHERE {_SETTLED}{_indexed(search)}{_others(search)}
                 AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)
             ORDER BY settled_ms DESC, interrupt_id DESC LIMIT :limit
             """,  # noqa: S608 - constants alone
@@ -171,7 +171,7 @@ class Overview:
         rows = await self._database.fetch(
             f"""
             SELECT settled_ms, interrupt_id FROM interrupts
-            WHERE {"".join([_SETTLED, *_indexed(search)])}
+            WHERE {_SETTLED}{_indexed(search)}
             ORDER BY settled_ms DESC, interrupt_id DESC LIMIT 1 OFFSET :searched
             """,  # noqa: S608 - constants alone
             **look,
@@ -196,22 +196,32 @@ class Overview:
         return Settled(interrupt_of(row, self._public_url), moment(row["settled_ms"]))
 
 
-def _indexed(search: Search) -> list[str]:
-    """The condition that an index answers in the order of the list."""
+def _waiting(search: Search) -> str:
+    """The conditions of what waits, which is never much beside what is settled."""
+    # Joined to nothing, lest the index lead through all that this agent has ever asked.
+    agent = " AND agent_id || '' = :agent" if search.agent else ""
+    return (" AND user_id = :user" if search.user else "") + agent + _matching(search)
+
+
+def _indexed(search: Search) -> str:
+    """The condition of what is settled that an index answers in the order of the list."""
     if search.user:
-        return [" AND user_id = :user"]
-    return [" AND agent_id = :agent"] if search.agent else []
+        return " AND user_id = :user"
+    return " AND agent_id = :agent" if search.agent else ""
 
 
-def _others(search: Search) -> list[str]:
-    """The conditions that one interrupt after the other is held against."""
-    places = range(len(patterns(search.q)))
-    return [
-        *([" AND agent_id = :agent"] if search.user and search.agent else []),
-        *([" AND urgency = :urgency"] if search.urgency else []),
-        *([" AND status = :status"] if search.status else []),
-        *(f" AND search_text LIKE :word_{place} ESCAPE '{ESCAPE}'" for place in places),
-    ]
+def _others(search: Search) -> str:
+    """The conditions that one settled interrupt after the other is held against."""
+    agent = " AND agent_id = :agent" if search.user and search.agent else ""
+    status = " AND status = :status" if search.status else ""
+    return agent + status + _matching(search)
+
+
+def _matching(search: Search) -> str:
+    words = range(len(patterns(search.q)))
+    return (" AND urgency = :urgency" if search.urgency else "") + "".join(
+        f" AND search_text LIKE :word_{word} ESCAPE '{ESCAPE}'" for word in words
+    )
 
 
 def _params(search: Search) -> dict[str, Value]:
