@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check fix clean
+.PHONY: help demo test coverage check fix bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ check: $(READY)  ## Lint, check the format and the types
 fix: $(READY)  ## Mend what the linter can, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(READY)  ## Measure how soon, and at what cost, a decision wakes those who wait (Linux)
+	$(BIN)/python bench/wake.py
+	$(BIN)/python bench/crowd.py
 
 clean:  ## Remove .venv and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist

@@ -12,14 +12,13 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 
+from loopin_mcp.api.filewatch import watch
 from loopin_mcp.api.searching import folded
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 SCHEMAS = Path(__file__).with_name("schema")
 SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
-# How often to look for what other processes wrote, as long as somebody waits for it.
-LOOK_S = 0.02
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -81,6 +80,8 @@ class SQLite:
             self._writer.close()
             raise
         self._data_version = self._read_data_version()
+        # Every commit is written to the log first.
+        self._watch = watch(path.with_name(path.name + "-wal"))
         self._waiting: list[_Write] = []
         self._turn = anyio.Lock()
 
@@ -131,12 +132,12 @@ class SQLite:
         """See `Database.changed`; which interrupts it was about is not known here."""
         while True:
             await wanted()
-            await anyio.sleep(LOOK_S)
             async with self._turn:
                 version = self._read_data_version()
             if version != self._data_version:
                 self._data_version = version
                 return None
+            await self._watch.hint()
 
     def _read_data_version(self) -> Value:
         """A number that changes with the commits of other connections than the writer.
@@ -148,6 +149,7 @@ class SQLite:
 
     async def aclose(self) -> None:
         """Release all connections."""
+        self._watch.close()
         self._writer.close()
         with contextlib.suppress(queue.Empty):
             while True:

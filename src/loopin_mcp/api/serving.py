@@ -1,5 +1,6 @@
 """Serves the API on a socket of our own: opens the store, runs the app, yields its URL."""
 
+import contextlib
 import ipaddress
 import socket
 import sys
@@ -194,6 +195,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
             f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
             "Set PORT or HOST to another."
         ) from error
+    _allow_many_connections()
     with listener:
         database = await open_database(settings.database_url, settings.data_dir)
         async with serving(
@@ -204,3 +206,14 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         ) as url:
             say(f"LoopIn API on {url}" + (" (no API_KEY_SECRET: no key asked)" if keyless else ""))
             await anyio.sleep_forever()
+
+
+def _allow_many_connections() -> None:
+    """Open as many files as this process may; every agent that waits is one."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Where there is no bound, macOS has one all the same.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

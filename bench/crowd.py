@@ -1,0 +1,185 @@
+"""What it costs that thousands wait at once on one API process, and how soon they are woken.
+
+python bench/crowd.py [waiting agents]
+"""
+
+import asyncio
+import json
+import re
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from processes import Served, serving
+
+DECIDERS = 20
+AT_ONCE = 200
+IDLE_S = 20
+BODY = {"agentId": "bench", "userId": "bench", "action": "Pay", "context": {"amount": 1}}
+
+Answer = tuple[int, bytes]
+
+
+class Connection:
+    """A raw HTTP/1.1 connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, api: Served) -> "Connection":
+        """Connect to the API."""
+        return cls(*await asyncio.open_connection("127.0.0.1", api.port))
+
+    async def ask(self, method: str, path: str, body: object = None, *headers: str) -> Answer:
+        """Send a request and read its whole answer."""
+        self.send(method, path, body, *headers)
+        return await self.read()
+
+    def send(self, method: str, path: str, body: object = None, *headers: str) -> None:
+        """Send a request."""
+        content = b"" if body is None else json.dumps(body).encode()
+        lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *headers]
+        if content:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+        self._writer.write("\r\n".join([*lines, "", ""]).encode() + content)
+
+    async def read(self) -> Answer:
+        """The status and the body of the next answer."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        assert length is not None
+        return int(head[9:12]), await self._reader.readexactly(int(length[1]))
+
+    def close(self) -> None:
+        """Go away."""
+        self._writer.close()
+
+
+async def shared_out(
+    api: Served, connections: int, tasks: Iterable[Callable[[Connection], Awaitable[None]]]
+) -> None:
+    """Do all tasks, each over one of so many connections."""
+    todo = iter(list(tasks))
+
+    async def work() -> None:
+        connection = await Connection.open(api)
+        for task in todo:
+            await task(connection)
+        connection.close()
+
+    await asyncio.gather(*(work() for _ in range(connections)))
+
+
+async def create(api: Served, count: int) -> list[str]:
+    """So many new interrupts."""
+    ids: list[str] = []
+
+    async def one(connection: Connection) -> None:
+        status, body = await connection.ask("POST", "/interrupts", BODY)
+        assert status == 201
+        ids.append(json.loads(body)["interruptId"])
+
+    await shared_out(api, DECIDERS, [one] * count)
+    return ids
+
+
+async def decide(api: Served, ids: list[str]) -> float:
+    """Decide all of these; gives when the last answer came."""
+
+    def decision_on(interrupt_id: str) -> Callable[[Connection], Awaitable[None]]:
+        async def one(connection: Connection) -> None:
+            path = f"/interrupts/{interrupt_id}/decide"
+            status, _ = await connection.ask("POST", path, {"decision": "approved"})
+            assert status == 200
+
+        return one
+
+    await shared_out(api, DECIDERS, map(decision_on, ids))
+    return time.perf_counter()
+
+
+async def hold(api: Served, ids: list[str]) -> list[Connection]:
+    """A connection that waits for each of these."""
+    waiting: list[Connection] = []
+
+    async def one(interrupt_id: str) -> None:
+        connection = await Connection.open(api)
+        connection.send("GET", f"/interrupts/{interrupt_id}", None, "Prefer: wait=60")
+        waiting.append(connection)
+
+    for start in range(0, len(ids), AT_ONCE):
+        await asyncio.gather(*map(one, ids[start : start + AT_ONCE]))
+    # Whoever asks after them is answered after they have been read.
+    latecomer = await Connection.open(api)
+    for _ in range(3):
+        await latecomer.ask("GET", "/health")
+        await asyncio.sleep(0.5)
+    latecomer.close()
+    return waiting
+
+
+async def woken(waiting: list[Connection]) -> tuple[int, float]:
+    """How many were told of an approval, and when the last was."""
+    count, last = 0, 0.0
+
+    async def one(connection: Connection) -> None:
+        nonlocal count, last
+        status, body = await connection.read()
+        if status == 200 and json.loads(body)["status"] == "approved":
+            count += 1
+            last = time.perf_counter()
+        connection.close()
+
+    await asyncio.gather(*map(one, waiting))
+    return count, last
+
+
+async def idle_cpu_share(api: Served) -> float:
+    """The share of one processor that the API uses while nothing happens."""
+    before = api.cpu_s
+    await asyncio.sleep(IDLE_S)
+    return (api.cpu_s - before) / IDLE_S
+
+
+async def each_its_own(count: int) -> None:
+    """Every agent waits for an interrupt of its own; all are decided in a burst."""
+    with serving() as api:
+        fresh_kb, fresh_cpu = api.memory_kb, await idle_cpu_share(api)
+        ids = await create(api, count)
+        created_kb = api.memory_kb
+        waiting = await hold(api, ids)
+        waiting_kb, waiting_cpu = api.memory_kb, await idle_cpu_share(api)
+        # Those who leave free their place.
+        waiting, leaving = waiting[count // 10 :], waiting[: count // 10]
+        for connection in leaving:
+            connection.close()
+        began = time.perf_counter()
+        (told, last), decided = await asyncio.gather(woken(waiting), decide(api, ids))
+    print(f"{count} agents wait, each for its own interrupt:")
+    print(f"  memory: {(waiting_kb - fresh_kb) / count:.1f} KiB each beyond the fresh process,")
+    print(f"    {(waiting_kb - created_kb) / count:.1f} KiB beyond what creating them took")
+    print(f"  processor while nothing happens: {waiting_cpu:.2%} (nobody waits: {fresh_cpu:.2%})")
+    print(f"  a tenth went away; of {len(waiting)} others {told} woken with the decision")
+    print(f"  deciding all took {decided - began:.2f} s; last woken {last - decided:+.2f} s after")
+
+
+async def all_for_one(count: int) -> None:
+    """All agents wait for the same interrupt."""
+    with serving() as api:
+        [interrupt_id] = await create(api, 1)
+        waiting = await hold(api, [interrupt_id] * count)
+        (told, last), decided = await asyncio.gather(woken(waiting), decide(api, [interrupt_id]))
+    print(f"{count} agents wait for the same interrupt:")
+    print(f"  {told} woken, the last {last - decided:+.2f} s after the decision's answer")
+
+
+async def main() -> None:
+    """Measure and print."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    await each_its_own(count)
+    await all_for_one(count)
+
+
+asyncio.run(main())

@@ -1,0 +1,69 @@
+"""What the benchmarks measure: an API in a process of its own, and what it uses."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+API = "from loopin_mcp.cli import main; main(['api'])"
+# As a LoopIn 1.0 server does, it answers at once whatever is preferred, and so has to be polled.
+PLAIN_API = "import loopin_mcp.api.interrupts as i; i.preferred_wait_s = lambda _: None; " + API
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running API."""
+
+    url: str
+    pid: int
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def memory_kb(self) -> int:
+        """Its resident memory, in KiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+)", status)
+        assert found is not None
+        return int(found[1])
+
+    @property
+    def cpu_s(self) -> float:
+        """The processor time it has used, in seconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def serving(program: str = API) -> Iterator[Served]:
+    """An API on a free port, with an empty SQLite database."""
+    with tempfile.TemporaryDirectory() as data_dir:
+        settings = {"PORT": "0", "LOOPIN_DATA_DIR": data_dir, "LOOPIN_OPEN_REVIEW": "off"}
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            env=os.environ | settings,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stderr is not None
+            found = re.search(r"http://\S+", process.stderr.readline())
+            assert found is not None
+            yield Served(found[0], process.pid)
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def share(values: list[float], part: float) -> float:
+    """The value below which this part of all lies (nearest rank)."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(part * len(ranked)))]
