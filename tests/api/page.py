@@ -14,17 +14,22 @@ _EXACT = ("th", "td", "textarea")
 class Page(HTMLParser):
     """`page["td"]` is the text of each cell, in order, and so with every tag.
 
-    `page["alert"]` and `page["fault"]` hold what bears that role or class.
+    `page["alert"]` and `page["fault"]` hold what bears that role or class. A template, which no
+    browser shows, is left out.
     """
 
     def __init__(self, answer: httpx.Response) -> None:
         super().__init__()
         self._texts: dict[str, list[list[str]]] = {}
         self._open: list[list[str]] = []
+        self._in_template = False
         self.attributes: list[dict[str, str | None]] = []
         self.feed(answer.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_template |= tag == "template"
+        if self._in_template:
+            return
         attributes = dict(attrs)
         self.attributes.append({"": tag, **attributes})
         if tag not in _VOID:
@@ -33,11 +38,14 @@ class Page(HTMLParser):
                 self._texts.setdefault(kind or "", []).append(self._open[-1])
 
     def handle_endtag(self, tag: str) -> None:
-        self._open.pop()
+        if not self._in_template:
+            self._open.pop()
+        self._in_template &= tag != "template"
 
     def handle_data(self, data: str) -> None:
-        for text in self._open:
-            text.append(data)
+        if not self._in_template:
+            for text in self._open:
+                text.append(data)
 
     def __getitem__(self, kind: str) -> list[str]:
         """The texts of a kind; a line feed right after a textarea's tag is not part of it."""

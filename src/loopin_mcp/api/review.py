@@ -1,5 +1,6 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -8,12 +9,75 @@ from starlette.responses import RedirectResponse, Response
 from loopin_mcp.api.entry import Entry, read_entry
 from loopin_mcp.api.guards import refuse_foreign_page
 from loopin_mcp.api.interrupts import Clock, interrupt_id_of
-from loopin_mcp.api.pages import HEADERS, Pages
+from loopin_mcp.api.pages import HEADERS, Pages, decider
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError, ConflictError, NotFoundError, UnavailableError
 from loopin_mcp.models import Interrupt
 
 DECIDED_BY = "review-link"
+STATES = {
+    "pending": "Waiting for your decision",
+    "approved": "Approved",
+    "rejected": "Rejected",
+    "expired": "Expired",
+    "cancelled": "Cancelled",
+}
+_VERDICTS = {"approved": "Approve", "rejected": "Reject"}
+_EXPIRY = {"pending": "Expires", "expired": "Expired"}
+
+
+@dataclass(frozen=True)
+class ReviewPage:
+    """What the review page says of an interrupt, and of what the human typed."""
+
+    interrupt: Interrupt
+    entry: Entry
+
+    @property
+    def state(self) -> str:
+        """The status in words."""
+        return STATES[self.interrupt.status]
+
+    @property
+    def title(self) -> str:
+        """The state; where the human has to mend something, that comes first."""
+        return f"Not recorded yet · {self.state}" if self.is_faulty else self.state
+
+    @property
+    def verdict(self) -> str | None:
+        """The button that the human has pressed."""
+        return _VERDICTS.get(self.entry.decision)
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether the human has to mend something before they can decide."""
+        return self.interrupt.is_pending and bool(self.entry.faults)
+
+    @property
+    def came_too_late(self) -> bool:
+        """Whether the human decided what was settled already."""
+        return not self.interrupt.is_pending and self.verdict is not None
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a faulty form."""
+        if self.verdict is None:
+            return "Choose Approve or Reject."
+        return "Mend what is marked below, then decide again."
+
+    @property
+    def expiry(self) -> str:
+        """What to call the moment of expiry."""
+        return _EXPIRY.get(self.interrupt.status, "Expiry")
+
+    @property
+    def outcome(self) -> str:
+        """What became of the interrupt, to one who had its page open."""
+        if self.interrupt.status == "expired":
+            return "It expired before anybody decided."
+        if self.interrupt.status == "cancelled":
+            return "It was withdrawn before anybody decided."
+        return f"It was {self.interrupt.status}. Decided by: {decider(self.interrupt)}."
 
 
 class Review:
@@ -67,4 +131,7 @@ class Review:
     def _page(
         self, request: Request, interrupt: Interrupt, entry: Entry, status: int = 200
     ) -> Response:
-        return self._pages.page(request, "review.html", status, interrupt=interrupt, entry=entry)
+        page = ReviewPage(interrupt, entry)
+        return self._pages.page(
+            request, "review.html", status, page=page, interrupt=interrupt, entry=entry
+        )
