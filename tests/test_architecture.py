@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": LEAVES | {"addresses", "answers", "retries", "transport"},
     "results": LEAVES,
     "toolbox": LEAVES,
+    "prompts": LEAVES | {"calls", "toolbox"},
     "api.actions": set(),
     "api.visible": {"plain"},
     "api.searching": LEAVES,
@@ -87,7 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "forms": LEAVES,
     "calls": LEAVES | {"addresses", "client", "embedded", "forms"},
     "confirmation": LEAVES | {"calls", "forms"},
-    "server": LEAVES | {"calls", "confirmation", "forms", "results", "toolbox"},
+    "server": LEAVES | {"calls", "confirmation", "forms", "prompts", "results", "toolbox"},
     "stdio": set(),
     "demo": LEAVES,
     "cli": LEAVES | {"api.serving", "demo", "server", "stdio"},
@@ -95,7 +96,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 THIRD_PARTY = {
     "httpx": {"client", "transport", "api.webhooks"},
-    "mcp": {"calls", "confirmation", "server", "stdio", "toolbox", "demo"},
+    "mcp": {"calls", "confirmation", "prompts", "server", "stdio", "toolbox", "demo"},
     "mcp_types": {"confirmation", "server", "stdio", "toolbox", "demo"},
     "uvicorn": {"api.serving"},
     "psycopg": {"api.postgres"},

@@ -20,7 +20,9 @@ from mcp import Client, StdioServerParameters
 from loopin_mcp import Decision, Interrupt
 from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.cli import main
+from loopin_mcp.prompts import prompts_for
 from loopin_mcp.server import TOOLS
+from loopin_mcp.settings import TOOLS as TOOL_NAMES
 from loopin_mcp.settings import Settings
 from tests.support import KEY, START_TIMEOUT_S, clean_environment, missing, run_agent
 
@@ -71,6 +73,20 @@ def test_tool_table_lists_every_tool_with_its_arguments() -> None:
             for argument in tool.parameters["properties"]
         ]
         for name, tool in TOOLS.items()
+    }
+
+
+def test_prompt_table_lists_every_prompt_with_its_arguments() -> None:
+    documented = {
+        name.strip("`"): re.findall(r"`(\w+)`(\*?)", arguments)
+        for name, _, arguments in table(README, "Prompt")
+    }
+
+    assert documented == {
+        prompt.name: [
+            (argument.name, "*" if argument.required else "") for argument in prompt.arguments or []
+        ]
+        for prompt in prompts_for(TOOL_NAMES)
     }
 
 

@@ -32,6 +32,7 @@ from loopin_mcp.fields import (
 )
 from loopin_mcp.forms import ANSWER_WITHIN_S, Forms
 from loopin_mcp.models import Analytics, Decision, NewInterrupt, PendingPage
+from loopin_mcp.prompts import prompts_for
 from loopin_mcp.results import CancelledResult, CreatedResult, DecidedResult, InterruptStatus
 from loopin_mcp.settings import Settings
 from loopin_mcp.toolbox import PlainSpokenServer, tool_of, unquoted
@@ -52,7 +53,8 @@ publishing, writing to other people, changing production, anything that cannot b
 Whatever comes back on one interrupt has a `nextStep` that says what to do. Never approve your own
 request: decide_interrupt is for passing on what a human has told you in so many words.
 """
-LIST_TTL_MS = 3_600_000
+# Neither list changes while a server runs.
+HINT = CacheHint(ttl_ms=3_600_000)
 # Longer than a form counts, so that a late answer is refused in our words and not the SDK's.
 STATE_TTL_S = 86_400
 
@@ -62,7 +64,7 @@ TOOLS: dict[str, Tool] = {}
 def create_server(
     settings: Settings | ConfigurationError, *, answer_within_s: float = ANSWER_WITHIN_S
 ) -> MCPServer[Loopin]:
-    """The MCP server with the tools the settings offer.
+    """The MCP server with the tools that the settings offer, and the prompts about them.
 
     With a ConfigurationError in place of settings it starts all the same, since a host would
     only show "failed", and every tool answers with what to mend. `answer_within_s` is how long a
@@ -76,7 +78,7 @@ def create_server(
             yield Loopin(client, usable, Forms(answer_within_s))
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
-    return PlainSpokenServer(
+    server = PlainSpokenServer(
         "loopin-mcp",
         title="LoopIn",
         version=__version__,
@@ -84,9 +86,12 @@ def create_server(
         instructions=INSTRUCTIONS,
         tools=[TOOLS[name] for name in usable.tools],
         lifespan=lifespan,
-        cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS)},
+        cache_hints={"tools/list": HINT, "prompts/list": HINT},
         request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
     )
+    for prompt in prompts_for(usable.tools):
+        server.add_prompt(prompt)
+    return server
 
 
 def _tool(

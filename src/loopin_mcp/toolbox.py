@@ -1,4 +1,4 @@
-"""Makes tools of functions: strict arguments, lean schemas, errors in plain words."""
+"""Makes tools and prompts of functions: strict arguments, lean schemas, errors in plain words."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -6,9 +6,19 @@ from typing import Any, TypeVar
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.prompts.base import Message, PromptArgument, UserMessage
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
-from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    ToolAnnotations,
+)
 from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
@@ -37,12 +47,53 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
         try:
             return await super().call_tool(name, given, context)
         except ToolError as error:
-            match error.__cause__:
-                case LoopinError() as cause:
-                    raise ToolError(str(cause)) from cause
-                case ValidationError() as cause:
-                    raise ToolError(f"{explain(cause)}. Mend that and call again.") from cause
+            if refusal := _refusal(error):
+                raise ToolError(refusal) from error.__cause__
             raise
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[_LifespanT, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        """See `MCPServer.get_prompt`."""
+        if name not in {prompt.name for prompt in await self.list_prompts()}:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {name}")
+        return await super().get_prompt(name, arguments, context)
+
+
+class PlainSpokenPrompt(Prompt):
+    """A Prompt with arguments as strict as a tool's, which explains a refusal as a tool does.
+
+    An argument that is left empty counts as left out.
+    """
+
+    tool: Tool
+
+    async def render(
+        self, arguments: dict[str, Any] | None, context: Context[Any, Any]
+    ) -> list[Message] | InputRequiredResult:
+        """See `Prompt.render`."""
+        given = {name: value for name, value in (arguments or {}).items() if value.strip()}
+        try:
+            return [UserMessage(await self.tool.run(given, context))]
+        except ToolError as error:
+            if refusal := _refusal(error):
+                bad_arguments = isinstance(error.__cause__, ValidationError)
+                code = INVALID_PARAMS if bad_arguments else INTERNAL_ERROR
+                raise MCPError(code=code, message=refusal) from error
+            raise
+
+
+def _refusal(error: ToolError) -> str:
+    """Why a function or the check of its arguments refused; empty if it crashed."""
+    match error.__cause__:
+        case LoopinError() as cause:
+            return str(cause)
+        case ValidationError() as cause:
+            return f"{explain(cause)}. Mend that and call again."
+    return ""
 
 
 def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) -> Tool:
@@ -59,6 +110,24 @@ def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) ->
             "parameters": _lean(arguments.model_json_schema(by_alias=True)),
             "fn_metadata": tool.fn_metadata.model_copy(update=schemas),
         }
+    )
+
+
+def prompt_of(function: Callable[..., Any], title: str) -> Prompt:
+    """A prompt whose text is what the function returns, with arguments as those of a tool."""
+    tool = tool_of(function, title, ToolAnnotations())
+    required = tool.parameters.get("required", [])
+    return PlainSpokenPrompt(
+        name=tool.name,
+        title=title,
+        description=tool.description,
+        arguments=[
+            PromptArgument(name=name, description=field["description"], required=name in required)
+            for name, field in tool.parameters["properties"].items()
+        ],
+        fn=function,
+        context_kwarg=None,
+        tool=tool,
     )
 
 
