@@ -110,6 +110,7 @@ def api_app(
     api_key: str | None = None,
     proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
+    embedded: bool = False,
 ) -> Starlette:
     """The API app itself."""
     sessions = Sessions(api_key, clock, PUBLIC_URL)
@@ -121,6 +122,7 @@ def api_app(
         clock=clock,
         sessions=sessions,
         live=Live(store, clock, sessions),
+        embedded=embedded,
     )
 
 
@@ -131,9 +133,17 @@ def api_client(
     api_key: str | None = None,
     proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
+    embedded: bool = False,
 ) -> httpx.AsyncClient:
     """A client of the API app, past all sockets."""
-    app = api_app(store, clock, api_key=api_key, proof_key=proof_key, listens_on=listens_on)
+    app = api_app(
+        store,
+        clock,
+        api_key=api_key,
+        proof_key=proof_key,
+        listens_on=listens_on,
+        embedded=embedded,
+    )
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=PUBLIC_URL
     )

@@ -58,8 +58,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.live": LEAVES | {"api.interrupts", "api.sessions", "api.store", "api.waiting"},
     "api.pages": LEAVES | {"api.interrupts", "api.rows", "api.visible"},
     "api.review": LEAVES | {"api.entry", "api.guards", "api.interrupts", "api.pages", "api.store"},
+    "api.access": LEAVES
+    | {"api.bodies", "api.guards", "api.interrupts", "api.pages", "api.rows", "api.sessions"},
     "api.app": LEAVES
     | {
+        "api.access",
         "api.guards",
         "api.health",
         "api.interrupts",

@@ -178,3 +178,10 @@ class Health(Wire):
     service: str
     version: str | None = None
     proof: str | None = None
+
+
+class SignInLink(Wire):
+    """A link that signs one browser in to the pages, once and soon."""
+
+    url: str
+    expires_at: Timestamp | None = None

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from loopin_mcp.api.access import Access
 from loopin_mcp.api.guards import Guard, HostRule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.interrupts import Clock, Interrupts
@@ -33,11 +34,17 @@ def create_app(
     clock: Clock,
     sessions: Sessions,
     live: Live,
+    embedded: bool = False,
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
-    review = Review(store, clock, Pages(clock, sessions.is_signed_in))
-    description = Description(keyed=api_key is not None)
+    pages = Pages(clock, sessions.is_signed_in, signs_out=sessions.asks)
+    review = Review(store, clock, pages)
+    access = Access(
+        sessions, pages, clock, api_key=api_key, public_url=store.public_url, embedded=embedded
+    )
+    description = Description(keyed=api_key is not None, embedded=embedded)
+    create_link = Route("/sign-in-links", access.create_sign_in_link, methods=["POST"])
     app = Starlette(
         routes=[
             Route("/interrupts", calls.create_interrupt, methods=["POST"]),
@@ -53,6 +60,11 @@ def create_app(
             # What only the pages themselves ask for is no part of the API's description.
             Route("/review/{interrupt_id}/events", live.review_events, include_in_schema=False),
             Route("/inbox/events", live.inbox_events, include_in_schema=False),
+            Route("/sign-in", access.sign_in, methods=["POST"], include_in_schema=False),
+            Route("/sign-in", access.show_sign_in, include_in_schema=False),
+            Route("/sign-in/{token}", access.open_link, include_in_schema=False),
+            Route("/sign-out", access.sign_out, methods=["POST"], include_in_schema=False),
+            *([create_link] if embedded else []),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, api_key=api_key, knows_host=knows_host)],

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loopin_mcp.errors import ForbiddenError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_PUBLIC = ("/health", "/openapi.json")
-_PUBLIC_FOLDERS = ("/review/", "/static/")
+# The inbox and the pages around it ask for a session instead of the key.
+_PUBLIC = ("/health", "/openapi.json", "/", "/history", "/analytics", "/sign-in", "/sign-out")
+_PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/")
 
 HostRule = Callable[[str], bool]
 

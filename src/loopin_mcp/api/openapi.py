@@ -16,6 +16,7 @@ from loopin_mcp.models import (
     Health,
     Interrupt,
     NewInterrupt,
+    SignInLink,
 )
 from loopin_mcp.version import __version__
 
@@ -27,6 +28,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Decided,
     Cancelled,
     Analytics,
+    SignInLink,
     Health,
 )
 # What this API always sends, though a client has to get on with servers that do not.
@@ -42,25 +44,31 @@ _ALWAYS = {
         "reviewUrl",
     ],
     "Decided": ["decidedAt"],
+    "SignInLink": ["expiresAt"],
     "Analytics": ["p50ResponseTimeMs", "p95ResponseTimeMs"],
     "Health": ["version"],
 }
 
 
 class Description:
-    """`GET /openapi.json`, for an API that asks for a key or does not."""
+    """`GET /openapi.json`, for an API that asks for a key or does not, embedded or alone."""
 
-    def __init__(self, *, keyed: bool) -> None:
-        self._document = openapi_document(keyed=keyed)
+    def __init__(self, *, keyed: bool, embedded: bool) -> None:
+        self._document = openapi_document(keyed=keyed, embedded=embedded)
 
     async def get_openapi_document(self, _request: Request) -> Response:
         """The description of all the API's calls."""
         return JSONResponse(self._document)
 
 
-def openapi_document(*, keyed: bool) -> Part:
-    """The whole description, OpenAPI 3.1, of an API that asks for a key or does not."""
+def openapi_document(*, keyed: bool, embedded: bool = False) -> Part:
+    """The whole description, OpenAPI 3.1, of an API that asks for a key or does not.
+
+    The embedded one has a call more.
+    """
     document = _document()
+    if not embedded:
+        del document["paths"]["/sign-in-links"]
     if not keyed:
         del document["security"], document["components"]["securitySchemes"]
         for path in document["paths"].values():
@@ -124,6 +132,9 @@ def _paths() -> Part:
         "/review/{interruptId}": {
             "get": page("show_interrupt", by_id, (200, 404, 503)),
             "post": page("submit_interrupt", by_id, (303, 400, 403, 404, 409, 413, 415, 503)),
+        },
+        "/sign-in-links": {
+            "post": operation("create_sign_in_link", 201, reference(SignInLink), ())
         },
         "/health": {
             "get": public(

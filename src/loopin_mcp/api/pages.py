@@ -54,12 +54,16 @@ class Pages:
     """Makes pages of templates. `clock` gives epoch milliseconds.
 
     Every template has `now`; `root`, the way from the page to the top, for its links; and
-    `navigation`, the links to the pages that one has to be signed in for.
+    `navigation`, the links to the pages that one has to be signed in for. Where one `signs_out`,
+    that stands beside them.
     """
 
-    def __init__(self, clock: Clock, is_signed_in: Callable[[Request], bool]) -> None:
+    def __init__(
+        self, clock: Clock, is_signed_in: Callable[[Request], bool], *, signs_out: bool
+    ) -> None:
         self._clock = clock
         self._is_signed_in = is_signed_in
+        self._signs_out = signs_out
         self._templates = _environment()
 
     def page(
@@ -70,6 +74,7 @@ class Pages:
             now=moment(self._clock()),
             root=root_of(request),
             navigation=navigation_of(request) if self._is_signed_in(request) else (),
+            signs_out=self._signs_out,
             **models,
         )
         return HTMLResponse(page, status, HEADERS)

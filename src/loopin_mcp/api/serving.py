@@ -110,6 +110,7 @@ async def serving(
         clock=epoch_ms,
         sessions=sessions,
         live=Live(store, epoch_ms, sessions),
+        embedded=embedded,
     )
     try:
         async with _running(app, listener), anyio.create_task_group() as tasks:
