@@ -37,9 +37,7 @@ async def main() -> None:
         )
         created = await loopin.create_interrupt(question)
         print(f"Decide at {created.review_url}")
-        answer = await loopin.get_interrupt_status(created.interrupt_id, wait_s=45)
-        while answer.is_pending:
-            answer = await loopin.get_interrupt_status(created.interrupt_id, wait_s=45)
+        answer = await loopin.wait_for_decision(created.interrupt_id)
     if answer.status == "approved":
         # What the human changed replaces what was proposed.
         pay(PAYMENT | (answer.modified_params or {}))

@@ -50,9 +50,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.guards": LEAVES,
     "api.health": LEAVES,
     "api.interrupts": LEAVES | {"api.bodies", "api.preferences", "api.store", "api.waiting"},
-    "api.operations": LEAVES | {"api.bodies"},
+    "api.operations": LEAVES | {"api.bodies", "api.preferences"},
     "api.openapi": LEAVES | {"api.interrupts", "api.operations"},
     "api.webhooks": LEAVES | {"api.outbox", "api.store"},
+    "api.services": LEAVES,
+    "api.channels": LEAVES | {"api.services"},
+    "api.notices": LEAVES | {"api.channels", "api.outbox", "api.services", "api.store"},
     "api.entry": LEAVES | {"api.bodies"},
     "api.sessions": LEAVES | {"api.interrupts", "api.pages"},
     "api.live": LEAVES | {"api.interrupts", "api.sessions", "api.store", "api.waiting"},
@@ -60,9 +63,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.review": LEAVES | {"api.entry", "api.guards", "api.interrupts", "api.pages", "api.store"},
     "api.access": LEAVES
     | {"api.bodies", "api.guards", "api.interrupts", "api.pages", "api.rows", "api.sessions"},
+    "api.charts": set(),
+    "api.report": LEAVES | {"api.charts", "api.figures"},
+    "api.analytics": LEAVES
+    | {
+        "api.bodies",
+        "api.figures",
+        "api.interrupts",
+        "api.pages",
+        "api.report",
+        "api.sessions",
+        "api.store",
+    },
     "api.app": LEAVES
     | {
         "api.access",
+        "api.analytics",
         "api.guards",
         "api.health",
         "api.interrupts",
@@ -76,10 +92,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.serving": LEAVES
     | {
         "api.app",
+        "api.channels",
         "api.database",
         "api.guards",
         "api.health",
         "api.live",
+        "api.notices",
         "api.postgres",
         "api.sessions",
         "api.store",
@@ -91,10 +109,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "forms": LEAVES,
     "calls": LEAVES | {"addresses", "client", "embedded", "forms"},
     "confirmation": LEAVES | {"calls", "forms"},
-    "server": LEAVES | {"calls", "confirmation", "forms", "prompts", "results", "toolbox"},
+    "progress": LEAVES | {"calls"},
+    "server": LEAVES
+    | {"calls", "confirmation", "forms", "progress", "prompts", "results", "toolbox"},
     "stdio": set(),
     "demo": LEAVES,
-    "cli": LEAVES | {"api.serving", "demo", "server", "stdio"},
+    "cli": LEAVES | {"api.notices", "api.serving", "demo", "server", "stdio"},
     "__main__": {"cli"},
 }
 THIRD_PARTY = {
@@ -106,6 +126,7 @@ THIRD_PARTY = {
     "psycopg_pool": {"api.postgres"},
     "sqlite3": {"api.database"},
     "click": {"cli"},
+    "apprise": {"api.services"},
     "httpx2": set(),
 }
 MODULES = {

@@ -1,45 +1,107 @@
-"""Waiting for a decision: polls until it is there, within its bound."""
+"""Waiting for a decision: held by the API, or polled where it does not hold, within its bound."""
+
+from collections.abc import Callable
 
 import anyio
 import httpx
 import pytest
 import respx
 
-from loopin_mcp import Interrupt, LoopinClient
+from loopin_mcp import Interrupt, LoopinClient, UnreachableError
 from tests.client_support import APPROVED, PENDING, URL, Naps, answer
 from tests.support import PATIENCE_S
 
 
-async def test_waiting_polls_until_the_interrupt_is_settled(
+def held(body: object) -> httpx.Response:
+    """An answer of an API that heeds the wait."""
+    return answer(body, Preference_Applied="wait=25")
+
+
+def preferences(route: respx.Route) -> list[str | None]:
+    """What each request asked the API to do."""
+    return [call.request.headers.get("prefer") for call in route.calls]
+
+
+async def test_one_look_asks_for_no_wait(client: LoopinClient, route: respx.Route) -> None:
+    route.return_value = answer(PENDING)
+
+    interrupt = await client.get_interrupt_status("int-1")
+
+    assert interrupt == Interrupt.model_validate(PENDING)
+    assert preferences(route) == [None]
+
+
+async def test_api_that_holds_is_asked_again_without_a_pause(
     client: LoopinClient, route: respx.Route, naps: Naps
 ) -> None:
-    route.side_effect = [answer(PENDING)] * 9 + [answer(APPROVED)]
+    answers = [held(PENDING), held(APPROVED)]
 
-    interrupt = await client.get_interrupt_status("int-1", wait_s=60)
+    async def hold(_request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(1)
+        return answers.pop(0)
+
+    route.side_effect = hold
+
+    with anyio.fail_after(PATIENCE_S):
+        interrupt = await client.wait_for_decision("int-1", 300)
+
+    assert interrupt == Interrupt.model_validate(APPROVED)
+    assert preferences(route) == ["wait=25", "wait=25"]
+    assert naps.taken == []
+
+
+@pytest.mark.parametrize("respond", [answer, held], ids=["ignores it", "only says it holds"])
+async def test_api_that_does_not_hold_is_polled(
+    client: LoopinClient,
+    route: respx.Route,
+    naps: Naps,
+    respond: Callable[[object], httpx.Response],
+) -> None:
+    route.side_effect = [respond(PENDING)] * 7 + [answer(APPROVED)]
+
+    interrupt = await client.wait_for_decision("int-1")
 
     assert interrupt == Interrupt.model_validate(APPROVED)
     assert [round(delay_s, 2) for delay_s in naps.taken] == [
-        *(0.5, 0.75, 1.12, 1.69, 2.53, 3.8),
+        *(1.0, 1.5, 2.25, 3.38),
         *(5.0, 5.0, 5.0),
     ]
+    assert preferences(route) == ["wait=25"] * 8
 
 
-@pytest.mark.parametrize("wait_s", [0, 0.01])
-async def test_waiting_ends_at_its_bound_with_pending(route: respx.Route, wait_s: float) -> None:
-    async def never_over(_seconds: float) -> None:
-        await anyio.sleep_forever()
-
+@pytest.mark.parametrize("timeout_s", [0, -1])
+async def test_wait_without_time_is_one_look(
+    client: LoopinClient, route: respx.Route, timeout_s: float
+) -> None:
     route.return_value = answer(PENDING)
 
-    async with LoopinClient(URL, sleep=never_over) as client:
-        with anyio.fail_after(PATIENCE_S):
-            interrupt = await client.get_interrupt_status("int-1", wait_s=wait_s)
+    interrupt = await client.wait_for_decision("int-1", timeout_s)
 
     assert interrupt == Interrupt.model_validate(PENDING)
-    assert route.call_count == 1
+    assert preferences(route) == [None]
 
 
-async def test_waiting_ends_at_its_bound_though_a_read_hangs(
+async def test_poll_is_cut_short_for_a_last_look_at_the_bound(
+    route: respx.Route,
+) -> None:
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await anyio.sleep(seconds)
+
+    route.side_effect = [answer(PENDING), answer(APPROVED)]
+
+    async with LoopinClient(URL, sleep=nap) as client:
+        with anyio.fail_after(PATIENCE_S):
+            interrupt = await client.wait_for_decision("int-1", 0.2)
+
+    assert interrupt == Interrupt.model_validate(APPROVED)
+    assert [nap_s <= 0.2 for nap_s in naps] == [True]
+    assert preferences(route) == ["wait=1", None]
+
+
+async def test_wait_ends_at_its_bound_though_a_look_hangs(
     client: LoopinClient, route: respx.Route
 ) -> None:
     hangs = anyio.Event()
@@ -53,7 +115,50 @@ async def test_waiting_ends_at_its_bound_though_a_read_hangs(
     route.side_effect = hang_at_last
 
     with anyio.fail_after(PATIENCE_S):
-        interrupt = await client.get_interrupt_status("int-1", wait_s=0.2)
+        interrupt = await client.wait_for_decision("int-1", 0.2)
 
     assert interrupt == Interrupt.model_validate(PENDING)
     assert hangs.is_set()
+
+
+@pytest.mark.parametrize("cut", [answer("", 504), httpx.ReadError("cut")])
+async def test_wait_that_something_on_the_way_cuts_is_looked_after_without_one(
+    client: LoopinClient, route: respx.Route, cut: httpx.Response | Exception
+) -> None:
+    route.side_effect = [cut, answer(PENDING), cut, answer(APPROVED)]
+
+    interrupt = await client.wait_for_decision("int-1", 300)
+
+    assert interrupt == Interrupt.model_validate(APPROVED)
+    assert preferences(route) == ["wait=25", None, "wait=25", None]
+
+
+async def test_api_that_is_gone_ends_the_wait_with_an_error(
+    client: LoopinClient, route: respx.Route
+) -> None:
+    route.side_effect = [answer(PENDING), *[httpx.ConnectError("refused")] * 3]
+
+    with pytest.raises(UnreachableError, match="No connection"):
+        await client.wait_for_decision("int-1", 300)
+
+
+async def test_held_answer_has_the_time_of_the_wait_and_more(
+    client: LoopinClient, route: respx.Route
+) -> None:
+    route.return_value = answer(APPROVED)
+
+    await client.wait_for_decision("int-1", 7)
+
+    assert preferences(route) == ["wait=7"]
+    assert route.calls.last.request.extensions["timeout"]["read"] == 17.0
+
+
+async def test_api_that_says_pending_after_the_expiry_is_not_believed(
+    client: LoopinClient, route: respx.Route
+) -> None:
+    late = PENDING | {"expiresAt": "2025-06-15T15:06:40Z"}
+    route.return_value = answer(late, Date="Sun, 15 Jun 2025 15:06:40 GMT")
+
+    interrupt = await client.wait_for_decision("int-1", 300)
+
+    assert interrupt.status == "expired"

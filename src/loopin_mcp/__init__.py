@@ -29,6 +29,7 @@ from loopin_mcp.models import (
     Interrupt,
     NewInterrupt,
     PendingPage,
+    SignInLink,
 )
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "NotFoundError",
     "PendingPage",
     "RateLimitedError",
+    "SignInLink",
     "TooLargeError",
     "UnauthorizedError",
     "UnavailableError",

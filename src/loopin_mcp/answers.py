@@ -53,6 +53,11 @@ class Answer:
         link = _NEXT_LINK.search(self.headers.get("link", "")[:MAX_LINK])
         return parse_qs(_parts(link[1]).query).get("cursor", [None])[0] if link else None
 
+    @property
+    def was_held(self) -> bool:
+        """Whether the API heeded `Prefer: wait` (RFC 7240, section 3)."""
+        return "wait" in self.headers.get("preference-applied", "").lower()
+
     def success(self) -> Self:
         """This answer, if it is a success.
 

@@ -21,6 +21,7 @@ class Loopin:
     client: LoopinClient
     settings: Settings
     forms: Forms
+    progress_every_s: float
 
 
 Call = Context[Loopin, Any]

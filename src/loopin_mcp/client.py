@@ -1,5 +1,6 @@
 """LoopinClient: the six verbs over one private `_send`."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
@@ -21,9 +22,15 @@ from loopin_mcp.models import (
     Interrupt,
     NewInterrupt,
     PendingPage,
+    SignInLink,
 )
 from loopin_mcp.retries import BrokenError, NotConnectedError, delay_before_retry, polling_delays
 from loopin_mcp.transport import Transport, check_host, new_http
+
+# Proxies cut requests that take long, at 30 or 60 seconds by default.
+HOLD_S = 25
+# So long the answer to a held request may be under way at the end of a wait.
+GRACE_S = 1.0
 
 _AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Cancelled)
 
@@ -80,14 +87,26 @@ class LoopinClient:
         """Put a question to a human; answers at once with the link to the review page."""
         return (await self._send("POST", "interrupts", body=interrupt)).read(Created)
 
-    async def get_interrupt_status(self, interrupt_id: str, *, wait_s: float = 0) -> Interrupt:
-        """The interrupt as it is now, or as soon as it is settled within `wait_s` seconds."""
-        interrupt = await self._read_interrupt(interrupt_id)
+    async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
+        """The interrupt as it is now."""
+        interrupt, _ = await self._look(interrupt_id, 0)
+        return interrupt
+
+    async def wait_for_decision(self, interrupt_id: str, timeout_s: float = math.inf) -> Interrupt:
+        """The interrupt as soon as it is settled, or still pending after `timeout_s` seconds.
+
+        Settled is not approved: look at its `status`. The API is asked to hold its answers; one
+        that does not is asked again after a second, and ever later, up to five seconds.
+        """
+        deadline = anyio.current_time() + timeout_s
         delays_s = polling_delays()
-        with anyio.move_on_after(wait_s):
-            while interrupt.is_pending:
-                await self._sleep(next(delays_s))
-                interrupt = await self._read_interrupt(interrupt_id)
+        interrupt, was_held = await self._look(interrupt_id, timeout_s)
+        while interrupt.is_pending and (left_s := deadline - anyio.current_time()) > 0:
+            with anyio.move_on_after(left_s + GRACE_S):
+                if not was_held:
+                    await self._sleep(min(next(delays_s), left_s))
+                    left_s = deadline - anyio.current_time()
+                interrupt, was_held = await self._look(interrupt_id, left_s)
         return interrupt
 
     async def list_pending_interrupts(
@@ -139,14 +158,26 @@ class LoopinClient:
         answer = await self._send("GET", "analytics/" + segment("userId", user_id))
         return answer.read(Analytics)
 
+    async def create_sign_in_link(self) -> SignInLink:
+        """A link that signs a browser in; the embedded API alone makes such."""
+        return (await self._send("POST", "sign-in-links")).read(SignInLink)
+
     async def get_health(self, challenge: str | None = None) -> Health:
         """What answers at the address, with its proof for `challenge` if it holds a key."""
         query = {"challenge": challenge} if challenge else {}
         return (await self._send("GET", "health", query=query)).read(Health)
 
-    async def _read_interrupt(self, interrupt_id: str) -> Interrupt:
-        answer = await self._send("GET", "interrupts/" + segment("interruptId", interrupt_id))
-        return _about(interrupt_id, Interrupt, answer).as_of(answer.now)
+    async def _look(self, interrupt_id: str, wait_s: float) -> tuple[Interrupt, bool]:
+        """The interrupt, and whether the API held its answer to the request for it."""
+        asked = anyio.current_time()
+        answer = await self._send(
+            "GET",
+            "interrupts/" + segment("interruptId", interrupt_id),
+            wait_s=math.ceil(min(max(wait_s, 0), HOLD_S)),
+        )
+        # One that says so and answers at once is no better than one that does not.
+        was_held = answer.was_held and anyio.current_time() - asked >= 1
+        return _about(interrupt_id, Interrupt, answer).as_of(answer.now), was_held
 
     async def _send(
         self,
@@ -155,17 +186,21 @@ class LoopinClient:
         *,
         body: BaseModel | None = None,
         query: Mapping[str, str] | None = None,
+        wait_s: int = 0,
     ) -> Answer:
         """Send one request, again where that is safe, and return its success.
 
         A read is sent again on a lost connection, 429 and 502–504; a write only where no
-        connection was made, so that it cannot have arrived.
+        connection was made, so that it cannot have arrived. The API may hold the first answer
+        for `wait_s` seconds.
         """
         attempt = 1
         while True:
             try:
                 address = await self._locate()
-                answer = await self._transport.exchange(address, method, path, body, query or {})
+                answer = await self._transport.exchange(
+                    address, method, path, body, query or {}, wait_s
+                )
                 return answer.success()
             except (NotConnectedError, BrokenError, RateLimitedError, UnavailableError) as error:
                 delay_s = delay_before_retry(error, method, attempt)
@@ -173,6 +208,8 @@ class LoopinClient:
                     raise
             await self._sleep(delay_s)
             attempt += 1
+            # Perhaps it was the wait that something on the way did not like.
+            wait_s = 0
 
 
 def _about(interrupt_id: str, shape: type[_AboutOne], answer: Answer) -> _AboutOne:

@@ -40,16 +40,29 @@ class InterruptStatus(Interrupt):
     """An interrupt, and whether the agent may act on it."""
 
     approved: bool = Field(description="True only if a human approved: act only then")
+    wait_lowered_to: float | None = Field(
+        None, description="Seconds, where waitSeconds was above the longest wait here"
+    )
     next_step: str
 
     @classmethod
-    def of(cls, interrupt: Interrupt) -> Self:
-        """Add what the status means: approved only if it is `approved`."""
+    def of(cls, interrupt: Interrupt, wait_lowered_to: float | None = None) -> Self:
+        """Add what the status means: approved only if it is `approved`.
+
+        `wait_lowered_to` is the longest wait there is, in seconds, where more was asked for.
+        """
         approved = interrupt.status == "approved"
         next_step = _NEXT_STEPS.get(interrupt.status, _UNKNOWN)
         if approved and interrupt.modified_params is not None:
             next_step = _MODIFIED
-        return cls(**dict(interrupt), approved=approved, next_step=next_step)
+        if interrupt.is_pending and wait_lowered_to is not None:
+            next_step += f" waitSeconds was lowered to {wait_lowered_to:g}, the longest wait here."
+        return cls(
+            **dict(interrupt),
+            approved=approved,
+            wait_lowered_to=wait_lowered_to,
+            next_step=next_step,
+        )
 
 
 class DecidedResult(Decided):

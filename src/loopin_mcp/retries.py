@@ -33,8 +33,8 @@ def delay_before_retry(error: LoopinError, method: str, attempt: int) -> float |
 
 
 def polling_delays() -> Iterator[float]:
-    """Seconds between two looks: half a second at first, growing to five."""
-    delay_s = 0.5
+    """Seconds between two looks: one at first, growing to five."""
+    delay_s = 1.0
     while True:
         yield delay_s
         delay_s = min(delay_s * 1.5, 5.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from mcp.server import CacheHint, MCPServer
@@ -32,6 +33,7 @@ from loopin_mcp.fields import (
 )
 from loopin_mcp.forms import ANSWER_WITHIN_S, Forms
 from loopin_mcp.models import Analytics, Decision, NewInterrupt, PendingPage
+from loopin_mcp.progress import PROGRESS_EVERY_S, with_progress
 from loopin_mcp.prompts import prompts_for
 from loopin_mcp.results import CancelledResult, CreatedResult, DecidedResult, InterruptStatus
 from loopin_mcp.settings import Settings
@@ -62,20 +64,24 @@ TOOLS: dict[str, Tool] = {}
 
 
 def create_server(
-    settings: Settings | ConfigurationError, *, answer_within_s: float = ANSWER_WITHIN_S
+    settings: Settings | ConfigurationError,
+    *,
+    answer_within_s: float = ANSWER_WITHIN_S,
+    progress_every_s: float = PROGRESS_EVERY_S,
 ) -> MCPServer[Loopin]:
     """The MCP server with the tools that the settings offer, and the prompts about them.
 
     With a ConfigurationError in place of settings it starts all the same, since a host would
     only show "failed", and every tool answers with what to mend. `answer_within_s` is how long a
-    human may take over a form in the host.
+    human may take over a form in the host, `progress_every_s` how often the host is told how a wait
+    goes on.
     """
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Loopin]) -> AsyncIterator[Loopin]:
         async with AsyncExitStack() as stack:
             client = await open_client(settings, stack)
-            yield Loopin(client, usable, Forms(answer_within_s))
+            yield Loopin(client, usable, Forms(answer_within_s), progress_every_s)
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
     server = PlainSpokenServer(
@@ -166,10 +172,10 @@ async def get_interrupt_status(
     cancelled mean: do not act; reason may say why. nextStep says what to do.
     """
     loopin = ctx.request_context.lifespan_context
-    interrupt = await loopin.client.get_interrupt_status(
-        interrupt_id, wait_s=min(wait_seconds, loopin.settings.max_wait_s)
-    )
-    return InterruptStatus.of(interrupt)
+    wait_s = min(wait_seconds, loopin.settings.max_wait_s)
+    wait = partial(loopin.client.wait_for_decision, interrupt_id)
+    interrupt = await with_progress(ctx, wait, wait_s, loopin.progress_every_s)
+    return InterruptStatus.of(interrupt, wait_lowered_to=wait_s if wait_s < wait_seconds else None)
 
 
 @_tool("List what waits for a human", read_only=True, idempotent=True)

@@ -30,16 +30,19 @@ class Transport:
         path: str,
         body: BaseModel | None,
         query: Mapping[str, str],
+        wait_s: int = 0,
     ) -> Answer:
         """Send one request once, and take in whatever comes back.
+
+        The API is asked to hold its answer for `wait_s` seconds (RFC 7240), if more than 0.
 
         Raises:
             UnreachableError: No answer came; `NotConnectedError` where none was sent.
             InvalidRequestError: An id or the cursor fits into no URL.
         """
-        request = self._request(address, method, path, body, query)
+        request = self._request(address, method, path, body, query, wait_s)
         try:
-            with anyio.fail_after(self._connect_timeout_s + self._timeout_s):
+            with anyio.fail_after(self._connect_timeout_s + self._timeout_s + wait_s):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
                     content = await _read_bounded(response)
@@ -57,15 +60,21 @@ class Transport:
         path: str,
         body: BaseModel | None,
         query: Mapping[str, str],
+        wait_s: int,
     ) -> httpx.Request:
         try:
             return self._http.build_request(
                 method,
                 f"{address.base_url}/{path}",
                 params=query or None,
-                headers=_headers(address.api_key, has_body=body is not None),
+                headers=_headers(address.api_key, wait_s, has_body=body is not None),
                 content=body.model_dump_json(by_alias=True) if body else None,
-                timeout=httpx.Timeout(self._timeout_s, connect=self._connect_timeout_s, pool=None),
+                timeout=httpx.Timeout(
+                    self._timeout_s,
+                    connect=self._connect_timeout_s,
+                    read=self._timeout_s + wait_s,
+                    pool=None,
+                ),
             )
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise InvalidRequestError(
@@ -130,10 +139,12 @@ def new_http(*, trust_env: bool) -> httpx.AsyncClient:
         ) from error
 
 
-def _headers(api_key: str | None, *, has_body: bool) -> dict[str, str]:
+def _headers(api_key: str | None, wait_s: int, *, has_body: bool) -> dict[str, str]:
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if api_key:
         headers["X-API-Key"] = api_key
+    if wait_s:
+        headers["Prefer"] = f"wait={wait_s}"
     if has_body:
         headers["Content-Type"] = "application/json"
     return headers

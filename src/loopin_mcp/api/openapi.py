@@ -6,7 +6,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from loopin_mcp.api.interrupts import PageQuery, UserPath
-from loopin_mcp.api.operations import Part, in_path, in_query, operation, page, public, reference
+from loopin_mcp.api.operations import (
+    Part,
+    held,
+    in_path,
+    in_query,
+    operation,
+    page,
+    public,
+    reference,
+)
 from loopin_mcp.models import (
     Analytics,
     Cancelled,
@@ -113,7 +122,9 @@ def _paths() -> Part:
             )
         },
         "/interrupts/{interruptId}": {
-            "get": operation("get_interrupt_status", 200, reference(Interrupt), (404,), by_id),
+            "get": held(
+                operation("get_interrupt_status", 200, reference(Interrupt), (404,), by_id)
+            ),
             "delete": operation("cancel_interrupt", 200, reference(Cancelled), (404, 409), by_id),
         },
         "/interrupts/{interruptId}/decide": {

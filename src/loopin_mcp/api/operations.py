@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from loopin_mcp.api.bodies import MAX_BODY_BYTES
+from loopin_mcp.api.preferences import LONGEST_WAIT_S
 
 ERRORS = {
     400: "A field is missing or does not fit; the sentence names it",
@@ -55,6 +56,21 @@ def operation(
             "required": True,
             "content": {"application/json": {"schema": reference(body)}},
         }
+    return call
+
+
+def held(call: Part) -> Part:
+    """The operation with the preference that holds its answer (RFC 7240)."""
+    most = f"wait=N holds the answer up to N seconds (at most {LONGEST_WAIT_S}) while it is pending"
+    call["parameters"].append(
+        {"name": "Prefer", "in": "header", "description": most, "schema": {"type": "string"}}
+    )
+    call["responses"]["200"]["headers"] = {
+        "Preference-Applied": {
+            "description": "The wait that was heeded",
+            "schema": {"type": "string"},
+        }
+    }
     return call
 
 

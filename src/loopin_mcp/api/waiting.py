@@ -39,10 +39,13 @@ class Waiting:
         with changes.waiting_for(interrupt_id) as waiter:
             interrupt = await self._read(interrupt_id)
             while interrupt.is_pending and anyio.current_time() < deadline and not changes.closed:
+                wake_at = min(deadline, self._expiry(interrupt))
+                # It may be large, and thousands may wait.
+                del interrupt
                 if waiter.settled is None:
-                    with waiter.until(min(deadline, self._expiry(interrupt))):
+                    with waiter.until(wake_at):
                         await gone()
-                        return interrupt
+                        deadline = anyio.current_time()
                 interrupt = waiter.settled or await self._read(interrupt_id)
         return interrupt
 
