@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from loopin_mcp.api.bodies import read_form
 from loopin_mcp.api.guards import refuse_foreign_page
 from loopin_mcp.api.interrupts import Clock
-from loopin_mcp.api.pages import HEADERS, Pages, root_of
+from loopin_mcp.api.pages import HEADERS, Link, Pages, root_of
 from loopin_mcp.api.rows import moment
 from loopin_mcp.api.sessions import LINK_PATH, LINK_S, Sessions
 from loopin_mcp.errors import APIError, NotFoundError
@@ -80,8 +80,9 @@ class Access:
         if self._sessions.is_signed_in(request):
             return RedirectResponse(root_of(request), 303, HEADERS)
         error = NotFoundError("It works once, and for a minute")
-        heading = "This link does not work any more"
-        return self._pages.error(request, error, heading, "Run loopin-mcp inbox for a new one.")
+        heading, hint = "This link does not work any more", "Run loopin-mcp inbox for a new one."
+        link = Link("Sign in with the key", f"{root_of(request)}sign-in")
+        return self._pages.error(request, error, heading, hint, link)
 
     async def create_sign_in_link(self, _request: Request) -> Response:
         """`POST /sign-in-links`."""

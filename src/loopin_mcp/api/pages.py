@@ -16,6 +16,7 @@ from loopin_mcp.api.rows import moment
 from loopin_mcp.api.visible import visible, visible_json
 from loopin_mcp.errors import APIError
 from loopin_mcp.models import Interrupt
+from loopin_mcp.plain import plain_text
 from loopin_mcp.version import __version__
 
 HEADERS = {
@@ -36,6 +37,7 @@ PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
 _DECIDERS = {
     "review-link": "Someone with the link to this page",
     "api-key": "A holder of the API key",
+    "inbox": "Someone signed in to the inbox",
     "anonymous": "A caller of the API, which asks for no key",
 }
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
@@ -47,7 +49,7 @@ class Link:
 
     name: str
     target: str
-    is_here: bool
+    is_here: bool = False
 
 
 class Pages:
@@ -79,10 +81,23 @@ class Pages:
         )
         return HTMLResponse(page, status, HEADERS)
 
-    def error(self, request: Request, error: APIError, heading: str, hint: str) -> Response:
-        """A page that says what went wrong and what to do next."""
+    def error(
+        self,
+        request: Request,
+        error: APIError,
+        heading: str,
+        hint: str,
+        link: Link | None = None,
+    ) -> Response:
+        """A page that says what went wrong and what to do next, with a link to where."""
         return self.page(
-            request, "error.html", error.status, heading=heading, message=f"{error}.", hint=hint
+            request,
+            "error.html",
+            error.status,
+            heading=heading,
+            message=f"{error}.",
+            hint=hint,
+            link=link,
         )
 
 
@@ -112,6 +127,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "visible": visible,
+        "plain": plain_text,
         "absolute": absolute_time,
         "relative": relative_time,
         "decider": decider,

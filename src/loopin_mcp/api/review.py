@@ -1,7 +1,6 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -101,9 +100,18 @@ class Review:
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /review/{interruptId}`: records the form's decision, or shows why it cannot."""
+        return await self.record(request, DECIDED_BY, request.path_params["interrupt_id"])
+
+    async def record(self, request: Request, decided_by: str, target: str) -> Response:
+        """Record the form's decision and lead on to `target`, or show why it cannot.
+
+        `target` is relative, so that it keeps whatever prefix a proxy puts before this page.
+        """
         try:
             refuse_foreign_page(request, self._store.public_url)
-            return await self._record(request, await read_entry(request))
+            entry = await read_entry(request)
+            refusal = await self._record(request, entry, decided_by)
+            return refusal or RedirectResponse(target, 303, HEADERS)
         except UnavailableError as error:
             heading, hint = "Perhaps nothing was recorded", "Open the link again to see."
             return self._pages.error(request, error, heading, hint)
@@ -111,19 +119,19 @@ class Review:
             heading, hint = "Nothing was recorded", "Go back to the request to decide."
             return self._pages.error(request, error, heading, hint)
 
-    async def _record(self, request: Request, entry: Entry) -> Response:
+    async def _record(self, request: Request, entry: Entry, decided_by: str) -> Response | None:
+        """The page with what is wrong, or None where the decision is recorded."""
         interrupt = await self._interrupt(request)
         checked = entry.checked()
         if isinstance(checked, Entry):
             return self._page(request, interrupt, checked, 400 if interrupt.is_pending else 409)
         try:
             await self._store.decide_interrupt(
-                interrupt.interrupt_id, checked, self._clock(), DECIDED_BY
+                interrupt.interrupt_id, checked, self._clock(), decided_by
             )
         except ConflictError:
             return self._page(request, await self._interrupt(request), entry, 409)
-        # A relative target keeps whatever prefix a proxy puts before this page.
-        return RedirectResponse(quote(interrupt.interrupt_id), 303, HEADERS)
+        return None
 
     async def _interrupt(self, request: Request) -> Interrupt:
         return await self._store.get_interrupt_status(interrupt_id_of(request), self._clock())
