@@ -60,19 +60,26 @@ def test_request_that_cannot_be_parsed_is_answered_by_its_id(start: Callable[...
     assert {answer["error"]["code"] for answer in answers} == {-32600}
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "request_line"),
+    [
+        ("cancel_interrupt", {}, b"DELETE /interrupts/x "),
+        ("get_interrupt_status", {"waitSeconds": 45}, b"GET /interrupts/x "),
+    ],
+)
 def test_cancelled_call_closes_its_request_at_once_and_is_not_answered(
-    start: Callable[..., Host],
+    start: Callable[..., Host], tool: str, arguments: dict[str, object], request_line: bytes
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(3 * PATIENCE_S)
         host = start(LOOPIN_API_URL=f"http://127.0.0.1:{listener.getsockname()[1]}")
         initialize(host)
-        arguments = {"name": "cancel_interrupt", "arguments": {"interruptId": "x"}}
-        request_id = host.send("tools/call", arguments)
+        call = {"name": tool, "arguments": {"interruptId": "x", **arguments}}
+        request_id = host.send("tools/call", call)
         connection, _ = listener.accept()
         with connection:
             connection.settimeout(PATIENCE_S)
-            assert connection.recv(65536).startswith(b"DELETE /interrupts/x ")
+            assert connection.recv(65536).startswith(request_line)
 
             cancelled = {"requestId": request_id}
             note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled}
