@@ -216,8 +216,8 @@ async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
 ) -> None:
     pages = API(sqlite_store, clock, api_key=KEY)
 
-    refused = await pages.get(INBOX, **{"X-API-Key": KEY})
-    async with pages.stream(INBOX, cookie=pages.cookie(), **{"x-api-key": KEY}) as events:
+    refused = await pages.get(INBOX)
+    async with pages.stream(INBOX, cookie=pages.cookie()) as events:
         told = await events.next()
 
     assert (refused.status_code, told) == (401, "changed")

@@ -15,7 +15,7 @@ Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
 
 NOTICE = "This request was settled while you had it open."
-LOST = "Not live: the connection to LoopIn is lost. Trying again."
+LOST = "Not live: LoopIn cannot be reached."
 HIDE = """hidden => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));

@@ -1,8 +1,10 @@
 """How the review page looks and reads: screenshots, contrast, width, roles and names."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import FloatRect, Page, expect
 
@@ -74,6 +76,19 @@ def rejected(tab: Page) -> None:
     expect(tab.get_by_role("heading", level=1)).to_have_text("Rejected")
 
 
+def settled_meanwhile(tab: Page) -> None:
+    tab.get_by_label("Reason").fill("Is this the vendor's new account?")
+    cancelled = httpx.delete(tab.url.replace("/review/", "/interrupts/"))
+    cancelled.raise_for_status()
+    expect(tab.get_by_role("alert")).to_be_visible()
+
+
+def disconnected(tab: Page) -> None:
+    tab.route(re.compile("/events$"), lambda route: route.abort())
+    tab.evaluate("dispatchEvent(new Event('online'))")
+    expect(tab.get_by_text("Not live")).to_be_visible()
+
+
 def pending(_: Page) -> None: ...
 
 
@@ -88,6 +103,8 @@ def pending(_: Page) -> None: ...
         ("flat", faulty),
         ("flat", approved),
         ("nested", rejected),
+        ("flat", settled_meanwhile),
+        ("flat", disconnected),
     ],
 )
 def test_page_is_readable_in_every_state(

@@ -32,7 +32,7 @@ const loopin = (() => {
 
   /** "in 59 minutes", "3 days ago", as the server words it. */
   function distance(exactSeconds) {
-    const seconds = Math.round(exactSeconds);
+    const seconds = exactSeconds > 0 ? Math.floor(exactSeconds) : Math.round(exactSeconds);
     const [name, length] =
       UNITS.find(([, length]) => Math.abs(seconds) >= 2 * length) ?? ["second", 1];
     const count = Math.floor(Math.abs(seconds) / length);
@@ -124,7 +124,7 @@ const loopin = (() => {
   function sayConnected(connected) {
     write(
       document.getElementById("connection"),
-      connected ? "" : "Not live: the connection to LoopIn is lost. Trying again.",
+      connected ? "" : "Not live: LoopIn cannot be reached.",
     );
   }
 

@@ -4,8 +4,9 @@
 {
   // After this long a decision that was sent off has not arrived anywhere.
   const SENDING_MS = 20_000;
-  const page = location.pathname;
   const form = document.querySelector("main form");
+  // The form is also shown at the inbox's address, when what it sent is to be mended.
+  const page = form.dataset.review;
   let sending = null;
 
   const stream = loopin.follow(`${page}/events`, { settled: showOutcome });
