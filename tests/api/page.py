@@ -7,7 +7,7 @@ import httpx
 from loopin_mcp.api.store import Store
 from tests.support import Clock, new_interrupt
 
-_VOID = ("meta", "link", "img")
+_VOID = ("meta", "link", "img", "input")
 _EXACT = ("th", "td", "textarea")
 
 

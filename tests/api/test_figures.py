@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.figures import EVERYBODY, Decisions, Period, UserCount
 from loopin_mcp.api.store import Store
 from loopin_mcp.fields import Verdict
 from loopin_mcp.models import ActionCount, Analytics, Decision
@@ -158,3 +160,65 @@ async def figures_of(responses_ms: list[int], directory: Path) -> Analytics:
         return await store.get_interrupt_analytics("user-1", now)
     finally:
         await database.aclose()
+
+
+def at(text: str) -> int:
+    """A moment in UTC, in epoch milliseconds."""
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+async def test_decisions_are_counted_by_day_in_utc(store: Store) -> None:
+    now = at("2025-06-15T15:06:40")
+    await answer(store, at("2025-06-12T23:59:59.999"), 0)
+    await answer(store, at("2025-06-13T00:00:00"), 99_000_000)
+    await answer(store, at("2025-06-13T23:59:59.999"), 0, "rejected")
+    await answer(store, at("2025-06-15T00:00:00"), 0)
+    await answer(store, at("2025-06-15T15:06:40"), 0)
+    await store.create_interrupt(new_interrupt(), now)
+
+    counted = await store.figures.decisions("user-1", now, Period(3, by_week=False))
+
+    assert counted == (
+        Decisions(date(2025, 6, 13), approved=1, rejected=1),
+        Decisions(date(2025, 6, 14), approved=0, rejected=0),
+        Decisions(date(2025, 6, 15), approved=2, rejected=0),
+    )
+
+
+async def test_weeks_are_whole_and_begin_on_monday(store: Store) -> None:
+    now = at("2025-06-15T23:59:59.999")
+    await answer(store, at("2025-06-01T23:59:59"), 0)
+    await answer(store, at("2025-06-02T00:00:00"), 0)
+    await answer(store, at("2025-06-08T23:59:59.999"), 0)
+    await answer(store, at("2025-06-09T00:00:00"), 0, "rejected")
+    # The clock of another process may be ahead.
+    await answer(store, at("2025-06-16T00:00:00"), 0)
+
+    counted = await store.figures.decisions("user-1", now, Period(8, by_week=True))
+    a_day_later = await store.figures.decisions("user-1", now + 1, Period(8, by_week=True))
+
+    assert counted == (
+        Decisions(date(2025, 6, 2), approved=2, rejected=0),
+        Decisions(date(2025, 6, 9), approved=0, rejected=1),
+    )
+    assert a_day_later == (
+        Decisions(date(2025, 6, 9), approved=0, rejected=1),
+        Decisions(date(2025, 6, 16), approved=1, rejected=0),
+    )
+
+
+async def test_figures_of_everybody_are_those_of_all_users(store: Store, clock: Clock) -> None:
+    await answer_all(store, clock(), [1000, 3000])
+    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 8000)
+    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), "somebody")
+
+    analytics = await store.figures.analytics(EVERYBODY, clock())
+    [counted] = await store.figures.decisions(EVERYBODY, clock(), Period(1, by_week=False))
+    users = await store.figures.busiest_users(2)
+    busiest = await store.figures.busiest_users(1)
+
+    assert (analytics.total_interrupts, analytics.approval_rate) == (3, 2 / 3)
+    assert (analytics.avg_response_time_ms, analytics.p50_response_time_ms) == (4000, 3000)
+    assert (counted.approved, counted.rejected) == (2, 1)
+    assert users == (UserCount("user-1", 2), UserCount("user-2", 1))
+    assert busiest == users[:1]

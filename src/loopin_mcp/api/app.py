@@ -11,6 +11,7 @@ from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from loopin_mcp.api.access import Access
+from loopin_mcp.api.analytics import AnalyticsPage
 from loopin_mcp.api.guards import Guard, HostRule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.interrupts import Clock, Interrupts
@@ -40,6 +41,7 @@ def create_app(
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
     pages = Pages(clock, sessions.is_signed_in, signs_out=sessions.asks)
     review = Review(store, clock, pages)
+    analytics = AnalyticsPage(store, clock, sessions, pages)
     access = Access(
         sessions, pages, clock, api_key=api_key, public_url=store.public_url, embedded=embedded
     )
@@ -60,6 +62,7 @@ def create_app(
             # What only the pages themselves ask for is no part of the API's description.
             Route("/review/{interrupt_id}/events", live.review_events, include_in_schema=False),
             Route("/inbox/events", live.inbox_events, include_in_schema=False),
+            Route("/analytics", analytics.show_analytics, include_in_schema=False),
             Route("/sign-in", access.sign_in, methods=["POST"], include_in_schema=False),
             Route("/sign-in", access.show_sign_in, include_in_schema=False),
             Route("/sign-in/{token}", access.open_link, include_in_schema=False),

@@ -1,12 +1,16 @@
 """The figures over many interrupts: their SQL, and the shapes that hold them."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 
 from loopin_mcp.api.database import Database, Row
-from loopin_mcp.api.rows import STATUS, number, tally
+from loopin_mcp.api.rows import STATUS, moment, number, tally
 from loopin_mcp.models import ActionCount, Analytics
 
 TOP_ACTION_TYPES = 5
+DAY_MS = 86_400_000
 # No user has this id, since ids are never blank.
 EVERYBODY = ""
 
@@ -27,6 +31,51 @@ _ANALYTICS = f"""
         FROM interrupts WHERE :whose AND decided_ms IS NOT NULL) AS ranked
     WHERE place - last * 50 / 100 IN (1, 2) OR place - last * 95 / 100 IN (1, 2)
 """  # noqa: S608 - constants alone
+
+_DECISIONS = """
+    SELECT (decided_ms - :since_ms) / :step_ms AS place, status, COUNT(*) AS count
+    FROM interrupts WHERE :whose AND decided_ms >= :since_ms AND decided_ms < :until_ms
+    GROUP BY 1, status
+"""
+
+
+@dataclass(frozen=True)
+class Period:
+    """The last so many days in UTC, today among them, day by day or week by week."""
+
+    days: int
+    by_week: bool
+
+    @property
+    def step_days(self) -> int:
+        """How many days are counted together."""
+        return 7 if self.by_week else 1
+
+    def steps(self, now: int) -> range:
+        """The first day of each step, in days since 1970; the last step is that of today."""
+        today = now // DAY_MS
+        first = today - self.days + 1
+        if self.by_week:
+            # Weeks are whole and begin on a Monday; day 0 was a Thursday.
+            first -= (first + 3) % 7
+        return range(first, today + 1, self.step_days)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How often was decided from `start` on, until the next step."""
+
+    start: date
+    approved: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class UserCount:
+    """How often a user was asked."""
+
+    user_id: str
+    count: int
 
 
 class Figures:
@@ -60,6 +109,39 @@ class Figures:
             by_urgency=tally(groups, "urgency"),
             top_action_types=tuple(sorted(types, key=lambda top: (-top.count, top.action))),
         )
+
+    async def decisions(self, user_id: str, now: int, period: Period) -> tuple[Decisions, ...]:
+        """How often was decided in each step of a period, oldest first."""
+        steps = period.steps(now)
+        rows = await self._database.fetch(
+            _of(user_id, _DECISIONS),
+            user_id=user_id,
+            since_ms=steps[0] * DAY_MS,
+            until_ms=(steps[-1] + steps.step) * DAY_MS,
+            step_ms=steps.step * DAY_MS,
+        )
+        counts: Counter[tuple[int, str]] = Counter()
+        for row in rows:
+            counts[number(row["place"]), str(row["status"])] = number(row["count"])
+        return tuple(
+            Decisions(
+                start=moment(day * DAY_MS).date(),
+                approved=counts[place, "approved"],
+                rejected=counts[place, "rejected"],
+            )
+            for place, day in enumerate(steps)
+        )
+
+    async def busiest_users(self, limit: int) -> tuple[UserCount, ...]:
+        """Those who were asked most often."""
+        rows = await self._database.fetch(
+            """
+            SELECT user_id, COUNT(*) AS count FROM interrupts
+            GROUP BY user_id ORDER BY count DESC, user_id LIMIT :limit
+            """,
+            limit=limit,
+        )
+        return tuple(UserCount(str(row["user_id"]), number(row["count"])) for row in rows)
 
 
 def _of(user_id: str, sql: str) -> str:
