@@ -140,7 +140,8 @@ def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
         [key] = {"mcpServers", "servers", "context_servers"} & configuration.keys()
         entry = configuration[key]["loopin"]
         command = [entry["command"].rpartition("/")[2], *entry["args"]]
-        assert command in (["uvx", "loopin-mcp"], ["pipx", "run", "loopin-mcp"])
+        with_extra = ["uvx", "--from", "loopin-mcp[notify]", "loopin-mcp"]
+        assert command in (["uvx", "loopin-mcp"], ["pipx", "run", "loopin-mcp"], with_extra)
         Settings.load({k: v for k, v in entry.get("env", {}).items() if "${" not in v})
 
 

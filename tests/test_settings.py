@@ -23,6 +23,8 @@ ENVIRONMENT = {
     "LOOPIN_BASE_URL": "http://[::1]:8080",
     "API_KEY_SECRET": "secret-of-the-api",
     "DATABASE_URL": "postgresql://loopin:secret-of-the-database@db/loopin",
+    "LOOPIN_NOTIFY": "json://secret-user:pw@notices.test, ntfy://secret-topic",
+    "LOOPIN_NOTIFY_HIGH": "tgram://secret-token/1",
     "UNRELATED": "ignored",
 }
 
@@ -58,6 +60,8 @@ def test_every_variable_is_read() -> None:
         public_url="http://[::1]:8080",
         api_key_secret="secret-of-the-api",
         database_url="postgresql://loopin:secret-of-the-database@db/loopin",
+        notify="json://secret-user:pw@notices.test, ntfy://secret-topic",
+        notify_high="tgram://secret-token/1",
     )
 
 

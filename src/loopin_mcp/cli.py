@@ -41,12 +41,12 @@ def api(*, insecure: bool) -> None:
     """Serve the LoopIn REST API and its review pages.
 
     Settings are read from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
-    API_KEY_SECRET and DATABASE_URL (SQLite in the data directory).
+    API_KEY_SECRET, DATABASE_URL (SQLite in the data directory) and LOOPIN_NOTIFY.
     """
     from loopin_mcp.api.serving import serve_alone
 
     try:
-        settings = Settings.load(os.environ)
+        settings = _load_settings()
         # Ending like Ctrl-C lets the requests in flight be answered. A shell that starts this in
         # the background has SIGINT ignored, so it is set first.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -79,6 +79,30 @@ def demo(decide: str | None) -> None:
         raise SystemExit(130) from None
 
 
+@main.command()
+def notify() -> None:
+    """Send a test notice to every place that LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH name.
+
+    Prints where it arrived; the exit code is 1 if it did not arrive everywhere.
+    """
+    from loopin_mcp.api.notices import send_test_notices
+
+    try:
+        settings = _load_settings()
+        arrived = anyio.run(send_test_notices, settings.notify, settings.notify_high, _print)
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    raise SystemExit(0 if arrived else 1)
+
+
+def _load_settings() -> Settings:
+    """The settings; secrets leave the environment, lest programs started from here have them."""
+    settings = Settings.load(os.environ)
+    for variable in Settings.secret_variables():
+        os.environ.pop(variable, None)
+    return settings
+
+
 def _serve_stdio() -> None:
     from loopin_mcp.server import create_server
     from loopin_mcp.stdio import serve_stdio
@@ -93,7 +117,7 @@ def _serve_stdio() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings: Settings | ConfigurationError
     try:
-        settings = Settings.load(os.environ)
+        settings = _load_settings()
     except ConfigurationError as error:
         settings = error
         logging.getLogger(__name__).error("%s", error)

@@ -19,7 +19,7 @@ import anyio.to_thread
 from loopin_mcp.addresses import Address, Locate
 from loopin_mcp.api.database import SQLite, make_private_directory
 from loopin_mcp.api.health import proof_of_key
-from loopin_mcp.api.serving import listen, port_of, serving
+from loopin_mcp.api.serving import channels_of, listen, port_of, serving
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.retries import BrokenError, NotConnectedError
@@ -124,6 +124,7 @@ class _Copy:
     ) -> None:
         """Serve until cancelled."""
         with listener:
+            channels = await channels_of(self._settings)
             database = await SQLite.open(self._settings.data_dir / "embedded.db")
             async with serving(
                 listener,
@@ -131,6 +132,7 @@ class _Copy:
                 api_key=api_key,
                 public_url=self._settings.public_url,
                 embedded=True,
+                channels=channels,
             ) as url:
                 task_status.started(Address(url, api_key))
                 await anyio.sleep_forever()

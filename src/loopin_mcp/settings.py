@@ -202,6 +202,19 @@ class Settings:
         shown="SQLite in the data directory",
         secret=True,
     )
+    notify: str | None = _setting(
+        "LOOPIN_NOTIFY",
+        "Where the API tells humans of interrupts: Apprise URLs, separated by spaces or commas",
+        _text,
+        secret=True,
+    )
+    notify_high: str | None = _setting(
+        "LOOPIN_NOTIFY_HIGH",
+        "Where it tells those of high urgency instead",
+        _text,
+        shown="`LOOPIN_NOTIFY`",
+        secret=True,
+    )
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Self:
@@ -216,6 +229,11 @@ class Settings:
             if text := environment.get(variable, "").strip():
                 values[setting.name] = setting.metadata["parse"](variable, text)
         return cls(**values)
+
+    @classmethod
+    def secret_variables(cls) -> list[str]:
+        """The variables whose values nobody else should see."""
+        return [setting.metadata["variable"] for setting in fields(cls) if not setting.repr]
 
     @property
     def default_user_id(self) -> str | None:

@@ -38,7 +38,16 @@ class Changes:
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
         self._next = anyio.Event()
         self._next_is_wanted = False
+        self._next_new = anyio.Event()
         self._wanted = anyio.Event()
+
+    @property
+    def next_new(self) -> anyio.Event:
+        """Is set by the next interrupt that is created here.
+
+        Unlike all else here, to wait for it does not have other processes watched.
+        """
+        return self._next_new
 
     @property
     def next(self) -> anyio.Event:
@@ -75,7 +84,10 @@ class Changes:
     def tell(self, *changed: Interrupt) -> None:
         """Wake those who wait for one of these that is settled, and those who wait for any."""
         for interrupt in changed:
-            if not interrupt.is_pending:
+            if interrupt.is_pending:
+                self._next_new.set()
+                self._next_new = anyio.Event()
+            else:
                 self._wake(interrupt.interrupt_id, interrupt)
         self._next.set()
         self._next = anyio.Event()

@@ -10,14 +10,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
 
 from loopin_mcp.api.app import create_app
+from loopin_mcp.api.channels import Channels, load_channels
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.live import Live
+from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import follow_changes
@@ -89,12 +92,13 @@ async def serving(
     api_key: str | None,
     public_url: str | None = None,
     embedded: bool = False,
+    channels: Channels | None = None,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, and close both it and the database.
 
     Yields the address it serves on. Review links begin with `public_url`, or else with that.
     The embedded API also sends callbacks to this machine, and proves its key to siblings; a key
-    that a human chose could be guessed from such proofs.
+    that a human chose could be guessed from such proofs. Through `channels` humans are told.
     """
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
@@ -116,6 +120,8 @@ async def serving(
         async with _running(app, listener), anyio.create_task_group() as tasks:
             tasks.start_soon(deliver_callbacks, store, epoch_ms, embedded)
             tasks.start_soon(follow_changes, store, epoch_ms)
+            if channels is not None:
+                tasks.start_soon(send_notices, store, epoch_ms, channels)
             try:
                 yield url
             finally:
@@ -175,6 +181,15 @@ def epoch_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+async def channels_of(settings: Settings) -> Channels | None:
+    """Where the settings have humans told, if anywhere.
+
+    Raises:
+        ConfigurationError: Something about it cannot be used.
+    """
+    return await anyio.to_thread.run_sync(load_channels, settings.notify, settings.notify_high)
+
+
 async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
     """Serve the API by itself until cancelled; `say` tells the operator where.
 
@@ -198,12 +213,14 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         ) from error
     _allow_many_connections()
     with listener:
+        channels = await channels_of(settings)
         database = await open_database(settings.database_url, settings.data_dir)
         async with serving(
             listener,
             database=database,
             api_key=settings.api_key_secret,
             public_url=settings.public_url,
+            channels=channels,
         ) as url:
             say(f"LoopIn API on {url}" + (" (no API_KEY_SECRET: no key asked)" if keyless else ""))
             await anyio.sleep_forever()

@@ -1,0 +1,214 @@
+"""Tells humans of interrupts that wait for them: at once, and once more at half its life."""
+
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from loopin_mcp.api.channels import (
+    BusyError,
+    Channel,
+    Channels,
+    NotSentError,
+    load_channels,
+)
+from loopin_mcp.api.outbox import Notice
+from loopin_mcp.api.services import Message
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import ConfigurationError, LoopinError
+from loopin_mcp.models import Interrupt
+from loopin_mcp.plain import quoted
+
+ROUND_S = 1.0
+# Longer than any attempt takes: to wait for its turn, and to send.
+LEASE_S = 45.0
+MOST_A_MINUTE = 60
+# The first retry comes after five seconds, then three times as late each time; in all ten minutes.
+MOST_TRIES = 6
+FIRST_BACKOFF_S = 5.0
+# What fits on a phone; the review page has the whole.
+LONGEST_ACTION = 300
+LONGEST_NAME = 60
+
+logger = logging.getLogger(__name__)
+
+
+async def send_notices(store: Store, clock: Callable[[], int], channels: Channels) -> None:
+    """Send what is due as soon as it is, until cancelled; see `Notices`."""
+    notices = Notices(store, clock, channels)
+    async with anyio.create_task_group() as sending:
+        while True:
+            created = store.changes.next_new
+            try:
+                await notices.send_due(sending)
+            except LoopinError as error:
+                logger.warning("Notices wait: %s", error)
+            with anyio.move_on_after(ROUND_S):
+                await created.wait()
+
+
+async def send_test_notices(
+    notify: str | None, notify_high: str | None, say: Callable[[str], None]
+) -> bool:
+    """Send a test to each channel, tell what came of it, and whether all have it.
+
+    Raises:
+        ConfigurationError: There are none, or one cannot be used.
+    """
+    channels = await anyio.to_thread.run_sync(load_channels, notify, notify_high)
+    if channels is None:
+        raise ConfigurationError("Set LOOPIN_NOTIFY first: to Apprise URLs of where to tell you.")
+    missed: list[Channel] = []
+
+    async def send(channel: Channel) -> None:
+        try:
+            await channel.send(_test_message)
+        except (NotSentError, BusyError) as error:
+            missed.append(channel)
+            say(f"Did not arrive: {channel.label}: {error}")
+        else:
+            say(f"Arrived: {channel.label}")
+
+    async with anyio.create_task_group() as sending:
+        for channel in channels.all:
+            sending.start_soon(send, channel)
+    return not missed
+
+
+async def _test_message() -> Message:
+    return Message("LoopIn: test", "It works: here you are told of what waits for your approval.")
+
+
+@dataclass
+class _Attempt:
+    """What came of one attempt to send a notice: who has it, and why others have not.
+
+    It `failed` where it was really tried and did not arrive.
+    """
+
+    reached: set[str]
+    faults: dict[Channel, str] = field(default_factory=dict)
+    failed: bool = False
+
+
+class Notices:
+    """Sends the notices of a store through channels. `clock` gives epoch milliseconds.
+
+    Each channel has its own success: one that has a notice does not get it again.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], int], channels: Channels) -> None:
+        self._store = store
+        self._clock = clock
+        self._channels = channels
+        self._sent_ms: deque[int] = deque()
+
+    async def send_due(self, sending: anyio.abc.TaskGroup) -> None:
+        """Begin to send what is due now; what fails becomes due again later."""
+        now = self._clock()
+        while self._sent_ms and self._sent_ms[0] <= now - 60_000:
+            self._sent_ms.popleft()
+        limit = MOST_A_MINUTE - len(self._sent_ms)
+        if not limit:
+            return
+        due = await self._store.outbox.take_due_notices(
+            now,
+            lease_ms=round(LEASE_S * 1000),
+            limit=limit,
+            high_alone=not self._channels.ordinary,
+        )
+        self._sent_ms.extend([now] * len(due))
+        for notice in due:
+            sending.start_soon(self._send, notice)
+
+    async def _send(self, notice: Notice) -> None:
+        try:
+            attempt = _Attempt(set(notice.reached))
+            async with anyio.create_task_group() as channels:
+                for channel in self._channels.of(notice.urgency):
+                    if channel.digest not in notice.reached:
+                        channels.start_soon(self._send_to, channel, notice, attempt)
+            await self._conclude(notice, attempt)
+        # Whatever goes wrong with one notice must not keep the others from being sent.
+        except Exception as error:
+            # Its lease ends, and then it is due again.
+            reason = error if isinstance(error, LoopinError) else type(error).__name__
+            logger.warning("Notice of %s waits: %s", notice.interrupt_id, reason)
+
+    async def _send_to(self, channel: Channel, notice: Notice, attempt: _Attempt) -> None:
+        try:
+            sent = await channel.send(partial(self._compose, notice))
+        except BusyError as error:
+            attempt.faults[channel] = str(error)
+        except (NotSentError, LoopinError) as error:
+            attempt.faults[channel] = str(error)
+            attempt.failed = True
+        else:
+            if sent:
+                attempt.reached.add(channel.digest)
+                # It is stored once more when all are done.
+                with contextlib.suppress(LoopinError):
+                    await self._store.outbox.keep_reached(notice, attempt.reached)
+
+    async def _compose(self, notice: Notice) -> Message | None:
+        """What to send now, or nothing where the interrupt was settled meanwhile."""
+        now = self._clock()
+        interrupt = await self._store.get_interrupt_status(notice.interrupt_id, now)
+        if not interrupt.is_pending:
+            return None
+        return message_of(interrupt, now, is_reminder=notice.is_reminder)
+
+    async def _conclude(self, notice: Notice, attempt: _Attempt) -> None:
+        """Settle a notice that all channels have, or that is given up; postpone any other."""
+        outbox, now = self._store.outbox, self._clock()
+        if not attempt.failed and attempt.faults:
+            due_ms = now + round(ROUND_S * 1000)
+            await outbox.postpone_notice(notice, due_ms, notice.tries - 1, attempt.reached)
+        elif attempt.failed and notice.tries < MOST_TRIES:
+            if notice.tries == 1:
+                _log(logging.INFO, "is to be sent again", notice, attempt)
+            delay_s = FIRST_BACKOFF_S * 3 ** (notice.tries - 1) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            due_ms = now + round(delay_s * 1000)
+            await outbox.postpone_notice(notice, due_ms, notice.tries, attempt.reached)
+        else:
+            _log(logging.WARNING, "is given up", notice, attempt)
+            await outbox.settle_notice(notice, now)
+
+
+def _log(level: int, outcome: str, notice: Notice, attempt: _Attempt) -> None:
+    for channel, fault in attempt.faults.items():
+        place = f"Notice of {notice.interrupt_id} to {channel.label}"
+        logger.log(level, "%s %s: %s", place, outcome, fault)
+
+
+def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:
+    """How a human is told of an interrupt: short, and nothing in it that the agent could forge."""
+    assert interrupt.expires_at is not None
+    urgent = interrupt.urgency == "high"
+    title = f"LoopIn: approval {'still ' if is_reminder else ''}needed"
+    agent, user = (
+        quoted(name or "", LONGEST_NAME) for name in (interrupt.agent_id, interrupt.user_id)
+    )
+    left = _duration(interrupt.expires_at.timestamp() - now / 1000)
+    return Message(
+        title=f"{title}, high urgency" if urgent else title,
+        text=f"{quoted(interrupt.action, LONGEST_ACTION)}\n"
+        f"{agent} asks {user} · {interrupt.urgency} urgency · {left} left\nDecide on this page:",
+        link=interrupt.review_url,
+        urgent=urgent,
+    )
+
+
+def _duration(seconds: float) -> str:
+    """A time in the largest unit of which there are at least two."""
+    for name, size in ("days", 86_400), ("hours", 3600), ("minutes", 60):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size)} {name}"
+    return "1 second" if round(seconds) == 1 else f"{round(seconds)} seconds"
