@@ -1,13 +1,21 @@
-"""Opens a page's event stream as a browser does, past all sockets."""
+"""Opens the event streams of pages as a browser does, past all sockets."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
+import httpx
 from anyio.streams.memory import MemoryObjectReceiveStream
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
-from tests.support import PATIENCE_S
+from loopin_mcp.api.app import create_app
+from loopin_mcp.api.guards import host_rule
+from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.live import Live
+from loopin_mcp.api.sessions import Sessions
+from loopin_mcp.api.store import Store
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock
 
 
 class Events:
@@ -71,3 +79,36 @@ async def stream(
             await events.started()
             yield events
             gone.set()
+
+
+class PagesAPI:
+    """The app, and what it knows of the pages that are open."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, api_key: str | None = None, heartbeat_s: float = 60
+    ) -> None:
+        self.sessions = Sessions(api_key, clock, PUBLIC_URL)
+        self.live = Live(store, clock, self.sessions, heartbeat_s)
+        self.app = create_app(
+            store,
+            api_key=api_key,
+            health=HealthCheck("1.2.3", 3002),
+            knows_host=host_rule("127.0.0.1", PUBLIC_URL),
+            clock=clock,
+            sessions=self.sessions,
+            live=self.live,
+        )
+
+    def stream(self, path: str, **options: str) -> AbstractAsyncContextManager[Events]:
+        return stream(self.app, path, **options)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+            return await client.get(path, headers=headers)
+
+    def cookie(self) -> str:
+        """The cookie of a browser that is signed in."""
+        response = Response()
+        self.sessions.sign_in(response)
+        return response.headers["set-cookie"].partition(";")[0]

@@ -1,7 +1,7 @@
 """Pages that are open are told what changes, and nothing else."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,59 +9,20 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from starlette.responses import Response
 
-from loopin_mcp.api.app import create_app
-from loopin_mcp.api.guards import host_rule
-from loopin_mcp.api.health import HealthCheck
-from loopin_mcp.api.live import Live
-from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision, Interrupt
-from tests.api.streams import Events, stream
+from tests.api.streams import PagesAPI
 from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, new_interrupt
 
 APPROVED = Decision(decision="approved")
 INBOX = "/inbox/events"
 
 
-class API:
-    """The app with its pages, and what it knows of those that are open."""
-
-    def __init__(
-        self, store: Store, clock: Clock, *, api_key: str | None = None, heartbeat_s: float = 60
-    ) -> None:
-        self.sessions = Sessions(api_key, clock, PUBLIC_URL)
-        self.live = Live(store, clock, self.sessions, heartbeat_s)
-        self.app = create_app(
-            store,
-            api_key=api_key,
-            health=HealthCheck("1.2.3", 3002),
-            knows_host=host_rule("127.0.0.1", PUBLIC_URL),
-            clock=clock,
-            sessions=self.sessions,
-            live=self.live,
-        )
-
-    def stream(self, path: str, **options: str) -> AbstractAsyncContextManager[Events]:
-        return stream(self.app, path, **options)
-
-    async def get(self, path: str, **headers: str) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
-            return await client.get(path, headers=headers)
-
-    def cookie(self) -> str:
-        """The cookie of a browser that is signed in."""
-        response = Response()
-        self.sessions.sign_in(response)
-        return response.headers["set-cookie"].partition(";")[0]
-
-
 @pytest.fixture
-def pages(sqlite_store: Store, clock: Clock) -> API:
-    return API(sqlite_store, clock)
+def pages(sqlite_store: Store, clock: Clock) -> PagesAPI:
+    return PagesAPI(sqlite_store, clock)
 
 
 async def ask(store: Store, clock: Clock, **changes: Any) -> str:  # noqa: ANN401 - any field
@@ -77,7 +38,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_inbox_is_told_at_once_and_at_every_kind_of_change(
-    pages: API, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store, clock: Clock
 ) -> None:
     told: list[str | None] = []
     async with pages.stream(INBOX) as events:
@@ -97,7 +58,7 @@ async def test_inbox_is_told_at_once_and_at_every_kind_of_change(
 
 
 async def test_burst_of_changes_is_told_to_its_end(
-    pages: API, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store, clock: Clock
 ) -> None:
     async with pages.stream(INBOX) as events:
         assert await events.next() == "changed"
@@ -122,7 +83,7 @@ async def let_expire(_store: Store, clock: Clock, _interrupt_id: str) -> None:
 
 @pytest.mark.parametrize("settle", [decide, cancel, let_expire])
 async def test_review_page_is_told_when_its_own_interrupt_is_settled(
-    pages: API,
+    pages: PagesAPI,
     sqlite_store: Store,
     clock: Clock,
     settle: Callable[[Store, Clock, str], Awaitable[None]],
@@ -141,7 +102,7 @@ async def test_review_page_is_told_when_its_own_interrupt_is_settled(
 
 
 async def test_review_page_that_asks_too_late_is_told_at_once(
-    pages: API, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store, clock: Clock
 ) -> None:
     interrupt_id = await ask(sqlite_store, clock)
     await cancel(sqlite_store, clock, interrupt_id)
@@ -153,7 +114,7 @@ async def test_review_page_that_asks_too_late_is_told_at_once(
 
 
 async def test_streams_are_kept_from_caches_and_buffers(
-    pages: API, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store, clock: Clock
 ) -> None:
     review = f"/review/{await ask(sqlite_store, clock)}/events"
 
@@ -171,7 +132,7 @@ async def test_streams_are_kept_from_caches_and_buffers(
 
 
 async def test_silence_is_broken_by_heartbeats(sqlite_store: Store, clock: Clock) -> None:
-    pages = API(sqlite_store, clock, heartbeat_s=0.001)
+    pages = PagesAPI(sqlite_store, clock, heartbeat_s=0.001)
     interrupt_id = await ask(sqlite_store, clock)
 
     async with pages.stream(f"/review/{interrupt_id}/events") as events:
@@ -180,7 +141,7 @@ async def test_silence_is_broken_by_heartbeats(sqlite_store: Store, clock: Clock
 
 
 async def test_pages_that_go_away_free_their_places_at_once(
-    pages: API, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store, clock: Clock
 ) -> None:
     review = f"/review/{await ask(sqlite_store, clock)}/events"
 
@@ -194,7 +155,7 @@ async def test_pages_that_go_away_free_their_places_at_once(
 
 
 async def test_stopping_api_ends_every_stream(
-    pages: API, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store, clock: Clock
 ) -> None:
     review = f"/review/{await ask(sqlite_store, clock)}/events"
 
@@ -206,7 +167,7 @@ async def test_stopping_api_ends_every_stream(
         assert [await inbox.next(), await one.next()] == [None, None]
 
 
-async def test_asking_for_the_headers_alone_opens_nothing(pages: API) -> None:
+async def test_asking_for_the_headers_alone_opens_nothing(pages: PagesAPI) -> None:
     async with pages.stream(INBOX, method="HEAD") as events:
         assert (events.status, await events.next()) == (200, None)
 
@@ -214,7 +175,7 @@ async def test_asking_for_the_headers_alone_opens_nothing(pages: API) -> None:
 async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    pages = API(sqlite_store, clock, api_key=KEY)
+    pages = PagesAPI(sqlite_store, clock, api_key=KEY)
 
     refused = await pages.get(INBOX)
     async with pages.stream(INBOX, cookie=pages.cookie()) as events:
@@ -225,7 +186,7 @@ async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
 
 
 @pytest.mark.parametrize("path", ["/review/unknown/events", "/review/%00/events"])
-async def test_stream_of_no_interrupt_is_a_404(pages: API, path: str) -> None:
+async def test_stream_of_no_interrupt_is_a_404(pages: PagesAPI, path: str) -> None:
     answer = await pages.get(path)
 
     assert (answer.status_code, answer.json()) == (404, {"error": "Interrupt not found"})
@@ -243,7 +204,7 @@ async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
                 raise UnavailableError("The database cannot be used right now")
             return await super().get_interrupt_status(interrupt_id, now)
 
-    pages = API(Failing(sqlite_store._database, PUBLIC_URL), clock)
+    pages = PagesAPI(Failing(sqlite_store._database, PUBLIC_URL), clock)
 
     async with pages.stream(f"/review/{await ask(sqlite_store, clock)}/events") as events:
         assert await events.next() is None

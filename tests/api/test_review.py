@@ -211,3 +211,35 @@ async def test_failing_database_is_owned_up_to_on_a_page(clock: Clock) -> None:
             "The database cannot be used right now. Open the link again to see.",
         ),
     ]
+
+
+async def test_outcome_is_worded_for_those_who_had_the_page_open(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    decided, cancelled, expired = [await ask(sqlite_store, clock, expires_in=60) for _ in range(3)]
+    await decide(api, decided, decision="rejected")
+    await sqlite_store.cancel_interrupt(cancelled.split("/")[-1], clock())
+    clock.advance(60)
+
+    pages = [Page(await api.get(path)) for path in (decided, cancelled, expired)]
+
+    assert [page.element(**{"aria-labelledby": "outcome"})["data-outcome"] for page in pages] == [
+        "It was rejected. Decided by: Someone with the link to this page.",
+        "It was withdrawn before anybody decided.",
+        "It expired before anybody decided.",
+    ]
+
+
+async def test_way_to_the_other_pages_is_shown_to_those_who_may_go_it(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    by_link = Page(await api.get(path))
+    async with api_client(sqlite_store, clock) as open_to_all:
+        signed_in = Page(await open_to_all.get(path))
+
+    assert by_link["a"] == []
+    assert signed_in["a"] == ["Inbox", "History", "Analytics"]
+    links = [element["href"] for element in signed_in.attributes if element[""] == "a"]
+    assert links == ["../", "../history", "../analytics"]

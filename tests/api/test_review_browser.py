@@ -99,9 +99,11 @@ def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab
     expect(tab.get_by_role("button")).to_have_count(0)
 
 
-def test_of_two_people_one_decides_and_the_other_is_told(ask: Ask, open_tab: OpenTab) -> None:
+def test_of_two_people_one_decides_and_the_other_is_told_without_script_too(
+    ask: Ask, open_tab: OpenTab
+) -> None:
     link = ask()
-    first, second = open_tab(link), open_tab(link)
+    first, second = open_tab(link), open_tab(link, java_script_enabled=False)
 
     decide(first, "Approve")
     expect_heading(first, "Approved")
