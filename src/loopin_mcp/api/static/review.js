@@ -2,8 +2,8 @@
 
 // The review page while it is pending: says so at once when the interrupt is settled elsewhere.
 {
-  // After this long a decision that was sent off has not arrived anywhere.
-  const SENDING_MS = 20_000;
+  // A decision that leads nowhere for so long may be sent again.
+  const SENDING_MS = 10_000;
   const form = document.querySelector("main form");
   // The form is also shown at the inbox's address, when what it sent is to be mended.
   const page = form.dataset.review;
