@@ -28,6 +28,12 @@ INTERRUPT = {
 }
 PENDING = "so nothing was recorded and the interrupt stays pending. Do not decide yourself: the"
 LEFT = f"{PENDING} human can decide at {LINK}"
+FORM = {
+    "type": "object",
+    "properties": {
+        "confirmed": {"type": "boolean", "title": "I have decided this", "default": True}
+    },
+}
 APPROVAL = {"interruptId": "i", "decision": "approved"}
 
 

@@ -7,6 +7,7 @@ from mcp_types import ElicitResult, ErrorData
 
 from tests.confirmation_support import (
     APPROVAL,
+    FORM,
     INTERRUPT,
     LEFT,
     PENDING,
@@ -38,7 +39,7 @@ async def test_accepted_form_records_the_decision_whatever_comes_with_it(
 
 
 @in_each_era
-async def test_form_shows_all_that_is_to_be_recorded_and_asks_for_no_fields(era: str) -> None:
+async def test_form_shows_all_that_is_to_be_recorded_and_needs_no_field_filled(era: str) -> None:
     human = Human(ACCEPT)
     with mocked_api():
         async with host(era, human) as client:
@@ -64,13 +65,22 @@ async def test_form_shows_all_that_is_to_be_recorded_and_asks_for_no_fields(era:
     ]
     assert rejection.message.splitlines()[1] == "- Decision: REJECT, the agent must not act"
     for form in human.forms:
-        assert (form.mode, form.requested_schema) == ("form", {"type": "object", "properties": {}})
+        assert (form.mode, form.requested_schema) == ("form", FORM)
 
 
 @in_each_era
-@pytest.mark.parametrize(("action", "told"), [("decline", "declined"), ("cancel", "dismissed")])
-async def test_form_that_is_not_accepted_records_nothing(era: str, action: str, told: str) -> None:
-    human = Human(ElicitResult.model_validate({"action": action}))
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"action": "decline"}, "declined"),
+        ({"action": "cancel"}, "dismissed"),
+        ({"action": "accept", "content": {"confirmed": False}}, "declined"),
+    ],
+)
+async def test_form_that_is_not_accepted_records_nothing(
+    era: str, answer: dict[str, object], told: str
+) -> None:
+    human = Human(ElicitResult.model_validate(answer))
     with mocked_api() as api:
         async with host(era, human) as client:
             text = await refusal(client, "decide_interrupt", **APPROVAL)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.confirmation_support import FORM
 from tests.host import ENVELOPE, LEGACY, MODERN, Host, Message, create, initialize
 
 FORMS: Message = {"elicitation": {"form": {}}}
@@ -99,6 +100,7 @@ def test_accepted_form_records_the_decision(start: Callable[..., Host], era: str
         {},
         {"content": {}},
         {"content": None},
+        {"content": {"confirmed": True}},
         {"content": {"note": "x", "n": 1, "kinds": ["a"], "none": None}},
     ]
 
@@ -108,7 +110,7 @@ def test_accepted_form_records_the_decision(start: Callable[..., Host], era: str
         assert outcome["structuredContent"]["decision"] == "approved"
         assert asked.status() == "approved"
         assert asked.form is not None
-        assert asked.form["requestedSchema"] == {"type": "object", "properties": {}}
+        assert asked.form["requestedSchema"] == FORM
         assert asked.interrupt["reviewUrl"] in asked.form["message"]
 
 

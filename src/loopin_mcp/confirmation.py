@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from loopin_mcp.calls import Call
 from loopin_mcp.errors import ConflictError, LoopinError
-from loopin_mcp.forms import EMPTY_FORM, Forms, Question, form_message, too_long_to_show
+from loopin_mcp.forms import CONFIRMED, FORM, Forms, Question, form_message, too_long_to_show
 from loopin_mcp.models import Decision, Interrupt
 from loopin_mcp.plain import plain_text
 
@@ -77,8 +77,8 @@ async def _answer_to_request(ctx: Call, forms: Forms, message: str) -> str:
     session = ctx.request_context.session
     try:
         with anyio.move_on_after(forms.answer_within_s):
-            result = await session.elicit_form(message, EMPTY_FORM, ctx.request_id)
-            return result.action
+            result = await session.elicit_form(message, FORM, ctx.request_id)
+            return _action(result)
     except (MCPError, ValidationError):
         return "fault"
     return "silence"
@@ -96,11 +96,17 @@ def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
         return None
     if not forms.redeem(ctx.request_state, question):
         return "late"
-    return answer.action if isinstance(answer, ElicitResult) else "fault"
+    return _action(answer) if isinstance(answer, ElicitResult) else "fault"
+
+
+def _action(result: ElicitResult) -> str:
+    """What the human did, where accepting a form that says no is declining it."""
+    taken_back = (result.content or {}).get(CONFIRMED) is False
+    return "decline" if taken_back else result.action
 
 
 def _form(message: str, token: str) -> InputRequiredResult:
-    params = ElicitRequestFormParams(message=message, requested_schema=EMPTY_FORM)
+    params = ElicitRequestFormParams(message=message, requested_schema=FORM)
     return InputRequiredResult(
         input_requests={_FORM: ElicitRequest(params=params)}, request_state=token
     )
