@@ -14,7 +14,10 @@ from processes import Served, serving
 
 DECIDERS = 20
 AT_ONCE = 200
-IDLE_S = 20
+IDLE_S = 10
+WAIT_S = 60
+# The API asks for the body when it begins to wait for the client's end, and it is never sent.
+ONCE_IT_WAITS = ("Expect: 100-continue", "Content-Length: 1")
 BODY = {"agentId": "bench", "userId": "bench", "action": "Pay", "context": {"amount": 1}}
 
 Answer = tuple[int, bytes]
@@ -51,6 +54,10 @@ class Connection:
         length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         assert length is not None
         return int(head[9:12]), await self._reader.readexactly(int(length[1]))
+
+    async def waits(self) -> None:
+        """Return once the API says that it would read the body, and so holds the request."""
+        assert (await self._reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
 
     def close(self) -> None:
         """Go away."""
@@ -106,17 +113,13 @@ async def hold(api: Served, ids: list[str]) -> list[Connection]:
 
     async def one(interrupt_id: str) -> None:
         connection = await Connection.open(api)
-        connection.send("GET", f"/interrupts/{interrupt_id}", None, "Prefer: wait=60")
+        path = f"/interrupts/{interrupt_id}"
+        connection.send("GET", path, None, f"Prefer: wait={WAIT_S}", *ONCE_IT_WAITS)
+        await connection.waits()
         waiting.append(connection)
 
     for start in range(0, len(ids), AT_ONCE):
         await asyncio.gather(*map(one, ids[start : start + AT_ONCE]))
-    # Whoever asks after them is answered after they have been read.
-    latecomer = await Connection.open(api)
-    for _ in range(3):
-        await latecomer.ask("GET", "/health")
-        await asyncio.sleep(0.5)
-    latecomer.close()
     return waiting
 
 
