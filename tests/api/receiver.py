@@ -106,9 +106,9 @@ def receiving(*answers: int | str, port: int = 0) -> Iterator[Receiver]:
             thread.join()
 
 
-def channels_to(*urls: str, high: str | None = None, **bounds: float) -> Channels:
+def channels_to(*urls: str, high: str | None = None, bounds: Bounds | None = None) -> Channels:
     """The channels that such settings name."""
-    channels = load_channels(" ".join(urls) or None, high, Bounds(**bounds))
+    channels = load_channels(" ".join(urls) or None, high, bounds)
     assert channels is not None
     return channels
 

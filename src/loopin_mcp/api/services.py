@@ -128,6 +128,7 @@ _statuses = _Statuses()
 def _silence_libraries() -> None:
     for name in _TALKATIVE:
         logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
         logger.propagate = False
         logger.addHandler(_statuses)
     # Python prints this one, with the host's name.

@@ -1,0 +1,289 @@
+"""Notices to places that refuse, redirect, hang, drip or are gone, and while the database is."""
+
+import asyncio
+import logging
+import threading
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from loopin_mcp.api.channels import Bounds
+from loopin_mcp.api.database import Row, Value
+from loopin_mcp.api.notices import LEASE_S, MOST_TRIES, Notices, send_notices
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import UnavailableError
+from loopin_mcp.models import Decision
+from tests.api.receiver import channels_to, receiving, send_due
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, Down, free_port, new_interrupt
+
+LONG_AGO = 3600
+
+
+@pytest.mark.parametrize("answer", [500, 403, 302])
+async def test_place_that_refuses_is_told_again_later_and_the_others_are_not(
+    store: Store, clock: Clock, answer: int
+) -> None:
+    with receiving() as steady, receiving(answer, 200) as flaky:
+        notices = Notices(store, clock, channels_to(steady.url, flaky.url))
+        await store.create_interrupt(new_interrupt(), clock())
+        await send_due(notices)
+        refused = flaky.messages
+        clock.advance(3.9)
+        await send_due(notices)
+        assert flaky.messages == []
+        clock.advance(2.2)
+        await send_due(notices)
+
+        assert flaky.messages == refused
+        assert len(steady.messages) == 1
+
+
+async def test_place_that_was_gone_is_told_when_it_is_back(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    port = free_port()
+    notices = Notices(sqlite_store, clock, channels_to(f"json://127.0.0.1:{port}"))
+    await sqlite_store.create_interrupt(new_interrupt(), clock())
+    await send_due(notices)
+    with receiving(port=port) as receiver:
+        clock.advance(7)
+        await send_due(notices)
+
+        assert len(receiver.messages) == 1
+
+
+async def test_notice_is_given_up_visibly_after_its_last_try_and_the_reminder_still_goes(
+    store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="loopin_mcp")
+    with receiving() as steady, receiving(500) as broken:
+        notices = Notices(store, clock, channels_to(steady.url, broken.url))
+        created = await store.create_interrupt(new_interrupt(expires_in=100_000), clock())
+        for _ in range(MOST_TRIES + 2):
+            await send_due(notices)
+            clock.advance(LONG_AGO)
+        assert len(broken.messages) == MOST_TRIES
+        clock.advance(50_000)
+        await send_due(notices)
+
+        [reminder] = broken.messages
+        assert steady.messages[1:] == [reminder]
+    about = f"Notice of {created.interrupt_id} to entry 2 of LOOPIN_NOTIFY (JSON)"
+    told = [record for record in caplog.records if record.name.startswith("loopin_mcp")]
+    assert [(record.levelname, record.getMessage()) for record in told[:2]] == [
+        ("INFO", f"{about} is to be sent again: it answered 500"),
+        ("WARNING", f"{about} is given up: it answered 500"),
+    ]
+
+
+async def test_retries_come_ever_later(sqlite_store: Store, clock: Clock) -> None:
+    with receiving(500) as receiver:
+        notices = Notices(sqlite_store, clock, channels_to(receiver.url))
+        await sqlite_store.create_interrupt(new_interrupt(), clock())
+        await send_due(notices)
+        for delay_s in (5, 15, 45, 135, 405):
+            clock.advance(0.79 * delay_s)
+            await send_due(notices)
+            sent = len(receiver.messages)
+            clock.advance(0.42 * delay_s)
+            await send_due(notices)
+            assert (sent, len(receiver.messages)) == (1 if delay_s == 5 else 0, 1)
+
+
+async def test_place_that_hangs_holds_two_messages_and_keeps_no_other_place_waiting(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    with receiving() as steady, receiving("hang") as hanging:
+        notices = Notices(sqlite_store, clock, channels_to(hanging.url, steady.url))
+        for _ in range(5):
+            await sqlite_store.create_interrupt(new_interrupt(), clock())
+        async with anyio.create_task_group() as sending:
+            sending.start_soon(send_due, notices)
+            for _ in range(5):
+                await anyio.to_thread.run_sync(steady.next)
+            for _ in range(2):
+                await anyio.to_thread.run_sync(hanging.next)
+            held = hanging.messages
+            hanging.released.set()
+
+        assert (held, len(hanging.messages)) == ([], 3)
+
+
+async def test_what_is_decided_while_it_waits_for_its_turn_is_not_sent(
+    store: Store, clock: Clock
+) -> None:
+    with receiving("hang") as receiver:
+        notices = Notices(store, clock, channels_to(receiver.url))
+        async with anyio.create_task_group() as sending:
+            for _ in range(2):
+                await store.create_interrupt(new_interrupt(), clock())
+            sending.start_soon(send_due, notices)
+            for _ in range(2):
+                await anyio.to_thread.run_sync(receiver.next)
+            late = await store.create_interrupt(new_interrupt(), clock())
+            await notices.send_due(sending)
+            await anyio.wait_all_tasks_blocked()
+            await store.decide_interrupt(
+                late.interrupt_id, Decision(decision="approved"), clock(), "somebody"
+            )
+            receiver.released.set()
+        await store.create_interrupt(new_interrupt(action="Next"), clock())
+        await send_due(notices)
+
+        [message] = receiver.messages
+    assert message["message"].startswith("`Next`\n")
+
+
+async def test_waiting_for_its_turn_in_vain_is_no_try(sqlite_store: Store, clock: Clock) -> None:
+    with receiving("hang") as receiver:
+        channels = channels_to(receiver.url, bounds=Bounds(turn_s=0.01))
+        notices = Notices(sqlite_store, clock, channels)
+        async with anyio.create_task_group() as sending:
+            for _ in range(2):
+                await sqlite_store.create_interrupt(new_interrupt(), clock())
+            sending.start_soon(send_due, notices)
+            for _ in range(2):
+                await anyio.to_thread.run_sync(receiver.next)
+            await sqlite_store.create_interrupt(new_interrupt(), clock())
+            for _ in range(2 * MOST_TRIES):
+                await send_due(notices)
+                clock.advance(2)
+            assert receiver.messages == []
+            receiver.released.set()
+        await send_due(notices)
+
+        assert len(receiver.messages) == 1
+
+
+async def test_no_more_are_under_way_at_once_than_may_be(sqlite_store: Store, clock: Clock) -> None:
+    bounds = Bounds(turn_s=0.05, at_once=asyncio.Semaphore(1))
+    with receiving("hang") as first, receiving("hang") as second:
+        notices = Notices(sqlite_store, clock, channels_to(first.url, second.url, bounds=bounds))
+        await sqlite_store.create_interrupt(new_interrupt(), clock())
+        async with anyio.create_task_group() as sending:
+            await notices.send_due(sending)
+            await anyio.to_thread.run_sync(first.next)
+            await sqlite_store.create_interrupt(new_interrupt(), clock())
+            await send_due(notices)
+            assert (first.messages, second.messages) == ([], [])
+            first.released.set()
+            second.released.set()
+        for _ in range(4):
+            clock.advance(2)
+            await send_due(notices)
+
+        assert (len(first.messages), len(second.messages)) == (1, 2)
+
+
+async def test_place_that_drips_is_given_no_more_until_it_ends(
+    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="loopin_mcp")
+    with receiving("drip", "drip", 200) as receiver:
+        notices = Notices(sqlite_store, clock, channels_to(receiver.url, bounds=Bounds(send_s=0.5)))
+        for _ in range(2):
+            await sqlite_store.create_interrupt(new_interrupt(), clock())
+        await send_due(notices)
+        await sqlite_store.create_interrupt(new_interrupt(), clock())
+        await send_due(notices)
+        dripped = receiver.messages
+        receiver.released.set()
+        with anyio.fail_after(PATIENCE_S):
+            while not receiver.messages:
+                clock.advance(60)
+                await send_due(notices)
+
+    assert len(dripped) == 2
+    assert [message.partition(": ")[2] for message in caplog.messages[:3]] == [
+        "it took longer than 0 seconds",
+        "it took longer than 0 seconds",
+        "earlier ones still hang there",
+    ]
+
+
+async def test_notice_taken_by_a_process_that_died_is_sent_by_another(
+    store: Store, clock: Clock
+) -> None:
+    with receiving() as receiver:
+        notices = Notices(store, clock, channels_to(receiver.url))
+        await store.create_interrupt(new_interrupt(), clock())
+        taken = await store.outbox.take_due_notices(
+            clock(), lease_ms=round(LEASE_S * 1000), limit=5, high_alone=False
+        )
+        await send_due(notices)
+        assert (len(taken), receiver.messages) == (1, [])
+        clock.advance(LEASE_S)
+        await send_due(notices)
+        # The one who was thought dead comes back: it has no say any more.
+        await store.outbox.postpone_notice(taken[0], clock(), 0, [])
+        await send_due(notices)
+
+        assert len(receiver.messages) == 1
+
+
+async def test_notices_wait_while_the_database_is_away(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = anyio.Event()
+
+    class Away(Down):
+        async def fetch(self, sql: str, **params: Value) -> list[Row]:
+            asked.set()
+            return await super().fetch(sql, **params)
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            channels = channels_to("json://127.0.0.1:9")
+            tasks.start_soon(send_notices, Store(Away(), PUBLIC_URL), clock, channels)
+            await asked.wait()
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+    assert caplog.messages == ["Notices wait: The database cannot be used right now"]
+
+
+async def test_notice_that_cannot_be_settled_waits_for_its_lease_to_end(
+    sqlite_store: Store,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def locked(*_: object, **__: object) -> None:
+        raise UnavailableError("The database is locked")
+
+    with receiving() as receiver:
+        notices = Notices(sqlite_store, clock, channels_to(receiver.url))
+        created = await sqlite_store.create_interrupt(new_interrupt(), clock())
+        with monkeypatch.context() as away:
+            away.setattr(sqlite_store.outbox, "settle_notice", locked)
+            await send_due(notices)
+        clock.advance(LEASE_S)
+        await send_due(notices)
+
+        # The place that has it is remembered all the same.
+        assert len(receiver.messages) == 1
+    assert caplog.messages == [f"Notice of {created.interrupt_id} waits: The database is locked"]
+
+
+async def test_machine_that_can_start_no_thread_sends_later(
+    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def start_no_more(thread: threading.Thread) -> None:
+        if thread.daemon:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with receiving() as receiver:
+        notices = Notices(sqlite_store, clock, channels_to(receiver.url))
+        for _ in range(3):
+            await sqlite_store.create_interrupt(new_interrupt(), clock())
+        with monkeypatch.context() as crowded:
+            crowded.setattr(threading.Thread, "start", start_no_more)
+            await send_due(notices)
+        clock.advance(7)
+        await send_due(notices)
+
+        assert len(receiver.messages) == 3
