@@ -122,29 +122,25 @@ async def test_decisions_are_shown_day_by_day_newest_first(store: Store, clock: 
 
 
 @pytest.mark.parametrize(
-    ("days", "steps", "first", "words"),
+    ("days", "step", "steps", "first"),
     [
-        ("7", 7, "9 Jun 2025", "Per day since 9 Jun 2025, in UTC."),
-        ("30", 30, "17 May 2025", "Per day since 17 May 2025, in UTC."),
-        ("90", 13, "Week of 17 Mar 2025", "Per week since 17 Mar 2025, in UTC."),
-        ("365", 53, "Week of 10 Jun 2024", "Per week since 10 Jun 2024, in UTC."),
+        ("7", "Day", 7, "9 Jun 2025"),
+        ("30", "Day", 30, "17 May 2025"),
+        ("90", "Week of", 13, "17 Mar 2025"),
+        ("365", "Week of", 53, "10 Jun 2024"),
     ],
 )
 async def test_periods_go_by_day_and_long_ones_by_week(
-    store: Store,
-    clock: Clock,
-    days: str,
-    steps: int,
-    first: str,
-    words: str,
+    store: Store, clock: Clock, days: str, step: str, steps: int, first: str
 ) -> None:
     await answered(store, clock, APPROVED)
 
     page = await shown(store, clock, f"?days={days}&user=user-1")
 
+    assert page["tr"][0] == f"{step} Approved Rejected"
     assert page["tr"][steps] == f"{first} 0 0"
     assert page["slot"] == [""] * steps
-    assert words in page["figcaption"][0]
+    assert f"Per {step.split()[0].lower()} since {first}, in UTC." in page["figcaption"][0]
     links = {each["href"]: each.get("aria-current") for each in page.attributes if "href" in each}
     chosen = {link for link, current in links.items() if current == "true"}
     assert chosen == {f"?user=user-1&days={days}"}

@@ -105,8 +105,8 @@ ZALGO = "Z" + "\u0301\u0336" * 300
         ("Pay \u202eknaB", "Pay U+202EknaB", "Pay U+202EknaB"),
         ("\u200b", "U+200B", "U+200B"),
         ("' onload=x {{ 7*7 }}", "' onload=x {{ <number>*<number> }}", "' onload=x {{ 7*7 }}"),
-        ("Z" * 2000, "Z" * 200 + "…", "Z" * 200),
-        (ZALGO, ZALGO[:200] + "…", ZALGO[:200]),
+        ("Z" * 2000, "Z" * 120 + "…", "Z" * 120 + "…"),
+        (ZALGO, ZALGO[:120] + "…", ZALGO[:120] + "…"),
     ],
 )
 async def test_hostile_names_are_shown_as_inert_text(
@@ -121,6 +121,6 @@ async def test_hostile_names_are_shown_as_inert_text(
     assert page["name"] == ["Action type", shown_type, "User", shown_user]
     assert [each[""] for each in page.attributes].count("script") == 1
     assert len(page["img"]) == len(page["table"]) == 5
+    assert own["h1"][0].startswith(f"Analytics of {shown_user.rstrip('…')}")
     assert own.element(id="user")["value"] == user_id
-    assert own["h1"] == [f"Analytics of {shown_user}"]
     assert own.facts["Requests"] == "1 0 waiting now"

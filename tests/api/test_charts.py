@@ -44,7 +44,8 @@ def test_bars_are_as_long_as_their_counts_beside_the_longest(counts: list[int]) 
 def test_bars_lie_one_below_the_other_and_fill_the_chart() -> None:
     chart = bar_chart(5, 0, 2)
 
-    assert [bar.top for bar in chart.bars] == [0, ROW_EM, 2 * ROW_EM]
+    assert [bar.text_y for bar in chart.bars] == [1.1, 3.85, 6.6]
+    assert [bar.y for bar in chart.bars] == [1.55, 4.3, 7.05]
     assert chart.height == 3 * ROW_EM
     assert chart.description == "n0: 5, n1: 0, n2: 2"
 

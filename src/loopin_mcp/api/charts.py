@@ -51,9 +51,14 @@ class Bar:
         return max(round(100 * self.count / self.longest, 2), THINNEST_PERCENT)
 
     @property
-    def top(self) -> float:
-        """Where its row begins, in em."""
-        return self.place * ROW_EM
+    def text_y(self) -> float:
+        """The line its name stands on, in em."""
+        return round(self.place * ROW_EM + 1.1, 2)
+
+    @property
+    def y(self) -> float:
+        """The upper edge of the bar, below its name."""
+        return round(self.place * ROW_EM + 1.55, 2)
 
 
 @dataclass(frozen=True)

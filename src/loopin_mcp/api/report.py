@@ -12,7 +12,7 @@ from loopin_mcp.models import Analytics
 STATUSES = ("approved", "rejected", "pending", "expired", "cancelled")
 URGENCIES = ("high", "medium", "low")
 TOP_USERS = 5
-LONGEST_NAME = 200
+LONGEST_NAME = 120
 _UNITS = (("d", "h", 86_400, 3_600), ("h", "min", 3_600, 60), ("min", "s", 60, 1))
 
 
@@ -80,10 +80,14 @@ class Step:
         return f"{self.decisions.start.day} {self.decisions.start:%b}"
 
     @property
+    def day(self) -> str:
+        """Its first day."""
+        return in_words(self.decisions.start)
+
+    @property
     def name(self) -> str:
         """Which day or week it is."""
-        day = in_words(self.decisions.start)
-        return f"Week of {day}" if self.by_week else day
+        return f"Week of {self.day}" if self.by_week else self.day
 
 
 @dataclass(frozen=True)
