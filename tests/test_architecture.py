@@ -61,6 +61,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.live": LEAVES | {"api.interrupts", "api.sessions", "api.store", "api.waiting"},
     "api.pages": LEAVES | {"api.interrupts", "api.rows", "api.visible"},
     "api.review": LEAVES | {"api.entry", "api.guards", "api.interrupts", "api.pages", "api.store"},
+    "api.inbox": LEAVES
+    | {
+        "api.bodies",
+        "api.interrupts",
+        "api.overview",
+        "api.pages",
+        "api.review",
+        "api.sessions",
+        "api.store",
+    },
     "api.access": LEAVES
     | {"api.bodies", "api.guards", "api.interrupts", "api.pages", "api.rows", "api.sessions"},
     "api.charts": set(),
@@ -81,6 +91,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.analytics",
         "api.guards",
         "api.health",
+        "api.inbox",
         "api.interrupts",
         "api.live",
         "api.openapi",

@@ -14,6 +14,7 @@ from loopin_mcp.api.access import Access
 from loopin_mcp.api.analytics import AnalyticsPage
 from loopin_mcp.api.guards import Guard, HostRule
 from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.inbox import Inbox
 from loopin_mcp.api.interrupts import Clock, Interrupts
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
@@ -41,11 +42,13 @@ def create_app(
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
     pages = Pages(clock, sessions.is_signed_in, signs_out=sessions.asks)
     review = Review(store, clock, pages)
+    inbox = Inbox(store, clock, sessions, pages, review)
     analytics = AnalyticsPage(store, clock, sessions, pages)
     access = Access(
         sessions, pages, clock, api_key=api_key, public_url=store.public_url, embedded=embedded
     )
     description = Description(keyed=api_key is not None, embedded=embedded)
+    in_inbox = "/inbox/{interrupt_id}"
     create_link = Route("/sign-in-links", access.create_sign_in_link, methods=["POST"])
     app = Starlette(
         routes=[
@@ -62,6 +65,12 @@ def create_app(
             # What only the pages themselves ask for is no part of the API's description.
             Route("/review/{interrupt_id}/events", live.review_events, include_in_schema=False),
             Route("/inbox/events", live.inbox_events, include_in_schema=False),
+            Route("/", inbox.show_inbox, include_in_schema=False),
+            Route("/history", inbox.show_history, include_in_schema=False),
+            Route(in_inbox, inbox.decide_interrupt, methods=["POST"], include_in_schema=False),
+            # Where a refused decision is shown, so that it can be loaded anew and followed.
+            Route(in_inbox, review.show_interrupt, include_in_schema=False),
+            Route(f"{in_inbox}/events", live.review_events, include_in_schema=False),
             Route("/analytics", analytics.show_analytics, include_in_schema=False),
             Route("/sign-in", access.sign_in, methods=["POST"], include_in_schema=False),
             Route("/sign-in", access.show_sign_in, include_in_schema=False),

@@ -6,6 +6,7 @@ const loopin = (() => {
   // The server sends at least a heartbeat every 15 seconds.
   const SILENCE_MS = 40_000;
   const LONGEST_RETRY_MS = 10_000;
+  const LOST = "Not live: LoopIn cannot be reached.";
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
   const LOCAL = new Intl.DateTimeFormat("en-GB", {
     day: "numeric", month: "long", year: "numeric",
@@ -67,9 +68,10 @@ const loopin = (() => {
    * Call `heard[name]` at each event of that name, until `stop` of what this returns is called.
    *
    * The stream is opened again whenever it breaks; the server then says at once what there is to
-   * know. A hidden page has none, since a browser has six connections for all its tabs.
+   * know. A hidden page `rests` and has none, since a browser has six connections for all its tabs.
+   * While there is none the page says `lost`.
    */
-  function follow(url, heard) {
+  function follow(url, heard, { rests = true, lost = LOST, whenLost = () => {} } = {}) {
     let source = null;
     let timer = null;
     let failures = 0;
@@ -85,7 +87,10 @@ const loopin = (() => {
       close();
       failures += 1;
       // One that is mended at the first try is not worth a word.
-      if (failures > 1) sayConnected(false);
+      if (failures > 1) {
+        sayConnection(lost);
+        whenLost();
+      }
       timer = setTimeout(open, Math.min(LONGEST_RETRY_MS, 250 * 2 ** failures));
     }
 
@@ -93,12 +98,12 @@ const loopin = (() => {
       clearTimeout(timer);
       timer = setTimeout(fail, SILENCE_MS);
       failures = 0;
-      sayConnected(true);
+      sayConnection("");
     }
 
     function open() {
       close();
-      if (stopped || document.hidden) return;
+      if (stopped || (rests && document.hidden)) return;
       source = new EventSource(url);
       source.onerror = fail;
       for (const event of ["open", "beat", ...Object.keys(heard)]) {
@@ -113,22 +118,20 @@ const loopin = (() => {
     open();
     return {
       again: open,
+      rest: close,
       stop() {
         stopped = true;
         close();
-        sayConnected(true);
+        sayConnection("");
       },
     };
   }
 
-  function sayConnected(connected) {
-    write(
-      document.getElementById("connection"),
-      connected ? "" : "Not live: LoopIn cannot be reached.",
-    );
+  function sayConnection(text) {
+    write(document.getElementById("connection"), text);
   }
 
   refresh();
   setInterval(refresh, 1000);
-  return { refresh, follow };
+  return { refresh, follow, secondsTo };
 })();

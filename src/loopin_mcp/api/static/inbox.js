@@ -1,0 +1,263 @@
+"use strict";
+
+// The inbox, live: it looks again at every change, decides in place, and has keys.
+{
+  const list = document.getElementById("rows");
+  const heading = document.getElementById("inbox");
+  const outcome = document.getElementById("outcome");
+  const question = document.getElementById("confirm");
+  const reason = document.getElementById("confirm-reason");
+  const keysOn = document.getElementById("keys-on");
+  // Exchanged whole. The rows are not, for the sake of the focus and of what is typed in them.
+  const PARTS = ["summary", "rest", "recent"];
+  const SHORTEST_GAP_MS = 1_000;
+  const NEWS_MS = 1_500;
+  const SOON_S = 300;
+  let looking = false;
+  let lookAgain = false;
+  let announcing = null;
+  let asked = null;
+
+  const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+  const parsed = async (answer) =>
+    new DOMParser().parseFromString(await answer.text(), "text/html");
+  const formOf = (row) => row.querySelector("form");
+  const isInUse = (row) => row.querySelector("details").open || row === asked?.row || isTyped(row);
+  const isTyped = (row) =>
+    [...row.querySelectorAll("textarea")].some((field) => field.value.trim() !== "");
+
+  /** Look at the list anew; however many changes come, once a second. */
+  async function look() {
+    lookAgain = true;
+    if (looking) return;
+    looking = true;
+    while (lookAgain) {
+      lookAgain = false;
+      const gap = pause(SHORTEST_GAP_MS);
+      await fetch(location.href).then(show).catch(() => { /* The stream says that it is lost. */ });
+      await gap;
+    }
+    looking = false;
+  }
+
+  async function show(answer) {
+    const page = await parsed(answer);
+    if (page.getElementById("rows")) exchange(page);
+    else if (page.getElementById("sign-in")) leaveSignedOut();
+    else say("This list may be old: LoopIn cannot read it right now.");
+  }
+
+  /** Take over what a page has: new rows, those that are gone, and what stands around them. */
+  function exchange(page) {
+    const rows = [...page.querySelectorAll("#rows > .row")];
+    const staying = new Set(rows.map((row) => row.id));
+    for (const row of [...list.children]) if (!staying.has(row.id)) leave(row);
+    let last = null;
+    for (const row of rows) {
+      const known = document.getElementById(row.id);
+      if (!known && last) last.after(row);
+      else if (!known) list.prepend(row);
+      last = known ?? row;
+    }
+    announce(page.getElementById("summary").textContent);
+    for (const part of PARTS) {
+      exchangePart(document.getElementById(part), page.getElementById(part));
+    }
+    document.title = page.title;
+    refresh();
+  }
+
+  function exchangePart(here, there) {
+    const focused = here.contains(document.activeElement) && document.activeElement.href;
+    here.replaceChildren(...there.childNodes);
+    if (focused) [...here.querySelectorAll("a")].find((link) => link.href === focused)?.focus();
+  }
+
+  /** Drop a row that is not in the list any more; one that is in use says first what became of it. */
+  async function leave(row) {
+    if (row.dataset.leaving) return;
+    if (!isInUse(row)) return drop(row);
+    row.dataset.leaving = "yes";
+    const link = row.querySelector(".more a");
+    const page = await fetch(link.href).then(parsed).catch(() => null);
+    const settled = page?.querySelector("[data-outcome]")?.dataset.outcome;
+    // It may also have slipped to the next part of the list, or nobody knows.
+    if (!settled) return delete row.dataset.leaving;
+    if (row === asked?.row) question.close("no");
+    row.classList.add("gone");
+    for (const field of row.querySelectorAll("textarea")) field.readOnly = true;
+    row.append(notice(`${settled} Nothing of yours was recorded.`));
+    announce(settled);
+  }
+
+  function drop(row) {
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    const hadFocus = row.contains(document.activeElement);
+    row.remove();
+    if (hadFocus) (next?.querySelector("summary") ?? heading).focus();
+  }
+
+  /** Send a row's form. What the server refuses is sent once more, to be shown as its page. */
+  async function send(form, decision) {
+    const row = form.closest(".row");
+    if (row.ariaBusy === "true") return;
+    row.ariaBusy = "true";
+    const body = new URLSearchParams(new FormData(form));
+    body.set("decision", decision);
+    try {
+      const answer = await fetch(form.action, { method: "POST", body });
+      const page = await parsed(answer);
+      if (!page.getElementById("rows")) return sendToPage(form, decision);
+      drop(row);
+      exchangePart(outcome, page.getElementById("outcome"));
+      exchange(page);
+    } catch {
+      row.ariaBusy = "false";
+      say("Perhaps nothing was recorded: LoopIn cannot be reached. Look again before you decide.");
+    }
+  }
+
+  function sendToPage(form, value) {
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name: "decision", value });
+    form.append(field);
+    form.submit();
+  }
+
+  function ask(decision) {
+    const row = currentRow();
+    const form = row && formOf(row);
+    // What is too long for the list has no form here.
+    if (!form) return row?.querySelector(".more a").click();
+    asked = { row, form, decision };
+    const verb = decision === "approved" ? "Approve" : "Reject";
+    const yes = document.getElementById("confirm-yes");
+    document.getElementById("confirm-heading").textContent = `${verb} this request?`;
+    [yes.textContent, yes.className] = [verb, verb.toLowerCase()];
+    copy(row.querySelector(".action"), "confirm-action");
+    copy(row.querySelector(".who"), "confirm-who");
+    copy(row.querySelector(".context"), "confirm-context");
+    const modified = document.getElementById("confirm-modified");
+    modified.hidden = !form.elements.modifiedParams.value.trim();
+    modified.querySelector("code").textContent = form.elements.modifiedParams.value;
+    reason.value = form.elements.reason.value;
+    question.returnValue = "no";
+    question.showModal();
+    reason.focus();
+  }
+
+  function copy(source, target) {
+    document.getElementById(target).replaceChildren(...source.cloneNode(true).childNodes);
+  }
+
+  function notice(text, link) {
+    const paragraph = document.createElement("p");
+    paragraph.className = "notice";
+    paragraph.append(text, ...(link ? [" ", link] : []));
+    return paragraph;
+  }
+
+  function say(text, link) {
+    outcome.replaceChildren(notice(text, link));
+  }
+
+  /** Tell screen readers, once it is calm. */
+  function announce(text) {
+    if (text === document.getElementById("summary").textContent) return;
+    clearTimeout(announcing);
+    announcing = setTimeout(() => { document.getElementById("news").textContent = text; }, NEWS_MS);
+  }
+
+  function leaveSignedOut() {
+    stream.stop();
+    const link = document.createElement("a");
+    Object.assign(link, { href: location.href, textContent: "Sign in again" });
+    say("You are signed out, and this list is not live any more.", link);
+  }
+
+  function refresh() {
+    loopin.refresh();
+    for (const row of list.children) {
+      const left = loopin.secondsTo(row.querySelector(".left [data-moment]").dataset.moment);
+      row.classList.toggle("soon", left < SOON_S);
+    }
+  }
+
+  const currentRow = () => document.activeElement.closest("#rows > .row");
+
+  function move(step) {
+    const rows = [...list.children];
+    const place = rows.indexOf(currentRow());
+    const to = place < 0 ? 0 : Math.min(Math.max(place + step, 0), rows.length - 1);
+    rows[to]?.querySelector("summary").focus();
+  }
+
+  const KEYS = {
+    j: () => move(1),
+    k: () => move(-1),
+    a: () => ask("approved"),
+    r: () => ask("rejected"),
+    "/": () => document.getElementById("search").focus(),
+    "?": () => document.getElementById("keys").showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const act = Object.hasOwn(KEYS, event.key) && KEYS[event.key];
+    const isTyping = event.target.closest("input, textarea, select, dialog");
+    if (!act || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    // Whoever turned the keys off must find the way to turn them on.
+    if (!keysOn.checked && event.key !== "?") return;
+    event.preventDefault();
+    act();
+  });
+
+  reason.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) question.close("yes");
+  });
+
+  question.addEventListener("close", () => {
+    const { form, decision } = asked;
+    asked = null;
+    form.elements.reason.value = reason.value;
+    if (question.returnValue === "yes") send(form, decision);
+  });
+
+  list.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(event.target, event.submitter.value);
+  });
+
+  list.addEventListener("toggle", (event) => {
+    const row = event.target.closest(".gone");
+    if (row && !event.target.open) drop(row);
+  }, true);
+
+  keysOn.checked = localStorage.getItem("loopin-keys") !== "off";
+  keysOn.addEventListener("change", () => {
+    localStorage.setItem("loopin-keys", keysOn.checked ? "on" : "off");
+  });
+  document.getElementById("keys-line").hidden = false;
+
+  const stream = loopin.follow("inbox/events", { changed: look }, {
+    // The title tells the number also while another tab is shown.
+    rests: false,
+    lost: "Not live: this list may be old. LoopIn cannot be reached.",
+    whenLost: look,
+  });
+
+  // A browser has six connections for all its tabs, so only the one that was shown last holds one.
+  const tabs = new BroadcastChannel(`loopin-inbox ${location.pathname}`);
+  tabs.addEventListener("message", () => { if (document.hidden) stream.rest(); });
+  const tellTabs = () => { if (!document.hidden) tabs.postMessage("shown"); };
+  document.addEventListener("visibilitychange", tellTabs);
+  tellTabs();
+
+  // The outcome is said once, and not again when the page is loaded anew.
+  const here = new URL(location.href);
+  if (here.searchParams.has("done")) {
+    here.searchParams.delete("done");
+    history.replaceState(null, "", here);
+  }
+  refresh();
+  setInterval(refresh, 5_000);
+}
