@@ -89,10 +89,13 @@ def missing(what: str) -> NoReturn:
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without the settings of loopin-mcp, and with these."""
+    """This process's environment without the settings of loopin-mcp, and with these.
+
+    No browser is opened, unless they say so.
+    """
     settings = re.compile(r"LOOPIN_|PORT$|HOST$|API_KEY_SECRET$|DATABASE_URL$")
     kept = {name: value for name, value in os.environ.items() if not settings.match(name)}
-    return kept | variables
+    return kept | {"LOOPIN_OPEN_REVIEW": "off"} | variables
 
 
 def free_port() -> int:

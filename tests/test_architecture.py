@@ -6,13 +6,25 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "loopin_mcp"
-LEAVES = {"errors", "faults", "fields", "models", "plain", "settings", "version"}
+LEAVES = {
+    "desktop",
+    "errors",
+    "faults",
+    "fields",
+    "models",
+    "plain",
+    "settings",
+    "values",
+    "version",
+}
 MAY_IMPORT: dict[str, set[str]] = {
+    "desktop": set(),
     "errors": set(),
     "fields": set(),
     "models": {"fields"},
     "plain": set(),
-    "settings": {"errors"},
+    "settings": {"desktop", "errors", "values"},
+    "values": {"errors"},
     "version": set(),
     "faults": set(),
     "addresses": LEAVES,
@@ -56,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.services": LEAVES,
     "api.channels": LEAVES | {"api.services"},
     "api.notices": LEAVES | {"api.channels", "api.outbox", "api.services", "api.store"},
+    "api.opener": LEAVES | {"api.live", "api.sessions", "api.store"},
     "api.entry": LEAVES | {"api.bodies"},
     "api.sessions": LEAVES | {"api.interrupts", "api.pages"},
     "api.live": LEAVES | {"api.interrupts", "api.sessions", "api.store", "api.waiting"},
@@ -109,6 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.health",
         "api.live",
         "api.notices",
+        "api.opener",
         "api.postgres",
         "api.sessions",
         "api.store",

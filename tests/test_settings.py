@@ -1,6 +1,7 @@
 """The settings, and what the environment may hold."""
 
 import getpass
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ ENVIRONMENT = {
     "DATABASE_URL": "postgresql://loopin:secret-of-the-database@db/loopin",
     "LOOPIN_NOTIFY": "json://secret-user:pw@notices.test, ntfy://secret-topic",
     "LOOPIN_NOTIFY_HIGH": "tgram://secret-token/1",
+    "LOOPIN_OPEN_REVIEW": "on",
     "UNRELATED": "ignored",
 }
 
@@ -62,12 +64,40 @@ def test_every_variable_is_read() -> None:
         database_url="postgresql://loopin:secret-of-the-database@db/loopin",
         notify="json://secret-user:pw@notices.test, ntfy://secret-topic",
         notify_high="tgram://secret-token/1",
+        open_review="on",
     )
 
 
 @pytest.mark.parametrize("environment", [{}, dict.fromkeys(ENVIRONMENT, " ")])
 def test_unset_and_empty_variables_leave_the_defaults(environment: dict[str, str]) -> None:
-    assert Settings.load(environment) == Settings()
+    # Without it, some platforms always have a desktop.
+    away = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
+
+    assert Settings.load(environment | away) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "open_review"),
+    [
+        ("linux", {}, "off"),
+        ("linux", {"DISPLAY": ":0"}, "auto"),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, "auto"),
+        ("linux", {"SSH_CONNECTION": "x"}, "off"),
+        ("linux", {"SSH_CONNECTION": "x", "DISPLAY": "localhost:10.0"}, "auto"),
+        ("linux", {"LOOPIN_OPEN_REVIEW": "auto"}, "off"),
+        ("linux", {"LOOPIN_OPEN_REVIEW": "on"}, "on"),
+        ("linux", {"LOOPIN_OPEN_REVIEW": "off", "DISPLAY": ":0"}, "off"),
+        ("darwin", {}, "auto"),
+        ("darwin", {"SSH_CONNECTION": "x"}, "off"),
+        ("win32", {}, "auto"),
+    ],
+)
+def test_inbox_opens_by_itself_only_where_there_is_a_desktop(
+    platform: str, environment: dict[str, str], open_review: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+
+    assert Settings.load(environment).open_review == open_review
 
 
 def test_secrets_are_not_shown() -> None:
@@ -134,6 +164,7 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
         ("PORT", "٣", f"{PORT} '٣'."),
         ("PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
         ("LOOPIN_CONFIRM", "always", "must be auto, off or required: 'always'."),
+        ("LOOPIN_OPEN_REVIEW", "yes", "must be auto, on or off: 'yes'."),
         ("LOOPIN_TOOLS", ",", f"names no tool of this server: ','. {TOOL_LIST}"),
         (
             "LOOPIN_TOOLS",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from loopin_mcp.errors import InvalidRequestError
-from loopin_mcp.settings import checked_base_url, checked_key
+from loopin_mcp.values import checked_base_url, checked_key
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

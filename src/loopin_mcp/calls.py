@@ -11,7 +11,8 @@ from loopin_mcp.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError
 from loopin_mcp.forms import Forms
-from loopin_mcp.settings import LONGEST_NAME, Settings
+from loopin_mcp.settings import Settings
+from loopin_mcp.values import LONGEST_NAME
 
 
 @dataclass(frozen=True)

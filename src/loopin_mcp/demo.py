@@ -13,6 +13,7 @@ import anyio.to_thread
 from mcp import Client, StdioServerParameters
 from mcp_types import Implementation, TextContent
 
+from loopin_mcp.desktop import has_desktop
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.version import __version__
 
@@ -50,8 +51,11 @@ async def run_demo(
 
 
 async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wait_s: int) -> None:
+    # The page that opens is that of the question, not the inbox too.
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "loopin_mcp"], env=dict(environment)
+        command=sys.executable,
+        args=["-m", "loopin_mcp"],
+        env={**environment, "LOOPIN_OPEN_REVIEW": "off"},
     )
     say("Starting the MCP server, as an MCP host does.")
     async with Client(server, client_info=Implementation(name=AGENT, version=__version__)) as mcp:
@@ -63,7 +67,7 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wai
             async with anyio.create_task_group() as tasks:
                 if decide is not None:
                     tasks.start_soon(_be_human, created["reviewUrl"], decide, say)
-                elif _has_desktop(environment):
+                elif has_desktop(environment):
                     tasks.start_soon(_open_page, created["reviewUrl"], say)
                 status = await _wait(mcp, created["interruptId"], say, wait_s)
         except BaseException:
@@ -83,12 +87,6 @@ async def _wait(mcp: Client, interrupt_id: str, say: Say, wait_s: int) -> dict[s
         status = await _call(mcp, "get_interrupt_status", arguments)
         if status["status"] != "pending":
             return status
-
-
-def _has_desktop(environment: Mapping[str, str]) -> bool:
-    """Whether a browser would get a window; without one it could take over the terminal."""
-    screens = ("DISPLAY", "WAYLAND_DISPLAY")
-    return sys.platform in ("win32", "darwin") or any(environment.get(name) for name in screens)
 
 
 async def _open_page(review_url: str, say: Say) -> None:

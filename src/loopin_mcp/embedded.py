@@ -23,7 +23,8 @@ from loopin_mcp.api.serving import channels_of, listen, port_of, serving
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.retries import BrokenError, NotConnectedError
-from loopin_mcp.settings import Settings, checked_key
+from loopin_mcp.settings import Settings
+from loopin_mcp.values import checked_key
 
 LOOPBACK = "127.0.0.1"
 PROBE_TIMEOUT_S = 2.0
@@ -133,6 +134,7 @@ class _Copy:
                 public_url=self._settings.public_url,
                 embedded=True,
                 channels=channels,
+                opens_inbox=self._settings.open_review != "off",
             ) as url:
                 task_status.started(Address(url, api_key))
                 await anyio.sleep_forever()

@@ -1,16 +1,25 @@
 """The settings, and the only reader of the environment."""
 
 import getpass
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
 import platformdirs
 
+from loopin_mcp.desktop import has_desktop
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.values import (
+    any_text,
+    checked_base_url,
+    checked_directory,
+    checked_key,
+    checked_name,
+    checked_port,
+    checked_seconds,
+    one_of,
+)
 
 TOOLS = (
     "create_interrupt",
@@ -22,64 +31,7 @@ TOOLS = (
 )
 
 Confirm = Literal["auto", "off", "required"]
-
-LONGEST_NAME = 200
-
-_URL_REMEDY = "Set it to the address of the LoopIn API, such as https://loopin.example.com."
-
-
-def checked_base_url(variable: str, value: str) -> str:
-    """The base URL a variable names, without a trailing slash.
-
-    Raises:
-        ConfigurationError: It is not http(s), has no host, or holds credentials or a query.
-    """
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ConfigurationError(f"{variable} is not a URL. {_URL_REMEDY}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ConfigurationError(f"{variable} must be an http or https URL. {_URL_REMEDY}")
-    if "@" in parts.netloc:
-        raise ConfigurationError(
-            f"{variable} must not hold a user name or password: take them out and put the key "
-            "into LOOPIN_API_KEY."
-        )
-    if any(mark in value for mark in "?# ") or not value.isascii() or not value.isprintable():
-        raise ConfigurationError(
-            f"{variable} must be a base URL in ASCII, without query and spaces. {_URL_REMEDY}"
-        )
-    return value.rstrip("/")
-
-
-def checked_key(variable: str, value: str) -> str:
-    """An API key that can travel in a header.
-
-    Raises:
-        ConfigurationError: It holds spaces, line breaks or characters outside ASCII.
-    """
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ConfigurationError(
-            f"{variable} must be printable ASCII without spaces or line breaks: copy the key again."
-        )
-    return value
-
-
-def _seconds(variable: str, value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= 86_400:
-        raise ConfigurationError(f"{variable} must be a number of seconds, more than 0: {value!r}.")
-    return seconds
-
-
-def _port(variable: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65_535):
-        raise ConfigurationError(f"{variable} must be a port number from 0 to 65535: {value!r}.")
-    return int(value)
+OpenReview = Literal["auto", "on", "off"]
 
 
 def _tools(variable: str, value: str) -> tuple[str, ...]:
@@ -91,29 +43,6 @@ def _tools(variable: str, value: str) -> tuple[str, ...]:
             f"Use a comma-separated list of {', '.join(TOOLS)}."
         )
     return names
-
-
-def _confirm(variable: str, value: str) -> str:
-    if value not in get_args(Confirm):
-        raise ConfigurationError(f"{variable} must be auto, off or required: {value!r}.")
-    return value
-
-
-def _text(_variable: str, value: str) -> str:
-    return value
-
-
-def _name(variable: str, value: str) -> str:
-    if len(value) > LONGEST_NAME or "\0" in value:
-        raise ConfigurationError(f"{variable} must be at most {LONGEST_NAME} characters.")
-    return value
-
-
-def _directory(variable: str, value: str) -> Path:
-    try:
-        return Path(value).expanduser().absolute()
-    except RuntimeError as error:
-        raise ConfigurationError(f"{variable} names no known user's home: {value!r}.") from error
 
 
 def _setting(
@@ -147,13 +76,13 @@ class Settings:
     user_id: str | None = _setting(
         "LOOPIN_USER_ID",
         "The human to ask when a call names none",
-        _name,
+        checked_name,
         shown="embedded API: the login name",
     )
     agent_id: str | None = _setting(
         "LOOPIN_AGENT_ID",
         "The name the agent asks under when a call names none",
-        _name,
+        checked_name,
         shown="the MCP client's name",
     )
     tools: tuple[str, ...] = _setting(
@@ -162,27 +91,27 @@ class Settings:
     confirm: Confirm = _setting(
         "LOOPIN_CONFIRM",
         "Whether decide_interrupt asks in the host first: `auto` where it can, `off` or `required`",
-        _confirm,
+        one_of(Confirm),
         "auto",
     )
     max_wait_s: float = _setting(
         "LOOPIN_MAX_WAIT",
         "Longest wait of one get_interrupt_status call, in seconds",
-        _seconds,
+        checked_seconds,
         45.0,
     )
     timeout_s: float = _setting(
-        "LOOPIN_TIMEOUT", "Seconds the API has to answer, beyond any wait", _seconds, 10.0
+        "LOOPIN_TIMEOUT", "Seconds the API has to answer, beyond any wait", checked_seconds, 10.0
     )
     data_dir: Path = _setting(
         "LOOPIN_DATA_DIR",
         "Where SQLite databases and the embedded API's key are kept",
-        _directory,
+        checked_directory,
         Path(platformdirs.user_data_dir("loopin-mcp", appauthor=False)),
         shown="the platform's data directory",
     )
-    port: int = _setting("PORT", "Port the API listens on", _port, 3002)
-    host: str = _setting("HOST", "Address `loopin-mcp api` listens on", _text, "127.0.0.1")
+    port: int = _setting("PORT", "Port the API listens on", checked_port, 3002)
+    host: str = _setting("HOST", "Address `loopin-mcp api` listens on", any_text, "127.0.0.1")
     public_url: str | None = _setting(
         "LOOPIN_BASE_URL",
         "Public base of the review links",
@@ -198,22 +127,30 @@ class Settings:
     database_url: str | None = _setting(
         "DATABASE_URL",
         "Database of `loopin-mcp api`: `sqlite:///path` or `postgresql://…`",
-        _text,
+        any_text,
         shown="SQLite in the data directory",
         secret=True,
     )
     notify: str | None = _setting(
         "LOOPIN_NOTIFY",
         "Where the API tells humans of interrupts: Apprise URLs, separated by spaces or commas",
-        _text,
+        any_text,
         secret=True,
     )
     notify_high: str | None = _setting(
         "LOOPIN_NOTIFY_HIGH",
         "Where it tells those of high urgency instead",
-        _text,
+        any_text,
         shown="`LOOPIN_NOTIFY`",
         secret=True,
+    )
+    # Settings that are not loaded open nothing: only the environment tells of a desktop.
+    open_review: OpenReview = _setting(
+        "LOOPIN_OPEN_REVIEW",
+        "Whether the inbox opens in the browser: `auto` (embedded API on a desktop), `on` or `off`",
+        one_of(OpenReview),
+        "off",
+        shown="`auto`",
     )
 
     @classmethod
@@ -228,6 +165,8 @@ class Settings:
             variable = setting.metadata["variable"]
             if text := environment.get(variable, "").strip():
                 values[setting.name] = setting.metadata["parse"](variable, text)
+        if values.setdefault("open_review", "auto") == "auto" and not has_desktop(environment):
+            values["open_review"] = "off"
         return cls(**values)
 
     @classmethod

@@ -45,9 +45,9 @@ class Receiver(ThreadingHTTPServer):
         self._messages.put(message)
         return answer
 
-    def next(self) -> dict[str, Any]:
+    def next(self, within_s: float = PATIENCE_S) -> dict[str, Any]:
         """The next message, once it is there."""
-        return self._messages.get(timeout=PATIENCE_S)
+        return self._messages.get(timeout=within_s)
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -21,10 +21,12 @@ from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.notices import send_notices
+from loopin_mcp.api.opener import open_inbox
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import follow_changes
 from loopin_mcp.api.webhooks import deliver_callbacks
+from loopin_mcp.desktop import start_browser
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings import Settings
 from loopin_mcp.version import __version__
@@ -93,12 +95,14 @@ async def serving(
     public_url: str | None = None,
     embedded: bool = False,
     channels: Channels | None = None,
+    opens_inbox: bool = False,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, and close both it and the database.
 
     Yields the address it serves on. Review links begin with `public_url`, or else with that.
     The embedded API also sends callbacks to this machine, and proves its key to siblings; a key
-    that a human chose could be guessed from such proofs. Through `channels` humans are told.
+    that a human chose could be guessed from such proofs. Through `channels` humans are told of
+    interrupts, and where it `opens_inbox`, by a browser on this machine.
     """
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
@@ -106,6 +110,7 @@ async def serving(
     rule = host_rule(host, store.public_url)
     health = HealthCheck(__version__, port, proof_key=api_key if embedded else None)
     sessions = Sessions(api_key, epoch_ms, store.public_url)
+    live = Live(store, epoch_ms, sessions)
     app = create_app(
         store,
         api_key=api_key,
@@ -113,7 +118,7 @@ async def serving(
         knows_host=rule,
         clock=epoch_ms,
         sessions=sessions,
-        live=Live(store, epoch_ms, sessions),
+        live=live,
         embedded=embedded,
     )
     try:
@@ -122,6 +127,8 @@ async def serving(
             tasks.start_soon(follow_changes, store, epoch_ms)
             if channels is not None:
                 tasks.start_soon(send_notices, store, epoch_ms, channels)
+            if opens_inbox:
+                tasks.start_soon(open_inbox, store, sessions, live, epoch_ms, start_browser)
             try:
                 yield url
             finally:
@@ -221,6 +228,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
             api_key=settings.api_key_secret,
             public_url=settings.public_url,
             channels=channels,
+            opens_inbox=settings.open_review == "on",
         ) as url:
             say(f"LoopIn API on {url}" + (" (no API_KEY_SECRET: no key asked)" if keyless else ""))
             await anyio.sleep_forever()

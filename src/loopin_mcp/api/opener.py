@@ -1,0 +1,42 @@
+"""Opens the inbox in the browser when an interrupt comes, unless somebody has it open."""
+
+import logging
+import math
+from collections.abc import Callable
+
+import anyio.to_thread
+
+from loopin_mcp.api.live import Live
+from loopin_mcp.api.sessions import LINK_PATH, Sessions
+from loopin_mcp.api.store import Store
+
+# A page that was opened gets so long to connect, and who closes it so long a rest.
+REST_S = 60
+
+logger = logging.getLogger(__name__)
+
+
+async def open_inbox(
+    store: Store,
+    sessions: Sessions,
+    live: Live,
+    clock: Callable[[], int],
+    start: Callable[[str], None],
+) -> None:
+    """Have `start` open the inbox, signed in, at an interrupt that comes; until cancelled.
+
+    Not while a page of it is connected, and not within a minute of the last time.
+    """
+    rests_until = -math.inf
+    created = store.changes.next_new
+    while True:
+        await created.wait()
+        created = store.changes.next_new
+        if live.connected or clock() < rests_until:
+            continue
+        rests_until = clock() + REST_S * 1000
+        link = f"{store.public_url}{LINK_PATH}{sessions.new_link()}"
+        try:
+            await anyio.to_thread.run_sync(start, link)
+        except OSError as error:
+            logger.warning("The inbox cannot be opened in a browser: %s", error.strerror)

@@ -1,0 +1,103 @@
+"""Reads single values of settings; what cannot be used is refused by the variable's name."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+from urllib.parse import urlsplit
+
+from loopin_mcp.errors import ConfigurationError
+
+LONGEST_NAME = 200
+
+_URL_REMEDY = "Set it to the address of the LoopIn API, such as https://loopin.example.com."
+
+
+def checked_base_url(variable: str, value: str) -> str:
+    """The base URL a variable names, without a trailing slash.
+
+    Raises:
+        ConfigurationError: It is not http(s), has no host, or holds credentials or a query.
+    """
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ConfigurationError(f"{variable} is not a URL. {_URL_REMEDY}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ConfigurationError(f"{variable} must be an http or https URL. {_URL_REMEDY}")
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            f"{variable} must not hold a user name or password: take them out and put the key "
+            "into LOOPIN_API_KEY."
+        )
+    if any(mark in value for mark in "?# ") or not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"{variable} must be a base URL in ASCII, without query and spaces. {_URL_REMEDY}"
+        )
+    return value.rstrip("/")
+
+
+def checked_key(variable: str, value: str) -> str:
+    """An API key that can travel in a header.
+
+    Raises:
+        ConfigurationError: It holds spaces, line breaks or characters outside ASCII.
+    """
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigurationError(
+            f"{variable} must be printable ASCII without spaces or line breaks: copy the key again."
+        )
+    return value
+
+
+def checked_seconds(variable: str, value: str) -> float:
+    """A number of seconds."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 86_400:
+        raise ConfigurationError(f"{variable} must be a number of seconds, more than 0: {value!r}.")
+    return seconds
+
+
+def checked_port(variable: str, value: str) -> int:
+    """A port number."""
+    if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65_535):
+        raise ConfigurationError(f"{variable} must be a port number from 0 to 65535: {value!r}.")
+    return int(value)
+
+
+def one_of(choices: object) -> Callable[[str, str], object]:
+    """Takes one of the values of a `Literal`."""
+
+    def parse(variable: str, value: str) -> str:
+        *others, last = get_args(choices)
+        if value not in (*others, last):
+            raise ConfigurationError(
+                f"{variable} must be {', '.join(others)} or {last}: {value!r}."
+            )
+        return value
+
+    return parse
+
+
+def any_text(_variable: str, value: str) -> str:
+    """Whatever it is."""
+    return value
+
+
+def checked_name(variable: str, value: str) -> str:
+    """A name that a call would take as an id."""
+    if len(value) > LONGEST_NAME or "\0" in value:
+        raise ConfigurationError(f"{variable} must be at most {LONGEST_NAME} characters.")
+    return value
+
+
+def checked_directory(variable: str, value: str) -> Path:
+    """The absolute path of a directory, which may begin with `~`."""
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{variable} names no known user's home: {value!r}.") from error

@@ -1,0 +1,118 @@
+"""The inbox opens at an interrupt, unless somebody has it open or it was opened just now."""
+
+import queue
+from collections.abc import AsyncIterator
+
+import anyio
+import anyio.to_thread
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from loopin_mcp.api.live import Live
+from loopin_mcp.api.opener import open_inbox
+from loopin_mcp.api.sessions import LINK_PATH, Sessions
+from loopin_mcp.api.store import Store
+from loopin_mcp.models import Decision
+from tests.api.streams import stream
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+
+
+class Desk:
+    """A desk with a browser on it that opens nothing but keeps what it was to open."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.sessions = Sessions(None, clock, PUBLIC_URL)
+        self.live = Live(store, clock, self.sessions)
+        self.has_browser = True
+
+    def start_browser(self, url: str) -> None:
+        self._opened.put(url)
+        if not self.has_browser:
+            raise FileNotFoundError(2, "No such file or directory", url)
+
+    async def run(self) -> None:
+        await open_inbox(self._store, self.sessions, self.live, self._clock, self.start_browser)
+
+    async def ask(self) -> str:
+        created = await self._store.create_interrupt(new_interrupt(), self._clock())
+        await anyio.wait_all_tasks_blocked()
+        return created.interrupt_id
+
+    async def opened(self) -> str:
+        """The link that was opened next."""
+        return await anyio.to_thread.run_sync(lambda: self._opened.get(timeout=PATIENCE_S))
+
+    @property
+    def opened_no_more(self) -> bool:
+        return self._opened.empty()
+
+
+@pytest.fixture
+async def desk(sqlite_store: Store, clock: Clock) -> AsyncIterator[Desk]:
+    desk = Desk(sqlite_store, clock)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.run)
+        await anyio.wait_all_tasks_blocked()
+        yield desk
+        tasks.cancel_scope.cancel()
+
+
+async def test_first_interrupt_opens_the_inbox_signed_in_once(desk: Desk) -> None:
+    await desk.ask()
+    link = await desk.opened()
+
+    token = link.removeprefix(f"{PUBLIC_URL}{LINK_PATH}")
+    assert [desk.sessions.redeem(token), desk.sessions.redeem(token)] == [True, False]
+
+
+async def test_it_is_not_opened_again_within_a_minute(desk: Desk, clock: Clock) -> None:
+    await desk.ask()
+    first = await desk.opened()
+    clock.advance(59.9)
+    await desk.ask()
+    assert desk.opened_no_more
+    clock.advance(0.1)
+    await desk.ask()
+
+    assert await desk.opened() != first
+    assert desk.opened_no_more
+
+
+async def test_it_is_not_opened_while_somebody_has_it_open(desk: Desk, clock: Clock) -> None:
+    app = Starlette(routes=[Route("/inbox/events", desk.live.inbox_events)])
+    async with stream(app, "/inbox/events") as events:
+        assert await events.next() == "changed"
+        await desk.ask()
+        assert desk.opened_no_more
+    await desk.ask()
+
+    await desk.opened()
+
+
+async def test_a_decision_opens_nothing(desk: Desk, clock: Clock, sqlite_store: Store) -> None:
+    interrupt_id = await desk.ask()
+    await desk.opened()
+    clock.advance(60)
+    approved = Decision(decision="approved")
+    await sqlite_store.decide_interrupt(interrupt_id, approved, clock(), "somebody")
+    await anyio.wait_all_tasks_blocked()
+
+    assert desk.opened_no_more
+
+
+async def test_machine_that_cannot_open_it_says_so_without_the_link(
+    desk: Desk, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.has_browser = False
+    await desk.ask()
+    await desk.opened()
+    clock.advance(60)
+    desk.has_browser = True
+    await desk.ask()
+    await desk.opened()
+
+    assert caplog.messages == ["The inbox cannot be opened in a browser: No such file or directory"]

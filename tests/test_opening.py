@@ -1,0 +1,84 @@
+"""The inbox opens in the browser by itself, from real processes."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.receiver import receiving
+from tests.browser import browser_of
+from tests.host import Host, create, initialize
+from tests.support import KEY, PATIENCE_S, START_TIMEOUT_S, ServedAPI, clean_environment
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="BROWSER is of no use there")
+
+NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
+
+
+def test_inbox_opens_signed_in_and_the_browser_inherits_no_secret(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        desktop = browser_of(receiver, tmp_path)
+        secrets = {"API_KEY_SECRET": KEY, "LOOPIN_NOTIFY_HIGH": "json://127.0.0.1/path-marker"}
+        served = ServedAPI(tmp_path, {"LOOPIN_OPEN_REVIEW": "on"} | secrets | desktop)
+        created = httpx.post(f"{served.url}/interrupts", json=NEW, headers={"X-API-Key": KEY})
+        opened = receiver.next(START_TIMEOUT_S)
+        link = opened["url"]
+        with httpx.Client() as browser:
+            inbox = browser.get(link, follow_redirects=True)
+        again = httpx.get(link)
+        served.process.terminate()
+        _, stderr = served.process.communicate(timeout=PATIENCE_S)
+
+    assert created.status_code == 201
+    assert link.startswith(f"{served.url}/sign-in/")
+    assert (inbox.status_code, str(inbox.url)) == (200, f"{served.url}/")
+    assert again.status_code == 404
+    assert not {*secrets, "LOOPIN_API_KEY"} & opened["environment"].keys()
+    assert stderr == "Stopped.\n"
+
+
+def test_agent_never_gets_a_link_that_signs_in(tmp_path: Path, start: Callable[..., Host]) -> None:
+    with receiving() as receiver:
+        host = start(LOOPIN_OPEN_REVIEW="auto", **browser_of(receiver, tmp_path))
+        initialize(host)
+        status = create(host, None)
+        link = receiver.next(START_TIMEOUT_S)["url"]
+        rest, stderr = host.end()
+
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/sign-in/\S+", link)
+    assert "sign-in" not in f"{status}{rest}{stderr}"
+    assert (rest, stderr) == ("", "")
+
+
+@pytest.mark.parametrize("setting", ["auto", "off"])
+def test_api_of_a_team_opens_nothing_by_itself(tmp_path: Path, setting: str) -> None:
+    with receiving() as receiver:
+        desktop = browser_of(receiver, tmp_path)
+        served = ServedAPI(tmp_path, {"LOOPIN_OPEN_REVIEW": setting} | desktop)
+        httpx.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
+        served.stop()
+
+        assert receiver.messages == []
+
+
+def test_demo_opens_its_question_and_nothing_else(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        environment = {"LOOPIN_OPEN_REVIEW": "on"} | browser_of(receiver, tmp_path)
+        with subprocess.Popen(
+            [sys.executable, "-m", "loopin_mcp", "demo"],
+            env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), PORT="0", **environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as demo:
+            opened = receiver.next(START_TIMEOUT_S)["url"]
+            demo.send_signal(signal.SIGINT)
+            demo.communicate(timeout=6 * PATIENCE_S)
+
+        assert "/review/" in opened
+        assert receiver.messages == []
