@@ -116,12 +116,12 @@ def api_app(
     embedded: bool = False,
 ) -> Starlette:
     """The API app itself."""
-    sessions = Sessions(api_key, clock, PUBLIC_URL)
+    sessions = Sessions(api_key, clock, store.public_url)
     return create_app(
         store,
         api_key=api_key,
         health=HealthCheck("1.2.3", 3002, proof_key),
-        knows_host=host_rule(listens_on, PUBLIC_URL),
+        knows_host=host_rule(listens_on, store.public_url),
         clock=clock,
         sessions=sessions,
         live=Live(store, clock, sessions),
@@ -148,7 +148,7 @@ def api_client(
         embedded=embedded,
     )
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=PUBLIC_URL
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=store.public_url
     )
 
 

@@ -1,14 +1,15 @@
 """A real Chromium, for the pages that humans see."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support import PATIENCE_S, ServedAPI, missing
+from loopin_mcp.api.store import Store
+from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
@@ -54,6 +55,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     api = ServedAPI(tmp_path_factory.mktemp("served"), {})
     yield api.url
     api.stop()
+
+
+@pytest.fixture
+async def visitor(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser at an API that has a key, which it does not know."""
+    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+        yield client
+
+
+@pytest.fixture
+async def embedded(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser at the embedded API."""
+    async with api_client(sqlite_store, clock, api_key=KEY, embedded=True) as client:
+        yield client
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Access:
     async def show_sign_in(self, request: Request) -> Response:
         """`GET /sign-in`: asks for the key, once."""
         if self._sessions.is_signed_in(request):
-            return RedirectResponse(_next_of(request), 303, HEADERS)
+            return RedirectResponse(f"./{_next_of(request)}", 303, HEADERS)
         return self._page(request)
 
     async def sign_in(self, request: Request) -> Response:
@@ -59,7 +59,7 @@ class Access:
         typed = form.get("key", "").strip()
         if not hmac.compare_digest(typed.encode(), self._api_key.encode()):
             return self._page(request, 401)
-        return self._signed_in(_next_of(request))
+        return self._signed_in(f"./{_next_of(request)}")
 
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`."""
@@ -115,9 +115,9 @@ class Access:
 
 
 def _next_of(request: Request) -> str:
-    """Where to go on to, as a link from the sign-in page."""
+    """Where to go on to, from the top; the inbox where it is no page of our own."""
     target = request.query_params.get("next", "")
-    return f"./{target}" if _NEXT.fullmatch(target) else "./"
+    return target if _NEXT.fullmatch(target) else ""
 
 
 def _comes_from_elsewhere(request: Request) -> bool:
