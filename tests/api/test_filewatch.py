@@ -50,7 +50,7 @@ def test_too_many_watches_mean_polling(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:
-        with pytest.raises(OSError) as refusal:
+        with pytest.raises(OSError, match="inotify") as refusal:
             Inotify(tmp_path)
         found = watch(tmp_path)
     finally:
