@@ -138,8 +138,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": LEAVES
     | {"calls", "confirmation", "forms", "progress", "prompts", "results", "toolbox"},
     "stdio": set(),
+    "inbox": LEAVES | {"client", "embedded"},
     "demo": LEAVES,
-    "cli": LEAVES | {"api.notices", "api.serving", "demo", "server", "stdio"},
+    "cli": LEAVES | {"api.notices", "api.serving", "demo", "inbox", "server", "stdio"},
     "__main__": {"cli"},
 }
 THIRD_PARTY = {

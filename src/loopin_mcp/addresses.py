@@ -12,10 +12,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Address:
-    """Where the API is, and the key it wants."""
+    """Where the API is, the key it wants, and whether this very process serves it."""
 
     base_url: str
     api_key: str | None = field(default=None, repr=False)
+    is_here: bool = field(default=False, repr=False, compare=False)
 
 
 Locate = Callable[[], Awaitable[Address]]

@@ -10,6 +10,7 @@ from functools import partial
 import anyio
 import click
 
+from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings import Settings
 from loopin_mcp.version import __version__
@@ -47,15 +48,34 @@ def api(*, insecure: bool) -> None:
 
     try:
         settings = _load_settings()
-        # Ending like Ctrl-C lets the requests in flight be answered. A shell that starts this in
-        # the background has SIGINT ignored, so it is set first.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        _end_by_signals()
         # uvloop comes with the extra `server`, where it exists.
         options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
         serve = partial(serve_alone, settings, insecure=insecure, say=_say)
         anyio.run(serve, backend_options=options)
     except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        _say("Stopped.")
+
+
+@main.command()
+@click.option("--no-browser", is_flag=True, help="Print the link in place of opening it.")
+def inbox(*, no_browser: bool) -> None:
+    """Open your inbox in the browser: all that waits for you.
+
+    It opens signed in, by a link that works once and within a minute. Where no MCP host has its
+    API running, this serves it until Ctrl-C. With LOOPIN_API_URL set it is the inbox of that API,
+    which asks for its key.
+    """
+    from loopin_mcp.inbox import open_inbox
+
+    browser = None if no_browser or not has_desktop(os.environ) else start_browser
+    try:
+        settings = _load_settings()
+        _end_by_signals()
+        anyio.run(open_inbox, settings, _say, _print, browser)
+    except LoopinError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         _say("Stopped.")
@@ -93,6 +113,13 @@ def notify() -> None:
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(0 if arrived else 1)
+
+
+def _end_by_signals() -> None:
+    """End like Ctrl-C at SIGTERM too, which lets the requests in flight be answered."""
+    # A shell that starts this in the background has SIGINT ignored, so it is set first.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _load_settings() -> Settings:

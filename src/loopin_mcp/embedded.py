@@ -136,7 +136,7 @@ class _Copy:
                 channels=channels,
                 opens_inbox=self._settings.open_review != "off",
             ) as url:
-                task_status.started(Address(url, api_key))
+                task_status.started(Address(url, api_key, is_here=True))
                 await anyio.sleep_forever()
 
     async def _is_sibling(self, port: int, api_key: str) -> bool | None:
