@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from loopin_mcp.api.store import Store
+from tests.api.visitors import sign_in
 from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -62,6 +63,13 @@ async def visitor(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.Asyn
     """A browser at an API that has a key, which it does not know."""
     async with api_client(sqlite_store, clock, api_key=KEY) as client:
         yield client
+
+
+@pytest.fixture
+async def inbox(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A browser that is signed in."""
+    await sign_in(visitor)
+    return visitor
 
 
 @pytest.fixture

@@ -116,7 +116,8 @@ async def test_interrupt_is_found_by_its_id(store: Store, clock: Clock) -> None:
     await ask(store, clock, "One")
     interrupt_id = await ask(store, clock, "Two")
 
-    assert await pending(store, clock, q=interrupt_id.upper()) == ["Two"]
+    assert await pending(store, clock, q=f" {interrupt_id.upper()} ") == ["Two"]
+    assert await pending(store, clock, q=interrupt_id[:8]) == []
 
 
 async def test_history_tells_how_each_ended_and_when_newest_first(

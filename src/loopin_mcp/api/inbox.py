@@ -16,7 +16,7 @@ from loopin_mcp.api.pages import Link, Pages, root_of
 from loopin_mcp.api.review import STATES, Review
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
-from loopin_mcp.errors import APIError, NotFoundError, UnauthorizedError
+from loopin_mcp.errors import APIError, NotFoundError, UnauthorizedError, UnavailableError
 from loopin_mcp.models import Interrupt, Wire
 
 PAGE = 50
@@ -182,9 +182,10 @@ class Inbox:
         try:
             page = await model(check(Search, asked), check(Place, asked))
         except APIError as error:
+            is_down = isinstance(error, UnavailableError)
+            hint = "Try again in a minute." if is_down else "Start with the whole list."
             link = Link("Open the inbox", root_of(request))
-            heading = "This list cannot be shown"
-            return self._pages.error(request, error, heading, "Try again in a minute.", link)
+            return self._pages.error(request, error, "This list cannot be shown", hint, link)
         answer = self._pages.page(request, template, page=page, way_of=way_of, is_short=is_short)
         self._sessions.renew(request, answer)
         return answer

@@ -218,12 +218,14 @@ def _others(search: Search) -> str:
 
 
 def _matching(search: Search) -> str:
-    words = range(len(patterns(search.q)))
-    return (" AND urgency = :urgency" if search.urgency else "") + "".join(
-        f" AND search_text LIKE :word_{word} ESCAPE '{ESCAPE}'" for word in words
+    urgency = " AND urgency = :urgency" if search.urgency else ""
+    words = " AND ".join(
+        f"search_text LIKE :word_{word} ESCAPE '{ESCAPE}'"
+        for word in range(len(patterns(search.q)))
     )
+    return urgency + (f" AND (interrupt_id = :id OR {words})" if words else "")
 
 
 def _params(search: Search) -> dict[str, Value]:
     words = {f"word_{place}": pattern for place, pattern in enumerate(patterns(search.q))}
-    return {**search.model_dump(exclude={"q"}), **words}
+    return {**search.model_dump(exclude={"q"}), "id": search.q.strip().lower(), **words}

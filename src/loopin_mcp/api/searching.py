@@ -16,10 +16,10 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def searched_text(interrupt_id: str, interrupt: NewInterrupt) -> str:
-    """What a search for an interrupt looks through."""
+def searched_text(interrupt: NewInterrupt) -> str:
+    """What a search for words looks through."""
     context = json.dumps(interrupt.context, ensure_ascii=False)
-    parts = (interrupt_id, interrupt.agent_id, interrupt.user_id, interrupt.action, context)
+    parts = (interrupt.agent_id, interrupt.user_id, interrupt.action, context)
     return folded("\n".join(parts))[:LONGEST_SEARCHED]
 
 

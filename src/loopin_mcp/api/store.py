@@ -69,7 +69,7 @@ class Store:
             now=now,
             expires_ms=expires_ms,
             callback_url=interrupt.callback_url,
-            search_text=searched_text(interrupt_id, interrupt),
+            search_text=searched_text(interrupt),
         )
         created = self._interrupt(row)
         self.changes.tell(created)

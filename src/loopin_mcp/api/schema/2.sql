@@ -11,7 +11,7 @@ ALTER TABLE interrupts ADD COLUMN notice_reached TEXT NOT NULL DEFAULT '[]';
 -- What a search looks through, folded as api/searching.py has it; LOWER comes near to that.
 ALTER TABLE interrupts ADD COLUMN search_text TEXT NOT NULL DEFAULT '';
 
-UPDATE interrupts SET search_text = LOWER(interrupt_id || ' ' || agent_id || ' ' || user_id || ' ' || action || ' ' || context);
+UPDATE interrupts SET search_text = LOWER(agent_id || ' ' || user_id || ' ' || action || ' ' || context);
 UPDATE interrupts SET settled_ms = COALESCE(decided_ms, CASE status WHEN 'expired' THEN expires_ms ELSE created_ms END)
     WHERE status <> 'pending';
 
