@@ -42,7 +42,8 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: The address cannot be had, above all because another program has it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Only where the protocol is named does asyncio send small answers at once (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
             # There SO_REUSEADDR would let another program take the port away.
