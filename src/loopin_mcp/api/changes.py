@@ -1,5 +1,6 @@
 """Who waits for what to change, and the waking of them."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ class Waiter:
 
     def __init__(self) -> None:
         self.settled: Interrupt | None = None
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None
 
     def until(self, deadline: float) -> anyio.CancelScope:
         """A scope that ends when woken, and at `deadline` by the event loop's clock."""
@@ -24,7 +25,9 @@ class Waiter:
     def wake(self, settled: Interrupt | None) -> None:
         """End the wait."""
         self.settled = settled
-        self._scope.cancel()
+        if self._scope is not None:
+            # Within a task, anyio would spend more on describing that than all else here takes.
+            asyncio.get_running_loop().call_soon(self._scope.cancel)
 
 
 class Changes:
