@@ -1,10 +1,12 @@
 """The `loopin-mcp` command: without a subcommand it is the stdio MCP server."""
 
+import contextlib
 import importlib.util
 import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 import anyio
@@ -46,17 +48,12 @@ def api(*, insecure: bool) -> None:
     """
     from loopin_mcp.api.serving import serve_alone
 
-    try:
+    with _until_interrupted():
         settings = _load_settings()
-        _end_by_signals()
         # uvloop comes with the extra `server`, where it exists.
         options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
         serve = partial(serve_alone, settings, insecure=insecure, say=_say)
         anyio.run(serve, backend_options=options)
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        _say("Stopped.")
 
 
 @main.command()
@@ -71,14 +68,8 @@ def inbox(*, no_browser: bool) -> None:
     from loopin_mcp.inbox import open_inbox
 
     browser = None if no_browser or not has_desktop(os.environ) else start_browser
-    try:
-        settings = _load_settings()
-        _end_by_signals()
-        anyio.run(open_inbox, settings, _say, _print, browser)
-    except LoopinError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        _say("Stopped.")
+    with _until_interrupted():
+        anyio.run(open_inbox, _load_settings(), _say, _print, browser)
 
 
 @main.command()
@@ -115,11 +106,18 @@ def notify() -> None:
     raise SystemExit(0 if arrived else 1)
 
 
-def _end_by_signals() -> None:
-    """End like Ctrl-C at SIGTERM too, which lets the requests in flight be answered."""
+@contextlib.contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """Have SIGTERM end the block like Ctrl-C, which lets the requests in flight be answered."""
     # A shell that starts this in the background has SIGINT ignored, so it is set first.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    except LoopinError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        _say("Stopped.")
 
 
 def _load_settings() -> Settings:
