@@ -97,15 +97,19 @@ async def test_link_stays_whole_where_a_service_draws_markdown(
     sqlite_store: Store, clock: Clock
 ) -> None:
     with receiving() as receiver:
-        created = await sqlite_store.create_interrupt(new_interrupt(action="*_x_*"), clock())
+        new = new_interrupt(action="Pay *_x_* [here](http://evil.test) @all `")
+        created = await sqlite_store.create_interrupt(new, clock())
         channels = channels_to(f"{receiver.url}&format=markdown")
         await send_due(Notices(sqlite_store, clock, channels))
 
         [message] = receiver.messages
 
-    lines = message["message"].split("\n")
-    assert lines[0] == r"\`\*\_x\_\*\`"
-    assert lines[-1] == f"<{created.review_url}>"
+    assert message["message"].split("\n") == [
+        "`Pay *_x_* [here](http://evil.test) @all '`",
+        "`agent-1` asks `user-1` · medium urgency · 60 minutes left",
+        "Decide on this page:",
+        f"<{created.review_url}>",
+    ]
 
 
 @pytest.mark.parametrize("ending", ["decided", "cancelled", "expired"])

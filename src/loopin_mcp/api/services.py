@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # How long a receiver may be silent.
 SILENCE_S = 8.0
 
+_CODE_SPAN = re.compile(r"(`[^`\n]+`)")
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 # They log what is sent and where to, some of them with the whole URL.
 _TALKATIVE = ("apprise", "urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib")
@@ -67,9 +68,11 @@ class Service:
             return {"body": text, "body_format": plain}
         if self._plugin.resolve_format(plain) is not NotifyFormat.MARKDOWN:
             return {"body": f"{text}\n{message.link}", "body_format": plain}
-        # A bare link would be escaped too, and lead nowhere.
-        escaped = text_to_markdown(text)  # type: ignore[no-untyped-call]  # it declares none
-        body = f"{escaped}\n<{message.link}>"
+        # A bare link would be escaped too, and lead nowhere. Code spans are safe as they are, and
+        # name nobody whom the service would alert.
+        parts = _CODE_SPAN.split(text)
+        parts[::2] = map(text_to_markdown, parts[::2])
+        body = f"{''.join(parts)}\n<{message.link}>"
         return {"body": body, "body_format": NotifyFormat.MARKDOWN}
 
 
