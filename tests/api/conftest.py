@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -94,3 +95,21 @@ def ask(served: str) -> Callable[..., str]:
         return str(answer.json()["reviewUrl"])
 
     return ask
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest) -> str:
+    """A user of this test's own, since its neighbours share the API."""
+    return str(request.node.name)
+
+
+@pytest.fixture
+def open_inbox(served: str, user: str, open_tab: Callable[..., Page]) -> Callable[..., Page]:
+    """Open the inbox of this test's user."""
+    return lambda **options: open_tab(f"{served}/?user={quote(user)}", **options)
+
+
+@pytest.fixture
+def ask_user(ask: Callable[..., str], user: str) -> Callable[..., str]:
+    """Put a question to this test's user; gives the link of its review page."""
+    return lambda action="Pay", **changes: ask(userId=user, action=action, **changes)

@@ -203,7 +203,8 @@
 
   document.addEventListener("keydown", (event) => {
     const act = Object.hasOwn(KEYS, event.key) && KEYS[event.key];
-    const isTyping = event.target.closest("input, textarea, select, dialog");
+    // A dialog that was just left may still have the focus.
+    const isTyping = event.target.closest("input, textarea, select, dialog")?.checkVisibility();
     if (!act || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     // Whoever turned the keys off must find the way to turn them on.
     if (!keysOn.checked && event.key !== "?") return;
@@ -247,7 +248,11 @@
 
   // A browser has six connections for all its tabs, so only the one that was shown last holds one.
   const tabs = new BroadcastChannel(`loopin-inbox ${location.pathname}`);
-  tabs.addEventListener("message", () => { if (document.hidden) stream.rest(); });
+  tabs.addEventListener("message", () => {
+    if (!document.hidden) return;
+    lookAgain = false;
+    stream.rest();
+  });
   const tellTabs = () => { if (!document.hidden) tabs.postMessage("shown"); };
   document.addEventListener("visibilitychange", tellTabs);
   tellTabs();
