@@ -4,7 +4,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from loopin_mcp.api.notices import MOST_A_MINUTE, Notices, send_notices
+from loopin_mcp.api.notices import Notices, send_notices
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.receiver import Receiver, channels_to, receiving, send_due
@@ -206,29 +206,6 @@ async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store, clock
 
         assert len(receiver.messages) == 1
     assert channels.ordinary == channels.high == channels.all
-
-
-async def test_only_so_many_are_told_a_minute_and_the_urgent_ones_first(
-    store: Store, clock: Clock
-) -> None:
-    with receiving() as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
-        for _ in range(MOST_A_MINUTE):
-            await store.create_interrupt(new_interrupt(), clock())
-            clock.now += 1
-        await store.create_interrupt(new_interrupt(urgency="high"), clock())
-        await send_due(notices)
-        await send_due(notices)
-        first = receiver.messages
-        clock.advance(59)
-        await send_due(notices)
-        assert receiver.messages == []
-        clock.advance(1)
-        await send_due(notices)
-
-        assert len(receiver.messages) == 1
-    assert len(first) == MOST_A_MINUTE
-    assert [message["type"] for message in first].count("warning") == 1
 
 
 async def test_two_processes_on_one_database_tell_once(store: Store, clock: Clock) -> None:

@@ -1,19 +1,14 @@
-"""Notices to places that refuse, redirect, hang, drip or are gone, and while the database is."""
+"""Notices to places that refuse, redirect or are gone, and while the database is away."""
 
-import asyncio
 import logging
-import threading
 
 import anyio
-import anyio.to_thread
 import pytest
 
-from loopin_mcp.api.channels import Bounds
 from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.notices import LEASE_S, MOST_TRIES, Notices, send_notices
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
-from loopin_mcp.models import Decision
 from tests.api.receiver import channels_to, receiving, send_due
 from tests.support import PATIENCE_S, PUBLIC_URL, Clock, Down, free_port, new_interrupt
 
@@ -91,117 +86,6 @@ async def test_retries_come_ever_later(sqlite_store: Store, clock: Clock) -> Non
             assert (sent, len(receiver.messages)) == (1 if delay_s == 5 else 0, 1)
 
 
-async def test_place_that_hangs_holds_two_messages_and_keeps_no_other_place_waiting(
-    sqlite_store: Store, clock: Clock
-) -> None:
-    with receiving() as steady, receiving("hang") as hanging:
-        notices = Notices(sqlite_store, clock, channels_to(hanging.url, steady.url))
-        for _ in range(5):
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
-        async with anyio.create_task_group() as sending:
-            sending.start_soon(send_due, notices)
-            for _ in range(5):
-                await anyio.to_thread.run_sync(steady.next)
-            for _ in range(2):
-                await anyio.to_thread.run_sync(hanging.next)
-            held = hanging.messages
-            hanging.released.set()
-
-        assert (held, len(hanging.messages)) == ([], 3)
-
-
-async def test_what_is_decided_while_it_waits_for_its_turn_is_not_sent(
-    store: Store, clock: Clock
-) -> None:
-    with receiving("hang") as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
-        async with anyio.create_task_group() as sending:
-            for _ in range(2):
-                await store.create_interrupt(new_interrupt(), clock())
-            sending.start_soon(send_due, notices)
-            for _ in range(2):
-                await anyio.to_thread.run_sync(receiver.next)
-            late = await store.create_interrupt(new_interrupt(), clock())
-            await notices.send_due(sending)
-            await anyio.wait_all_tasks_blocked()
-            await store.decide_interrupt(
-                late.interrupt_id, Decision(decision="approved"), clock(), "somebody"
-            )
-            receiver.released.set()
-        await store.create_interrupt(new_interrupt(action="Next"), clock())
-        await send_due(notices)
-
-        [message] = receiver.messages
-    assert message["message"].startswith("`Next`\n")
-
-
-async def test_waiting_for_its_turn_in_vain_is_no_try(sqlite_store: Store, clock: Clock) -> None:
-    with receiving("hang") as receiver:
-        channels = channels_to(receiver.url, bounds=Bounds(turn_s=0.01))
-        notices = Notices(sqlite_store, clock, channels)
-        async with anyio.create_task_group() as sending:
-            for _ in range(2):
-                await sqlite_store.create_interrupt(new_interrupt(), clock())
-            sending.start_soon(send_due, notices)
-            for _ in range(2):
-                await anyio.to_thread.run_sync(receiver.next)
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
-            for _ in range(2 * MOST_TRIES):
-                await send_due(notices)
-                clock.advance(2)
-            assert receiver.messages == []
-            receiver.released.set()
-        await send_due(notices)
-
-        assert len(receiver.messages) == 1
-
-
-async def test_no_more_are_under_way_at_once_than_may_be(sqlite_store: Store, clock: Clock) -> None:
-    bounds = Bounds(turn_s=0.05, at_once=asyncio.Semaphore(1))
-    with receiving("hang") as first, receiving("hang") as second:
-        notices = Notices(sqlite_store, clock, channels_to(first.url, second.url, bounds=bounds))
-        await sqlite_store.create_interrupt(new_interrupt(), clock())
-        async with anyio.create_task_group() as sending:
-            await notices.send_due(sending)
-            await anyio.to_thread.run_sync(first.next)
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
-            await send_due(notices)
-            assert (first.messages, second.messages) == ([], [])
-            first.released.set()
-            second.released.set()
-        for _ in range(4):
-            clock.advance(2)
-            await send_due(notices)
-
-        assert (len(first.messages), len(second.messages)) == (1, 2)
-
-
-async def test_place_that_drips_is_given_no_more_until_it_ends(
-    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, logger="loopin_mcp")
-    with receiving("drip", "drip", 200) as receiver:
-        notices = Notices(sqlite_store, clock, channels_to(receiver.url, bounds=Bounds(send_s=0.5)))
-        for _ in range(2):
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
-        await send_due(notices)
-        await sqlite_store.create_interrupt(new_interrupt(), clock())
-        await send_due(notices)
-        dripped = receiver.messages
-        receiver.released.set()
-        with anyio.fail_after(PATIENCE_S):
-            while not receiver.messages:
-                clock.advance(60)
-                await send_due(notices)
-
-    assert len(dripped) == 2
-    assert [message.partition(": ")[2] for message in caplog.messages[:3]] == [
-        "it took longer than 0 seconds",
-        "it took longer than 0 seconds",
-        "earlier ones still hang there",
-    ]
-
-
 async def test_notice_taken_by_a_process_that_died_is_sent_by_another(
     store: Store, clock: Clock
 ) -> None:
@@ -264,26 +148,3 @@ async def test_notice_that_cannot_be_settled_waits_for_its_lease_to_end(
         # The place that has it is remembered all the same.
         assert len(receiver.messages) == 1
     assert caplog.messages == [f"Notice of {created.interrupt_id} waits: The database is locked"]
-
-
-async def test_machine_that_can_start_no_thread_sends_later(
-    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start = threading.Thread.start
-
-    def start_no_more(thread: threading.Thread) -> None:
-        if thread.daemon:
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    with receiving() as receiver:
-        notices = Notices(sqlite_store, clock, channels_to(receiver.url))
-        for _ in range(3):
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
-        with monkeypatch.context() as crowded:
-            crowded.setattr(threading.Thread, "start", start_no_more)
-            await send_due(notices)
-        clock.advance(7)
-        await send_due(notices)
-
-        assert len(receiver.messages) == 3

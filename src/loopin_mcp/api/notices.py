@@ -169,8 +169,9 @@ class Notices:
         """Settle a notice that all channels have, or that is given up; postpone any other."""
         outbox, now = self._store.outbox, self._clock()
         if not attempt.failed and attempt.faults:
-            due_ms = now + round(ROUND_S * 1000)
-            await outbox.postpone_notice(notice, due_ms, notice.tries - 1, attempt.reached)
+            # It was not tried, but comes after those that are new.
+            tries, due_ms = max(1, notice.tries - 1), now + round(ROUND_S * 1000)
+            await outbox.postpone_notice(notice, due_ms, tries, attempt.reached)
         elif attempt.failed and notice.tries < MOST_TRIES:
             if notice.tries == 1:
                 _log(logging.INFO, "is to be sent again", notice, attempt)

@@ -90,8 +90,8 @@ class Outbox:
     ) -> list[Notice]:
         """Notices to be sent now, each given to one caller alone for `lease_ms`.
 
-        The urgent ones come first, then those that were tried least. With `high_alone` the others
-        stay. What is no longer pending is not told.
+        What is new comes first, and of that what is urgent. With `high_alone` all else stays. What
+        is no longer pending is not told.
         """
         rows = await self._database.fetch(
             """
@@ -100,7 +100,7 @@ class Outbox:
                 SELECT interrupt_id FROM interrupts
                 WHERE notice_due_ms <= :now AND status = 'pending' AND expires_ms > :now
                     AND (urgency = 'high' OR :high_alone = 0)
-                ORDER BY urgency <> 'high', notice_tries, notice_due_ms LIMIT :limit)
+                ORDER BY notice_tries > 0, urgency <> 'high', notice_due_ms LIMIT :limit)
             RETURNING interrupt_id, urgency, notice_due_ms, notices_sent, notice_tries,
                 notice_reached
             """,
