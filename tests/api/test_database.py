@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.database import SQLite, use_write_ahead_log
 from loopin_mcp.api.serving import open_database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
@@ -114,6 +114,39 @@ async def test_many_processes_can_open_a_new_file_at_once(tmp_path: Path) -> Non
     outcomes = [(copy.communicate(timeout=30)[1], copy.returncode) for copy in copies]
 
     assert outcomes == [(b"", 0)] * 6
+
+
+def test_file_that_somebody_else_sets_up_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    class Impatient(sqlite3.Connection):
+        def execute(self, sql: str, /, *_: object) -> sqlite3.Cursor:
+            try:
+                return super().execute(sql)
+            except sqlite3.OperationalError:
+                other.execute("ROLLBACK")
+                raise
+
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, factory=Impatient)
+    use_write_ahead_log(connection, busy_timeout_s=PATIENCE_S)
+    [mode] = connection.execute("PRAGMA journal_mode").fetchone()
+    connection.close()
+    other.close()
+
+    assert mode == "wal"
+
+
+async def test_file_that_stays_locked_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "locked.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(ConfigurationError, match=r"locked\.db cannot be used: database is locked"):
+        await SQLite.open(path, busy_timeout_s=0)
+
+    other.close()
 
 
 async def test_two_stores_on_one_file_agree_on_a_single_winner(

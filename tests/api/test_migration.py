@@ -3,7 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from loopin_mcp.api.database import SCHEMAS, SQLite
+from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.migrations import SCHEMAS
 from loopin_mcp.api.overview import Search
 from loopin_mcp.api.store import Store
 from tests.support import PUBLIC_URL, Clock

@@ -4,6 +4,7 @@ import contextlib
 import os
 import queue
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ import anyio
 import anyio.to_thread
 
 from loopin_mcp.api.filewatch import watch
+from loopin_mcp.api.migrations import SCHEMA_VERSION, migrations
 from loopin_mcp.api.searching import folded
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
-SCHEMAS = Path(__file__).with_name("schema")
-SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
+# How long to leave a file alone that somebody else is setting up.
+LOCKED_S = 0.01
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -75,6 +77,7 @@ class SQLite:
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._writer = self._connect()
         try:
+            use_write_ahead_log(self._writer, busy_timeout_s)
             _prepare(self._writer, path)
         except BaseException:
             self._writer.close()
@@ -207,6 +210,23 @@ def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
     return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
 
 
+def use_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+    """Have the file keep a write-ahead log, for all who open it.
+
+    Of several who change the mode of a new file at once, SQLite has some fail without waiting.
+    """
+    deadline = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(LOCKED_S)
+        else:
+            return
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the file to this program's schema, whatever version it has."""
     # The file keeps the journal's mode for all who open it; how to sync is each writer's own.
@@ -227,21 +247,6 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("DELETE FROM schema_version")
     connection.execute("INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION})
     connection.execute("COMMIT")
-
-
-def migrations(version: Value, database: str) -> list[Path]:
-    """What brings a database of this schema version, or a new one, to that of this program.
-
-    Raises:
-        ConfigurationError: It is newer than this program.
-    """
-    known = int(version or 0)
-    if known > SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"{database} has schema version {version}, and this loopin-mcp knows {SCHEMA_VERSION}: "
-            "update loopin-mcp."
-        )
-    return [SCHEMAS / f"{missing}.sql" for missing in range(known + 1, SCHEMA_VERSION + 1)]
 
 
 def make_private_directory(path: Path) -> None:

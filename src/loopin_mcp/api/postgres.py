@@ -16,7 +16,8 @@ except ImportError as error:
         "DATABASE_URL names PostgreSQL, which needs an extra: install loopin-mcp[server]."
     ) from error
 
-from loopin_mcp.api.database import SCHEMA_VERSION, Row, Value, migrations
+from loopin_mcp.api.database import Row, Value
+from loopin_mcp.api.migrations import SCHEMA_VERSION, migrations
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 CONNECT_TIMEOUT_S = 5
