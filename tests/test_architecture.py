@@ -132,7 +132,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.webhooks",
     },
     "embedded": LEAVES
-    | {"addresses", "api.database", "api.health", "api.serving", "client", "retries"},
+    | {
+        "addresses",
+        "api.channels",
+        "api.database",
+        "api.health",
+        "api.serving",
+        "client",
+        "retries",
+    },
     "forms": LEAVES,
     "calls": LEAVES | {"addresses", "client", "embedded", "forms"},
     "confirmation": LEAVES | {"calls", "forms"},

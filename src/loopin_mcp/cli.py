@@ -99,8 +99,7 @@ def notify() -> None:
     from loopin_mcp.api.notices import send_test_notices
 
     try:
-        settings = _load_settings()
-        arrived = anyio.run(send_test_notices, settings.notify, settings.notify_high, _print)
+        arrived = anyio.run(send_test_notices, _load_settings(), _print)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(0 if arrived else 1)

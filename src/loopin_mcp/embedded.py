@@ -17,9 +17,10 @@ import anyio.abc
 import anyio.to_thread
 
 from loopin_mcp.addresses import Address, Locate
+from loopin_mcp.api.channels import channels_of
 from loopin_mcp.api.database import SQLite, make_private_directory
 from loopin_mcp.api.health import proof_of_key
-from loopin_mcp.api.serving import channels_of, listen, port_of, serving
+from loopin_mcp.api.serving import listen, port_of, serving
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.retries import BrokenError, NotConnectedError

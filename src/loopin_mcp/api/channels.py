@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
+import anyio.to_thread
 
 from loopin_mcp.api.services import Message, Service, load_services
+from loopin_mcp.settings import Settings
 
 # How long one message may take.
 SEND_S = 15.0
@@ -134,6 +136,15 @@ class Channels:
     def all(self) -> tuple[Channel, ...]:
         """Each channel once."""
         return tuple(dict.fromkeys([*self.ordinary, *self.high]))
+
+
+async def channels_of(settings: Settings) -> Channels | None:
+    """Where the settings have humans told, if anywhere.
+
+    Raises:
+        ConfigurationError: Something about it cannot be used.
+    """
+    return await anyio.to_thread.run_sync(load_channels, settings.notify, settings.notify_high)
 
 
 def load_channels(

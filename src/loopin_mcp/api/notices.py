@@ -3,21 +3,19 @@
 import contextlib
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
 import anyio.abc
-import anyio.to_thread
 
 from loopin_mcp.api.channels import (
     BusyError,
     Channel,
     Channels,
     NotSentError,
-    load_channels,
+    channels_of,
 )
 from loopin_mcp.api.outbox import Notice
 from loopin_mcp.api.services import Message
@@ -25,6 +23,7 @@ from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.models import Interrupt
 from loopin_mcp.plain import quoted
+from loopin_mcp.settings import Settings
 
 ROUND_S = 1.0
 # Longer than any attempt takes: to wait for its turn, and to send.
@@ -54,15 +53,13 @@ async def send_notices(store: Store, clock: Callable[[], int], channels: Channel
                 await created.wait()
 
 
-async def send_test_notices(
-    notify: str | None, notify_high: str | None, say: Callable[[str], None]
-) -> bool:
+async def send_test_notices(settings: Settings, say: Callable[[str], None]) -> bool:
     """Send a test to each channel, tell what came of it, and whether all have it.
 
     Raises:
         ConfigurationError: There are none, or one cannot be used.
     """
-    channels = await anyio.to_thread.run_sync(load_channels, notify, notify_high)
+    channels = await channels_of(settings)
     if channels is None:
         raise ConfigurationError("Set LOOPIN_NOTIFY first: to Apprise URLs of where to tell you.")
     missed: list[Channel] = []
@@ -108,13 +105,12 @@ class Notices:
         self._store = store
         self._clock = clock
         self._channels = channels
-        self._sent_ms: deque[int] = deque()
+        self._sent_ms: list[int] = []
 
     async def send_due(self, sending: anyio.abc.TaskGroup) -> None:
         """Begin to send what is due now; what fails becomes due again later."""
         now = self._clock()
-        while self._sent_ms and self._sent_ms[0] <= now - 60_000:
-            self._sent_ms.popleft()
+        self._sent_ms = [sent for sent in self._sent_ms if now - 60_000 < sent <= now]
         limit = MOST_A_MINUTE - len(self._sent_ms)
         if not limit:
             return

@@ -5,17 +5,17 @@ import ipaddress
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
 
 from loopin_mcp.api.app import create_app
-from loopin_mcp.api.channels import Channels, load_channels
+from loopin_mcp.api.channels import Channels, channels_of
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.health import HealthCheck
@@ -33,6 +33,8 @@ from loopin_mcp.version import __version__
 
 GRACE_S = 1
 BACKLOG = 2048
+
+_Loop = Callable[[], Coroutine[object, object, None]]
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -122,23 +124,34 @@ async def serving(
         live=live,
         embedded=embedded,
     )
+    loops: list[_Loop] = [
+        partial(deliver_callbacks, store, epoch_ms, embedded),
+        partial(follow_changes, store, epoch_ms),
+    ]
+    if channels is not None:
+        loops.append(partial(send_notices, store, epoch_ms, channels))
+    if opens_inbox:
+        loops.append(partial(open_inbox, store, sessions, live, epoch_ms, start_browser))
     try:
-        async with _running(app, listener), anyio.create_task_group() as tasks:
-            tasks.start_soon(deliver_callbacks, store, epoch_ms, embedded)
-            tasks.start_soon(follow_changes, store, epoch_ms)
-            if channels is not None:
-                tasks.start_soon(send_notices, store, epoch_ms, channels)
-            if opens_inbox:
-                tasks.start_soon(open_inbox, store, sessions, live, epoch_ms, start_browser)
-            try:
-                yield url
-            finally:
-                # Those who wait are answered, and can ask whoever serves next.
-                store.changes.close()
-                tasks.cancel_scope.cancel()
+        async with _running(app, listener), _beside(store, loops):
+            yield url
     finally:
         with anyio.CancelScope(shield=True):
             await database.aclose()
+
+
+@asynccontextmanager
+async def _beside(store: Store, loops: list[_Loop]) -> AsyncIterator[None]:
+    """Run loops until the block ends, and then let those go who wait for changes."""
+    async with anyio.create_task_group() as tasks:
+        for loop in loops:
+            tasks.start_soon(loop)
+        try:
+            yield
+        finally:
+            # They are answered, and can ask whoever serves next.
+            store.changes.close()
+            tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -187,15 +200,6 @@ def _server(app: Starlette) -> uvicorn.Server:
 def epoch_ms() -> int:
     """The time now, in milliseconds since 1970 in UTC."""
     return time.time_ns() // 1_000_000
-
-
-async def channels_of(settings: Settings) -> Channels | None:
-    """Where the settings have humans told, if anywhere.
-
-    Raises:
-        ConfigurationError: Something about it cannot be used.
-    """
-    return await anyio.to_thread.run_sync(load_channels, settings.notify, settings.notify_high)
 
 
 async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
