@@ -112,4 +112,4 @@ def open_inbox(served: str, user: str, open_tab: Callable[..., Page]) -> Callabl
 @pytest.fixture
 def ask_user(ask: Callable[..., str], user: str) -> Callable[..., str]:
     """Put a question to this test's user; gives the link of its review page."""
-    return lambda action="Pay", **changes: ask(userId=user, action=action, **changes)
+    return lambda action="Pay", **changes: ask(**{"userId": user, "action": action} | changes)

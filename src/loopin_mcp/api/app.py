@@ -1,5 +1,6 @@
 """create_app: the route table, the error handlers and the guard. Wiring only."""
 
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -25,6 +26,8 @@ from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError
 
 STATIC = Path(__file__).with_name("static")
+# What people and the pages themselves ask for is no part of the API's description.
+_Page = partial(Route, include_in_schema=False)
 
 
 def create_app(
@@ -40,43 +43,16 @@ def create_app(
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
+    description = Description(keyed=api_key is not None, embedded=embedded)
     pages = Pages(clock, sessions.is_signed_in, signs_out=sessions.asks)
-    review = Review(store, clock, pages)
-    inbox = Inbox(store, clock, sessions, pages, review)
-    analytics = AnalyticsPage(store, clock, sessions, pages)
     access = Access(
         sessions, pages, clock, api_key=api_key, public_url=store.public_url, embedded=embedded
     )
-    description = Description(keyed=api_key is not None, embedded=embedded)
-    in_inbox = "/inbox/{interrupt_id}"
-    create_link = Route("/sign-in-links", access.create_sign_in_link, methods=["POST"])
     app = Starlette(
         routes=[
-            Route("/interrupts", calls.create_interrupt, methods=["POST"]),
-            Route("/interrupts/pending/{user_id}", calls.list_pending_interrupts),
-            Route("/interrupts/{interrupt_id}/decide", calls.decide_interrupt, methods=["POST"]),
-            Route("/interrupts/{interrupt_id}", calls.cancel_interrupt, methods=["DELETE"]),
-            Route("/interrupts/{interrupt_id}", calls.get_interrupt_status),
-            Route("/analytics/{user_id}", calls.get_interrupt_analytics),
-            Route("/review/{interrupt_id}", review.decide_interrupt, methods=["POST"]),
-            Route("/review/{interrupt_id}", review.show_interrupt),
-            Route("/health", health.get_health),
-            Route("/openapi.json", description.get_openapi_document),
-            # What only the pages themselves ask for is no part of the API's description.
-            Route("/review/{interrupt_id}/events", live.review_events, include_in_schema=False),
-            Route("/inbox/events", live.inbox_events, include_in_schema=False),
-            Route("/", inbox.show_inbox, include_in_schema=False),
-            Route("/history", inbox.show_history, include_in_schema=False),
-            Route(in_inbox, inbox.decide_interrupt, methods=["POST"], include_in_schema=False),
-            # Where a refused decision is shown, so that it can be loaded anew and followed.
-            Route(in_inbox, review.show_interrupt, include_in_schema=False),
-            Route(f"{in_inbox}/events", live.review_events, include_in_schema=False),
-            Route("/analytics", analytics.show_analytics, include_in_schema=False),
-            Route("/sign-in", access.sign_in, methods=["POST"], include_in_schema=False),
-            Route("/sign-in", access.show_sign_in, include_in_schema=False),
-            Route("/sign-in/{token}", access.open_link, include_in_schema=False),
-            Route("/sign-out", access.sign_out, methods=["POST"], include_in_schema=False),
-            *([create_link] if embedded else []),
+            *_call_routes(calls, health, description),
+            *_page_routes(store, clock, sessions, pages, live),
+            *_access_routes(access, gives_links=embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, api_key=api_key, knows_host=knows_host)],
@@ -88,6 +64,52 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _call_routes(calls: Interrupts, health: HealthCheck, description: Description) -> list[Route]:
+    return [
+        Route("/interrupts", calls.create_interrupt, methods=["POST"]),
+        Route("/interrupts/pending/{user_id}", calls.list_pending_interrupts),
+        Route("/interrupts/{interrupt_id}/decide", calls.decide_interrupt, methods=["POST"]),
+        Route("/interrupts/{interrupt_id}", calls.cancel_interrupt, methods=["DELETE"]),
+        Route("/interrupts/{interrupt_id}", calls.get_interrupt_status),
+        Route("/analytics/{user_id}", calls.get_interrupt_analytics),
+        Route("/health", health.get_health),
+        Route("/openapi.json", description.get_openapi_document),
+    ]
+
+
+def _page_routes(
+    store: Store, clock: Clock, sessions: Sessions, pages: Pages, live: Live
+) -> list[Route]:
+    review = Review(store, clock, pages)
+    inbox = Inbox(store, clock, sessions, pages, review)
+    analytics = AnalyticsPage(store, clock, sessions, pages)
+    in_inbox = "/inbox/{interrupt_id}"
+    return [
+        Route("/review/{interrupt_id}", review.decide_interrupt, methods=["POST"]),
+        Route("/review/{interrupt_id}", review.show_interrupt),
+        _Page("/review/{interrupt_id}/events", live.review_events),
+        _Page("/", inbox.show_inbox),
+        _Page("/history", inbox.show_history),
+        _Page("/analytics", analytics.show_analytics),
+        _Page("/inbox/events", live.inbox_events),
+        _Page(in_inbox, inbox.decide_interrupt, methods=["POST"]),
+        # Where a refused decision is shown, so that it can be loaded anew and followed.
+        _Page(in_inbox, review.show_interrupt),
+        _Page(f"{in_inbox}/events", live.review_events),
+    ]
+
+
+def _access_routes(access: Access, *, gives_links: bool) -> list[Route]:
+    create_link = Route("/sign-in-links", access.create_sign_in_link, methods=["POST"])
+    return [
+        _Page("/sign-in", access.sign_in, methods=["POST"]),
+        _Page("/sign-in", access.show_sign_in),
+        _Page("/sign-in/{token}", access.open_link),
+        _Page("/sign-out", access.sign_out, methods=["POST"]),
+        *([create_link] if gives_links else []),
+    ]
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

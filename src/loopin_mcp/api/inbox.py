@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
+import anyio.to_thread
 from pydantic import Field
 from pydantic_core import to_json
 from starlette.requests import Request
@@ -22,7 +24,7 @@ from loopin_mcp.models import Interrupt, Wire
 PAGE = 50
 RECENT = 8
 # A longer context is read and decided on its own page; fifty of them would make this one too long.
-LONGEST_CONTEXT_BYTES = 16 * 1024
+LONGEST_CONTEXT_BYTES = 8 * 1024
 
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
@@ -186,7 +188,9 @@ class Inbox:
             hint = "Try again in a minute." if is_down else "Start with the whole list."
             link = Link("Open the inbox", root_of(request))
             return self._pages.error(request, error, "This list cannot be shown", hint, link)
-        answer = self._pages.page(request, template, page=page, way_of=way_of, is_short=is_short)
+        make = partial(self._pages.page, page=page, way_of=way_of, is_short=is_short)
+        # Long texts take their time, and those who wait for a decision must not wait for that.
+        answer = await anyio.to_thread.run_sync(make, request, template)
         self._sessions.renew(request, answer)
         return answer
 

@@ -19,6 +19,7 @@ MOST_NAMES = 100
 _PLACE = """(expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000
     ELSE 2000000000000000 END)"""
 _FIRST, _LAST = 0, 2**62
+_PENDING = "status = 'pending' AND expires_ms > :now"
 # What is null is not smaller either, but SQLite takes a partial index only where that is said.
 _SETTLED = "settled_ms IS NOT NULL AND (settled_ms, interrupt_id) < (:since_ms, :last_id)"
 
@@ -99,27 +100,25 @@ class Overview:
             InvalidRequestError: `cursor` is not one that an earlier part gave.
         """
         place, last_id = position_of(cursor) if cursor else (_FIRST, "")
-        pending = (
-            f"FROM interrupts WHERE status = 'pending' AND expires_ms > :now{_waiting(search)}"
-        )
         params = {"now": now, **_params(search)}
         rows = await self._database.fetch(
             f"""
-            SELECT {INTERRUPT}, {_PLACE} AS place {pending}
-                AND ({_PLACE}, interrupt_id) > (:place, :last_id)
+            SELECT {INTERRUPT}, {_PLACE} AS place FROM interrupts
+            WHERE {_PENDING}{_waiting(search)} AND ({_PLACE}, interrupt_id) > (:place, :last_id)
             ORDER BY {_PLACE}, interrupt_id LIMIT :limit
-            """,
+            """,  # noqa: S608 - constants alone
             **params,
             place=place,
             last_id=last_id,
             limit=limit + 1,
         )
-        [counted] = await self._database.fetch(f"SELECT COUNT(*) AS count {pending}", **params)
-        return Waiting(
-            number(counted["count"]),
-            tuple(interrupt_of(row, self._public_url) for row in rows[:limit]),
-            cursor_at(rows[limit - 1], "place") if len(rows) > limit else None,
+        [counted] = await self._database.fetch(
+            f"SELECT COUNT(*) AS count FROM interrupts WHERE {_PENDING}{_waiting(search)}",  # noqa: S608 - constants alone
+            **params,
         )
+        interrupts = tuple(interrupt_of(row, self._public_url) for row in rows[:limit])
+        following = cursor_at(rows[limit - 1], "place") if len(rows) > limit else None
+        return Waiting(number(counted["count"]), interrupts, following)
 
     async def list_settled(
         self,
@@ -140,19 +139,10 @@ class Overview:
         since_ms, last_id = position_of(cursor) if cursor else (_LAST, "")
         look = {"since_ms": since_ms, "last_id": last_id, **_params(search)}
         end = await self._end_of_look(search, look, search_through) if _others(search) else None
-        rows = await self._database.fetch(
-            f"""
-            SELECT {INTERRUPT}, settled_ms FROM interrupts
-            WHERE {_SETTLED}{_indexed(search)}{_others(search)}
-                AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)
-            ORDER BY settled_ms DESC, interrupt_id DESC LIMIT :limit
-            """,  # noqa: S608 - constants alone
-            **look,
-            until_ms=end["settled_ms"] if end else _FIRST,
-            until_id=end["interrupt_id"] if end else "",
-            now=now,
-            limit=limit + 1,
-        )
+        until: dict[str, Value] = {"until_ms": _FIRST, "until_id": ""}
+        if end:
+            until = {"until_ms": end["settled_ms"], "until_id": end["interrupt_id"]}
+        rows = await self._settled_rows(search, {**look, **until, "now": now, "limit": limit + 1})
         settled = tuple(self._settled(row) for row in rows[:limit])
         if len(rows) > limit:
             return History(settled, cursor_at(rows[limit - 1], "settled_ms"))
@@ -163,6 +153,17 @@ class Overview:
     async def list_names(self) -> Names:
         """Who is asked and who asks, each name found by a step through an index."""
         return Names(await self._names("user_id"), await self._names("agent_id"))
+
+    async def _settled_rows(self, search: Search, look: dict[str, Value]) -> list[Row]:
+        return await self._database.fetch(
+            f"""
+            SELECT {INTERRUPT}, settled_ms FROM interrupts
+            WHERE {_SETTLED}{_indexed(search)}{_others(search)}
+                AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)
+            ORDER BY settled_ms DESC, interrupt_id DESC LIMIT :limit
+            """,  # noqa: S608 - constants alone
+            **look,
+        )
 
     async def _end_of_look(
         self, search: Search, look: dict[str, Value], search_through: int

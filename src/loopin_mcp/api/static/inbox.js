@@ -1,13 +1,12 @@
 "use strict";
 
-// The inbox, live: it looks again at every change, decides in place, and has keys.
+// The inbox, live: it looks again at every change, and decides in place.
 {
   const list = document.getElementById("rows");
   const heading = document.getElementById("inbox");
   const outcome = document.getElementById("outcome");
   const question = document.getElementById("confirm");
   const reason = document.getElementById("confirm-reason");
-  const keysOn = document.getElementById("keys-on");
   // Exchanged whole. The rows are not, for the sake of the focus and of what is typed in them.
   const PARTS = ["summary", "rest", "recent"];
   const SHORTEST_GAP_MS = 1_000;
@@ -21,7 +20,6 @@
   const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
   const parsed = async (answer) =>
     new DOMParser().parseFromString(await answer.text(), "text/html");
-  const formOf = (row) => row.querySelector("form");
   const isInUse = (row) => row.querySelector("details").open || row === asked?.row || isTyped(row);
   const isTyped = (row) =>
     [...row.querySelectorAll("textarea")].some((field) => field.value.trim() !== "");
@@ -124,11 +122,10 @@
     form.submit();
   }
 
-  function ask(decision) {
-    const row = currentRow();
-    const form = row && formOf(row);
+  function ask(row, decision) {
+    const form = row.querySelector("form");
     // What is too long for the list has no form here.
-    if (!form) return row?.querySelector(".more a").click();
+    if (!form) return row.querySelector(".more a").click();
     asked = { row, form, decision };
     const verb = decision === "approved" ? "Approve" : "Reject";
     const yes = document.getElementById("confirm-yes");
@@ -183,34 +180,7 @@
     }
   }
 
-  const currentRow = () => document.activeElement.closest("#rows > .row");
-
-  function move(step) {
-    const rows = [...list.children];
-    const place = rows.indexOf(currentRow());
-    const to = place < 0 ? 0 : Math.min(Math.max(place + step, 0), rows.length - 1);
-    rows[to]?.querySelector("summary").focus();
-  }
-
-  const KEYS = {
-    j: () => move(1),
-    k: () => move(-1),
-    a: () => ask("approved"),
-    r: () => ask("rejected"),
-    "/": () => document.getElementById("search").focus(),
-    "?": () => document.getElementById("keys").showModal(),
-  };
-
-  document.addEventListener("keydown", (event) => {
-    const act = Object.hasOwn(KEYS, event.key) && KEYS[event.key];
-    // A dialog that was just left may still have the focus.
-    const isTyping = event.target.closest("input, textarea, select, dialog")?.checkVisibility();
-    if (!act || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-    // Whoever turned the keys off must find the way to turn them on.
-    if (!keysOn.checked && event.key !== "?") return;
-    event.preventDefault();
-    act();
-  });
+  list.addEventListener("ask", (event) => ask(event.target, event.detail));
 
   reason.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) question.close("yes");
@@ -232,12 +202,6 @@
     const row = event.target.closest(".gone");
     if (row && !event.target.open) drop(row);
   }, true);
-
-  keysOn.checked = localStorage.getItem("loopin-keys") !== "off";
-  keysOn.addEventListener("change", () => {
-    localStorage.setItem("loopin-keys", keysOn.checked ? "on" : "off");
-  });
-  document.getElementById("keys-line").hidden = false;
 
   const stream = loopin.follow("inbox/events", { changed: look }, {
     // The title tells the number also while another tab is shown.
