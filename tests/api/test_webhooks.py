@@ -268,7 +268,7 @@ async def test_callback_that_cannot_be_settled_waits_for_its_lease_to_end(
         raise UnavailableError("The database is locked")
 
     with monkeypatch.context() as away:
-        away.setattr(sqlite_store, "settle_callback", locked)
+        away.setattr(sqlite_store.outbox, "settle_callback", locked)
         await Webhooks(sqlite_store, clock, http, allow_loopback=True).deliver_due()
     clock.advance(21)
 
