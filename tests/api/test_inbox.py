@@ -35,8 +35,8 @@ async def test_row_shows_who_asks_what_and_until_when(
         "High Transfer $4,200 to vendor account ending in 9821 agent-1 for user-1 "
         "expires in 115 minutes asked 5 minutes ago"
     ]
-    assert page.facts["Created"] == "5 minutes ago 15 June 2025, 15:06:40 UTC"
-    assert page.facts["Expires"] == "in 115 minutes 15 June 2025, 17:06:40 UTC"
+    assert page.facts["Created"] == "15 June 2025, 15:06:40 UTC"
+    assert page.facts["Expires"] == "15 June 2025, 17:06:40 UTC"
     assert page.rows == {"amount": "4200", "currency": "USD"}
     assert page.element(href=f".{path}")[""] == "a"
     assert page.element(method="post", **{"class": "decision"})["action"] == (
