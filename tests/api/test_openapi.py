@@ -11,12 +11,12 @@ from starlette.routing import Route
 from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
-from tests.support import Clock, api_app, api_client
+from tests.support import KEY, Clock, api_app, api_client
 
 
 def check(answer: httpx.Response, method: str, path: str) -> None:
     """The answer is one that the description of this call foresees."""
-    document = openapi_document(keyed=True)
+    document = openapi_document(keyed=True, embedded=True)
     described = document["paths"][path][method]["responses"][str(answer.status_code)]
     [(media_type, content)] = described["content"].items()
     assert answer.headers["content-type"].partition(";")[0] == media_type
@@ -94,12 +94,24 @@ async def test_allow_names_every_method_of_the_path(
     assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
-async def test_every_route_is_described(sqlite_store: Store, clock: Clock) -> None:
-    app = api_app(sqlite_store, clock)
+async def test_link_that_signs_in_is_answered_as_described(embedded: httpx.AsyncClient) -> None:
+    key = {"X-API-Key": KEY}
+    description = (await embedded.get("/openapi.json")).json()
+
+    check(await embedded.post("/sign-in-links", headers=key), "post", "/sign-in-links")
+    check(await embedded.post("/sign-in-links"), "post", "/sign-in-links")
+    assert description == openapi_document(keyed=True, embedded=True)
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+async def test_every_route_is_described(
+    sqlite_store: Store, clock: Clock, *, embedded: bool
+) -> None:
+    app = api_app(sqlite_store, clock, embedded=embedded)
     routed = {
         re.sub(r"{(\w+)}", lambda name: f"{{{to_camel(name[1])}}}", route.path)
         for route in app.routes
         if isinstance(route, Route) and route.include_in_schema
     }
 
-    assert routed == set(openapi_document(keyed=True)["paths"])
+    assert routed == set(openapi_document(keyed=True, embedded=embedded)["paths"])
