@@ -156,6 +156,42 @@ def test_decision_that_is_refused_is_shown_as_a_page_with_what_was_typed(
     assert read(link)["reason"] == "Because"
 
 
+def test_decision_that_may_not_have_arrived_is_told_and_can_be_made_again(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    ask_user()
+    tab = open_inbox()
+    only = Row(tab, "Pay")
+    only.summary.click()
+    only.reason.fill("Fine")
+    tab.route("**/inbox/*", lambda route: route.abort())
+
+    only.press("Approve")
+    expect(tab.locator("#outcome")).to_have_text(
+        "Perhaps nothing was recorded: LoopIn cannot be reached. Look again before you decide."
+    )
+    expect(only.reason).to_have_value("Fine")
+    tab.unroute("**/inbox/*")
+    only.press("Approve")
+
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay Open it")
+
+
+def test_double_click_decides_once(ask_user: Ask, open_inbox: OpenTab) -> None:
+    link = ask_user()
+    tab = open_inbox()
+    sent = []
+    tab.on("request", lambda request: sent.append(request.method))
+    only = Row(tab, "Pay")
+    only.summary.click()
+
+    only.whole.get_by_role("button", name="Reject").dblclick()
+
+    expect(tab.locator("#outcome")).to_have_text("Rejected: Pay Open it")
+    assert sent.count("POST") == 1
+    assert read(link)["status"] == "rejected"
+
+
 def test_list_says_that_it_may_be_old_while_the_api_is_gone_and_recovers(
     open_tab: OpenTab, tmp_path: Path
 ) -> None:

@@ -12,6 +12,8 @@
   const SHORTEST_GAP_MS = 1_000;
   const NEWS_MS = 1_500;
   const SOON_S = 300;
+  // A look that was under way at the decision still has these.
+  const decided = new Set();
   let looking = false;
   let lookAgain = false;
   let announcing = null;
@@ -47,7 +49,8 @@
 
   /** Take over what a page has: new rows, those that are gone, and what stands around them. */
   function exchange(page) {
-    const rows = [...page.querySelectorAll("#rows > .row")];
+    const rows =
+      [...page.querySelectorAll("#rows > .row")].filter((row) => !decided.has(row.id));
     const staying = new Set(rows.map((row) => row.id));
     for (const row of [...list.children]) if (!staying.has(row.id)) leave(row);
     let last = null;
@@ -98,19 +101,20 @@
   /** Send a row's form. What the server refuses is sent once more, to be shown as its page. */
   async function send(form, decision) {
     const row = form.closest(".row");
-    if (row.ariaBusy === "true") return;
-    row.ariaBusy = "true";
+    if (row.matches("[aria-busy]")) return;
+    row.setAttribute("aria-busy", "true");
     const body = new URLSearchParams(new FormData(form));
     body.set("decision", decision);
     try {
       const answer = await fetch(form.action, { method: "POST", body });
       const page = await parsed(answer);
       if (!page.getElementById("rows")) return sendToPage(form, decision);
+      decided.add(row.id);
       drop(row);
       exchangePart(outcome, page.getElementById("outcome"));
       exchange(page);
     } catch {
-      row.ariaBusy = "false";
+      row.removeAttribute("aria-busy");
       say("Perhaps nothing was recorded: LoopIn cannot be reached. Look again before you decide.");
     }
   }
@@ -124,6 +128,7 @@
 
   function ask(row, decision) {
     const form = row.querySelector("form");
+    if (row.matches(".gone, [aria-busy]")) return;
     // What is too long for the list has no form here.
     if (!form) return row.querySelector(".more a").click();
     asked = { row, form, decision };

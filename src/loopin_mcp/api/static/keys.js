@@ -38,9 +38,10 @@
     act();
   });
 
+  document.getElementById("keys-line").hidden = false;
+  // A browser that keeps nothing refuses this, and then the keys are on.
   isOn.checked = localStorage.getItem("loopin-keys") !== "off";
   isOn.addEventListener("change", () => {
     localStorage.setItem("loopin-keys", isOn.checked ? "on" : "off");
   });
-  document.getElementById("keys-line").hidden = false;
 }
