@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.postgres": LEAVES | {"api.database", "api.migrations"},
     "api.rows": LEAVES | {"api.database"},
     "api.changes": LEAVES,
+    "api.clock": set(),
     "api.outbox": LEAVES | {"api.database", "api.rows"},
     "api.figures": LEAVES | {"api.database", "api.rows"},
     "api.overview": LEAVES | {"api.database", "api.rows", "api.searching"},
@@ -58,27 +59,32 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.rows",
         "api.searching",
     },
-    "api.waiting": LEAVES | {"api.store"},
+    "api.waiting": LEAVES | {"api.clock", "api.store"},
     "api.preferences": set(),
     "api.bodies": LEAVES,
     "api.guards": LEAVES,
     "api.health": LEAVES,
-    "api.interrupts": LEAVES | {"api.bodies", "api.preferences", "api.store", "api.waiting"},
+    "api.interrupts": LEAVES
+    | {"api.bodies", "api.clock", "api.preferences", "api.store", "api.waiting"},
     "api.operations": LEAVES | {"api.bodies", "api.preferences"},
     "api.openapi": LEAVES | {"api.interrupts", "api.operations"},
-    "api.webhooks": LEAVES | {"api.outbox", "api.store"},
+    "api.webhooks": LEAVES | {"api.clock", "api.outbox", "api.store"},
     "api.services": LEAVES,
     "api.channels": LEAVES | {"api.services"},
-    "api.notices": LEAVES | {"api.channels", "api.outbox", "api.services", "api.store"},
-    "api.opener": LEAVES | {"api.live", "api.sessions", "api.store"},
+    "api.notices": LEAVES
+    | {"api.channels", "api.clock", "api.outbox", "api.services", "api.store"},
+    "api.opener": LEAVES | {"api.clock", "api.live", "api.sessions", "api.store"},
     "api.entry": LEAVES | {"api.bodies"},
-    "api.sessions": LEAVES | {"api.interrupts", "api.pages"},
-    "api.live": LEAVES | {"api.interrupts", "api.sessions", "api.store", "api.waiting"},
-    "api.pages": LEAVES | {"api.interrupts", "api.rows", "api.visible"},
-    "api.review": LEAVES | {"api.entry", "api.guards", "api.interrupts", "api.pages", "api.store"},
+    "api.sessions": LEAVES | {"api.clock", "api.pages"},
+    "api.live": LEAVES
+    | {"api.clock", "api.interrupts", "api.sessions", "api.store", "api.waiting"},
+    "api.pages": LEAVES | {"api.clock", "api.rows", "api.visible"},
+    "api.review": LEAVES
+    | {"api.clock", "api.entry", "api.guards", "api.interrupts", "api.pages", "api.store"},
     "api.inbox": LEAVES
     | {
         "api.bodies",
+        "api.clock",
         "api.interrupts",
         "api.overview",
         "api.pages",
@@ -87,14 +93,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.store",
     },
     "api.access": LEAVES
-    | {"api.bodies", "api.guards", "api.interrupts", "api.pages", "api.rows", "api.sessions"},
+    | {"api.bodies", "api.clock", "api.guards", "api.pages", "api.rows", "api.sessions"},
     "api.charts": set(),
     "api.report": LEAVES | {"api.charts", "api.figures"},
     "api.analytics": LEAVES
     | {
         "api.bodies",
+        "api.clock",
         "api.figures",
-        "api.interrupts",
         "api.pages",
         "api.report",
         "api.sessions",
@@ -104,6 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "api.access",
         "api.analytics",
+        "api.clock",
         "api.guards",
         "api.health",
         "api.inbox",
@@ -119,6 +126,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "api.app",
         "api.channels",
+        "api.clock",
         "api.database",
         "api.guards",
         "api.health",

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from loopin_mcp import Decision, Interrupt
+from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database import Database, SQLite
-from loopin_mcp.api.serving import epoch_ms, listen, serving
+from loopin_mcp.api.serving import listen, serving
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting, follow_changes
 from tests.api.questions import create

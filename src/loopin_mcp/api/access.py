@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.api.bodies import read_form
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.guards import refuse_foreign_page
-from loopin_mcp.api.interrupts import Clock
 from loopin_mcp.api.pages import HEADERS, Link, Pages, root_of
 from loopin_mcp.api.rows import moment
 from loopin_mcp.api.sessions import LINK_PATH, LINK_S, Sessions

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopin_mcp.api.bodies import check
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.figures import EVERYBODY, Period
-from loopin_mcp.api.interrupts import Clock
 from loopin_mcp.api.pages import Pages
 from loopin_mcp.api.report import Report
 from loopin_mcp.api.sessions import Sessions

@@ -13,10 +13,11 @@ from starlette.staticfiles import StaticFiles
 
 from loopin_mcp.api.access import Access
 from loopin_mcp.api.analytics import AnalyticsPage
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.guards import Guard, HostRule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.inbox import Inbox
-from loopin_mcp.api.interrupts import Clock, Interrupts
+from loopin_mcp.api.interrupts import Interrupts
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
 from loopin_mcp.api.pages import Pages

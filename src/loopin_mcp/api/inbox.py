@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopin_mcp.api.bodies import check
-from loopin_mcp.api.interrupts import Clock, interrupt_id_of
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.interrupts import interrupt_id_of
 from loopin_mcp.api.overview import History, Search, Waiting
 from loopin_mcp.api.pages import Link, Pages, root_of
 from loopin_mcp.api.review import STATES, Review

@@ -1,6 +1,5 @@
 """The REST endpoints: each parses one model, calls one store method, returns one model."""
 
-from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote, unquote, urlencode
 
@@ -10,14 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopin_mcp.api.bodies import check, read_json
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.preferences import preferred_wait_s
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE, LARGEST_PAGE, UserId
 from loopin_mcp.models import Decision, NewInterrupt, Wire
-
-Clock = Callable[[], int]
 
 
 class UserPath(Wire):

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from loopin_mcp.api.interrupts import Clock, interrupt_id_of, until_gone
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.interrupts import interrupt_id_of, until_gone
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting

@@ -17,6 +17,7 @@ from loopin_mcp.api.channels import (
     NotSentError,
     channels_of,
 )
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.outbox import Notice
 from loopin_mcp.api.services import Message
 from loopin_mcp.api.store import Store
@@ -39,7 +40,7 @@ LONGEST_NAME = 60
 logger = logging.getLogger(__name__)
 
 
-async def send_notices(store: Store, clock: Callable[[], int], channels: Channels) -> None:
+async def send_notices(store: Store, clock: Clock, channels: Channels) -> None:
     """Send what is due as soon as it is, until cancelled; see `Notices`."""
     notices = Notices(store, clock, channels)
     async with anyio.create_task_group() as sending:
@@ -101,7 +102,7 @@ class Notices:
     Each channel has its own success: one that has a notice does not get it again.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], int], channels: Channels) -> None:
+    def __init__(self, store: Store, clock: Clock, channels: Channels) -> None:
         self._store = store
         self._clock = clock
         self._channels = channels

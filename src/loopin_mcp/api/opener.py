@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import anyio.to_thread
 
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.sessions import LINK_PATH, Sessions
 from loopin_mcp.api.store import Store
@@ -20,7 +21,7 @@ async def open_inbox(
     store: Store,
     sessions: Sessions,
     live: Live,
-    clock: Callable[[], int],
+    clock: Clock,
     start: Callable[[str], None],
 ) -> None:
     """Have `start` open the inbox, signed in, at an interrupt that comes; until cancelled.

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from loopin_mcp.api.interrupts import Clock
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.rows import moment
 from loopin_mcp.api.visible import visible, visible_json
 from loopin_mcp.errors import APIError

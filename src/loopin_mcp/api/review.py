@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.entry import Entry, read_entry
 from loopin_mcp.api.guards import refuse_foreign_page
-from loopin_mcp.api.interrupts import Clock, interrupt_id_of
+from loopin_mcp.api.interrupts import interrupt_id_of
 from loopin_mcp.api.pages import HEADERS, Pages, decider
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError, ConflictError, NotFoundError, UnavailableError

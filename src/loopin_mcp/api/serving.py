@@ -4,7 +4,6 @@ import contextlib
 import ipaddress
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from starlette.applications import Starlette
 
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.channels import Channels, channels_of
+from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.health import HealthCheck
@@ -195,11 +195,6 @@ def _server(app: Starlette) -> uvicorn.Server:
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     return server
-
-
-def epoch_ms() -> int:
-    """The time now, in milliseconds since 1970 in UTC."""
-    return time.time_ns() // 1_000_000
 
 
 async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:

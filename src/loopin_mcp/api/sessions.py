@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from loopin_mcp.api.interrupts import Clock
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.pages import HEADERS, root_of
 
 SESSION_S = 12 * 3600

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.models import Interrupt
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 class Waiting:
     """Waits over a store. `clock` gives epoch milliseconds."""
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
@@ -58,7 +59,7 @@ class Waiting:
         return anyio.current_time() + interrupt.expires_at.timestamp() - self._clock() / 1000
 
 
-async def follow_changes(store: Store, clock: Callable[[], int]) -> None:
+async def follow_changes(store: Store, clock: Clock) -> None:
     """Wake whom changes of other processes concern, until cancelled."""
     while True:
         try:

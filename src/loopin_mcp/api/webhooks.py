@@ -4,11 +4,11 @@ import ipaddress
 import logging
 import random
 import socket
-from collections.abc import Callable
 
 import anyio
 import httpx
 
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.outbox import Callback
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import LoopinError
@@ -44,7 +44,7 @@ class _RefusedError(Exception):
     """The callback did not arrive, or may not be sent there."""
 
 
-async def deliver_callbacks(store: Store, clock: Callable[[], int], allow_loopback: bool) -> None:
+async def deliver_callbacks(store: Store, clock: Clock, allow_loopback: bool) -> None:
     """Deliver what is due, round after round, until cancelled; see `Webhooks`."""
     # A proxy from the environment would connect where it likes, past the check of the address.
     async with httpx.AsyncClient(trust_env=False) as http:
@@ -68,7 +68,7 @@ class Webhooks:
     def __init__(
         self,
         store: Store,
-        clock: Callable[[], int],
+        clock: Clock,
         http: httpx.AsyncClient,
         *,
         allow_loopback: bool,
