@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.opener import open_inbox
-from loopin_mcp.api.sessions import LINK_PATH, Sessions
+from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.streams import stream
@@ -65,7 +65,7 @@ async def test_first_interrupt_opens_the_inbox_signed_in_once(desk: Desk) -> Non
     await desk.ask()
     link = await desk.opened()
 
-    token = link.removeprefix(f"{PUBLIC_URL}{LINK_PATH}")
+    token = link.removeprefix(f"{PUBLIC_URL}/sign-in/")
     assert [desk.sessions.redeem(token), desk.sessions.redeem(token)] == [True, False]
 
 

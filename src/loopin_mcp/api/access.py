@@ -12,7 +12,7 @@ from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.guards import refuse_foreign_page
 from loopin_mcp.api.pages import HEADERS, Link, Pages, root_of
 from loopin_mcp.api.rows import moment
-from loopin_mcp.api.sessions import LINK_PATH, LINK_S, Sessions
+from loopin_mcp.api.sessions import LINK_S, Sessions
 from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.models import SignInLink
 
@@ -87,7 +87,7 @@ class Access:
     async def create_sign_in_link(self, _request: Request) -> Response:
         """`POST /sign-in-links`."""
         link = SignInLink(
-            url=f"{self._public_url}{LINK_PATH}{self._sessions.new_link()}",
+            url=self._sessions.new_link(),
             expires_at=moment(self._clock() + LINK_S * 1000),
         )
         return Response(

@@ -8,7 +8,7 @@ import anyio.to_thread
 
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.live import Live
-from loopin_mcp.api.sessions import LINK_PATH, Sessions
+from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 
 # A page that was opened gets so long to connect, and who closes it so long a rest.
@@ -36,8 +36,7 @@ async def open_inbox(
         if live.connected or clock() < rests_until:
             continue
         rests_until = clock() + REST_S * 1000
-        link = f"{store.public_url}{LINK_PATH}{sessions.new_link()}"
         try:
-            await anyio.to_thread.run_sync(start, link)
+            await anyio.to_thread.run_sync(start, sessions.new_link())
         except OSError as error:
             logger.warning("The inbox cannot be opened in a browser: %s", error.strerror)

@@ -15,7 +15,6 @@ from loopin_mcp.api.pages import HEADERS, root_of
 
 SESSION_S = 12 * 3600
 LINK_S = 60
-LINK_PATH = "/sign-in/"
 
 
 class _Session(BaseModel):
@@ -36,6 +35,7 @@ class Sessions:
         self.asks = api_key is not None
         self._signing_key = hmac.digest((api_key or "").encode(), b"loopin-mcp session", "sha256")
         self._clock = clock
+        self._public_url = public_url
         self._secure = urlsplit(public_url).scheme == "https"
         # Cookies know no ports: APIs on one host would sign each other out.
         name = f"loopin-{sha256(public_url.encode()).hexdigest()[:12]}"
@@ -76,15 +76,15 @@ class Sessions:
             self.sign_in(response)
 
     def new_link(self) -> str:
-        """A fresh token for `LINK_PATH`, which signs in one browser within a minute."""
+        """A fresh link that signs in one browser, within a minute."""
         now = self._clock()
         self._links = {token: until for token, until in self._links.items() if until > now}
         token = secrets.token_urlsafe(32)
         self._links[token] = now + LINK_S * 1000
-        return token
+        return f"{self._public_url}/sign-in/{token}"
 
     def redeem(self, token: str) -> bool:
-        """Whether the token still signs in; from now on it does no more."""
+        """Whether the token of a link still signs in; from now on it does no more."""
         return self._links.pop(token, 0) > self._clock()
 
     def _signature(self, payload: str) -> str:
