@@ -1,5 +1,6 @@
 """The inbox in a browser: without script, signed in, and coming from elsewhere."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -30,7 +31,7 @@ def test_everything_works_without_script(ask_user: Ask, open_inbox: OpenTab) -> 
     ask_user("Pay the second")
     tab = open_inbox(java_script_enabled=False)
     first = Row(tab, "Pay the first")
-    expect(first.summary).to_contain_text("expires in 60 minutes")
+    expect(first.summary).to_contain_text(re.compile("expires in (60|59) minutes"))
     expect(tab.locator("#keys-line")).to_be_hidden()
 
     tab.get_by_role("searchbox", name="Search").fill("THE FIRST")
