@@ -236,10 +236,11 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
 
 def _allow_many_connections() -> None:
     """Open as many files as this process may; every agent that waits is one."""
-    if sys.platform != "win32":
-        import resource
+    if sys.platform == "win32":
+        return
+    import resource
 
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # Where there is no bound, macOS has one all the same.
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Where there is no bound, macOS has one all the same.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
