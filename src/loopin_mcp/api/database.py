@@ -229,8 +229,7 @@ def use_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the file to this program's schema, whatever version it has."""
-    # The file keeps the journal's mode for all who open it; how to sync is each writer's own.
-    connection.execute("PRAGMA journal_mode=WAL")
+    # The file keeps the mode of its log; how to sync is each connection's own.
     connection.execute("PRAGMA synchronous=FULL")
     # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
     connection.create_function("LOWER", 1, folded, deterministic=True)
