@@ -163,9 +163,9 @@ class Analytics(Wire):
     total_interrupts: int
     approval_rate: float | None = Field(description="approved / (approved + rejected)")
     avg_response_time_ms: float | None
-    # LoopIn 1.0 servers do not tell these two; unlike other fields they are never left out.
-    p50_response_time_ms: float | None = Field(default_factory=type(None))
-    p95_response_time_ms: float | None = Field(default_factory=type(None))
+    # LoopIn 1.0 servers do not tell these two. A factory, since a default of None is left out.
+    p50_response_time_ms: float | None = Field(default_factory=lambda: None)
+    p95_response_time_ms: float | None = Field(default_factory=lambda: None)
     by_status: dict[str, int]
     by_urgency: dict[str, int]
     top_action_types: tuple[ActionCount, ...]

@@ -76,7 +76,7 @@ def held(call: Part) -> Part:
 
 def page(name: str, parameters: list[Part], statuses: tuple[int, ...]) -> Part:
     """One operation of a page; it answers HTML and needs no key."""
-    page: Part = {
+    call: Part = {
         "operationId": name,
         "security": [],
         "parameters": parameters,
@@ -89,12 +89,12 @@ def page(name: str, parameters: list[Part], statuses: tuple[int, ...]) -> Part:
         },
     }
     if 303 in statuses:
-        page["responses"]["303"] = {"description": "Recorded; the page shows the outcome"}
-        page["requestBody"] = {
+        call["responses"]["303"] = {"description": "Recorded; the page shows the outcome"}
+        call["requestBody"] = {
             "required": True,
             "content": {"application/x-www-form-urlencoded": {"schema": _FORM}},
         }
-    return page
+    return call
 
 
 def public(call: Part) -> Part:

@@ -1,4 +1,4 @@
-"""All SQL, and every change of state."""
+"""Stores interrupts: their creation, every change of their state, and what agents read of them."""
 
 import json
 import uuid
