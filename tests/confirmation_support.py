@@ -35,6 +35,8 @@ FORM = {
     },
 }
 APPROVAL = {"interruptId": "i", "decision": "approved"}
+ACCEPT = ElicitResult(action="accept", content={})
+DECLINE = ElicitResult(action="decline")
 
 
 class API:

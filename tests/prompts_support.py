@@ -14,8 +14,6 @@ from tests.server_support import ERAS, HOST
 
 URL = "https://loopin.example.com"
 
-in_each_era = pytest.mark.parametrize("era", ERAS)
-
 
 @asynccontextmanager
 async def host(era: str = "legacy", **environment: str) -> AsyncIterator[Client]:

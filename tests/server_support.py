@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import pytest
 from mcp import Client
 from mcp_types import CallToolResult, Implementation, TextContent
 
 ERAS = {"legacy": "2025-11-25", "2026-07-28": "2026-07-28"}
 HOST = Implementation(name="test-host", version="1")
+
+in_each_era = pytest.mark.parametrize("era", ERAS)
 
 
 async def call(mcp: Client, name: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -9,7 +9,8 @@ import pytest
 import respx
 
 from loopin_mcp.prompts import time_left
-from tests.prompts_support import URL, host, in_each_era, text_of
+from tests.prompts_support import URL, host, text_of
+from tests.server_support import in_each_era
 
 GOLDEN = Path(__file__).with_name("golden") / "prompts.json"
 WAITING = {

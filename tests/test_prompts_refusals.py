@@ -9,7 +9,8 @@ from mcp import Client
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.server import create_server
 from loopin_mcp.toolbox import PlainSpokenServer, prompt_of
-from tests.prompts_support import URL, host, in_each_era, refusal
+from tests.prompts_support import URL, host, refusal
+from tests.server_support import in_each_era
 
 
 @in_each_era
