@@ -8,6 +8,7 @@ import pytest
 import respx
 
 from loopin_mcp import Interrupt, LoopinClient, UnreachableError
+from loopin_mcp.client import SHORTEST_HOLD_S
 from tests.client_support import APPROVED, PENDING, URL, Naps, answer
 from tests.support import PATIENCE_S
 
@@ -37,7 +38,8 @@ async def test_api_that_holds_is_asked_again_without_a_pause(
     answers = [held(PENDING), held(APPROVED)]
 
     async def hold(_request: httpx.Request) -> httpx.Response:
-        await anyio.sleep(1)
+        with anyio.move_on_after(SHORTEST_HOLD_S):
+            await anyio.sleep_forever()
         return answers.pop(0)
 
     route.side_effect = hold
