@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict, Unpack
 
 import anyio
 import httpx
@@ -70,9 +70,13 @@ class ServedAPI:
 
 
 class Down:
-    """A database that cannot be used."""
+    """A database that cannot be used; `asked` once somebody has tried."""
+
+    def __init__(self) -> None:
+        self.asked = anyio.Event()
 
     async def fetch(self, sql: str, **params: Value) -> list[Row]:
+        self.asked.set()
         raise UnavailableError("The database cannot be used right now")
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> None:
@@ -106,6 +110,15 @@ def free_port() -> int:
         return port
 
 
+class AppOptions(TypedDict, total=False):
+    """What an API app can be made with; see `api_app`."""
+
+    api_key: str | None
+    proof_key: str | None
+    listens_on: str
+    embedded: bool
+
+
 def api_app(
     store: Store,
     clock: Clock,
@@ -129,27 +142,10 @@ def api_app(
     )
 
 
-def api_client(
-    store: Store,
-    clock: Clock,
-    *,
-    api_key: str | None = None,
-    proof_key: str | None = None,
-    listens_on: str = "127.0.0.1",
-    embedded: bool = False,
-) -> httpx.AsyncClient:
+def api_client(store: Store, clock: Clock, **options: Unpack[AppOptions]) -> httpx.AsyncClient:
     """A client of the API app, past all sockets."""
-    app = api_app(
-        store,
-        clock,
-        api_key=api_key,
-        proof_key=proof_key,
-        listens_on=listens_on,
-        embedded=embedded,
-    )
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=store.public_url
-    )
+    transport = httpx.ASGITransport(api_app(store, clock, **options), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=store.public_url)
 
 
 def new_interrupt(**changes: Any) -> NewInterrupt:  # noqa: ANN401 - any field

@@ -162,8 +162,8 @@ async def test_place_that_drips_is_given_no_more_until_it_ends(
 
     assert len(dripped) == 2
     assert [message.partition(": ")[2] for message in caplog.messages[:3]] == [
-        "it took longer than 0 seconds",
-        "it took longer than 0 seconds",
+        "it took longer than 0.5 seconds",
+        "it took longer than 0.5 seconds",
         "earlier ones still hang there",
     ]
 

@@ -5,7 +5,6 @@ import logging
 import anyio
 import pytest
 
-from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.notices import LEASE_S, MOST_TRIES, Notices, send_notices
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -109,18 +108,13 @@ async def test_notice_taken_by_a_process_that_died_is_sent_by_another(
 async def test_notices_wait_while_the_database_is_away(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = anyio.Event()
-
-    class Away(Down):
-        async def fetch(self, sql: str, **params: Value) -> list[Row]:
-            asked.set()
-            return await super().fetch(sql, **params)
+    database = Down()
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             channels = channels_to("json://127.0.0.1:9")
-            tasks.start_soon(send_notices, Store(Away(), PUBLIC_URL), clock, channels)
-            await asked.wait()
+            tasks.start_soon(send_notices, Store(database, PUBLIC_URL), clock, channels)
+            await database.asked.wait()
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 

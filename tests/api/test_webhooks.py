@@ -9,7 +9,6 @@ import httpx
 import pytest
 import respx
 
-from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.webhooks import MOST_TRIES, Webhooks, deliver_callbacks
 from loopin_mcp.errors import UnavailableError
@@ -130,17 +129,12 @@ async def test_callback_is_given_up_visibly_after_its_last_try(
 async def test_callbacks_wait_while_the_database_is_away(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = anyio.Event()
-
-    class Away(Down):
-        async def fetch(self, sql: str, **params: Value) -> list[Row]:
-            asked.set()
-            return await super().fetch(sql, **params)
+    database = Down()
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(deliver_callbacks, Store(Away(), PUBLIC_URL), clock, False)
-            await asked.wait()
+            tasks.start_soon(deliver_callbacks, Store(database, PUBLIC_URL), clock, False)
+            await database.asked.wait()
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 

@@ -104,7 +104,7 @@ class Channel:
             await outcome
         if outcome.cancelled():
             self._overdue.add(outcome)
-            raise NotSentError(f"it took longer than {self._bounds.send_s:.0f} seconds")
+            raise NotSentError(f"it took longer than {self._bounds.send_s:g} seconds")
         if fault := outcome.result():
             raise NotSentError(fault)
 
