@@ -11,8 +11,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from loopin_mcp.api.database import SQLite, use_write_ahead_log
+from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.serving import open_database
+from loopin_mcp.api.setup import use_write_ahead_log
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
 from loopin_mcp.models import Decision

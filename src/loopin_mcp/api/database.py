@@ -4,8 +4,7 @@ import contextlib
 import os
 import queue
 import sqlite3
-import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,13 +13,10 @@ import anyio
 import anyio.to_thread
 
 from loopin_mcp.api.filewatch import watch
-from loopin_mcp.api.migrations import SCHEMA_VERSION, migrations
-from loopin_mcp.api.searching import folded
+from loopin_mcp.api.setup import prepare, use_write_ahead_log
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 BUSY_TIMEOUT_S = 5.0
-# How long to leave a file alone that somebody else is setting up.
-LOCKED_S = 0.01
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -78,7 +74,7 @@ class SQLite:
         self._writer = self._connect()
         try:
             use_write_ahead_log(self._writer, busy_timeout_s)
-            _prepare(self._writer, path)
+            prepare(self._writer, str(path))
         except BaseException:
             self._writer.close()
             raise
@@ -136,7 +132,8 @@ class SQLite:
         while True:
             await wanted()
             async with self._turn:
-                version = self._read_data_version()
+                with _reading():
+                    version = self._read_data_version()
             if version != self._data_version:
                 self._data_version = version
                 return None
@@ -166,16 +163,15 @@ class SQLite:
         return connection
 
     def _read(self, sql: str, params: Mapping[str, Value]) -> list[Row]:
-        try:
-            connection = self._readers.get_nowait()
-        except queue.Empty:
-            connection = self._connect()
-        try:
-            return connection.execute(sql, params).fetchall()
-        except sqlite3.Error as error:
-            raise UnavailableError("The database cannot be read right now") from error
-        finally:
-            self._readers.put(connection)
+        with _reading():
+            try:
+                connection = self._readers.get_nowait()
+            except queue.Empty:
+                connection = self._connect()
+            try:
+                return connection.execute(sql, params).fetchall()
+            finally:
+                self._readers.put(connection)
 
     def _commit(self, writes: list[_Write]) -> None:
         """Run the statements in one transaction; one that fails takes no other with it."""
@@ -198,6 +194,14 @@ class SQLite:
                 write.rows = result
 
 
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UnavailableError("The database cannot be read right now") from error
+
+
 def _attempt(connection: sqlite3.Connection, write: _Write) -> list[Row] | sqlite3.Error:
     """The rows, or the error of a statement, which SQLite has undone by itself."""
     try:
@@ -208,44 +212,6 @@ def _attempt(connection: sqlite3.Connection, write: _Write) -> list[Row] | sqlit
 
 def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
     return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
-
-
-def use_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    """Have the file keep a write-ahead log, for all who open it.
-
-    Of several who change the mode of a new file at once, SQLite has some fail without waiting.
-    """
-    deadline = time.monotonic() + busy_timeout_s
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-            time.sleep(LOCKED_S)
-        else:
-            return
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the file to this program's schema, whatever version it has."""
-    # The file keeps the mode of its log; how to sync is each connection's own.
-    connection.execute("PRAGMA synchronous=FULL")
-    # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
-    connection.create_function("LOWER", 1, folded, deterministic=True)
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
-    )
-    found = connection.execute("SELECT MAX(version) AS version FROM schema_version").fetchone()
-    for script in migrations(found["version"], str(path)):
-        lines = script.read_text(encoding="utf-8").splitlines()
-        text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
-        for statement in text.split(";"):
-            connection.execute(statement)
-    connection.execute("DELETE FROM schema_version")
-    connection.execute("INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION})
-    connection.execute("COMMIT")
 
 
 def make_private_directory(path: Path) -> None:
