@@ -14,7 +14,7 @@ from starlette.responses import Response
 from loopin_mcp.api.bodies import check
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.interrupts import interrupt_id_of
-from loopin_mcp.api.overview import History, Search, Waiting
+from loopin_mcp.api.overview import History, Queue, Search
 from loopin_mcp.api.pages import Link, Pages, root_of
 from loopin_mcp.api.review import STATES, Review
 from loopin_mcp.api.sessions import Sessions
@@ -26,7 +26,6 @@ PAGE = 50
 RECENT = 8
 # A longer context is read and decided on its own page; fifty of them would make this one too long.
 LONGEST_CONTEXT_BYTES = 8 * 1024
-
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
 STATUSES = {
@@ -79,7 +78,7 @@ class InboxPage:
     search: Search
     place: Place
     choices: Choices
-    waiting: Waiting
+    waiting: Queue
     recent: History
     done: Interrupt | None
 

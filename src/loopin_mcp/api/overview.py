@@ -21,7 +21,7 @@ _PLACE = """(expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 100
 _FIRST, _LAST = 0, 2**62
 _PENDING = "status = 'pending' AND expires_ms > :now"
 # What is null is not smaller either, but SQLite takes a partial index only where that is said.
-_SETTLED = "settled_ms IS NOT NULL AND (settled_ms, interrupt_id) < (:since_ms, :last_id)"
+_SETTLED = "settled_ms IS NOT NULL AND (settled_ms, interrupt_id) < (:before_ms, :last_id)"
 
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -47,7 +47,7 @@ class Search(Wire):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Queue:
     """A part of what waits, most urgent first, then soonest to expire; `count` is of the whole."""
 
     count: int
@@ -93,7 +93,7 @@ class Overview:
 
     async def list_pending(
         self, search: Search, now: int, *, limit: int, cursor: str | None = None
-    ) -> Waiting:
+    ) -> Queue:
         """What waits and is looked for, from `cursor` on.
 
         Raises:
@@ -118,7 +118,7 @@ class Overview:
         )
         interrupts = tuple(interrupt_of(row, self._public_url) for row in rows[:limit])
         following = cursor_at(rows[limit - 1], "place") if len(rows) > limit else None
-        return Waiting(number(counted["count"]), interrupts, following)
+        return Queue(number(counted["count"]), interrupts, following)
 
     async def list_settled(
         self,
@@ -136,8 +136,8 @@ class Overview:
         Raises:
             InvalidRequestError: `cursor` is not one that an earlier part gave.
         """
-        since_ms, last_id = position_of(cursor) if cursor else (_LAST, "")
-        look = {"since_ms": since_ms, "last_id": last_id, **_params(search)}
+        before_ms, last_id = position_of(cursor) if cursor else (_LAST, "")
+        look = {"before_ms": before_ms, "last_id": last_id, **_params(search)}
         end = await self._end_of_look(search, look, search_through) if _others(search) else None
         until: dict[str, Value] = {"until_ms": _FIRST, "until_id": ""}
         if end:
