@@ -79,6 +79,30 @@ async def test_held_request_is_answered_at_the_moment_of_expiry(
     assert answers[0].json()["status"] == "expired"
 
 
+async def test_expiry_that_was_slept_through_is_told_by_the_sweep(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=3600), clock())
+    waits = anyio.Event()
+
+    async def never_gone() -> None:
+        waits.set()
+        await never()
+
+    async def sleep_through() -> None:
+        await waits.wait()
+        clock.advance(3600)
+        await sqlite_store.expire_interrupts(clock())
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sleep_through)
+            waiting = Waiting(sqlite_store, clock)
+            interrupt = await waiting.for_settled(created.interrupt_id, 60, never_gone)
+
+    assert interrupt.status == "expired"
+
+
 async def test_wait_that_is_over_answers_pending(
     api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:

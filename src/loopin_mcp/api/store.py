@@ -182,8 +182,10 @@ class Store:
             now=now,
         )
         if expired:
-            # Those who wait for one of them have come back by themselves, at its moment.
-            self.changes.tell()
+            # Who waits has come back by itself at the moment of expiry, unless the clock jumped, as
+            # it does while the machine sleeps.
+            waited_for = self.changes.waited_for([str(row["interrupt_id"]) for row in expired])
+            self.changes.tell(*(await self.get_settled(waited_for, now) if waited_for else ()))
 
     async def changed_elsewhere(self) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.
