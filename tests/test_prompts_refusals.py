@@ -35,7 +35,7 @@ async def test_bad_arguments_are_refused_in_plain_words(
     async with host(era) as client:
         error = await refusal(client, prompt, **arguments)
 
-    assert (error.code, error.message) == (-32602, f"{message} Mend that and call again.")
+    assert (error.code, error.message) == (-32602, f"{message} Correct that and call again.")
 
 
 @in_each_era

@@ -68,7 +68,7 @@ async def test_snake_case_null_and_quoted_objects_are_taken(mcp: Client) -> None
 async def test_bad_arguments_are_named_as_the_wire_spells_them(
     mcp: Client, tool: str, arguments: dict[str, Any], text: str
 ) -> None:
-    assert await refusal(mcp, tool, **arguments) == f"{text} Mend that and call again."
+    assert await refusal(mcp, tool, **arguments) == f"{text} Correct that and call again."
 
 
 @pytest.mark.parametrize("interrupt_id", ["../analytics/u", "../interrupts?x=", "a/b", "é", "%2e"])

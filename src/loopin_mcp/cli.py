@@ -57,7 +57,7 @@ def api(*, insecure: bool) -> None:
 
 
 @main.command()
-@click.option("--no-browser", is_flag=True, help="Print the link in place of opening it.")
+@click.option("--no-browser", is_flag=True, help="Print the link instead of opening it.")
 def inbox(*, no_browser: bool) -> None:
     """Open your inbox in the browser: all that waits for you.
 

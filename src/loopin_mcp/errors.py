@@ -52,7 +52,7 @@ class InvalidRequestError(APIError):
     """A field is missing, of the wrong type or out of bounds."""
 
     status = 400
-    remedy = "Mend the named field and call again."
+    remedy = "Correct the named field and call again."
 
 
 class UnauthorizedError(APIError):

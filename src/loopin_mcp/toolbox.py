@@ -92,7 +92,7 @@ def _refusal(error: ToolError) -> str:
         case LoopinError() as cause:
             return str(cause)
         case ValidationError() as cause:
-            return f"{explain(cause)}. Mend that and call again."
+            return f"{explain(cause)}. Correct that and call again."
     return ""
 
 

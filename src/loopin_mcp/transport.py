@@ -134,8 +134,9 @@ def new_http(*, trust_env: bool) -> httpx.AsyncClient:
         )
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
         raise ConfigurationError(
-            f"The proxy or certificate settings of the environment cannot be used ({error}): mend "
-            "or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
+            f"The proxy or certificate settings of the environment cannot be used ({error}): "
+            "correct or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, "
+            "SSL_CERT_DIR."
         ) from error
 
 

@@ -55,7 +55,7 @@ class Access:
             refuse_foreign_page(request, self._public_url)
             form = await read_form(request, ("key",))
         except APIError as error:
-            return self._pages.error(request, error, "Not signed in", "Open the page anew.")
+            return self._pages.error(request, error, "Not signed in", "Open the page again.")
         typed = form.get("key", "").strip()
         if not hmac.compare_digest(typed.encode(), self._api_key.encode()):
             return self._page(request, 401)
@@ -66,7 +66,7 @@ class Access:
         try:
             refuse_foreign_page(request, self._public_url)
         except APIError as error:
-            return self._pages.error(request, error, "Still signed in", "Open the page anew.")
+            return self._pages.error(request, error, "Still signed in", "Open the page again.")
         answer = RedirectResponse("sign-in", 303, HEADERS)
         self._sessions.sign_out(answer)
         return answer

@@ -63,7 +63,7 @@ class ReviewPage:
         """What to do about a faulty form."""
         if self.verdict is None:
             return "Choose Approve or Reject."
-        return "Mend what is marked below, then decide again."
+        return "Correct what is marked below, then decide again."
 
     @property
     def expiry(self) -> str:
