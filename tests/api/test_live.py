@@ -10,6 +10,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision, Interrupt
@@ -193,7 +194,7 @@ async def test_stream_of_no_interrupt_is_a_404(pages: PagesAPI, path: str) -> No
 
 
 async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
-    sqlite_store: Store, clock: Clock
+    database: Database, clock: Clock
 ) -> None:
     class Failing(Store):
         looks = 0
@@ -204,9 +205,10 @@ async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
                 raise UnavailableError("The database cannot be used right now")
             return await super().get_interrupt_status(interrupt_id, now)
 
-    pages = PagesAPI(Failing(sqlite_store._database, PUBLIC_URL), clock)
+    store = Failing(database, PUBLIC_URL)
+    pages = PagesAPI(store, clock)
 
-    async with pages.stream(f"/review/{await ask(sqlite_store, clock)}/events") as events:
+    async with pages.stream(f"/review/{await ask(store, clock)}/events") as events:
         assert await events.next() is None
 
 
