@@ -53,6 +53,20 @@ async def test_form_that_is_not_accepted_records_nothing(
     assert api.decisions == []
 
 
+@in_each_era
+@pytest.mark.parametrize("confirmed", ["false", "", 0, ["no"]])
+async def test_form_that_is_accepted_with_something_odd_records_nothing(
+    era: str, confirmed: str | int | list[str]
+) -> None:
+    human = Human(ElicitResult(action="accept", content={"confirmed": confirmed}))
+    with mocked_api() as api:
+        async with host(era, human) as client:
+            text = await refusal(client, "decide_interrupt", **APPROVAL)
+
+    assert text == f"The host did not ask, or gave no answer that can be read, {LEFT}"
+    assert api.decisions == []
+
+
 async def test_form_that_nobody_answers_ends_at_the_bound_and_records_nothing() -> None:
     human = Human(None)
     with mocked_api() as api:

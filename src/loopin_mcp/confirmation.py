@@ -101,8 +101,11 @@ def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
 
 def _action(result: ElicitResult) -> str:
     """What the human did, where accepting a form that says no is declining it."""
-    taken_back = (result.content or {}).get(CONFIRMED) is False
-    return "decline" if taken_back else result.action
+    confirmed = (result.content or {}).get(CONFIRMED)
+    if result.action != "accept" or confirmed is None or confirmed is True:
+        return result.action
+    # What is no boolean, such as "false", may well mean no.
+    return "decline" if confirmed is False else "fault"
 
 
 def _form(message: str, token: str) -> InputRequiredResult:
