@@ -2,17 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
 import pytest
 
 from loopin_mcp import Decision, Interrupt
-from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.database import Database, SQLite
-from loopin_mcp.api.serving import listen, serving
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
 from tests.api.questions import create
@@ -195,24 +191,3 @@ async def test_change_between_the_look_and_the_wait_is_not_missed(
         interrupt = await Waiting(store, clock).for_settled(created.interrupt_id, 60, never)
 
     assert interrupt.status == "approved"
-
-
-async def test_stopping_api_answers_those_who_wait(tmp_path: Path, clock: Clock) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db")
-    created = await Store(database, PUBLIC_URL).create_interrupt(new_interrupt(), epoch_ms())
-    listener = listen("127.0.0.1", 0)
-
-    with anyio.fail_after(PATIENCE_S), listener:
-        async with serving(listener, database=database, api_key=None) as url:
-            connection = await anyio.connect_tcp("127.0.0.1", urlsplit(url).port or 0)
-            # The server says 100 as soon as the wait begins to listen for the client's end.
-            await connection.send(
-                f"GET /interrupts/{created.interrupt_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                "Prefer: wait=60\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n".encode()
-            )
-            assert (await connection.receive()).startswith(b"HTTP/1.1 100")
-        answer = b"".join([part async for part in connection])
-        await connection.aclose()
-
-    assert b"HTTP/1.1 200" in answer
-    assert b'"status":"pending"' in answer

@@ -11,10 +11,10 @@ from loopin_mcp.models import Interrupt
 
 
 class Waiter:
-    """One who waits for one interrupt; `settled` is what it became once it left pending."""
+    """One who waits for one interrupt; `found` is what it was found to be, when woken."""
 
     def __init__(self) -> None:
-        self.settled: Interrupt | None = None
+        self.found: Interrupt | None = None
         self._scope: anyio.CancelScope | None = None
 
     def until(self, deadline: float) -> anyio.CancelScope:
@@ -22,9 +22,9 @@ class Waiter:
         self._scope = anyio.CancelScope(deadline=deadline)
         return self._scope
 
-    def wake(self, settled: Interrupt | None) -> None:
-        """End the wait."""
-        self.settled = settled
+    def wake(self, found: Interrupt | None) -> None:
+        """End the wait; what was found already stays."""
+        self.found = found or self.found
         if self._scope is not None:
             # Within a task, anyio would spend more on describing that than all else here takes.
             asyncio.get_running_loop().call_soon(self._scope.cancel)
@@ -96,6 +96,11 @@ class Changes:
         self._next = anyio.Event()
         self._next_is_wanted = False
 
+    def answer(self, *interrupts: Interrupt) -> None:
+        """Wake those who wait for one of these, whatever it is now."""
+        for interrupt in interrupts:
+            self._wake(interrupt.interrupt_id, interrupt)
+
     def close(self) -> None:
         """Wake everybody: nothing will change any more that is known here."""
         self.closed = True
@@ -103,6 +108,6 @@ class Changes:
             self._wake(interrupt_id, None)
         self._next.set()
 
-    def _wake(self, interrupt_id: str, settled: Interrupt | None) -> None:
+    def _wake(self, interrupt_id: str, found: Interrupt | None) -> None:
         for waiter in self._waiters.get(interrupt_id, ()):
-            waiter.wake(settled)
+            waiter.wake(found)

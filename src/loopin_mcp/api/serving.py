@@ -24,7 +24,7 @@ from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.opener import open_inbox
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
-from loopin_mcp.api.waiting import follow_changes
+from loopin_mcp.api.waiting import follow_changes, let_go
 from loopin_mcp.api.webhooks import deliver_callbacks
 from loopin_mcp.desktop import start_browser
 from loopin_mcp.errors import ConfigurationError
@@ -32,6 +32,8 @@ from loopin_mcp.settings import Settings
 from loopin_mcp.version import __version__
 
 GRACE_S = 1
+# Where no host is in a hurry: to answer thousands takes a moment.
+LONG_GRACE_S = 5
 BACKLOG = 2048
 
 _Loop = Callable[[], Coroutine[object, object, None]]
@@ -99,13 +101,14 @@ async def serving(
     embedded: bool = False,
     channels: Channels | None = None,
     opens_inbox: bool = False,
+    grace_s: int = GRACE_S,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, and close both it and the database.
 
     Yields the address it serves on. Review links begin with `public_url`, or else with that.
     The embedded API also sends callbacks to this machine, and proves its key to siblings; a key
     that a human chose could be guessed from such proofs. Through `channels` humans are told of
-    interrupts, and where it `opens_inbox`, by a browser on this machine.
+    interrupts, and where it `opens_inbox`, by a browser here. Requests in flight get `grace_s`.
     """
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
@@ -133,7 +136,7 @@ async def serving(
     if opens_inbox:
         loops.append(partial(open_inbox, store, sessions, live, epoch_ms, start_browser))
     try:
-        async with _running(app, listener), _beside(store, loops):
+        async with _running(app, listener, grace_s), _beside(store, loops):
             yield url
     finally:
         with anyio.CancelScope(shield=True):
@@ -149,15 +152,15 @@ async def _beside(store: Store, loops: list[_Loop]) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            # They are answered, and can ask whoever serves next.
-            store.changes.close()
+            with anyio.move_on_after(GRACE_S, shield=True):
+                await let_go(store, epoch_ms)
             tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def _running(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+async def _running(app: Starlette, listener: socket.socket, grace_s: int) -> AsyncIterator[None]:
     """Run an app until the block ends, and then until its requests in flight are answered."""
-    server = _server(app)
+    server = _server(app, grace_s)
     await server.startup(sockets=[listener])
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.main_loop)
@@ -165,7 +168,7 @@ async def _running(app: Starlette, listener: socket.socket) -> AsyncIterator[Non
             yield
         finally:
             server.should_exit = True
-            with anyio.move_on_after(2 * GRACE_S, shield=True):
+            with anyio.move_on_after(grace_s + 1, shield=True):
                 await server.shutdown(sockets=[listener])
 
 
@@ -176,7 +179,7 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: Starlette, grace_s: int) -> uvicorn.Server:
     """A uvicorn server that is started and stopped here: it takes no signals and logs no access.
 
     Its own `serve` would replace the signal handlers of the process it is embedded in.
@@ -189,7 +192,7 @@ def _server(app: Starlette) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=grace_s,
     )
     config.load()
     server = uvicorn.Server(config)
@@ -229,6 +232,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
             public_url=settings.public_url,
             channels=channels,
             opens_inbox=settings.open_review == "on",
+            grace_s=LONG_GRACE_S,
         ) as url:
             say(f"LoopIn API on {url}" + (" (no API_KEY_SECRET: no key asked)" if keyless else ""))
             await anyio.sleep_forever()

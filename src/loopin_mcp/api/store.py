@@ -197,12 +197,18 @@ class Store:
 
     async def get_settled(self, interrupt_ids: list[str], now: int) -> list[Interrupt]:
         """Those of these interrupts that are no longer pending."""
+        return await self._among(interrupt_ids, now, "(status <> 'pending' OR expires_ms <= :now)")
+
+    async def get_interrupts(self, interrupt_ids: list[str], now: int) -> list[Interrupt]:
+        """These interrupts as they are at `now`."""
+        return await self._among(interrupt_ids, now, "TRUE")
+
+    async def _among(self, interrupt_ids: list[str], now: int, which: str) -> list[Interrupt]:
         named = {f"id_{place}": interrupt_id for place, interrupt_id in enumerate(interrupt_ids)}
         rows = await self._database.fetch(
             f"""
             SELECT {INTERRUPT} FROM interrupts
-            WHERE (status <> 'pending' OR expires_ms <= :now)
-                AND interrupt_id IN ({", ".join(f":{name}" for name in named)})
+            WHERE {which} AND interrupt_id IN ({", ".join(f":{name}" for name in named)})
             """,  # noqa: S608 - constants and names made here
             now=now,
             **named,

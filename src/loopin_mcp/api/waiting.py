@@ -1,7 +1,8 @@
 """Holds requests until their interrupt is settled; the change wakes them, wherever it is made."""
 
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
 
@@ -43,11 +44,11 @@ class Waiting:
                 wake_at = min(deadline, self._expiry(interrupt))
                 # It may be large, and thousands may wait.
                 del interrupt
-                if waiter.settled is None:
+                if waiter.found is None:
                     with waiter.until(wake_at):
                         await gone()
                         deadline = anyio.current_time()
-                interrupt = waiter.settled or await self._read(interrupt_id)
+                interrupt = waiter.found or await self._read(interrupt_id)
         return interrupt
 
     async def _read(self, interrupt_id: str) -> Interrupt:
@@ -65,10 +66,26 @@ async def follow_changes(store: Store, clock: Clock) -> None:
         try:
             changed = await store.changed_elsewhere()
             waited_for = store.changes.waited_for(changed)
-            for start in range(0, len(waited_for), LOOK_AT):
-                ids = waited_for[start : start + LOOK_AT]
+            for ids in _portions(waited_for):
                 store.changes.tell(*await store.get_settled(ids, clock()))
             store.changes.tell()
         except LoopinError as error:
             logger.warning("Changes of other processes wait: %s", error)
             await anyio.sleep(LOOK_AGAIN_S)
+
+
+async def let_go(store: Store, clock: Clock) -> None:
+    """Answer all who wait, who can ask whoever serves next, and have nobody wait any more."""
+    changes = store.changes
+    changes.closed = True
+    try:
+        # Where thousands wait, to have each look by itself would take too long.
+        with contextlib.suppress(LoopinError):
+            for ids in _portions(changes.waited_for(None)):
+                changes.answer(*await store.get_interrupts(ids, clock()))
+    finally:
+        changes.close()
+
+
+def _portions(ids: list[str]) -> Iterator[list[str]]:
+    return (ids[start : start + LOOK_AT] for start in range(0, len(ids), LOOK_AT))
