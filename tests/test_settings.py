@@ -39,7 +39,7 @@ CREDENTIALS = (
     "must not hold a user name or password: take them out and put the key into LOOPIN_API_KEY."
 )
 BAD_KEY = "must be printable ASCII without spaces or line breaks: copy the key again."
-SECONDS = "must be a number of seconds, more than 0:"
+SECONDS = "must be a number of seconds, more than 0 and at most 86400:"
 PORT = "must be a port number from 0 to 65535:"
 TOOL_LIST = f"Use a comma-separated list of {', '.join(TOOLS)}."
 

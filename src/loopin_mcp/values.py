@@ -58,7 +58,9 @@ def checked_seconds(variable: str, value: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= 86_400:
-        raise ConfigurationError(f"{variable} must be a number of seconds, more than 0: {value!r}.")
+        raise ConfigurationError(
+            f"{variable} must be a number of seconds, more than 0 and at most 86400: {value!r}."
+        )
     return seconds
 
 
