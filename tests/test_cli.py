@@ -192,7 +192,7 @@ def test_api_uses_the_database_and_base_url_it_is_given(tmp_path: Path) -> None:
         ({"PORT": "http"}, "PORT must be a port number from 0 to 65535: 'http'"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must begin with sqlite:/// or postgresql"),
         ({"DATABASE_URL": "sqlite:////proc/x/y.db"}, "y.db cannot be used: "),
-        ({"DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x"}, "DATABASE_URL cannot be used: "),
+        ({"DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x"}, "DATABASE_URL cannot be used. "),
     ],
 )
 def test_api_refuses_to_start_and_says_why(

@@ -67,7 +67,7 @@ def test_entry_that_cannot_be_used_is_named_by_its_number_alone(
     number = 2 if "://" in entry else 1
     assert str(refusal.value) == (
         f"LOOPIN_NOTIFY: entry {number} is no Apprise URL, or needs what this machine lacks. "
-        "https://appriseit.com/services/ has the URLs; `loopin-mcp notify` tries yours."
+        "https://appriseit.com/services/ has the URLs. Correct it and run `loopin-mcp notify`."
     )
     assert "marker" not in "".join(capfd.readouterr())
 

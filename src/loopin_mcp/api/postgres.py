@@ -13,7 +13,8 @@ except ImportError as error:
     from loopin_mcp.errors import ConfigurationError
 
     raise ConfigurationError(
-        "DATABASE_URL names PostgreSQL, which needs an extra: install loopin-mcp[server]."
+        "DATABASE_URL names PostgreSQL, which needs an extra. Install it by pip install "
+        "'loopin-mcp[server]'."
     ) from error
 
 from loopin_mcp.api.database import Row, Value
@@ -45,8 +46,8 @@ class PostgreSQL:
             await _prepare(url)
         except psycopg.Error as error:
             raise ConfigurationError(
-                f"DATABASE_URL cannot be used: {str(error).strip()}. Check that PostgreSQL runs "
-                "there and lets this user in."
+                "DATABASE_URL cannot be used. Check that PostgreSQL runs there, has this database, "
+                f"and lets this user in: {str(error).strip()}"
             ) from error
         pool = AsyncConnectionPool(
             url,

@@ -102,7 +102,7 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
     if len(services) < copies:
         raise ConfigurationError(
             f"{variable}: entry {number} is no Apprise URL, or needs what this machine lacks. "
-            "https://appriseit.com/services/ has the URLs; `loopin-mcp notify` tries yours."
+            "https://appriseit.com/services/ has the URLs. Correct it and run `loopin-mcp notify`."
         )
     return services
 
