@@ -27,7 +27,7 @@ def main(ctx: click.Context) -> None:
     Without a command this is the MCP server that a host such as Claude Desktop or Cursor starts
     and talks to over stdin and stdout. It is configured by environment variables, LOOPIN_API_URL
     and LOOPIN_API_KEY above all; with no URL set it brings its own API. `loopin-mcp demo` shows
-    the whole loop.
+    the whole loop, `loopin-mcp inbox` what waits for you.
     """
     _log_to_stderr()
     if ctx.invoked_subcommand is None:
@@ -41,10 +41,11 @@ def main(ctx: click.Context) -> None:
     help="Serve without API_KEY_SECRET on an address that others can reach.",
 )
 def api(*, insecure: bool) -> None:
-    """Serve the LoopIn REST API and its review pages.
+    """Serve the LoopIn REST API, its inbox and its review pages.
 
     Settings are read from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
-    API_KEY_SECRET, DATABASE_URL (SQLite in the data directory) and LOOPIN_NOTIFY.
+    API_KEY_SECRET, DATABASE_URL (SQLite in the data directory), LOOPIN_NOTIFY and
+    LOOPIN_NOTIFY_HIGH. Ctrl-C ends it.
     """
     from loopin_mcp.api.serving import serve_alone
 
@@ -61,9 +62,9 @@ def api(*, insecure: bool) -> None:
 def inbox(*, no_browser: bool) -> None:
     """Open your inbox in the browser: all that waits for you.
 
-    It opens signed in, by a link that works once and within a minute. Where no MCP host has its
-    API running, this serves it until Ctrl-C. With LOOPIN_API_URL set it is the inbox of that API,
-    which asks for its key.
+    It opens signed in, by a link that works once and within a minute. Without a desktop the link
+    is printed. Where no MCP host has its API running, this serves it until Ctrl-C. With
+    LOOPIN_API_URL set it is the inbox of that API, which asks for its key.
     """
     from loopin_mcp.inbox import open_inbox
 
@@ -72,7 +73,7 @@ def inbox(*, no_browser: bool) -> None:
         anyio.run(open_inbox, _load_settings(), _say, _print, browser)
 
 
-@main.command()
+@main.command(short_help="Show the whole loop, from question to decision.")
 @click.option(
     "--decide",
     type=click.Choice(["approved", "rejected"]),
@@ -90,11 +91,12 @@ def demo(decide: str | None) -> None:
         raise SystemExit(130) from None
 
 
-@main.command()
+@main.command(short_help="Send a test notice to every place you named.")
 def notify() -> None:
     """Send a test notice to every place that LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH name.
 
-    Prints where it arrived; the exit code is 1 if it did not arrive everywhere.
+    They are Apprise URLs, separated by spaces or commas. Prints where it arrived; the exit code
+    is 1 if it did not arrive everywhere.
     """
     from loopin_mcp.api.notices import send_test_notices
 
