@@ -27,9 +27,10 @@ from loopin_mcp.settings import Settings
 from tests.support import KEY, START_TIMEOUT_S, clean_environment, missing, run_agent
 
 PROJECT = Path(__file__).parents[1]
+DOCUMENTS = ("*.md", "docs/*.md", "bench/*.md")
 PAGES = {
     str(path.relative_to(PROJECT)): path.read_text(encoding="utf-8")
-    for path in sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+    for path in sorted(p for pattern in DOCUMENTS for p in PROJECT.glob(pattern))
 }
 README = PAGES["README.md"]
 EXAMPLE_CONFIG = json.loads((PROJECT / "claude_desktop_config.example.json").read_text("utf-8"))
