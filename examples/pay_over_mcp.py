@@ -3,7 +3,8 @@
     python examples/pay_over_mcp.py
 
 The server reads its settings from the environment. Without any it brings its own API, so there
-is nothing else to start; with LOOPIN_API_URL and LOOPIN_API_KEY it uses the API named there.
+is nothing else to start. With LOOPIN_API_URL and LOOPIN_API_KEY it uses the API named there, and
+LOOPIN_USER_ID has to name the human to ask.
 """
 
 import os
