@@ -6,6 +6,7 @@ python bench/crowd.py [waiting agents]
 import asyncio
 import json
 import re
+import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -181,6 +182,8 @@ async def all_for_one(count: int) -> None:
 async def main() -> None:
     """Measure and print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     await each_its_own(count)
     await all_for_one(count)
 

@@ -30,6 +30,8 @@ def main(ctx: click.Context) -> None:
     the whole loop, `loopin-mcp inbox` what waits for you.
     """
     _log_to_stderr()
+    # A shell that starts this in the background has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if ctx.invoked_subcommand is None:
         _serve_stdio()
 
@@ -110,8 +112,6 @@ def notify() -> None:
 @contextlib.contextmanager
 def _until_interrupted() -> Iterator[None]:
     """Have SIGTERM end the block like Ctrl-C, which lets the requests in flight be answered."""
-    # A shell that starts this in the background has SIGINT ignored, so it is set first.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
