@@ -154,6 +154,8 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "mcp", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at every attempt, and what fails is logged here.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def _say(line: str) -> None:

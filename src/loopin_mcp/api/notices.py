@@ -18,6 +18,7 @@ from loopin_mcp.api.channels import (
     channels_of,
 )
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.outages import Outage
 from loopin_mcp.api.outbox import Notice
 from loopin_mcp.api.services import Message
 from loopin_mcp.api.store import Store
@@ -43,13 +44,12 @@ logger = logging.getLogger(__name__)
 async def send_notices(store: Store, clock: Clock, channels: Channels) -> None:
     """Send what is due as soon as it is, until cancelled; see `Notices`."""
     notices = Notices(store, clock, channels)
+    outage = Outage(logger, "Notices")
     async with anyio.create_task_group() as sending:
         while True:
             created = store.changes.next_new
-            try:
+            with outage.watched():
                 await notices.send_due(sending)
-            except LoopinError as error:
-                logger.warning("Notices wait: %s", error)
             with anyio.move_on_after(ROUND_S):
                 await created.wait()
 

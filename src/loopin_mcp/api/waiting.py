@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import anyio
 
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.outages import Outage
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.models import Interrupt
@@ -62,15 +63,15 @@ class Waiting:
 
 async def follow_changes(store: Store, clock: Clock) -> None:
     """Wake whom changes of other processes concern, until cancelled."""
+    outage = Outage(logger, "Changes of other processes")
     while True:
-        try:
+        with outage.watched():
             changed = await store.changed_elsewhere()
             waited_for = store.changes.waited_for(changed)
             for ids in _portions(waited_for):
                 store.changes.tell(*await store.get_settled(ids, clock()))
             store.changes.tell()
-        except LoopinError as error:
-            logger.warning("Changes of other processes wait: %s", error)
+        if outage.lasts:
             await anyio.sleep(LOOK_AGAIN_S)
 
 

@@ -9,6 +9,7 @@ import anyio
 import httpx
 
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.outages import Outage
 from loopin_mcp.api.outbox import Callback
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import LoopinError
@@ -49,11 +50,10 @@ async def deliver_callbacks(store: Store, clock: Clock, allow_loopback: bool) ->
     # A proxy from the environment would connect where it likes, past the check of the address.
     async with httpx.AsyncClient(trust_env=False) as http:
         webhooks = Webhooks(store, clock, http, allow_loopback=allow_loopback)
+        outage = Outage(logger, "Callbacks")
         while True:
-            try:
+            with outage.watched():
                 await webhooks.deliver_due()
-            except LoopinError as error:
-                logger.warning("Callbacks wait: %s", error)
             await anyio.sleep(ROUND_S)
 
 
