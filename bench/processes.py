@@ -15,6 +15,11 @@ API = "from loopin_mcp.cli import main; main(['api'])"
 PLAIN_API = "import loopin_mcp.api.interrupts as i; i.preferred_wait_s = lambda _: None; " + API
 
 
+# The settings of whoever starts a benchmark do not count; empty ones are unset.
+OF_SHELL = [name for name in os.environ if name.startswith("LOOPIN_")]
+ENVIRONMENT = os.environ | dict.fromkeys([*OF_SHELL, "HOST", "API_KEY_SECRET", "DATABASE_URL"], "")
+
+
 @dataclass(frozen=True)
 class Served:
     """A running API."""
@@ -49,7 +54,7 @@ def serving(program: str = API) -> Iterator[Served]:
         settings = {"PORT": "0", "LOOPIN_DATA_DIR": data_dir, "LOOPIN_OPEN_REVIEW": "off"}
         process = subprocess.Popen(
             [sys.executable, "-c", program],
-            env=os.environ | settings,
+            env=ENVIRONMENT | settings,
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -6,7 +6,6 @@ Beside it, in the same run: the same against an API that ignores `Prefer: wait` 
 """
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import time
 from typing import Any
 
 import httpx
-from processes import API, PLAIN_API, Served, serving, share
+from processes import API, ENVIRONMENT, PLAIN_API, Served, serving, share
 
 POLLED_SAMPLES = 30
 PAUSE_S = (0.02, 0.06)
@@ -29,7 +28,7 @@ class Agent:
     def __init__(self, api: Served) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "loopin_mcp"],
-            env=os.environ | {"LOOPIN_API_URL": api.url, "LOOPIN_USER_ID": "bench"},
+            env=ENVIRONMENT | {"LOOPIN_API_URL": api.url, "LOOPIN_USER_ID": "bench"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

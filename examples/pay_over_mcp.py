@@ -13,7 +13,12 @@ from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters
-from mcp_types import Implementation
+from mcp_types import Implementation, TextContent
+
+
+class RefusedError(Exception):
+    """A tool was not carried out."""
+
 
 PAYMENT = {"payee": "Harbour Print Ltd", "invoice": "2026-117", "amount": 4200, "currency": "EUR"}
 
@@ -45,10 +50,15 @@ async def main() -> None:
 
 
 async def call(loopin: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Call a tool; what it refuses ends the program."""
+    """Call a tool.
+
+    Raises:
+        RefusedError: The tool says why.
+    """
     result = await loopin.call_tool(tool, arguments)
     if result.is_error:
-        sys.exit(f"{tool} failed: {result.content}")
+        text = " ".join(part.text for part in result.content if isinstance(part, TextContent))
+        raise RefusedError(f"{tool}: {text}")
     content: dict[str, Any] = result.structured_content
     return content
 
@@ -58,4 +68,11 @@ def pay(payment: dict[str, Any]) -> None:
     print(f"Paid {payment['amount']} {payment['currency']} to {payment['payee']}")
 
 
-anyio.run(main)
+try:
+    anyio.run(main)
+except* RefusedError as refused:
+    refusal: Exception = refused
+    # It comes through the task groups of the client.
+    while isinstance(refusal, ExceptionGroup):
+        refusal = refusal.exceptions[0]
+    sys.exit(str(refusal))

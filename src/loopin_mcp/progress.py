@@ -39,7 +39,7 @@ async def _report(ctx: Call, wait_s: float, every_s: float) -> None:
     started = anyio.current_time()
     while True:
         await anyio.sleep(every_s)
-        waited_s = anyio.current_time() - started
+        waited_s = round(anyio.current_time() - started, 2)
         left_s = max(0, wait_s - waited_s)
         message = f"Waited {waited_s:.0f} s for a human's decision, {left_s:.0f} s left"
         await ctx.report_progress(waited_s, wait_s, message)
