@@ -38,8 +38,7 @@ async def test_api_that_holds_is_asked_again_without_a_pause(
     answers = [held(PENDING), held(APPROVED)]
 
     async def hold(_request: httpx.Request) -> httpx.Response:
-        with anyio.move_on_after(SHORTEST_HOLD_S):
-            await anyio.sleep_forever()
+        await anyio.sleep(SHORTEST_HOLD_S)
         return answers.pop(0)
 
     route.side_effect = hold
