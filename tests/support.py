@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypedDict, Unpack
+from typing import Any, NoReturn
 
 import anyio
 import httpx
@@ -22,10 +23,12 @@ from loopin_mcp.api.database import Row, Value
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.live import Live
+from loopin_mcp.api.options import Options
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import NewInterrupt
+from loopin_mcp.settings import Settings
 
 PUBLIC_URL = "http://127.0.0.1:3002"
 KEY = "test-key-of-the-agents"
@@ -97,8 +100,8 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
     No browser is opened, unless they say so.
     """
-    settings = re.compile(r"LOOPIN_|PORT$|HOST$|API_KEY_SECRET$|DATABASE_URL$")
-    kept = {name: value for name, value in os.environ.items() if not settings.match(name)}
+    own = {setting.metadata["variable"] for setting in fields(Settings)}
+    kept = {name: value for name, value in os.environ.items() if name not in own}
     return kept | {"LOOPIN_OPEN_REVIEW": "off"} | variables
 
 
@@ -110,39 +113,33 @@ def free_port() -> int:
         return port
 
 
-class AppOptions(TypedDict, total=False):
-    """What an API app can be made with; see `api_app`."""
-
-    api_key: str | None
-    proof_key: str | None
-    listens_on: str
-    embedded: bool
-
-
 def api_app(
     store: Store,
     clock: Clock,
     *,
-    api_key: str | None = None,
     proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
-    embedded: bool = False,
+    **options: Any,  # noqa: ANN401 - those of Options
 ) -> Starlette:
-    """The API app itself."""
-    sessions = Sessions(api_key, clock, store.public_url)
+    """The API app itself, on such options."""
+    api_options = Options(**options)
+    sessions = Sessions(api_options.api_key, clock, store.public_url)
     return create_app(
         store,
-        api_key=api_key,
+        api_options,
         health=HealthCheck("1.2.3", 3002, proof_key),
         knows_host=host_rule(listens_on, store.public_url),
         clock=clock,
         sessions=sessions,
         live=Live(store, clock, sessions),
-        embedded=embedded,
     )
 
 
-def api_client(store: Store, clock: Clock, **options: Unpack[AppOptions]) -> httpx.AsyncClient:
+def api_client(
+    store: Store,
+    clock: Clock,
+    **options: Any,  # noqa: ANN401 - those of `api_app`
+) -> httpx.AsyncClient:
     """A client of the API app, past all sockets."""
     transport = httpx.ASGITransport(api_app(store, clock, **options), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=store.public_url)

@@ -108,6 +108,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.sessions",
         "api.store",
     },
+    "api.actors": set(),
+    "api.options": LEAVES,
     "api.app": LEAVES
     | {
         "api.access",
@@ -119,6 +121,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.interrupts",
         "api.live",
         "api.openapi",
+        "api.options",
         "api.pages",
         "api.review",
         "api.sessions",
@@ -135,6 +138,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.live",
         "api.notices",
         "api.opener",
+        "api.options",
         "api.postgres",
         "api.sessions",
         "api.store",
@@ -147,6 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.channels",
         "api.database",
         "api.health",
+        "api.options",
         "api.serving",
         "client",
         "retries",

@@ -20,6 +20,7 @@ from loopin_mcp.addresses import Address, Locate
 from loopin_mcp.api.channels import channels_of
 from loopin_mcp.api.database import SQLite, make_private_directory
 from loopin_mcp.api.health import proof_of_key
+from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, port_of, serving
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
@@ -128,15 +129,8 @@ class _Copy:
         with listener:
             channels = await channels_of(self._settings)
             database = await SQLite.open(self._settings.data_dir / "embedded.db")
-            async with serving(
-                listener,
-                database=database,
-                api_key=api_key,
-                public_url=self._settings.public_url,
-                embedded=True,
-                channels=channels,
-                opens_inbox=self._settings.open_review != "off",
-            ) as url:
+            options = Options.embedded_of(self._settings, api_key)
+            async with serving(listener, database, options, channels) as url:
                 task_status.started(Address(url, api_key, is_here=True))
                 await anyio.sleep_forever()
 

@@ -134,6 +134,13 @@ Reason = Annotated[
     Field(max_length=4000, description="Why, in the human's words"),
     AfterValidator(_without_nul),
 ]
+Digest = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="payloadDigest of the interrupt as it was shown to the human",
+    ),
+]
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 PageLimit = Annotated[

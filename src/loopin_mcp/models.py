@@ -18,9 +18,11 @@ from loopin_mcp.fields import (
     AgentId,
     CallbackUrl,
     Context,
+    Digest,
     ExpiresIn,
     ForeignObject,
     InterruptId,
+    JSONObject,
     ModifiedParams,
     Reason,
     Status,
@@ -72,11 +74,12 @@ class NewInterrupt(Request):
 
 
 class Decision(Request):
-    """A human's answer."""
+    """A human's answer, to exactly what `payload_digest` stands for where that is given."""
 
     decision: Verdict
     reason: Reason | None = None
     modified_params: ModifiedParams | None = None
+    payload_digest: Digest | None = None
 
 
 class Created(Wire):
@@ -111,6 +114,9 @@ class Interrupt(Wire):
     reason: str | None = None
     modified_params: ForeignObject = None
     decided_by: str | None = None
+    decided_via: str | None = None
+    payload_digest: str | None = None
+    events_head: str | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -138,6 +144,24 @@ class Cancelled(Wire):
 
     interrupt_id: InterruptId
     status: str
+
+
+class Event(Wire):
+    """One change of an interrupt, chained to the one before it.
+
+    `hash` is the SHA-256 of the RFC 8785 form of all other fields; `previous_hash` is the one of
+    the event before, and empty for the first.
+    """
+
+    interrupt_id: InterruptId
+    sequence: int
+    type: str
+    at: Timestamp
+    actor: str
+    channel: str
+    detail: JSONObject
+    previous_hash: str
+    hash: str
 
 
 class PendingPage(Wire):

@@ -11,12 +11,16 @@ import platformdirs
 from loopin_mcp.desktop import has_desktop
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.values import (
+    Network,
     any_text,
     checked_base_url,
+    checked_count,
     checked_directory,
     checked_key,
     checked_name,
+    checked_networks,
     checked_port,
+    checked_reviewers,
     checked_seconds,
     one_of,
 )
@@ -29,6 +33,8 @@ TOOLS = (
     "cancel_interrupt",
     "get_interrupt_analytics",
 )
+
+DEFAULT_RATE_LIMIT = 120
 
 Confirm = Literal["auto", "off", "required"]
 OpenReview = Literal["auto", "on", "off"]
@@ -123,6 +129,39 @@ class Settings:
         "Key that `loopin-mcp api` requires of its callers",
         checked_key,
         secret=True,
+    )
+    reviewer_keys: Mapping[str, str] | None = _setting(
+        "REVIEWER_KEYS",
+        "Keys of those who alone may decide: `name=key,name=key`, of 32 characters or more each",
+        checked_reviewers,
+        shown="none: whoever has the key or the link",
+        secret=True,
+    )
+    rate_limit: int = _setting(
+        "RATE_LIMIT",
+        "Most interrupts that one key may create in a minute",
+        checked_count,
+        DEFAULT_RATE_LIMIT,
+    )
+    callback_secret: str | None = _setting(
+        "CALLBACK_SECRET",
+        "Secret that callbacks are signed with (Standard Webhooks): `whsec_` and base64",
+        checked_key,
+        shown="none: not signed",
+        secret=True,
+    )
+    callback_allow: tuple[Network, ...] = _setting(
+        "CALLBACK_ALLOW",
+        "Networks that callbacks may go to besides public addresses, separated by commas",
+        checked_networks,
+        (),
+        shown="none",
+    )
+    retention_days: int | None = _setting(
+        "RETENTION_DAYS",
+        "Days after which a settled interrupt is deleted with its events",
+        checked_count,
+        shown="none: kept for good",
     )
     database_url: str | None = _setting(
         "DATABASE_URL",

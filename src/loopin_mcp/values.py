@@ -1,7 +1,8 @@
 """Reads single values of settings; what cannot be used is refused by the variable's name."""
 
+import ipaddress
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
@@ -9,6 +10,9 @@ from urllib.parse import urlsplit
 from loopin_mcp.errors import ConfigurationError
 
 LONGEST_NAME = 200
+SHORTEST_REVIEWER_KEY = 32
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _URL_REMEDY = "Set it to the address of the LoopIn API, such as https://loopin.example.com."
 
@@ -69,6 +73,37 @@ def checked_port(variable: str, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65_535):
         raise ConfigurationError(f"{variable} must be a port number from 0 to 65535: {value!r}.")
     return int(value)
+
+
+def checked_count(variable: str, value: str) -> int:
+    """A number of things, at least one."""
+    if not (value.isascii() and value.isdigit() and 0 < len(value) <= 9 and int(value) > 0):
+        raise ConfigurationError(
+            f"{variable} must be a whole number from 1 to 999999999: {value!r}."
+        )
+    return int(value)
+
+
+def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
+    """The keys of reviewers by their names, written `name=key,name=key`."""
+    pairs = [entry.strip().partition("=") for entry in value.split(",") if entry.strip()]
+    for name, _, key in pairs:
+        if len(checked_key(variable, key)) < SHORTEST_REVIEWER_KEY:
+            raise ConfigurationError(
+                f"{variable}: the key of {name!r} must have {SHORTEST_REVIEWER_KEY} characters or "
+                "more."
+            )
+    return {name: key for name, _, key in pairs}
+
+
+def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
+    """The networks a variable lists, separated by commas or spaces; an address is one too."""
+    try:
+        return tuple(ipaddress.ip_network(text) for text in value.replace(",", " ").split())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{variable} must list networks such as 10.1.0.0/16 or 192.168.1.7: {error}."
+        ) from error
 
 
 def one_of(choices: object) -> Callable[[str, str], object]:

@@ -13,6 +13,7 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.live import Live
+from loopin_mcp.api.options import Options
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from tests.support import PATIENCE_S, PUBLIC_URL, Clock
@@ -91,7 +92,7 @@ class PagesAPI:
         self.live = Live(store, clock, self.sessions, heartbeat_s)
         self.app = create_app(
             store,
-            api_key=api_key,
+            Options(api_key=api_key),
             health=HealthCheck("1.2.3", 3002),
             knows_host=host_rule("127.0.0.1", PUBLIC_URL),
             clock=clock,

@@ -8,6 +8,7 @@ import anyio
 from loopin_mcp import Interrupt
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database import Database, Row, SQLite, Value
+from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, serving
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting, let_go
@@ -63,7 +64,7 @@ async def test_stopping_api_answers_those_who_wait(tmp_path: Path, clock: Clock)
     listener = listen("127.0.0.1", 0)
 
     with anyio.fail_after(PATIENCE_S), listener:
-        async with serving(listener, database=database, api_key=None) as url:
+        async with serving(listener, database, Options()) as url:
             connection = await anyio.connect_tcp("127.0.0.1", urlsplit(url).port or 0)
             # The server says 100 as soon as the wait begins to listen for the client's end.
             await connection.send(

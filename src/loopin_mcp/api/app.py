@@ -20,6 +20,7 @@ from loopin_mcp.api.inbox import Inbox
 from loopin_mcp.api.interrupts import Interrupts
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
+from loopin_mcp.api.options import Options
 from loopin_mcp.api.pages import Pages
 from loopin_mcp.api.review import Review
 from loopin_mcp.api.sessions import Sessions
@@ -33,16 +34,16 @@ _Page = partial(Route, include_in_schema=False)
 
 def create_app(
     store: Store,
+    options: Options,
     *,
-    api_key: str | None,
     health: HealthCheck,
     knows_host: HostRule,
     clock: Clock,
     sessions: Sessions,
     live: Live,
-    embedded: bool = False,
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
+    api_key, embedded = options.api_key, options.embedded
     calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
     description = Description(keyed=api_key is not None, embedded=embedded)
     pages = Pages(clock, sessions.is_signed_in, signs_out=sessions.asks)

@@ -22,6 +22,7 @@ from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.opener import open_inbox
+from loopin_mcp.api.options import GRACE_S, Options
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import follow_changes, let_go
@@ -31,9 +32,6 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings import Settings
 from loopin_mcp.version import __version__
 
-GRACE_S = 1
-# Where no host is in a hurry: to answer thousands takes a moment.
-LONG_GRACE_S = 5
 BACKLOG = 2048
 
 _Loop = Callable[[], Coroutine[object, object, None]]
@@ -94,49 +92,39 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
 @asynccontextmanager
 async def serving(
     listener: socket.socket,
-    *,
     database: Database,
-    api_key: str | None,
-    public_url: str | None = None,
-    embedded: bool = False,
+    options: Options,
     channels: Channels | None = None,
-    opens_inbox: bool = False,
-    grace_s: int = GRACE_S,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, and close both it and the database.
 
-    Yields the address it serves on. Review links begin with `public_url`, or else with that.
-    The embedded API also sends callbacks to this machine, and proves its key to siblings; a key
-    that a human chose could be guessed from such proofs. Through `channels` humans are told of
-    interrupts, and where it `opens_inbox`, by a browser here. Requests in flight get `grace_s`.
+    Yields the address it serves on. Through `channels` humans are told of interrupts.
     """
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
-    store = Store(database, public_url or url)
-    rule = host_rule(host, store.public_url)
-    health = HealthCheck(__version__, port, proof_key=api_key if embedded else None)
-    sessions = Sessions(api_key, epoch_ms, store.public_url)
+    store = Store(database, options.public_url or url)
+    proof_key = options.api_key if options.embedded else None
+    sessions = Sessions(options.api_key, epoch_ms, store.public_url)
     live = Live(store, epoch_ms, sessions)
     app = create_app(
         store,
-        api_key=api_key,
-        health=health,
-        knows_host=rule,
+        options,
+        health=HealthCheck(__version__, port, proof_key),
+        knows_host=host_rule(host, store.public_url),
         clock=epoch_ms,
         sessions=sessions,
         live=live,
-        embedded=embedded,
     )
     loops: list[_Loop] = [
-        partial(deliver_callbacks, store, epoch_ms, embedded),
+        partial(deliver_callbacks, store, epoch_ms, options.embedded),
         partial(follow_changes, store, epoch_ms),
     ]
     if channels is not None:
         loops.append(partial(send_notices, store, epoch_ms, channels))
-    if opens_inbox:
+    if options.opens_inbox:
         loops.append(partial(open_inbox, store, sessions, live, epoch_ms, start_browser))
     try:
-        async with _running(app, listener, grace_s), _beside(store, loops):
+        async with _running(app, listener, options.grace_s), _beside(store, loops):
             yield url
     finally:
         with anyio.CancelScope(shield=True):
@@ -225,15 +213,8 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
     with listener:
         channels = await channels_of(settings)
         database = await open_database(settings.database_url, settings.data_dir)
-        async with serving(
-            listener,
-            database=database,
-            api_key=settings.api_key_secret,
-            public_url=settings.public_url,
-            channels=channels,
-            opens_inbox=settings.open_review == "on",
-            grace_s=LONG_GRACE_S,
-        ) as url:
+        options = Options.of(settings)
+        async with serving(listener, database, options, channels) as url:
             say(f"LoopIn API on {url}" + (" (no API_KEY_SECRET: no key asked)" if keyless else ""))
             await anyio.sleep_forever()
 
