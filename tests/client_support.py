@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -29,7 +29,7 @@ DOUBT = (
     "get_interrupt_status before you call again."
 )
 
-Call = Callable[[LoopinClient], Awaitable[object]]
+Call = Callable[[LoopinClient], Coroutine[Any, Any, object]]
 READS: list[Call] = [
     lambda client: client.get_interrupt_status("int-1"),
     lambda client: client.list_pending_interrupts("user-1"),
@@ -41,6 +41,8 @@ WRITES: list[Call] = [
     lambda client: client.decide_interrupt("int-1", Decision(decision="approved")),
     lambda client: client.cancel_interrupt("int-1"),
 ]
+# These have no key that tells the API of a repetition.
+KEYLESS = WRITES[1:]
 BY_INTERRUPT: list[Callable[[LoopinClient, str], Awaitable[object]]] = [
     lambda client, name: client.get_interrupt_status(name),
     lambda client, name: client.decide_interrupt(name, Decision(decision="approved")),

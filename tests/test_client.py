@@ -193,3 +193,13 @@ async def test_health_is_read_with_the_proof(
 
     assert health == Health(status="ok", service="loopin-api", proof="p")
     assert sent(route) == asked(f"GET {URL}/health{query}")
+
+
+async def test_program_that_asks_by_itself_names_no_channel(
+    client: LoopinClient, route: respx.Route
+) -> None:
+    route.return_value = answer(PENDING)
+
+    await client.get_interrupt_status("int-1")
+
+    assert "x-loopin-channel" not in route.calls.last.request.headers

@@ -96,7 +96,7 @@ async def test_conflict_tells_how_the_interrupt_ended(
 
     assert str(refusal.value) == (
         f"{error} (HTTP 409 from DELETE {STATUS}). The interrupt's status is now {status}. Nothing "
-        "was changed. Call get_interrupt_status to read how it ended."
+        "was changed. Call get_interrupt_status to see it as it is now."
     )
 
 
@@ -113,7 +113,7 @@ async def test_conflict_tells_how_the_interrupt_ended(
         ({"retry-after": f"Sun, 15 Jun 2025 15:07:40 +{'9' * 20}"}, None),
     ],
 )
-async def test_refusal_tells_how_long_it_asks_to_wait(
+async def test_refusal_tells_when_to_try_again(
     client: LoopinClient, route: respx.Route, headers: dict[str, str], wait_s: float | None
 ) -> None:
     route.return_value = answer({"error": "Too many"}, 429, **headers)
@@ -121,10 +121,8 @@ async def test_refusal_tells_how_long_it_asks_to_wait(
     with pytest.raises(RateLimitedError) as refusal:
         await client.cancel_interrupt("int-1")
 
-    asks = "" if wait_s is None else f"It asks to wait {wait_s:.0f} s. "
-    assert str(refusal.value) == (
-        f"Too many (HTTP 429 from DELETE {STATUS}). {asks}{RateLimitedError.remedy}"
-    )
+    remedy = RateLimitedError.remedy if wait_s is None else f"Try again in {wait_s:.0f} s."
+    assert str(refusal.value) == f"Too many (HTTP 429 from DELETE {STATUS}). {remedy}"
     assert refusal.value.retry_after_s == wait_s
 
 

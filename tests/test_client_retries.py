@@ -17,6 +17,7 @@ from loopin_mcp.retries import LONGEST_BACKOFF_S
 from tests.client_support import (
     APPROVED,
     DATE,
+    KEYLESS,
     READS,
     STATUS,
     TRACE,
@@ -140,12 +141,12 @@ async def test_write_is_sent_again_where_no_connection_was_made(
     assert route.call_count == 3
 
 
-@pytest.mark.parametrize("call", WRITES)
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
-async def test_write_that_was_answered_is_sent_once(
+@pytest.mark.parametrize("call", KEYLESS)
+@pytest.mark.parametrize("status", [409, 429, 502, 503, 504])
+async def test_write_without_a_key_that_was_answered_is_sent_once(
     client: LoopinClient, route: respx.Route, call: Call, status: int
 ) -> None:
-    route.return_value = httpx.Response(status)
+    route.return_value = answer({"error": "Not now"}, status, retry_after="1")
 
     with pytest.raises(APIError):
         await call(client)

@@ -12,7 +12,7 @@ import respx
 from anyio.lowlevel import checkpoint
 
 from loopin_mcp import Health, LoopinClient, UnreachableError
-from tests.client_support import PENDING, URL, Naps, answer
+from tests.client_support import PENDING, READS, URL, WRITES, Call, Naps, answer
 from tests.support import PATIENCE_S, new_interrupt
 
 
@@ -82,7 +82,8 @@ async def test_answer_that_is_cut_short_is_asked_for_again_and_then_told(
     assert len(naps.taken) == 2
 
 
-async def test_cancelled_call_closes_its_connection_at_once() -> None:
+@pytest.mark.parametrize("call", [READS[0], WRITES[0]], ids=["read", "create"])
+async def test_cancelled_call_closes_its_connection_at_once(call: Call) -> None:
     arrived, gone = anyio.Event(), anyio.Event()
 
     async def handle(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -96,7 +97,7 @@ async def test_cancelled_call_closes_its_connection_at_once() -> None:
         LoopinClient(url) as client,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(client.get_interrupt_status, "int-1")
+        tasks.start_soon(call, client)
         await arrived.wait()
         tasks.cancel_scope.cancel()
         with anyio.CancelScope(shield=True):

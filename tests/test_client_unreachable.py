@@ -5,7 +5,7 @@ import pytest
 import respx
 
 from loopin_mcp import LoopinClient, UnreachableError
-from tests.client_support import DOUBT, URL, WRITES, Call, Naps
+from tests.client_support import DOUBT, KEYLESS, URL, Call, Naps
 
 
 async def test_absent_api_is_told_with_its_address_and_the_reason(naps: Naps) -> None:
@@ -59,7 +59,7 @@ async def test_lost_read_tells_why(
     assert DOUBT not in str(failure.value)
 
 
-@pytest.mark.parametrize("call", WRITES)
+@pytest.mark.parametrize("call", KEYLESS)
 @pytest.mark.parametrize(
     "error",
     [
@@ -70,7 +70,7 @@ async def test_lost_read_tells_why(
         httpx.DecodingError(""),
     ],
 )
-async def test_write_that_may_have_arrived_is_sent_once_and_says_so(
+async def test_write_without_a_key_that_may_have_arrived_is_sent_once_and_says_so(
     client: LoopinClient, route: respx.Route, call: Call, error: httpx.RequestError
 ) -> None:
     route.side_effect = error

@@ -147,7 +147,7 @@ async def test_settled_interrupt_is_a_conflict_and_nobody_is_asked(
 
     assert text == (
         f"The interrupt's status is now {told}. Nothing was changed. Call get_interrupt_status to "
-        "read how it ended."
+        "see it as it is now."
     )
     assert (human.forms, api.decisions) == ([], [])
 

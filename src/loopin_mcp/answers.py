@@ -1,5 +1,6 @@
 """What came back over HTTP: a success, a refusal, or something that is not LoopIn at all."""
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -11,7 +12,13 @@ from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from loopin_mcp.errors import APIError, ConflictError, error_for
+from loopin_mcp.errors import (
+    APIError,
+    ConflictError,
+    RateLimitedError,
+    UnavailableError,
+    error_for,
+)
 
 MAX_SENTENCE = 500
 # A longer header is no list of pages, and would take long to search.
@@ -19,6 +26,8 @@ MAX_LINK = 4096
 
 # A framework or a proxy says these in its own words, and they mean the same from it.
 _FROM_ANYONE = (401, 403, 413, 429)
+# These pass where the API says when.
+_PASSING = (ConflictError, RateLimitedError, UnavailableError)
 
 _Shape = TypeVar("_Shape")
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
@@ -81,10 +90,10 @@ class Answer:
         Raises:
             APIError: The body is not that shape, so this is not a LoopIn API.
         """
-        try:
+        # Not raised from within: the cause would quote the body, and that the key that was sent.
+        with contextlib.suppress(ValidationError):
             return TypeAdapter(shape).validate_json(self.body)
-        except ValidationError as error:
-            raise self.not_loopin(self._description()) from error
+        raise self.not_loopin(self._description())
 
     def not_loopin(self, found: str) -> APIError:
         """The error that says what was found in place of a LoopIn answer."""
@@ -105,14 +114,15 @@ class Answer:
         if kind is ConflictError and len(outcomes) == 1:
             parts.append(f"The interrupt's status is now {outcomes.pop()}.")
         retry_after_s = self._retry_after_s()
-        if retry_after_s is not None:
-            parts.append(f"It asks to wait {retry_after_s:.0f} s.")
-        parts.append(kind.remedy)
+        passes = kind in _PASSING and retry_after_s is not None
+        parts.append(f"Try again in {retry_after_s:.0f} s." if passes else kind.remedy)
         return kind(" ".join(parts) + self._doubt(), self.status, retry_after_s)
 
     def _doubt(self) -> str:
-        refused = 300 <= self.status < 500
-        return "" if refused else doubt(self.request.partition(" ")[0])
+        # A conflict that passes is with the same request, which is still under way.
+        is_under_way = self.status == 409 and self._retry_after_s() is not None
+        is_refused = 300 <= self.status < 500 and not is_under_way
+        return "" if is_refused else doubt(self.request.partition(" ")[0])
 
     def _sentence(self) -> str:
         """The API's own words, made safe to show: one line, no markup, no key, bounded."""

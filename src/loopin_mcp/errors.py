@@ -69,7 +69,10 @@ class ForbiddenError(APIError):
     """The key is known and may not do this."""
 
     status = 403
-    remedy = "This key may not do that; a human with the right to it has to."
+    remedy = (
+        "This key may not do that: a reviewer has to. Show the user the reviewUrl, where a "
+        "reviewer decides."
+    )
 
 
 class NotFoundError(APIError):
@@ -80,10 +83,10 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """The interrupt is no longer pending, so its state cannot change."""
+    """The interrupt is no longer pending or not as it was shown, so its state does not change."""
 
     status = 409
-    remedy = "Nothing was changed. Call get_interrupt_status to read how it ended."
+    remedy = "Nothing was changed. Call get_interrupt_status to see it as it is now."
 
 
 class TooLargeError(APIError):

@@ -1,78 +1,70 @@
 """One exchange over HTTP, bounded in time and size, or why there was none."""
 
-from collections.abc import Mapping
+from typing import Literal
 
 import anyio
 import httpx
-from pydantic import BaseModel
 
 from loopin_mcp.addresses import Address
 from loopin_mcp.answers import Answer, doubt
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
-from loopin_mcp.retries import BrokenError, NotConnectedError
+from loopin_mcp.retries import BrokenError, NotConnectedError, Outgoing
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
+Channel = Literal["api", "mcp"]
+
 
 class Transport:
-    """Sends requests over `http`; an answer may take `timeout_s` once there is a connection."""
+    """Sends requests over `http`; an answer may take `timeout_s` once there is a connection.
 
-    def __init__(self, http: httpx.AsyncClient, timeout_s: float) -> None:
+    `channel` is the way a human's word comes here, which the API is told.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, timeout_s: float, channel: Channel) -> None:
         self._http = http
         self._timeout_s = timeout_s
         self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
+        self._channel = channel
+        self.longest_s = self._connect_timeout_s + timeout_s
 
-    async def exchange(
-        self,
-        address: Address,
-        method: str,
-        path: str,
-        body: BaseModel | None,
-        query: Mapping[str, str],
-        wait_s: int = 0,
-    ) -> Answer:
+    async def exchange(self, address: Address, outgoing: Outgoing) -> Answer:
         """Send one request once, and take in whatever comes back.
-
-        The API is asked to hold its answer for `wait_s` seconds (RFC 7240), if more than 0.
 
         Raises:
             UnreachableError: No answer came; `NotConnectedError` where none was sent.
             InvalidRequestError: An id or the cursor fits into no URL.
         """
-        request = self._request(address, method, path, body, query, wait_s)
+        request = self._request(address, outgoing)
         try:
-            with anyio.fail_after(self._connect_timeout_s + self._timeout_s + wait_s):
+            with anyio.fail_after(self.longest_s + outgoing.wait_s):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
                     content = await _read_bounded(response)
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.RequestError) as error:
-            raise self._failure(error, address.base_url, method, path) from error
-        call = f"{method} {address.base_url}/{path}"
-        return Answer(call, response.status_code, response.headers, content, address.api_key)
+            failure = self._failure(error, address.base_url, outgoing)
+        else:
+            call = f"{outgoing.method} {address.base_url}/{outgoing.path}"
+            return Answer(call, response.status_code, response.headers, content, address.api_key)
+        # Not from within: the error itself may quote what came, and so what was sent.
+        raise failure
 
-    def _request(
-        self,
-        address: Address,
-        method: str,
-        path: str,
-        body: BaseModel | None,
-        query: Mapping[str, str],
-        wait_s: int,
-    ) -> httpx.Request:
+    def _request(self, address: Address, outgoing: Outgoing) -> httpx.Request:
+        body = outgoing.body
         try:
             return self._http.build_request(
-                method,
-                f"{address.base_url}/{path}",
-                params=query or None,
-                headers=_headers(address.api_key, wait_s, has_body=body is not None),
+                outgoing.method,
+                f"{address.base_url}/{outgoing.path}",
+                params=outgoing.query or None,
+                headers=self._headers(address.api_key, outgoing),
                 content=body.model_dump_json(by_alias=True) if body else None,
                 timeout=httpx.Timeout(
                     self._timeout_s,
                     connect=self._connect_timeout_s,
-                    read=self._timeout_s + wait_s,
+                    read=self._timeout_s + outgoing.wait_s,
                     pool=None,
                 ),
             )
@@ -81,8 +73,23 @@ class Transport:
                 "An id or the cursor is too long for a URL, or holds a character that is not text."
             ) from None
 
-    def _failure(self, error: Exception, base_url: str, method: str, path: str) -> UnreachableError:
+    def _headers(self, api_key: str | None, outgoing: Outgoing) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if api_key:
+            headers["X-API-Key"] = api_key
+        if self._channel != "api":
+            headers["X-LoopIn-Channel"] = self._channel
+        if outgoing.wait_s:
+            headers["Prefer"] = f"wait={outgoing.wait_s}"
+        if outgoing.body:
+            headers["Content-Type"] = "application/json"
+        if outgoing.idempotency_key:
+            headers["Idempotency-Key"] = f'"{outgoing.idempotency_key}"'
+        return headers
+
+    def _failure(self, error: Exception, base_url: str, outgoing: Outgoing) -> UnreachableError:
         """What it means that no answer came, and whether the request may have arrived."""
+        call, unsure = f"{outgoing.method} /{outgoing.path}", doubt(outgoing.method)
         match error:
             case httpx.ConnectError() | httpx.ConnectTimeout():
                 return NotConnectedError(
@@ -91,18 +98,18 @@ class Transport:
                 )
             case TimeoutError() | httpx.TimeoutException():
                 return UnreachableError(
-                    f"The LoopIn API at {base_url} did not answer {method} /{path} within "
-                    f"{self._timeout_s:g} s. Check that it is healthy, or raise LOOPIN_TIMEOUT."
-                    + doubt(method)
+                    f"The LoopIn API at {base_url} did not answer {call} within "
+                    f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or raise "
+                    "LOOPIN_TIMEOUT." + unsure
                 )
             case httpx.DecodingError():
                 return UnreachableError(
-                    f"The answer of the LoopIn API at {base_url} to {method} /{path} cannot be "
-                    f"read: {error}. Check the API and any proxy before it." + doubt(method)
+                    f"The answer of the LoopIn API at {base_url} to {call} cannot be read: "
+                    f"{error}. Check the API and any proxy before it." + unsure
                 )
         return BrokenError(
-            f"The LoopIn API at {base_url} broke off its answer to {method} /{path}: "
-            f"{_reason(error)}. Check the API and any proxy before it." + doubt(method)
+            f"The LoopIn API at {base_url} broke off its answer to {call}: {_reason(error)}. "
+            "Check the API and any proxy before it." + unsure
         )
 
 
@@ -132,23 +139,15 @@ def new_http(*, trust_env: bool) -> httpx.AsyncClient:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
             trust_env=trust_env,
         )
-    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-        raise ConfigurationError(
-            f"The proxy or certificate settings of the environment cannot be used ({error}): "
-            "correct or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, "
-            "SSL_CERT_DIR."
-        ) from error
-
-
-def _headers(api_key: str | None, wait_s: int, *, has_body: bool) -> dict[str, str]:
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if api_key:
-        headers["X-API-Key"] = api_key
-    if wait_s:
-        headers["Prefer"] = f"wait={wait_s}"
-    if has_body:
-        headers["Content-Type"] = "application/json"
-    return headers
+    except (ImportError, OSError) as error:
+        reason = f" ({error})"
+    except (ValueError, httpx.InvalidURL):
+        # Its text quotes a proxy's URL, which may hold a password.
+        reason = ""
+    raise ConfigurationError(
+        f"The proxy or certificate settings of the environment cannot be used{reason}: correct or "
+        "unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
+    )
 
 
 async def _read_bounded(response: httpx.Response) -> bytes:
