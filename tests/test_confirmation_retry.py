@@ -20,7 +20,10 @@ from tests.server_support import text_of
 ERA = "2026-07-28"
 ACCEPT: InputResponses = {"confirm": ElicitResult(action="accept", content={})}
 DECLINE: InputResponses = {"confirm": ElicitResult(action="decline")}
-SPENT = f"The answer to the form in the host came too late or a second time, {LEFT}"
+SPENT = (
+    "The answer to the form in the host came too late, a second time, or for an interrupt that has "
+    f"changed, {LEFT}"
+)
 
 
 def untouched() -> Human:

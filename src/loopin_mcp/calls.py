@@ -61,7 +61,7 @@ async def open_client(
         async def locate() -> Address:
             raise fault
 
-        client = LoopinClient(locate=locate)
+        client = LoopinClient(locate=locate, channel="mcp")
     return await stack.enter_async_context(client)
 
 
@@ -71,6 +71,8 @@ async def _usable_client(
     if isinstance(settings, ConfigurationError):
         raise settings
     if settings.api_url:
-        return LoopinClient(settings.api_url, settings.api_key, timeout_s=settings.timeout_s)
+        return LoopinClient(
+            settings.api_url, settings.api_key, timeout_s=settings.timeout_s, channel="mcp"
+        )
     locate = await stack.enter_async_context(embedded_api(settings))
-    return LoopinClient(locate=locate, timeout_s=settings.timeout_s)
+    return LoopinClient(locate=locate, timeout_s=settings.timeout_s, channel="mcp")

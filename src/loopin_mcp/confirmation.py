@@ -22,7 +22,8 @@ _FORM = "confirm"
 _UNCONFIRMED = {
     "decline": "The form in the host was declined",
     "cancel": "The form in the host was dismissed",
-    "late": "The answer to the form in the host came too late or a second time",
+    "late": "The answer to the form in the host came too late, a second time, or for an interrupt "
+    "that has changed",
     "silence": "Nobody answered the form in the host within {within_s:g} seconds",
     "fault": "The host did not ask, or gave no answer that can be read",
 }
@@ -30,11 +31,11 @@ _UNCONFIRMED = {
 
 async def confirm_decision(
     ctx: Call, interrupt_id: str, decision: Decision
-) -> InputRequiredResult | None:
+) -> Decision | InputRequiredResult:
     """Put the decision before the human, where settings and host have it so.
 
-    Returns None if the decision may be recorded, and the form if the host has to show it and
-    to call again, as hosts of 2026-07-28 do.
+    Returns the decision that may be recorded, which then is for exactly the payload that was shown;
+    or the form, if the host has to show it and to call again, as hosts of 2026-07-28 do.
 
     Raises:
         ConflictError: The interrupt is no longer pending; nobody was asked.
@@ -43,7 +44,7 @@ async def confirm_decision(
     loopin = ctx.request_context.lifespan_context
     can_ask = _shows_forms(ctx.client_capabilities)
     if loopin.settings.confirm == "off" or (loopin.settings.confirm == "auto" and not can_ask):
-        return None
+        return decision
     interrupt = await loopin.client.get_interrupt_status(interrupt_id)
     if not interrupt.is_pending:
         status = plain_text(interrupt.status)
@@ -52,12 +53,13 @@ async def confirm_decision(
         raise _refusal("This host cannot ask a human, which LOOPIN_CONFIRM requires", interrupt)
     if part := too_long_to_show(decision):
         raise _refusal(f"{part} is too long to be shown whole in a form of the host", interrupt)
-    return await _ask(ctx, loopin.forms, interrupt, decision)
+    shown = decision.model_copy(update={"payload_digest": interrupt.payload_digest})
+    return await _ask(ctx, loopin.forms, interrupt, shown)
 
 
 async def _ask(
     ctx: Call, forms: Forms, interrupt: Interrupt, decision: Decision
-) -> InputRequiredResult | None:
+) -> Decision | InputRequiredResult:
     message = form_message(interrupt, decision)
     if ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
         action = await _answer_to_request(ctx, forms, message)
@@ -68,7 +70,7 @@ async def _ask(
             return _form(message, forms.issue(question))
         action = answered
     if action == "accept":
-        return None
+        return decision
     raise _refusal(_UNCONFIRMED[action].format(within_s=forms.answer_within_s), interrupt)
 
 

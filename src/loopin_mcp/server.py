@@ -213,9 +213,10 @@ async def decide_interrupt(
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
-    if form := await confirm_decision(ctx, interrupt_id, answer):
-        return form
-    return DecidedResult.of(await loopin.client.decide_interrupt(interrupt_id, answer))
+    confirmed = await confirm_decision(ctx, interrupt_id, answer)
+    if isinstance(confirmed, InputRequiredResult):
+        return confirmed
+    return DecidedResult.of(await loopin.client.decide_interrupt(interrupt_id, confirmed))
 
 
 @_tool("Withdraw a question", destructive=True, idempotent=True)
