@@ -81,7 +81,7 @@ async def database(
         from loopin_mcp.api.postgres import PostgreSQL
 
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-            await connection.execute("DROP TABLE IF EXISTS interrupts, schema_version")
+            await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         opened = await PostgreSQL.open(url)
     yield opened
     await opened.aclose()

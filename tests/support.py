@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import anyio
 import httpx
@@ -18,21 +18,28 @@ from anyio.streams.text import TextReceiveStream
 from starlette.applications import Starlette
 
 from loopin_mcp import Decision, LoopinClient
+from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.app import create_app
-from loopin_mcp.api.database import Row, Value
+from loopin_mcp.api.door import Sleep
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.sessions import Sessions
+from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import NewInterrupt
 from loopin_mcp.settings import Settings
 
+T = TypeVar("T")
+
 PUBLIC_URL = "http://127.0.0.1:3002"
 KEY = "test-key-of-the-agents"
 USER = "accounting"
+AGENT = Actor("api-key", "api")
+REVIEWER = Actor("alice", "review-page")
 MOMENT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 PATIENCE_S = 5.0
 # A program has to import all of itself before it starts to do what is waited for.
@@ -82,6 +89,10 @@ class Down:
         self.asked.set()
         raise UnavailableError("The database cannot be used right now")
 
+    async def transact(self, steps: Callable[[], Steps[T]]) -> T:
+        self.asked.set()
+        raise UnavailableError("The database cannot be used right now")
+
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> None:
         raise UnavailableError("The database does not tell its changes right now")
 
@@ -119,11 +130,12 @@ def api_app(
     *,
     proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
+    sleep: Sleep = anyio.sleep,
     **options: Any,  # noqa: ANN401 - those of Options
 ) -> Starlette:
     """The API app itself, on such options."""
     api_options = Options(**options)
-    sessions = Sessions(api_options.api_key, clock, store.public_url)
+    sessions = Sessions(Keys.of(api_options), clock, store.public_url)
     return create_app(
         store,
         api_options,
@@ -132,6 +144,7 @@ def api_app(
         clock=clock,
         sessions=sessions,
         live=Live(store, clock, sessions),
+        sleep=sleep,
     )
 
 

@@ -3,7 +3,7 @@
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.page import Page
-from tests.support import Clock, api_client, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, api_client, new_interrupt
 
 APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected")
@@ -15,9 +15,9 @@ async def answered(
     store: Store, clock: Clock, decision: Decision, after_s: float = 60, **changes: object
 ) -> None:
     """A question that was decided so long after it was asked."""
-    created = await store.create_interrupt(new_interrupt(**changes), clock())
+    created = await store.create_interrupt(new_interrupt(**changes), clock(), AGENT)
     clock.advance(after_s)
-    await store.decide_interrupt(created.interrupt_id, decision, clock(), "somebody")
+    await store.decide_interrupt(created.interrupt_id, decision, clock(), REVIEWER)
 
 
 async def shown(store: Store, clock: Clock, query: str = "", status: int = 200) -> Page:

@@ -1,10 +1,13 @@
-"""Where notices go in tests: a web server that answers, refuses, hangs, drips, or is gone."""
+"""Where notices and callbacks go in tests: a web server that answers, refuses, hangs or is gone."""
 
 import contextlib
+import itertools
 import json
 import queue
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,20 +21,54 @@ from tests.support import PATIENCE_S
 SECRETS = ("user-marker", "password-marker", "path-marker", "query-marker")
 
 
+class Names:
+    """A name server that knows these names; `asked` is how often it was."""
+
+    def __init__(self, **addresses: Collection[str]) -> None:
+        self.asked = 0
+        self._addresses = addresses
+
+    async def __call__(self, host: str) -> Collection[str]:
+        self.asked += 1
+        if host not in self._addresses:
+            raise OSError("Name or service not known")
+        return self._addresses[host]
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came; the names of its headers are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever came
+        """What the body says."""
+        return json.loads(self.body)
+
+
 class Receiver(ThreadingHTTPServer):
     """A server on a free port; `answers` says how, one after the other, the last for good.
 
-    An answer is a status, `hang` (nothing comes until `released`), or `drip` (one byte at a time).
+    An answer is a status, `hang` (nothing comes until `released`), `drip` (one byte at a time),
+    `flood` (a success whose body does not end) or `cut` (one whose body ends too soon).
     """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, *answers: int | str, port: int = 0) -> None:
+    def __init__(
+        self, *answers: int | str, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.answers = list(answers) or [200]
         self.released = threading.Event()
-        self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
 
     @property
     def url(self) -> str:
@@ -39,23 +76,28 @@ class Receiver(ThreadingHTTPServer):
         user, password, path, query = SECRETS
         return f"json://{user}:{password}@127.0.0.1:{self.server_port}/{path}?-key={query}"
 
-    def keep(self, message: dict[str, Any]) -> str | int:
-        """Keep a message that came; gives how to answer it."""
+    def keep(self, received: Received) -> str | int:
+        """Keep a request that came; gives how to answer it."""
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        self._messages.put(message)
+        self._received.put(received)
         return answer
 
-    def next(self, within_s: float = PATIENCE_S) -> dict[str, Any]:
+    def next(self, within_s: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever came
         """The next message, once it is there."""
-        return self._messages.get(timeout=within_s)
+        return self._received.get(timeout=within_s).json
 
     @property
-    def messages(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[Any]:
         """The messages that came since last asked."""
+        return [received.json for received in self.received]
+
+    @property
+    def received(self) -> list[Received]:
+        """The requests that came since last asked."""
         found = []
         with contextlib.suppress(queue.Empty):
             while True:
-                found.append(self._messages.get_nowait())
+                found.append(self._received.get_nowait())
         return found
 
 
@@ -63,17 +105,19 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        answer = self.server.keep(json.loads(body))
+        answer = self.server.keep(self._received())
         if answer == "hang":
             self.server.released.wait()
             answer = 200
         with contextlib.suppress(OSError):
             if answer == "drip":
                 self._drip()
+            elif answer in ("flood", "cut"):
+                self._send_body(parts=None if answer == "flood" else 1)
             else:
                 self.send_response(int(answer))
                 self.send_header("Location", "/elsewhere")
+                self.send_header("Set-Cookie", "session=1")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -84,18 +128,30 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"x")
         self.wfile.write(b"\r\nContent-Length: 0\r\n\r\n")
 
+    def _send_body(self, parts: int | None) -> None:
+        """Send less of a body than was said, or all there is until nobody reads it any more."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        for _ in range(parts) if parts else itertools.repeat(None):
+            self.wfile.write(b"x" * 10_000)
+
     def do_GET(self) -> None:
-        self.server.keep({"followed": self.path})
-        self.send_response(200)
-        self.end_headers()
+        # Whoever follows a redirect comes so.
+        self.do_POST()
+
+    def _received(self) -> Received:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Received(self.command, self.path, headers, body)
 
     def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
 
 @contextlib.contextmanager
-def receiving(*answers: int | str, port: int = 0) -> Iterator[Receiver]:
+def receiving(
+    *answers: int | str, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[Receiver]:
     """A receiver that runs as long as the block lasts."""
-    with Receiver(*answers, port=port) as receiver:
+    with Receiver(*answers, port=port, tls=tls) as receiver:
         thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

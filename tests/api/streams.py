@@ -1,6 +1,6 @@
 """Opens the event streams of pages as a browser does, past all sockets."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Scope
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.keys import API_KEY, Keys
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.sessions import Sessions
@@ -86,13 +87,20 @@ class PagesAPI:
     """The app, and what it knows of the pages that are open."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, api_key: str | None = None, heartbeat_s: float = 60
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        api_key: str | None = None,
+        reviewers: Mapping[str, str] | None = None,
+        heartbeat_s: float = 60,
     ) -> None:
-        self.sessions = Sessions(api_key, clock, PUBLIC_URL)
+        options = Options(api_key=api_key, reviewers=reviewers or {})
+        self.sessions = Sessions(Keys.of(options), clock, PUBLIC_URL)
         self.live = Live(store, clock, self.sessions, heartbeat_s)
         self.app = create_app(
             store,
-            Options(api_key=api_key),
+            options,
             health=HealthCheck("1.2.3", 3002),
             knows_host=host_rule("127.0.0.1", PUBLIC_URL),
             clock=clock,
@@ -108,8 +116,8 @@ class PagesAPI:
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
             return await client.get(path, headers=headers)
 
-    def cookie(self) -> str:
+    def cookie(self, subject: str = API_KEY) -> str:
         """The cookie of a browser that is signed in."""
         response = Response()
-        self.sessions.sign_in(response)
+        self.sessions.sign_in(response, subject)
         return response.headers["set-cookie"].partition(";")[0]

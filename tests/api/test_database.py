@@ -11,13 +11,15 @@ from pathlib import Path
 import anyio
 import pytest
 
+from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.migrations import SCHEMA_VERSION
 from loopin_mcp.api.serving import open_database
-from loopin_mcp.api.setup import use_write_ahead_log
+from loopin_mcp.api.sqlite_setup import use_write_ahead_log
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
 from loopin_mcp.models import Decision
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
 
 OPEN = """
 import anyio, sys
@@ -34,12 +36,12 @@ from pathlib import Path
 from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.serving import open_database
 from loopin_mcp.api.store import Store
-from tests.support import new_interrupt
+from tests.support import AGENT, new_interrupt
 async def main():
     store = Store(await SQLite.open(Path(sys.argv[1])), "http://127.0.0.1:3002")
     async def write():
         while True:
-            created = await store.create_interrupt(new_interrupt(), 1_750_000_000_000)
+            created = await store.create_interrupt(new_interrupt(), 1_750_000_000_000, AGENT)
             sys.stdout.write(created.interrupt_id + chr(10))
             sys.stdout.flush()
     async with anyio.create_task_group() as writers:
@@ -105,7 +107,7 @@ async def test_lost_lock_is_reported_and_the_next_write_succeeds(tmp_path: Path)
 
     rows = await database.fetch("SELECT version FROM schema_version ORDER BY version")
     await database.aclose()
-    assert [row["version"] for row in rows] == [2, 8]
+    assert [row["version"] for row in rows] == [SCHEMA_VERSION, 8]
 
 
 async def test_many_processes_can_open_a_new_file_at_once(tmp_path: Path) -> None:
@@ -155,14 +157,17 @@ async def test_two_stores_on_one_file_agree_on_a_single_winner(
 ) -> None:
     databases = [await SQLite.open(tmp_path / "loopin.db") for _ in range(2)]
     stores = [Store(database, PUBLIC_URL) for database in databases]
-    created = await stores[0].create_interrupt(new_interrupt(), clock())
+    created = await stores[0].create_interrupt(new_interrupt(), clock(), AGENT)
     won: list[str] = []
     lost: list[str] = []
 
     async def decide(number: int) -> None:
         try:
             await stores[number % 2].decide_interrupt(
-                created.interrupt_id, Decision(decision="approved"), clock(), f"r{number}"
+                created.interrupt_id,
+                Decision(decision="approved"),
+                clock(),
+                Actor(f"r{number}", "api"),
             )
             won.append(f"r{number}")
         except ConflictError:
@@ -187,7 +192,7 @@ async def test_cancelled_write_leaves_the_database_usable(tmp_path: Path) -> Non
     insert = "INSERT INTO schema_version VALUES (:version)"
 
     async with anyio.create_task_group() as writers:
-        for version in range(3, 30):
+        for version in range(SCHEMA_VERSION + 1, 30):
             writers.start_soon(lambda v: database.fetch(insert, version=v), version)
         await anyio.lowlevel.checkpoint()
         writers.cancel_scope.cancel()

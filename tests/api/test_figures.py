@@ -16,7 +16,7 @@ from loopin_mcp.api.figures import EVERYBODY, Decisions, Period, UserCount
 from loopin_mcp.api.store import Store
 from loopin_mcp.fields import Verdict
 from loopin_mcp.models import ActionCount, Analytics, Decision
-from tests.support import PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected")
@@ -24,8 +24,10 @@ REJECTED = Decision(decision="rejected")
 
 async def answer(store: Store, now: int, response_ms: int, verdict: Verdict = "approved") -> None:
     """Have a question of user-1 decided so long after it was asked."""
-    created = await store.create_interrupt(new_interrupt(expires_in=2_592_000), now - response_ms)
-    await store.decide_interrupt(created.interrupt_id, Decision(decision=verdict), now, "somebody")
+    created = await store.create_interrupt(
+        new_interrupt(expires_in=2_592_000), now - response_ms, AGENT
+    )
+    await store.decide_interrupt(created.interrupt_id, Decision(decision=verdict), now, REVIEWER)
 
 
 async def answer_all(store: Store, now: int, responses_ms: Sequence[int]) -> None:
@@ -52,9 +54,9 @@ async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None
 async def test_times_and_rate_are_unknown_while_nothing_is_decided(
     store: Store, clock: Clock
 ) -> None:
-    await store.create_interrupt(new_interrupt(), clock())
-    cancelled = await store.create_interrupt(new_interrupt(), clock())
-    await store.cancel_interrupt(cancelled.interrupt_id, clock())
+    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    cancelled = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
 
     analytics = await store.get_interrupt_analytics("user-1", clock())
 
@@ -78,17 +80,17 @@ async def test_analytics_count_one_user_and_group_actions_by_type(
 ) -> None:
     actions = ["Pay $1", "Pay €2,000", "__proto__", "constructor", "b", "a", "Pay 3 USD"]
     ids = [
-        (await store.create_interrupt(new_interrupt(action=action), clock())).interrupt_id
+        (await store.create_interrupt(new_interrupt(action=action), clock(), AGENT)).interrupt_id
         for action in actions
     ]
-    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), clock())
-    await store.create_interrupt(new_interrupt(user_id="user-2"), clock())
+    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(user_id="user-2"), clock(), AGENT)
     clock.advance(2)
-    await store.decide_interrupt(ids[0], APPROVED, clock(), "somebody")
+    await store.decide_interrupt(ids[0], APPROVED, clock(), REVIEWER)
     clock.advance(2)
-    await store.decide_interrupt(ids[1], APPROVED, clock(), "somebody")
-    await store.decide_interrupt(ids[2], REJECTED, clock(), "somebody")
-    await store.cancel_interrupt(ids[3], clock())
+    await store.decide_interrupt(ids[1], APPROVED, clock(), REVIEWER)
+    await store.decide_interrupt(ids[2], REJECTED, clock(), REVIEWER)
+    await store.cancel_interrupt(ids[3], clock(), AGENT)
 
     analytics = await store.get_interrupt_analytics("user-1", clock())
 
@@ -128,9 +130,9 @@ async def test_percentiles_lie_between_the_closest_ranks(
     store: Store, clock: Clock, responses_ms: Sequence[int], p50: float, p95: float
 ) -> None:
     await answer_all(store, clock(), responses_ms)
-    await store.create_interrupt(new_interrupt(), clock())
-    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 99_000)
-    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), "somebody")
+    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 99_000, AGENT)
+    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
 
     analytics = await store.get_interrupt_analytics("user-1", clock())
 
@@ -174,7 +176,7 @@ async def test_decisions_are_counted_by_day_in_utc(store: Store) -> None:
     await answer(store, at("2025-06-13T23:59:59.999"), 0, "rejected")
     await answer(store, at("2025-06-15T00:00:00"), 0)
     await answer(store, at("2025-06-15T15:06:40"), 0)
-    await store.create_interrupt(new_interrupt(), now)
+    await store.create_interrupt(new_interrupt(), now, AGENT)
 
     counted = await store.figures.decisions("user-1", now, Period(3, by_week=False))
 
@@ -209,8 +211,8 @@ async def test_weeks_are_whole_and_begin_on_monday(store: Store) -> None:
 
 async def test_figures_of_everybody_are_those_of_all_users(store: Store, clock: Clock) -> None:
     await answer_all(store, clock(), [1000, 3000])
-    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 8000)
-    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), "somebody")
+    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 8000, AGENT)
+    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
 
     analytics = await store.figures.analytics(EVERYBODY, clock())
     [counted] = await store.figures.decisions(EVERYBODY, clock(), Period(1, by_week=False))

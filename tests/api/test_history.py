@@ -6,20 +6,20 @@ import pytest
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.page import Page, ask
-from tests.support import Clock
+from tests.support import AGENT, REVIEWER, Clock
 
 
 async def settle(store: Store, clock: Clock, how: str, **changes: object) -> None:
     interrupt_id = (await ask(store, clock, **changes)).rpartition("/")[2]
     clock.advance(1)
     if how == "cancelled":
-        await store.cancel_interrupt(interrupt_id, clock())
+        await store.cancel_interrupt(interrupt_id, clock(), AGENT)
     elif how == "expired":
         clock.advance(3600)
         await store.expire_interrupts(clock())
     else:
         decision = Decision.model_validate({"decision": how})
-        await store.decide_interrupt(interrupt_id, decision, clock(), "inbox")
+        await store.decide_interrupt(interrupt_id, decision, clock(), REVIEWER)
 
 
 async def test_history_tells_how_each_ended(

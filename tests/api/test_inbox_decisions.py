@@ -6,7 +6,7 @@ import pytest
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.page import Page, ask
-from tests.support import Clock, Down, api_client
+from tests.support import REVIEWER, Clock, Down, api_client
 
 
 async def ask_in_list(store: Store, clock: Clock, **changes: object) -> str:
@@ -30,7 +30,7 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
     )
     read = await sqlite_store.get_interrupt_status(interrupt_id, clock())
     assert (read.status, read.reason) == ("approved", "Fine.\nGo on.")
-    assert (read.modified_params, read.decided_by) == ({"amount": 1}, "inbox")
+    assert (read.modified_params, read.decided_by) == ({"amount": 1}, "api-key")
     page = Page(await inbox.get(f"/?done={interrupt_id}"))
     assert page["status"][0] == (
         "Approved: Transfer $4,200 to vendor account ending in 9821 Open it"
@@ -83,7 +83,7 @@ async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
     path = await ask_in_list(sqlite_store, clock)
     interrupt_id = path.rpartition("/")[2]
     decision = Decision(decision="rejected")
-    await sqlite_store.decide_interrupt(interrupt_id, decision, clock(), "inbox")
+    await sqlite_store.decide_interrupt(interrupt_id, decision, clock(), REVIEWER)
 
     answer = await inbox.post(path, data={"decision": "approved", "reason": "Mine"})
 

@@ -5,7 +5,7 @@ import uuid
 import httpx
 import pytest
 
-from loopin_mcp.api.database import Row, Value
+from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW, create
 from tests.support import PUBLIC_URL, Clock, Down, api_client

@@ -15,7 +15,16 @@ from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision, Interrupt
 from tests.api.streams import PagesAPI
-from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, new_interrupt
+from tests.support import (
+    AGENT,
+    KEY,
+    PATIENCE_S,
+    PUBLIC_URL,
+    REVIEWER,
+    Clock,
+    ServedAPI,
+    new_interrupt,
+)
 
 APPROVED = Decision(decision="approved")
 INBOX = "/inbox/events"
@@ -28,7 +37,7 @@ def pages(sqlite_store: Store, clock: Clock) -> PagesAPI:
 
 async def ask(store: Store, clock: Clock, **changes: Any) -> str:  # noqa: ANN401 - any field
     """Create an interrupt; gives its id."""
-    return (await store.create_interrupt(new_interrupt(**changes), clock())).interrupt_id
+    return (await store.create_interrupt(new_interrupt(**changes), clock(), AGENT)).interrupt_id
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -46,7 +55,7 @@ async def test_inbox_is_told_at_once_and_at_every_kind_of_change(
         told.append(await events.next())
         first = await ask(sqlite_store, clock)
         told.append(await events.next())
-        await sqlite_store.decide_interrupt(first, APPROVED, clock(), "r")
+        await sqlite_store.decide_interrupt(first, APPROVED, clock(), REVIEWER)
         told.append(await events.next())
         second = await ask(sqlite_store, clock, expires_in=60)
         told.append(await events.next())
@@ -71,11 +80,11 @@ async def test_burst_of_changes_is_told_to_its_end(
 
 
 async def decide(store: Store, clock: Clock, interrupt_id: str) -> None:
-    await store.decide_interrupt(interrupt_id, APPROVED, clock(), "r")
+    await store.decide_interrupt(interrupt_id, APPROVED, clock(), REVIEWER)
 
 
 async def cancel(store: Store, clock: Clock, interrupt_id: str) -> None:
-    await store.cancel_interrupt(interrupt_id, clock())
+    await store.cancel_interrupt(interrupt_id, clock(), AGENT)
 
 
 async def let_expire(_store: Store, clock: Clock, _interrupt_id: str) -> None:

@@ -13,7 +13,7 @@ from loopin_mcp.api.notices import MOST_A_MINUTE, MOST_TRIES, Notices
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.receiver import channels_to, receiving, send_due
-from tests.support import PATIENCE_S, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, REVIEWER, Clock, new_interrupt
 
 
 async def test_only_so_many_are_told_a_minute_and_the_urgent_ones_first(
@@ -22,9 +22,9 @@ async def test_only_so_many_are_told_a_minute_and_the_urgent_ones_first(
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
         for _ in range(MOST_A_MINUTE):
-            await store.create_interrupt(new_interrupt(), clock())
+            await store.create_interrupt(new_interrupt(), clock(), AGENT)
             clock.now += 1
-        await store.create_interrupt(new_interrupt(urgency="high"), clock())
+        await store.create_interrupt(new_interrupt(urgency="high"), clock(), AGENT)
         await send_due(notices)
         await send_due(notices)
         first = receiver.messages
@@ -45,7 +45,7 @@ async def test_place_that_hangs_holds_two_messages_and_keeps_no_other_place_wait
     with receiving() as steady, receiving("hang") as hanging:
         notices = Notices(sqlite_store, clock, channels_to(hanging.url, steady.url))
         for _ in range(5):
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
+            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         async with anyio.create_task_group() as sending:
             sending.start_soon(send_due, notices)
             for _ in range(5):
@@ -65,18 +65,18 @@ async def test_what_is_decided_while_it_waits_for_its_turn_is_not_sent(
         notices = Notices(store, clock, channels_to(receiver.url))
         async with anyio.create_task_group() as sending:
             for _ in range(2):
-                await store.create_interrupt(new_interrupt(), clock())
+                await store.create_interrupt(new_interrupt(), clock(), AGENT)
             sending.start_soon(send_due, notices)
             for _ in range(2):
                 await anyio.to_thread.run_sync(receiver.next)
-            late = await store.create_interrupt(new_interrupt(), clock())
+            late = await store.create_interrupt(new_interrupt(), clock(), AGENT)
             await notices.send_due(sending)
             await anyio.wait_all_tasks_blocked()
             await store.decide_interrupt(
-                late.interrupt_id, Decision(decision="approved"), clock(), "somebody"
+                late.interrupt_id, Decision(decision="approved"), clock(), REVIEWER
             )
             receiver.released.set()
-        await store.create_interrupt(new_interrupt(action="Next"), clock())
+        await store.create_interrupt(new_interrupt(action="Next"), clock(), AGENT)
         await send_due(notices)
 
         [message] = receiver.messages
@@ -89,11 +89,11 @@ async def test_waiting_for_its_turn_in_vain_is_no_try(sqlite_store: Store, clock
         notices = Notices(sqlite_store, clock, channels)
         async with anyio.create_task_group() as sending:
             for _ in range(2):
-                await sqlite_store.create_interrupt(new_interrupt(), clock())
+                await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
             sending.start_soon(send_due, notices)
             for _ in range(2):
                 await anyio.to_thread.run_sync(receiver.next)
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
+            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
             for _ in range(2 * MOST_TRIES):
                 await send_due(notices)
                 clock.advance(2)
@@ -113,7 +113,7 @@ async def test_what_is_new_goes_before_what_waits_for_a_place_that_hangs(
         async with anyio.create_task_group() as sending:
             for _ in range(2):
                 for _ in range(MOST_A_MINUTE):
-                    await store.create_interrupt(new_interrupt(), clock())
+                    await store.create_interrupt(new_interrupt(), clock(), AGENT)
                 await notices.send_due(sending)
                 for _ in range(MOST_A_MINUTE):
                     await anyio.to_thread.run_sync(steady.next)
@@ -126,11 +126,11 @@ async def test_no_more_are_under_way_at_once_than_may_be(sqlite_store: Store, cl
     bounds = Bounds(turn_s=0.05, at_once=asyncio.Semaphore(1))
     with receiving("hang") as first, receiving("hang") as second:
         notices = Notices(sqlite_store, clock, channels_to(first.url, second.url, bounds=bounds))
-        await sqlite_store.create_interrupt(new_interrupt(), clock())
+        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         async with anyio.create_task_group() as sending:
             await notices.send_due(sending)
             await anyio.to_thread.run_sync(first.next)
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
+            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
             await send_due(notices)
             assert (first.messages, second.messages) == ([], [])
             first.released.set()
@@ -149,9 +149,9 @@ async def test_place_that_drips_is_given_no_more_until_it_ends(
     with receiving("drip", "drip", 200) as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url, bounds=Bounds(send_s=0.5)))
         for _ in range(2):
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
+            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         await send_due(notices)
-        await sqlite_store.create_interrupt(new_interrupt(), clock())
+        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         await send_due(notices)
         dripped = receiver.messages
         receiver.released.set()
@@ -181,7 +181,7 @@ async def test_machine_that_can_start_no_thread_sends_later(
     with receiving() as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
         for _ in range(3):
-            await sqlite_store.create_interrupt(new_interrupt(), clock())
+            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         with monkeypatch.context() as crowded:
             crowded.setattr(threading.Thread, "start", start_no_more)
             await send_due(notices)

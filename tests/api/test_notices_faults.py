@@ -9,7 +9,7 @@ from loopin_mcp.api.notices import LEASE_S, MOST_TRIES, Notices, send_notices
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from tests.api.receiver import channels_to, receiving, send_due
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, Down, free_port, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, Down, free_port, new_interrupt
 
 LONG_AGO = 3600
 
@@ -20,7 +20,7 @@ async def test_place_that_refuses_is_told_again_later_and_the_others_are_not(
 ) -> None:
     with receiving() as steady, receiving(answer, 200) as flaky:
         notices = Notices(store, clock, channels_to(steady.url, flaky.url))
-        await store.create_interrupt(new_interrupt(), clock())
+        await store.create_interrupt(new_interrupt(), clock(), AGENT)
         await send_due(notices)
         refused = flaky.messages
         clock.advance(3.9)
@@ -38,7 +38,7 @@ async def test_place_that_was_gone_is_told_when_it_is_back(
 ) -> None:
     port = free_port()
     notices = Notices(sqlite_store, clock, channels_to(f"json://127.0.0.1:{port}"))
-    await sqlite_store.create_interrupt(new_interrupt(), clock())
+    await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
     await send_due(notices)
     with receiving(port=port) as receiver:
         clock.advance(7)
@@ -53,7 +53,7 @@ async def test_notice_is_given_up_visibly_after_its_last_try_and_the_reminder_st
     caplog.set_level(logging.INFO, logger="loopin_mcp")
     with receiving() as steady, receiving(500) as broken:
         notices = Notices(store, clock, channels_to(steady.url, broken.url))
-        created = await store.create_interrupt(new_interrupt(expires_in=100_000), clock())
+        created = await store.create_interrupt(new_interrupt(expires_in=100_000), clock(), AGENT)
         for _ in range(MOST_TRIES + 2):
             await send_due(notices)
             clock.advance(LONG_AGO)
@@ -74,7 +74,7 @@ async def test_notice_is_given_up_visibly_after_its_last_try_and_the_reminder_st
 async def test_retries_come_ever_later(sqlite_store: Store, clock: Clock) -> None:
     with receiving(500) as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
-        await sqlite_store.create_interrupt(new_interrupt(), clock())
+        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         await send_due(notices)
         for delay_s in (5, 15, 45, 135, 405):
             clock.advance(0.79 * delay_s)
@@ -90,7 +90,7 @@ async def test_notice_taken_by_a_process_that_died_is_sent_by_another(
 ) -> None:
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
-        await store.create_interrupt(new_interrupt(), clock())
+        await store.create_interrupt(new_interrupt(), clock(), AGENT)
         taken = await store.outbox.take_due_notices(
             clock(), lease_ms=round(LEASE_S * 1000), limit=5, high_alone=False
         )
@@ -132,7 +132,7 @@ async def test_notice_that_cannot_be_settled_waits_for_its_lease_to_end(
 
     with receiving() as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
-        created = await sqlite_store.create_interrupt(new_interrupt(), clock())
+        created = await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         with monkeypatch.context() as away:
             away.setattr(sqlite_store.outbox, "settle_notice", locked)
             await send_due(notices)

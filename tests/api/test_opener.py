@@ -9,13 +9,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.opener import open_inbox
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.streams import stream
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 
 class Desk:
@@ -25,7 +26,7 @@ class Desk:
         self._store = store
         self._clock = clock
         self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self.sessions = Sessions(None, clock, PUBLIC_URL)
+        self.sessions = Sessions(Keys(None, {}), clock, PUBLIC_URL)
         self.live = Live(store, clock, self.sessions)
         self.has_browser = True
 
@@ -38,7 +39,7 @@ class Desk:
         await open_inbox(self._store, self.sessions, self.live, self._clock, self.start_browser)
 
     async def ask(self) -> str:
-        created = await self._store.create_interrupt(new_interrupt(), self._clock())
+        created = await self._store.create_interrupt(new_interrupt(), self._clock(), AGENT)
         await anyio.wait_all_tasks_blocked()
         return created.interrupt_id
 
@@ -98,7 +99,7 @@ async def test_a_decision_opens_nothing(desk: Desk, clock: Clock, sqlite_store: 
     await desk.opened()
     clock.advance(60)
     approved = Decision(decision="approved")
-    await sqlite_store.decide_interrupt(interrupt_id, approved, clock(), "somebody")
+    await sqlite_store.decide_interrupt(interrupt_id, approved, clock(), REVIEWER)
     await anyio.wait_all_tasks_blocked()
 
     assert desk.opened_no_more

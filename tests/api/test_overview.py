@@ -8,11 +8,11 @@ from loopin_mcp.api.overview import MOST_NAMES, Names, Search
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import InvalidRequestError
 from loopin_mcp.models import Decision
-from tests.support import Clock, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 
 
 async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str:
-    created = await store.create_interrupt(new_interrupt(action=action, **changes), clock())
+    created = await store.create_interrupt(new_interrupt(action=action, **changes), clock(), AGENT)
     return created.interrupt_id
 
 
@@ -20,7 +20,7 @@ async def settle(store: Store, clock: Clock, action: str, **changes: object) -> 
     """Ask, and reject a second later."""
     interrupt_id = await ask(store, clock, action, **changes)
     clock.advance(1)
-    await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), clock(), "inbox")
+    await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), clock(), REVIEWER)
     return interrupt_id
 
 
@@ -127,7 +127,7 @@ async def test_history_tells_how_each_ended_and_when_newest_first(
     await ask(store, clock, "expired", expires_in=10)
     await settle(store, clock, "rejected")
     clock.advance(1)
-    await store.cancel_interrupt(cancelled, clock())
+    await store.cancel_interrupt(cancelled, clock(), AGENT)
     clock.advance(60)
     await store.expire_interrupts(clock())
 

@@ -3,10 +3,11 @@
 import httpx
 import pytest
 
+from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.page import Page, ask, decide
-from tests.support import PUBLIC_URL, Clock, Down, api_client
+from tests.support import AGENT, PUBLIC_URL, Clock, Down, api_client
 
 
 async def test_pending_page_shows_the_whole_request(
@@ -101,7 +102,7 @@ async def test_empty_modified_parameters_are_told_from_none(
     ("decided_by", "shown"),
     [
         ("api-key", "A holder of the API key"),
-        ("anonymous", "A caller of the API, which asks for no key"),
+        ("anonymous", "Someone without a key, since none is asked for"),
         ("reviewer-7", "reviewer-7"),
     ],
 )
@@ -110,7 +111,7 @@ async def test_late_opener_reads_who_decided(
 ) -> None:
     path = await ask(sqlite_store, clock)
     await sqlite_store.decide_interrupt(
-        path.split("/")[-1], Decision(decision="rejected"), clock(), decided_by
+        path.split("/")[-1], Decision(decision="rejected"), clock(), Actor(decided_by, "api")
     )
 
     page = Page(await api.get(path))
@@ -138,7 +139,7 @@ async def test_cancelled_page_says_that_the_request_was_withdrawn(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
     path = await ask(sqlite_store, clock)
-    await sqlite_store.cancel_interrupt(path.split("/")[-1], clock())
+    await sqlite_store.cancel_interrupt(path.split("/")[-1], clock(), AGENT)
 
     page = Page(await api.get(path))
 
@@ -218,7 +219,7 @@ async def test_outcome_is_worded_for_those_who_had_the_page_open(
 ) -> None:
     decided, cancelled, expired = [await ask(sqlite_store, clock, expires_in=60) for _ in range(3)]
     await decide(api, decided, decision="rejected")
-    await sqlite_store.cancel_interrupt(cancelled.split("/")[-1], clock())
+    await sqlite_store.cancel_interrupt(cancelled.split("/")[-1], clock(), AGENT)
     clock.advance(60)
 
     pages = [Page(await api.get(path)) for path in (decided, cancelled, expired)]

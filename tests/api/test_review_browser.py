@@ -94,7 +94,7 @@ def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab
     tab = open_tab(link)
 
     expect_heading(tab, "Approved")
-    expect(tab.get_by_text("A caller of the API, which asks for no key")).to_be_visible()
+    expect(tab.get_by_text("Someone without a key, since none is asked for")).to_be_visible()
     expect(tab.get_by_text("Fine.")).to_be_visible()
     expect(tab.get_by_role("button")).to_have_count(0)
 

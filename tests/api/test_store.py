@@ -3,7 +3,9 @@
 import anyio
 import pytest
 
+from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.database import Database
+from loopin_mcp.api.migrations import SCHEMA_VERSION
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import (
     ConflictError,
@@ -13,14 +15,14 @@ from loopin_mcp.errors import (
 )
 from loopin_mcp.fields import Verdict
 from loopin_mcp.models import Decision, Interrupt, PendingPage
-from tests.support import PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected", reason="Too much", modified_params={"amount": 1})
 
 
 async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(expires_in=60), clock())
+    created = await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
 
     read = await store.get_interrupt_status(created.interrupt_id, clock())
 
@@ -36,6 +38,9 @@ async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) 
             "createdAt": "2025-06-15T15:06:40.000Z",
             "expiresAt": "2025-06-15T15:07:40.000Z",
             "reviewUrl": f"{PUBLIC_URL}/review/{created.interrupt_id}",
+            # What sha256sum says of agentId, userId, action, context and urgency in RFC 8785 form.
+            "payloadDigest": "cd4d9f328eb6855aa789b69bf3574c58744f513d2a4743129e66ca2cb46a431b",
+            "eventsHead": read.events_head,
         }
     )
     assert created.expires_at == read.expires_at
@@ -43,11 +48,11 @@ async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) 
 
 
 async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock())
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
     pending = await store.get_interrupt_status(created.interrupt_id, clock())
     clock.advance(1.5)
 
-    decided = await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), "somebody")
+    decided = await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), REVIEWER)
 
     read = await store.get_interrupt_status(created.interrupt_id, clock())
     assert read == pending.model_copy(
@@ -55,11 +60,14 @@ async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
             "status": "rejected",
             "decision": "rejected",
             "decided_at": decided.decided_at,
-            "decided_by": "somebody",
+            "decided_by": "alice",
+            "decided_via": "review-page",
             "reason": "Too much",
             "modified_params": {"amount": 1},
+            "events_head": read.events_head,
         }
     )
+    assert read.events_head != pending.events_head
     assert decided.model_dump(by_alias=True) == {
         "interruptId": created.interrupt_id,
         "status": "resolved",
@@ -69,25 +77,27 @@ async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
 
 
 async def test_second_decision_is_refused_and_first_stands(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock())
-    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "first")
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
     stands = await store.get_interrupt_status(created.interrupt_id, clock())
 
     with pytest.raises(ConflictError, match="^Interrupt is already approved$"):
-        await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), "second")
+        await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), REVIEWER)
 
     assert await store.get_interrupt_status(created.interrupt_id, clock()) == stands
 
 
 async def test_of_many_decisions_at_once_exactly_one_wins(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock())
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
     won: list[str] = []
     lost: list[str] = []
 
     async def decide(name: str, verdict: Verdict) -> None:
         try:
             decision = Decision(decision=verdict)
-            await store.decide_interrupt(created.interrupt_id, decision, clock(), name)
+            await store.decide_interrupt(
+                created.interrupt_id, decision, clock(), Actor(name, "api")
+            )
             won.append(name)
         except ConflictError:
             lost.append(name)
@@ -102,7 +112,7 @@ async def test_of_many_decisions_at_once_exactly_one_wins(store: Store, clock: C
 
 
 async def test_expiry_holds_to_the_moment(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(expires_in=10), clock())
+    created = await store.create_interrupt(new_interrupt(expires_in=10), clock(), AGENT)
     clock.advance(9.999)
     before = await store.get_interrupt_status(created.interrupt_id, clock())
     clock.advance(0.001)
@@ -111,33 +121,33 @@ async def test_expiry_holds_to_the_moment(store: Store, clock: Clock) -> None:
 
     assert (before.status, after.status) == ("pending", "expired")
     with pytest.raises(ConflictError, match="^Interrupt is already expired$"):
-        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "late")
+        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
     with pytest.raises(ConflictError, match="with status: expired$"):
-        await store.cancel_interrupt(created.interrupt_id, clock())
+        await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
     assert (await store.list_pending_interrupts("user-1", clock())).count == 0
 
 
 async def test_cancelled_interrupt_cannot_be_decided_or_cancelled_again(
     store: Store, clock: Clock
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock())
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
 
-    cancelled = await store.cancel_interrupt(created.interrupt_id, clock())
+    cancelled = await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
 
     assert cancelled.status == "cancelled"
     with pytest.raises(ConflictError, match="^Interrupt is already cancelled$"):
-        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), "late")
+        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
     with pytest.raises(ConflictError, match="^Cannot cancel an interrupt with status: cancelled$"):
-        await store.cancel_interrupt(created.interrupt_id, clock())
+        await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
 
 
 async def test_unknown_id_is_not_found(store: Store, clock: Clock) -> None:
     with pytest.raises(NotFoundError):
         await store.get_interrupt_status("nobody", clock())
     with pytest.raises(NotFoundError):
-        await store.decide_interrupt("nobody", APPROVED, clock(), "somebody")
+        await store.decide_interrupt("nobody", APPROVED, clock(), REVIEWER)
     with pytest.raises(NotFoundError):
-        await store.cancel_interrupt("nobody", clock())
+        await store.cancel_interrupt("nobody", clock(), AGENT)
 
 
 async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
@@ -147,9 +157,9 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
     for number in range(7):
         # Some share a millisecond, so that the id has to break the tie.
         clock.advance(0.001 * (number % 2))
-        ids.append((await store.create_interrupt(new_interrupt(), clock())).interrupt_id)
-        await store.create_interrupt(new_interrupt(user_id="user-2"), clock())
-    await store.decide_interrupt(ids[3], APPROVED, clock(), "somebody")
+        ids.append((await store.create_interrupt(new_interrupt(), clock(), AGENT)).interrupt_id)
+        await store.create_interrupt(new_interrupt(user_id="user-2"), clock(), AGENT)
+    await store.decide_interrupt(ids[3], APPROVED, clock(), REVIEWER)
 
     pages: list[PendingPage] = []
     cursor = None
@@ -180,11 +190,11 @@ async def test_failed_statement_takes_no_other_with_it(database: Database) -> No
             failures.append(str(error))
 
     async with anyio.create_task_group() as writers:
-        for version in (2, 7, 8, 7, 9):
+        for version in (SCHEMA_VERSION, 7, 8, 7, 9):
             writers.start_soon(write, version)
 
     rows = await database.fetch("SELECT version FROM schema_version ORDER BY version")
-    assert [row["version"] for row in rows] == [2, 7, 8, 9]
+    assert [row["version"] for row in rows] == [SCHEMA_VERSION, 7, 8, 9]
     assert len(failures) == 2
 
 

@@ -13,7 +13,7 @@ from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
 from tests.api.questions import create
 from tests.api.waiters import never, until_waited_for
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved")
 NONE = "00000000-0000-4000-8000-000000000000"
@@ -41,8 +41,8 @@ async def held(
 @pytest.mark.parametrize(
     ("change", "status"),
     [
-        (lambda store, id_, now: store.decide_interrupt(id_, APPROVED, now, "r"), "approved"),
-        (lambda store, id_, now: store.cancel_interrupt(id_, now), "cancelled"),
+        (lambda store, id_, now: store.decide_interrupt(id_, APPROVED, now, REVIEWER), "approved"),
+        (lambda store, id_, now: store.cancel_interrupt(id_, now, AGENT), "cancelled"),
     ],
 )
 async def test_held_request_is_answered_by_the_change(
@@ -78,7 +78,7 @@ async def test_held_request_is_answered_at_the_moment_of_expiry(
 async def test_expiry_that_was_slept_through_is_told_by_the_sweep(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=3600), clock())
+    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=3600), clock(), AGENT)
     waits = anyio.Event()
 
     async def never_gone() -> None:
@@ -137,7 +137,7 @@ async def test_nobody_waits_for_what_is_settled_or_does_not_exist(api: httpx.Asy
 
 
 async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock: Clock) -> None:
-    created = await sqlite_store.create_interrupt(new_interrupt(), clock())
+    created = await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
     gone = anyio.Event()
 
     with anyio.fail_after(PATIENCE_S):
@@ -154,7 +154,9 @@ async def test_many_who_wait_are_all_woken_by_their_own_change(
     sqlite_store: Store, clock: Clock
 ) -> None:
     waiting = Waiting(sqlite_store, clock)
-    created = [await sqlite_store.create_interrupt(new_interrupt(), clock()) for _ in range(50)]
+    created = [
+        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT) for _ in range(50)
+    ]
     outcomes: list[Interrupt] = []
 
     async def wait(interrupt_id: str) -> None:
@@ -167,7 +169,11 @@ async def test_many_who_wait_are_all_woken_by_their_own_change(
             await until_waited_for(sqlite_store, 50)
             for question in created:
                 tasks.start_soon(
-                    sqlite_store.decide_interrupt, question.interrupt_id, APPROVED, clock(), "r"
+                    sqlite_store.decide_interrupt,
+                    question.interrupt_id,
+                    APPROVED,
+                    clock(),
+                    REVIEWER,
                 )
 
     assert sorted(outcome.interrupt_id for outcome in outcomes) == sorted(
@@ -182,11 +188,11 @@ async def test_change_between_the_look_and_the_wait_is_not_missed(
     class DecidedBehindTheLook(Store):
         async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
             seen = await super().get_interrupt_status(interrupt_id, now)
-            await self.decide_interrupt(interrupt_id, APPROVED, now, "r")
+            await self.decide_interrupt(interrupt_id, APPROVED, now, REVIEWER)
             return seen
 
     store = DecidedBehindTheLook(database, PUBLIC_URL)
-    created = await store.create_interrupt(new_interrupt(), clock())
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
     with anyio.fail_after(PATIENCE_S):
         interrupt = await Waiting(store, clock).for_settled(created.interrupt_id, 60, never)
 

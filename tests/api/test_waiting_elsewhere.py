@@ -13,7 +13,16 @@ from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting, follow_changes
 from tests.api.waiters import never, until_waited_for
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, Down, missing, new_interrupt
+from tests.support import (
+    AGENT,
+    PATIENCE_S,
+    PUBLIC_URL,
+    REVIEWER,
+    Clock,
+    Down,
+    missing,
+    new_interrupt,
+)
 
 APPROVED = Decision(decision="approved")
 
@@ -37,7 +46,7 @@ async def elsewhere(
 async def test_change_of_another_process_wakes_those_it_concerns(
     store: Store, elsewhere: Store, clock: Clock
 ) -> None:
-    mine, other = [await store.create_interrupt(new_interrupt(), clock()) for _ in range(2)]
+    mine, other = [await store.create_interrupt(new_interrupt(), clock(), AGENT) for _ in range(2)]
     outcomes: list[Interrupt] = []
 
     async def wait() -> None:
@@ -50,8 +59,8 @@ async def test_change_of_another_process_wakes_those_it_concerns(
             followers.start_soon(follow_changes, store, clock)
             followers.start_soon(wait)
             await until_waited_for(store)
-            await elsewhere.decide_interrupt(other.interrupt_id, APPROVED, clock(), "r")
-            await elsewhere.cancel_interrupt(mine.interrupt_id, clock())
+            await elsewhere.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
+            await elsewhere.cancel_interrupt(mine.interrupt_id, clock(), AGENT)
 
     assert [outcome.status for outcome in outcomes] == ["cancelled"]
 
@@ -64,7 +73,7 @@ async def test_new_interrupt_of_another_process_is_a_change(
             followers.start_soon(follow_changes, store, clock)
             # Whoever begins to listen is told at once, since nobody knows what it missed.
             change = store.changes.next
-            await elsewhere.create_interrupt(new_interrupt(), clock())
+            await elsewhere.create_interrupt(new_interrupt(), clock(), AGENT)
             await change.wait()
             followers.cancel_scope.cancel()
 

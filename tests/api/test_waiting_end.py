@@ -7,13 +7,14 @@ import anyio
 
 from loopin_mcp import Interrupt
 from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.database import Database, Row, SQLite, Value
+from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, serving
+from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting, let_go
 from tests.api.waiters import never
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
 
 
 class Counted:
@@ -23,6 +24,7 @@ class Counted:
         self.looks = 0
         self.changed = database.changed
         self.aclose = database.aclose
+        self.transact = database.transact
         self._database = database
 
     async def fetch(self, sql: str, **params: Value) -> list[Row]:
@@ -33,7 +35,10 @@ class Counted:
 async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock) -> None:
     database = Counted(await SQLite.open(tmp_path / "loopin.db"))
     store = Store(database, PUBLIC_URL)
-    ids = [(await store.create_interrupt(new_interrupt(), clock())).interrupt_id for _ in range(3)]
+    ids = [
+        (await store.create_interrupt(new_interrupt(), clock(), AGENT)).interrupt_id
+        for _ in range(3)
+    ]
     found: list[Interrupt] = []
     begun = anyio.Semaphore(0)
 
@@ -60,7 +65,7 @@ async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock)
 
 async def test_stopping_api_answers_those_who_wait(tmp_path: Path, clock: Clock) -> None:
     database = await SQLite.open(tmp_path / "loopin.db")
-    created = await Store(database, PUBLIC_URL).create_interrupt(new_interrupt(), epoch_ms())
+    created = await Store(database, PUBLIC_URL).create_interrupt(new_interrupt(), epoch_ms(), AGENT)
     listener = listen("127.0.0.1", 0)
 
     with anyio.fail_after(PATIENCE_S), listener:

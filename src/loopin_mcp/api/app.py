@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,10 +15,12 @@ from starlette.staticfiles import StaticFiles
 from loopin_mcp.api.access import Access
 from loopin_mcp.api.analytics import AnalyticsPage
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.guards import Guard, HostRule
+from loopin_mcp.api.door import Door, Sleep
+from loopin_mcp.api.guards import Guard, HostRule, refusal
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.inbox import Inbox
 from loopin_mcp.api.interrupts import Interrupts
+from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
 from loopin_mcp.api.options import Options
@@ -41,15 +44,15 @@ def create_app(
     clock: Clock,
     sessions: Sessions,
     live: Live,
+    sleep: Sleep = anyio.sleep,
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
-    api_key, embedded = options.api_key, options.embedded
-    calls = Interrupts(store, clock, decided_by="api-key" if api_key else "anonymous")
-    description = Description(keyed=api_key is not None, embedded=embedded)
-    pages = Pages(clock, sessions.is_signed_in, signs_out=sessions.asks)
-    access = Access(
-        sessions, pages, clock, api_key=api_key, public_url=store.public_url, embedded=embedded
-    )
+    keys, embedded = Keys.of(options), options.embedded
+    door = Door(keys, clock, sleep)
+    calls = Interrupts(store, clock, keys)
+    description = Description(keyed=options.api_key is not None, embedded=embedded)
+    pages = Pages(clock, sessions.subject_of, signs_out=sessions.asks)
+    access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
     app = Starlette(
         routes=[
             *_call_routes(calls, health, description),
@@ -57,7 +60,7 @@ def create_app(
             *_access_routes(access, gives_links=embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, api_key=api_key, knows_host=knows_host)],
+        middleware=[Middleware(Guard, door=door, knows_host=knows_host)],
         exception_handlers={
             APIError: _refuse,
             HTTPException: _refuse_route,
@@ -73,6 +76,7 @@ def _call_routes(calls: Interrupts, health: HealthCheck, description: Descriptio
         Route("/interrupts", calls.create_interrupt, methods=["POST"]),
         Route("/interrupts/pending/{user_id}", calls.list_pending_interrupts),
         Route("/interrupts/{interrupt_id}/decide", calls.decide_interrupt, methods=["POST"]),
+        Route("/interrupts/{interrupt_id}/events", calls.list_events),
         Route("/interrupts/{interrupt_id}", calls.cancel_interrupt, methods=["DELETE"]),
         Route("/interrupts/{interrupt_id}", calls.get_interrupt_status),
         Route("/analytics/{user_id}", calls.get_interrupt_analytics),
@@ -84,7 +88,7 @@ def _call_routes(calls: Interrupts, health: HealthCheck, description: Descriptio
 def _page_routes(
     store: Store, clock: Clock, sessions: Sessions, pages: Pages, live: Live
 ) -> list[Route]:
-    review = Review(store, clock, pages)
+    review = Review(store, clock, sessions, pages)
     inbox = Inbox(store, clock, sessions, pages, review)
     analytics = AnalyticsPage(store, clock, sessions, pages)
     in_inbox = "/inbox/{interrupt_id}"
@@ -116,7 +120,7 @@ def _access_routes(access: Access, *, gives_links: bool) -> list[Route]:
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     assert isinstance(error, APIError)
-    return JSONResponse({"error": str(error)}, error.status)
+    return refusal(error)
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:

@@ -5,27 +5,28 @@ import os
 import queue
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from loopin_mcp.api.filewatch import watch
-from loopin_mcp.api.setup import prepare, use_write_ahead_log
+from loopin_mcp.api.sqlite_setup import prepare, run, use_write_ahead_log
+from loopin_mcp.api.statements import Row, Steps, Value, single
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 BUSY_TIMEOUT_S = 5.0
 
-Value = str | int | float | None
-Row = Mapping[str, Value]
+_T = TypeVar("_T")
 
 
 class Database(Protocol):
-    """The whole seam to a database: one statement, its named parameters, its rows.
+    """The whole seam to a database: one statement, or steps that belong together.
 
-    A statement that changes something has been stored durably when `fetch` returns.
+    What they change has been stored durably when the call returns.
     """
 
     async def fetch(self, sql: str, **params: Value) -> list[Row]:
@@ -33,6 +34,16 @@ class Database(Protocol):
 
         Raises:
             UnavailableError: The database cannot be used right now.
+        """
+        ...
+
+    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
+        """What steps come to, taken in one transaction.
+
+        They may be taken anew where others were in the way. An error that they raise undoes them.
+
+        Raises:
+            UnavailableError: The database cannot be used right now; nothing is acknowledged.
         """
         ...
 
@@ -52,13 +63,26 @@ class Database(Protocol):
 
 
 @dataclass(eq=False)
-class _Write:
-    """A statement that waits for its turn, and what came of it."""
+class _Write(Generic[_T]):
+    """Steps that wait for their turn, and what came of them."""
 
-    sql: str
-    params: Mapping[str, Value]
-    rows: list[Row] | None = None
-    error: sqlite3.Error | None = None
+    steps: Callable[[], Steps[_T]]
+    result: list[_T] = field(default_factory=list)
+    error: Exception | None = None
+
+    def attempt(self, connection: sqlite3.Connection) -> None:
+        """Take the steps; if they fail, undo them and them alone."""
+        connection.execute("SAVEPOINT steps")
+        try:
+            result = run(connection, self.steps())
+        # Whatever is wrong with one must not take the others with it.
+        except Exception as error:
+            # This fails where SQLite has undone the whole transaction, as on a full disk.
+            connection.execute("ROLLBACK TO steps")
+            self.error = error
+        else:
+            self.result.append(result)
+        connection.execute("RELEASE steps")
 
 
 class SQLite:
@@ -81,7 +105,7 @@ class SQLite:
         self._data_version = self._read_data_version()
         # Every commit is written to the log first.
         self._watch = watch(path.with_name(path.name + "-wal"))
-        self._waiting: list[_Write] = []
+        self._waiting: list[_Write[Any]] = []
         self._turn = anyio.Lock()
 
     @classmethod
@@ -112,7 +136,11 @@ class SQLite:
         """See `Database.fetch`."""
         if sql.lstrip().startswith("SELECT"):
             return await anyio.to_thread.run_sync(self._read, sql, params)
-        write = _Write(sql, params)
+        return await self.transact(partial(single, sql, params))
+
+    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
+        """See `Database.transact`."""
+        write = _Write(steps)
         self._waiting.append(write)
         try:
             async with self._turn:
@@ -123,9 +151,11 @@ class SQLite:
         finally:
             if write in self._waiting:
                 self._waiting.remove(write)
-        if write.rows is None:
+        if isinstance(write.error, sqlite3.Error):
             raise UnavailableError("The database cannot store this right now") from write.error
-        return write.rows
+        if write.error is not None:
+            raise write.error
+        return write.result[0]
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """See `Database.changed`; which interrupts it was about is not known here."""
@@ -173,12 +203,13 @@ class SQLite:
             finally:
                 self._readers.put(connection)
 
-    def _commit(self, writes: list[_Write]) -> None:
-        """Run the statements in one transaction; one that fails takes no other with it."""
+    def _commit(self, writes: list[_Write[Any]]) -> None:
+        """Take the steps of all in one transaction."""
         connection = self._writer
         try:
             connection.execute("BEGIN IMMEDIATE")
-            results = [_attempt(connection, write) for write in writes]
+            for write in writes:
+                write.attempt(connection)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             # Where nothing was begun, or SQLite has rolled back by itself, this fails too.
@@ -186,12 +217,6 @@ class SQLite:
                 connection.execute("ROLLBACK")
             for write in writes:
                 write.error = error
-            return
-        for write, result in zip(writes, results, strict=True):
-            if isinstance(result, sqlite3.Error):
-                write.error = result
-            else:
-                write.rows = result
 
 
 @contextlib.contextmanager
@@ -200,14 +225,6 @@ def _reading() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise UnavailableError("The database cannot be read right now") from error
-
-
-def _attempt(connection: sqlite3.Connection, write: _Write) -> list[Row] | sqlite3.Error:
-    """The rows, or the error of a statement, which SQLite has undone by itself."""
-    try:
-        return connection.execute(write.sql, write.params).fetchall()
-    except sqlite3.Error as error:
-        return error
 
 
 def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:

@@ -10,6 +10,10 @@ from starlette.responses import Response
 
 from loopin_mcp.api.bodies import check, read_json
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.creating import IdempotencyKey
+from loopin_mcp.api.guards import actor_of
+from loopin_mcp.api.idempotency import idempotency_key
+from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.preferences import preferred_wait_s
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
@@ -32,21 +36,28 @@ class PageQuery(Wire):
 
 
 class Interrupts:
-    """The endpoints over a store. `clock` gives epoch milliseconds.
+    """The endpoints over a store, for those whom `keys` let. `clock` gives epoch milliseconds."""
 
-    `decided_by` is what the API knows about whoever decides here: the credential they showed.
-    """
-
-    def __init__(self, store: Store, clock: Clock, decided_by: str) -> None:
+    def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
         self._store = store
         self._clock = clock
         self._waiting = Waiting(store, clock)
-        self._decided_by = decided_by
+        self._keys = keys
 
     async def create_interrupt(self, request: Request) -> Response:
         """`POST /interrupts`."""
+        key = idempotency_key(request.headers.getlist("idempotency-key"))
         interrupt = await read_json(request, NewInterrupt)
-        return _json(await self._store.create_interrupt(interrupt, self._clock()), 201)
+        actor = actor_of(request)
+        if key is None:
+            return _json(await self._store.create_interrupt(interrupt, self._clock(), actor), 201)
+        created, was_there = await self._store.create_interrupt_once(
+            interrupt, self._clock(), actor, IdempotencyKey(actor.name, key)
+        )
+        answer = _json(created, 201)
+        if was_there:
+            answer.headers["Idempotency-Replayed"] = "true"
+        return answer
 
     async def get_interrupt_status(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
@@ -78,17 +89,26 @@ class Interrupts:
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /interrupts/{interruptId}/decide`."""
+        actor = actor_of(request)
+        self._keys.refuse_to_decide(actor.name)
         decision = await read_json(request, Decision)
         return _json(
             await self._store.decide_interrupt(
-                interrupt_id_of(request), decision, self._clock(), self._decided_by
+                interrupt_id_of(request), decision, self._clock(), actor
             )
         )
 
     async def cancel_interrupt(self, request: Request) -> Response:
         """`DELETE /interrupts/{interruptId}`."""
         interrupt_id = interrupt_id_of(request)
-        return _json(await self._store.cancel_interrupt(interrupt_id, self._clock()))
+        return _json(
+            await self._store.cancel_interrupt(interrupt_id, self._clock(), actor_of(request))
+        )
+
+    async def list_events(self, request: Request) -> Response:
+        """`GET /interrupts/{interruptId}/events`."""
+        events = await self._store.list_events(interrupt_id_of(request))
+        return Response(to_json(events, by_alias=True), media_type="application/json")
 
     async def get_interrupt_analytics(self, request: Request) -> Response:
         """`GET /analytics/{userId}`."""

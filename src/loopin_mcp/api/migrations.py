@@ -1,24 +1,81 @@
 """The versions of the schema, and what leads from one to the next."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from loopin_mcp.api.actors import SYSTEM
+from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.events import append
+from loopin_mcp.api.payloads import payload_digest
+from loopin_mcp.api.rows import WHOLE, decision_of, interrupt_of
+from loopin_mcp.api.settling import tell
+from loopin_mcp.api.statements import Row, Steps
 from loopin_mcp.errors import ConfigurationError
 
-SCHEMA_VERSION = 2
-
+SCHEMA_VERSION = 3
 SCHEMAS = Path(__file__).with_name("schema")
+# How many interrupts are brought up at a time.
+PORTION = 500
 
 
-def migrations(version: object, database: str) -> list[Path]:
-    """What brings a database of this schema version, or a new one, to that of this program.
+def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) -> Steps[None]:
+    """Bring a database of any earlier version, or a new one, to that of this program.
+
+    `dialect` names the scripts of this kind of database, `split` makes statements of a script.
 
     Raises:
-        ConfigurationError: It is newer than this program.
+        ConfigurationError: It is newer than this program; the message has the `database`'s name.
     """
-    known = int(str(version or 0))
+    yield "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)", {}
+    [found] = yield "SELECT MAX(version) AS version FROM schema_version", {}
+    known = int(str(found["version"] or 0))
     if known > SCHEMA_VERSION:
         raise ConfigurationError(
-            f"{database} has schema version {version}, and this loopin-mcp knows {SCHEMA_VERSION}: "
+            f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}: "
             "update loopin-mcp."
         )
-    return [SCHEMAS / f"{missing}.sql" for missing in range(known + 1, SCHEMA_VERSION + 1)]
+    for version in range(known + 1, SCHEMA_VERSION + 1):
+        yield from _run(SCHEMAS / f"{version}.sql", split)
+        if version == 3:
+            yield from _begin_trails()
+        yield from _run(SCHEMAS / f"{version}.{dialect}.sql", split)
+    if known < SCHEMA_VERSION:
+        yield "DELETE FROM schema_version", {}
+        yield "INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION}
+
+
+def _run(script: Path, split: Callable[[str], Iterable[str]]) -> Steps[None]:
+    if script.exists():
+        for statement in split(script.read_text(encoding="utf-8")):
+            yield statement, {}
+
+
+def _begin_trails() -> Steps[None]:
+    """Give every interrupt of an earlier version its digest and the first event of its trail."""
+    now, last = epoch_ms(), ""
+    while True:
+        rows = yield (
+            f"""
+            SELECT callback_url, callback_due_ms, {WHOLE} FROM interrupts
+            WHERE interrupt_id > :last ORDER BY interrupt_id LIMIT {PORTION}
+            """,  # noqa: S608 - constants alone
+            {"last": last, "now": now},
+        )
+        for row in rows:
+            yield from _begin_trail(row, now)
+        if len(rows) < PORTION:
+            return
+        last = str(rows[-1]["interrupt_id"])
+
+
+def _begin_trail(row: Row, now: int) -> Steps[None]:
+    interrupt = interrupt_of(row, "")
+    found = payload_digest(interrupt)
+    yield (
+        "UPDATE interrupts SET payload_digest = :found WHERE interrupt_id = :interrupt_id",
+        {"found": found, "interrupt_id": interrupt.interrupt_id},
+    )
+    detail = {"payloadDigest": found, "status": interrupt.status, **decision_of(interrupt)}
+    row = yield from append(row, "migrated", now, SYSTEM, detail)
+    if row["callback_due_ms"] is not None:
+        yield from tell(row, now)

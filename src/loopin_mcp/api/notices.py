@@ -152,7 +152,9 @@ class Notices:
                 attempt.reached.add(channel.digest)
                 # It is stored once more when all are done.
                 with contextlib.suppress(LoopinError):
-                    await self._store.outbox.keep_reached(notice, attempt.reached)
+                    await self._store.outbox.keep_reached(
+                        notice, attempt.reached, self._clock(), channel.label
+                    )
 
     async def _compose(self, notice: Notice) -> Message | None:
         """What to send now, or nothing where the interrupt was settled meanwhile."""

@@ -1,24 +1,15 @@
-"""What is still to be told to the world, row by row: callbacks, and notices to humans."""
+"""The outbox of notices: what humans are still to be told, row by row."""
 
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
-from loopin_mcp.api.database import Database, Row, Value
-from loopin_mcp.api.rows import INTERRUPT, interrupt_of, number
-
-# The fields of an interrupt that its callback tells.
-_TOLD = {"interrupt_id", "status", "decision", "decided_at", "reason", "modified_params"}
-
-
-@dataclass(frozen=True)
-class Callback:
-    """What is to be told, where, and how often it was tried with this time."""
-
-    interrupt_id: str
-    url: str
-    tries: int
-    body: str
+from loopin_mcp.api.actors import SYSTEM
+from loopin_mcp.api.database import Database
+from loopin_mcp.api.events import append, locked
+from loopin_mcp.api.rows import number
+from loopin_mcp.api.statements import Row, Statement, Steps, Value
 
 
 @dataclass(frozen=True)
@@ -39,51 +30,8 @@ class Notice:
 class Outbox:
     """Takes what is due, one taker at a time. `now` is epoch milliseconds."""
 
-    def __init__(self, database: Database, public_url: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._public_url = public_url
-
-    async def take_due_callbacks(self, now: int, *, lease_ms: int, limit: int) -> list[Callback]:
-        """Callbacks to be sent now, each given to one caller alone for `lease_ms`."""
-        rows = await self._database.fetch(
-            f"""
-            UPDATE interrupts SET callback_due_ms = :leased_until,
-                callback_tries = callback_tries + 1
-            WHERE callback_due_ms <= :now AND interrupt_id IN (
-                SELECT interrupt_id FROM interrupts WHERE callback_due_ms <= :now
-                ORDER BY callback_due_ms LIMIT :limit)
-            RETURNING callback_url, callback_tries, {INTERRUPT}
-            """,  # noqa: S608 - constants alone
-            now=now,
-            leased_until=now + lease_ms,
-            limit=limit,
-        )
-        return [
-            Callback(
-                interrupt_id=str(row["interrupt_id"]),
-                url=str(row["callback_url"]),
-                tries=number(row["callback_tries"]),
-                body=interrupt_of(row, self._public_url).model_dump_json(
-                    by_alias=True, include=_TOLD
-                ),
-            )
-            for row in rows
-        ]
-
-    async def postpone_callback(self, interrupt_id: str, due_ms: int) -> None:
-        """Have a callback sent again at `due_ms`."""
-        await self._database.fetch(
-            "UPDATE interrupts SET callback_due_ms = :due_ms WHERE interrupt_id = :interrupt_id",
-            interrupt_id=interrupt_id,
-            due_ms=due_ms,
-        )
-
-    async def settle_callback(self, interrupt_id: str) -> None:
-        """Send a callback no more: it arrived, or was given up."""
-        await self._database.fetch(
-            "UPDATE interrupts SET callback_due_ms = NULL WHERE interrupt_id = :interrupt_id",
-            interrupt_id=interrupt_id,
-        )
 
     async def take_due_notices(
         self, now: int, *, lease_ms: int, limit: int, high_alone: bool
@@ -111,17 +59,20 @@ class Outbox:
         )
         return [_notice(row) for row in rows]
 
-    async def keep_reached(self, notice: Notice, reached: Collection[str]) -> None:
-        """Keep which channels have a notice, so that none is sent it again."""
-        await self._change_notice(
-            "notice_reached = :reached", notice, reached=json.dumps(sorted(reached))
-        )
+    async def keep_reached(
+        self, notice: Notice, reached: Collection[str], now: int, told: str
+    ) -> None:
+        """Keep which channels have a notice, so that none is sent it again, and record the new one.
+
+        `told` is what to call that one.
+        """
+        await self._database.transact(partial(_keep_reached, notice, reached, now, told))
 
     async def postpone_notice(
         self, notice: Notice, due_ms: int, tries: int, reached: Collection[str]
     ) -> None:
         """Have a notice sent again at `due_ms`; so far it was tried `tries` times."""
-        await self._change_notice(
+        await self._change(
             "notice_due_ms = :due_ms, notice_tries = :tries, notice_reached = :reached",
             notice,
             due_ms=due_ms,
@@ -134,7 +85,7 @@ class Outbox:
 
         After the first of an interrupt, the reminder is due at half its life, if that is to come.
         """
-        await self._change_notice(
+        await self._change(
             """notices_sent = notices_sent + 1, notice_tries = 0, notice_reached = '[]',
             notice_due_ms = CASE WHEN notices_sent = 0 AND (created_ms + expires_ms) / 2 > :now
                 THEN (created_ms + expires_ms) / 2 END""",
@@ -142,17 +93,30 @@ class Outbox:
             now=now,
         )
 
-    async def _change_notice(self, change: str, notice: Notice, **params: Value) -> None:
-        """Change a notice, unless its interrupt was settled or another caller has it by now."""
-        await self._database.fetch(
-            f"""
-            UPDATE interrupts SET {change}
-            WHERE interrupt_id = :interrupt_id AND notice_due_ms = :leased_until
-            """,  # noqa: S608 - constants alone
-            interrupt_id=notice.interrupt_id,
-            leased_until=notice.leased_until_ms,
+    async def _change(self, change: str, notice: Notice, **params: Value) -> None:
+        sql, values = _change(change, notice, **params)
+        await self._database.fetch(sql, **values)
+
+
+def _keep_reached(notice: Notice, reached: Collection[str], now: int, told: str) -> Steps[None]:
+    row = yield from locked(notice.interrupt_id, now)
+    yield _change("notice_reached = :reached", notice, reached=json.dumps(sorted(reached)))
+    yield from append(row, "notified", now, SYSTEM, {"to": told, "isReminder": notice.is_reminder})
+
+
+def _change(change: str, notice: Notice, **params: Value) -> Statement:
+    """Changes a notice, unless its interrupt was settled or another caller has it by now."""
+    return (
+        f"""
+        UPDATE interrupts SET {change}
+        WHERE interrupt_id = :interrupt_id AND notice_due_ms = :leased_until
+        """,  # noqa: S608 - constants alone
+        {
+            "interrupt_id": notice.interrupt_id,
+            "leased_until": notice.leased_until_ms,
             **params,
-        )
+        },
+    )
 
 
 def _notice(row: Row) -> Notice:

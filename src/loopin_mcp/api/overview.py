@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from loopin_mcp.api.database import Database, Row, Value
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.rows import INTERRUPT, cursor_at, interrupt_of, moment, number, position_of
 from loopin_mcp.api.searching import ESCAPE, patterns
+from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.models import Interrupt, Wire
 
 # How many settled interrupts one look searches through.

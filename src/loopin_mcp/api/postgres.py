@@ -2,8 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Self, TypeVar
 
 try:
     import psycopg
@@ -17,14 +17,23 @@ except ImportError as error:
         "'loopin-mcp[server]'."
     ) from error
 
-from loopin_mcp.api.database import Row, Value
-from loopin_mcp.api.migrations import SCHEMA_VERSION, migrations
+from loopin_mcp.api.migrations import migrate
+from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 CONNECT_TIMEOUT_S = 5
 POOL_SIZE = 10
 # Any number will do, as long as it is always the same: it keeps two starting processes apart.
 _SCHEMA_LOCK = 7_466_301
+MOST_ATTEMPTS = 5
+# What comes of another transaction at the same time, and not if this one is tried once more.
+_IN_THE_WAY = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.UniqueViolation,
+)
+
+_T = TypeVar("_T")
 
 
 class PostgreSQL:
@@ -65,10 +74,21 @@ class PostgreSQL:
         """See `Database.fetch`."""
         try:
             async with self._pool.connection() as connection:
-                cursor = await connection.execute(_with_percent(sql), params)
-                return await cursor.fetchall() if cursor.description else []
+                return await _execute(connection, sql, params)
         except (psycopg.Error, PoolTimeout) as error:
             raise UnavailableError("The database cannot be used right now") from error
+
+    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
+        """See `Database.transact`."""
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                async with self._pool.connection() as connection, connection.transaction():
+                    return await _run(connection, steps())
+            except (psycopg.Error, PoolTimeout) as error:
+                if attempts == MOST_ATTEMPTS or not isinstance(error, _IN_THE_WAY):
+                    raise UnavailableError("The database cannot store this right now") from error
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """See `Database.changed`; a trigger tells, of changes made here too."""
@@ -100,19 +120,33 @@ async def _prepare(url: str) -> None:
         url, connect_timeout=CONNECT_TIMEOUT_S, row_factory=dict_row
     ) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
-        )
-        cursor = await connection.execute("SELECT MAX(version) AS version FROM schema_version")
-        row = await cursor.fetchone()
-        version = row["version"] if row else None
-        for script in migrations(version, "The database of DATABASE_URL"):
-            await connection.execute(script.read_bytes())
-            extra = script.with_suffix(".postgresql.sql")
-            if extra.exists():
-                await connection.execute(extra.read_bytes())
-        await connection.execute("DELETE FROM schema_version")
-        await connection.execute("INSERT INTO schema_version VALUES (%s)", [SCHEMA_VERSION])
+        await _run(connection, migrate("postgresql", "The database of DATABASE_URL", _whole))
+
+
+def _whole(script: str) -> list[str]:
+    """A script as one statement, which PostgreSQL takes where there are no parameters."""
+    return [script]
+
+
+async def _run(connection: psycopg.AsyncConnection[Any], steps: Steps[_T]) -> _T:
+    """Take steps on a connection, within the transaction that it is in."""
+    rows: list[Row] | None = None
+    while True:
+        try:
+            sql, params = next(steps) if rows is None else steps.send(rows)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        rows = await _execute(connection, sql, params)
+
+
+async def _execute(
+    connection: psycopg.AsyncConnection[Any], sql: str, params: Mapping[str, Value]
+) -> list[Row]:
+    # Without parameters a colon is a colon, and there may be several statements.
+    query = _with_percent(sql) if params else sql.encode()
+    cursor = await connection.execute(query, params or None)
+    return await cursor.fetchall() if cursor.description else []
 
 
 async def _listener(url: str) -> psycopg.AsyncConnection[Any]:

@@ -5,16 +5,23 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.entry import Entry, read_entry
 from loopin_mcp.api.guards import refuse_foreign_page
 from loopin_mcp.api.interrupts import interrupt_id_of
-from loopin_mcp.api.pages import HEADERS, Pages, decider
+from loopin_mcp.api.pages import HEADERS, Link, Pages, decider
+from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
-from loopin_mcp.errors import APIError, ConflictError, NotFoundError, UnavailableError
+from loopin_mcp.errors import (
+    APIError,
+    ConflictError,
+    NotFoundError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from loopin_mcp.models import Interrupt
 
-DECIDED_BY = "review-link"
 STATES = {
     "pending": "Waiting for your decision",
     "approved": "Approved",
@@ -81,17 +88,25 @@ class ReviewPage:
 
 
 class Review:
-    """The review page over a store. `clock` gives epoch milliseconds."""
+    """The review page over a store. `clock` gives epoch milliseconds.
 
-    def __init__(self, store: Store, clock: Clock, pages: Pages) -> None:
+    Where reviewers have keys, a link shows and decides nothing before they have signed in.
+    """
+
+    def __init__(self, store: Store, clock: Clock, sessions: Sessions, pages: Pages) -> None:
         self._store = store
         self._clock = clock
+        self._sessions = sessions
         self._pages = pages
 
     async def show_interrupt(self, request: Request) -> Response:
         """`GET /review/{interruptId}`."""
+        if self._sessions.reviewer_of(request) is None:
+            return self._sessions.ask(request)
         try:
-            return self._page(request, await self._interrupt(request), Entry())
+            answer = self._page(request, await self._interrupt(request), Entry())
+            self._sessions.renew(request, answer)
+            return answer
         except NotFoundError as error:
             heading, hint = "No such request", "Check the link: is it whole?"
             return self._pages.error(request, error, heading, hint)
@@ -101,18 +116,28 @@ class Review:
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /review/{interruptId}`: records the form's decision, or shows why it cannot."""
-        return await self.record(request, DECIDED_BY, request.path_params["interrupt_id"])
+        name, target = self._sessions.reviewer_of(request), request.path_params["interrupt_id"]
+        return await self.record(request, name, "review-page", target)
 
-    async def record(self, request: Request, decided_by: str, target: str) -> Response:
-        """Record the form's decision and lead on to `target`, or show why it cannot.
+    async def record(
+        self, request: Request, name: str | None, channel: str, target: str
+    ) -> Response:
+        """Record the form's decision by `name` and lead on to `target`, or show why it cannot.
 
-        `target` is relative, so that it keeps whatever prefix a proxy puts before this page.
+        Without a name it is nobody's, since they have to sign in. `target` is relative, so that
+        it keeps whatever prefix a proxy puts before this page.
         """
         try:
             refuse_foreign_page(request, self._store.public_url)
+            if name is None:
+                raise UnauthorizedError("You are not signed in any more")
             entry = await read_entry(request)
-            refusal = await self._record(request, entry, decided_by)
+            refusal = await self._record(request, entry, Actor(name, channel))
             return refusal or RedirectResponse(target, 303, HEADERS)
+        except UnauthorizedError as error:
+            link = Link("Sign in", self._sessions.way_to_sign_in(request))
+            heading, hint = "Nothing was recorded", "Sign in to decide."
+            return self._pages.error(request, error, heading, hint, link)
         except UnavailableError as error:
             heading, hint = "Perhaps nothing was recorded", "Open the link again to see."
             return self._pages.error(request, error, heading, hint)
@@ -120,7 +145,7 @@ class Review:
             heading, hint = "Nothing was recorded", "Go back to the request to decide."
             return self._pages.error(request, error, heading, hint)
 
-    async def _record(self, request: Request, entry: Entry, decided_by: str) -> Response | None:
+    async def _record(self, request: Request, entry: Entry, actor: Actor) -> Response | None:
         """The page with what is wrong, or None where the decision is recorded."""
         interrupt = await self._interrupt(request)
         checked = entry.checked()
@@ -128,7 +153,7 @@ class Review:
             return self._page(request, interrupt, checked, 400 if interrupt.is_pending else 409)
         try:
             await self._store.decide_interrupt(
-                interrupt.interrupt_id, checked, self._clock(), decided_by
+                interrupt.interrupt_id, checked, self._clock(), actor
             )
         except ConflictError:
             return self._page(request, await self._interrupt(request), entry, 409)

@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from loopin_mcp.api.database import Row, Value
+from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.fields import JSONObject
 from loopin_mcp.models import Interrupt
 
 # From expires_ms on every read says expired, whether or not a sweep has stored it.
 STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
-# The columns that `interrupt_of` reads.
+# The columns that `interrupt_of` reads, and those that tell of its digest and trail besides.
 INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STATUS} AS status,
-    created_ms, expires_ms, decided_ms, decided_by, reason, modified_params"""
+    created_ms, expires_ms, decided_ms, decided_by, decided_via, reason, modified_params"""
+WHOLE = f"{INTERRUPT}, payload_digest, events_head, event_count"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +28,7 @@ def review_url(public_url: str, interrupt_id: Value) -> str:
 
 
 def interrupt_of(row: Row, public_url: str) -> Interrupt:
-    """The interrupt that the columns of `INTERRUPT` hold."""
+    """The interrupt that the columns of `INTERRUPT` or `WHOLE` hold."""
     decided_ms, modified_params = row["decided_ms"], row["modified_params"]
     return Interrupt.model_validate(
         {
@@ -40,6 +42,12 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
             "modified_params": modified_params and json.loads(str(modified_params)),
         }
     )
+
+
+def decision_of(interrupt: Interrupt) -> JSONObject:
+    """What was decided, as its event tells it; empty where nothing was."""
+    decided = {"decision", "reason", "modified_params"}
+    return interrupt.model_dump(mode="json", by_alias=True, include=decided)
 
 
 def moment(epoch_ms: Value) -> datetime:

@@ -1,24 +1,20 @@
 """Stores interrupts: their creation, every change of their state, and what agents read of them."""
 
-import json
-import uuid
 from collections.abc import Collection
+from functools import partial
 
-from loopin_mcp.api.actions import action_type
+from loopin_mcp.api.actors import Actor
+from loopin_mcp.api.callbacks import Callbacks
 from loopin_mcp.api.changes import Changes
-from loopin_mcp.api.database import Database, Row, Value
+from loopin_mcp.api.creating import IdempotencyKey, create, create_once
+from loopin_mcp.api.database import Database
+from loopin_mcp.api.events import EVENT, event_of, view
 from loopin_mcp.api.figures import Figures
 from loopin_mcp.api.outbox import Outbox
 from loopin_mcp.api.overview import Overview
-from loopin_mcp.api.rows import (
-    INTERRUPT,
-    cursor_at,
-    interrupt_of,
-    json_text,
-    moment,
-    position_of,
-)
-from loopin_mcp.api.searching import searched_text
+from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, interrupt_of, moment, position_of
+from loopin_mcp.api.settling import cancel, decide, expire
+from loopin_mcp.api.statements import Row
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE
 from loopin_mcp.models import (
@@ -27,10 +23,14 @@ from loopin_mcp.models import (
     Created,
     Decided,
     Decision,
+    Event,
     Interrupt,
     NewInterrupt,
     PendingPage,
 )
+
+# How many expiries one change stores, so that others need not wait long for their turn.
+EXPIRED_AT_ONCE = 500
 
 
 class Store:
@@ -43,42 +43,45 @@ class Store:
         self._database = database
         self.public_url = public_url
         self.changes = Changes()
-        self.outbox = Outbox(database, public_url)
+        self.callbacks = Callbacks(database)
+        self.outbox = Outbox(database)
         self.overview = Overview(database, public_url)
         self.figures = Figures(database)
+        self._in_flight: set[IdempotencyKey] = set()
 
-    async def create_interrupt(self, interrupt: NewInterrupt, now: int) -> Created:
-        """Store a new question under a fresh random id."""
-        interrupt_id = str(uuid.uuid4())
-        expires_ms = now + interrupt.expires_in * 1000
-        [row] = await self._database.fetch(
-            f"""
-            INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
-                urgency, status, created_ms, expires_ms, notice_due_ms, callback_url, search_text)
-            VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
-                :urgency, 'pending', :now, :expires_ms, :now, :callback_url, :search_text)
-            RETURNING {INTERRUPT}
-            """,  # noqa: S608 - constants alone
-            interrupt_id=interrupt_id,
-            agent_id=interrupt.agent_id,
-            user_id=interrupt.user_id,
-            action=interrupt.action,
-            action_type=action_type(interrupt.action),
-            context=json.dumps(interrupt.context),
-            urgency=interrupt.urgency,
-            now=now,
-            expires_ms=expires_ms,
-            callback_url=interrupt.callback_url,
-            search_text=searched_text(interrupt),
-        )
-        created = self._interrupt(row)
-        self.changes.tell(created)
-        return Created(
-            interrupt_id=created.interrupt_id,
-            status=created.status,
-            expires_at=moment(expires_ms),
-            review_url=created.review_url,
-        )
+    async def create_interrupt(self, interrupt: NewInterrupt, now: int, actor: Actor) -> Created:
+        """Store a new question under a fresh random id.
+
+        Raises:
+            RateLimitedError: Too many wait for its user already.
+        """
+        row = await self._database.transact(partial(create, interrupt, now, actor))
+        self._tell(row)
+        return self._created(row)
+
+    async def create_interrupt_once(
+        self, interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
+    ) -> tuple[Created, bool]:
+        """Store a new question once for this key: its answer, and whether it was given before.
+
+        Raises:
+            ConflictError: The first request with the key is not answered yet.
+            UnprocessableError: The key was used for another question.
+            RateLimitedError: Too many wait for its user already.
+        """
+        if key in self._in_flight:
+            raise ConflictError(
+                "A request with this Idempotency-Key is still in progress", retry_after_s=1
+            )
+        self._in_flight.add(key)
+        try:
+            steps = partial(create_once, interrupt, now, actor, key)
+            row, was_there = await self._database.transact(steps)
+        finally:
+            self._in_flight.discard(key)
+        if not was_there:
+            self._tell(row)
+        return self._created(row), was_there
 
     async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
         """The interrupt as it is at `now`.
@@ -87,7 +90,7 @@ class Store:
             NotFoundError: There is none of that id.
         """
         rows = await self._database.fetch(
-            f"SELECT {INTERRUPT} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
+            f"SELECT {WHOLE} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
             interrupt_id=interrupt_id,
             now=now,
         )
@@ -126,28 +129,17 @@ class Store:
         )
 
     async def decide_interrupt(
-        self, interrupt_id: str, decision: Decision, now: int, decided_by: str
+        self, interrupt_id: str, decision: Decision, now: int, actor: Actor
     ) -> Decided:
         """Record the first decision; of two at once exactly one wins.
 
         Raises:
             NotFoundError: There is none of that id.
-            ConflictError: It is no longer pending; nothing was changed.
+            ConflictError: It is no longer pending, or not what the decision is for; nothing was
+                changed.
         """
-        changed = await self._change(
-            """status = :status, decided_ms = :now, decided_by = :decided_by, reason = :reason,
-            modified_params = :modified_params,
-            callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN :now END""",
-            interrupt_id=interrupt_id,
-            status=decision.decision,
-            now=now,
-            decided_by=decided_by,
-            reason=decision.reason,
-            modified_params=json_text(decision.modified_params),
-        )
-        if not changed:
-            status = (await self.get_interrupt_status(interrupt_id, now)).status
-            raise ConflictError(f"Interrupt is already {status}")
+        steps = partial(decide, interrupt_id, decision, now, actor)
+        self._tell(await self._database.transact(steps))
         return Decided(
             interrupt_id=interrupt_id,
             status="resolved",
@@ -155,17 +147,33 @@ class Store:
             decided_at=moment(now),
         )
 
-    async def cancel_interrupt(self, interrupt_id: str, now: int) -> Cancelled:
+    async def cancel_interrupt(self, interrupt_id: str, now: int, actor: Actor) -> Cancelled:
         """Withdraw a question that is still pending.
 
         Raises:
             NotFoundError: There is none of that id.
             ConflictError: It is no longer pending; nothing was changed.
         """
-        if not await self._change("status = 'cancelled'", interrupt_id=interrupt_id, now=now):
-            status = (await self.get_interrupt_status(interrupt_id, now)).status
-            raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
+        self._tell(await self._database.transact(partial(cancel, interrupt_id, now, actor)))
         return Cancelled(interrupt_id=interrupt_id, status="cancelled")
+
+    async def list_events(self, interrupt_id: str) -> tuple[Event, ...]:
+        """What happened to an interrupt, in its order.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        rows = await self._database.fetch(
+            f"SELECT {EVENT} FROM events WHERE interrupt_id = :interrupt_id ORDER BY sequence",  # noqa: S608 - constants alone
+            interrupt_id=interrupt_id,
+        )
+        if not rows:
+            raise NotFoundError("Interrupt not found")
+        return tuple(map(event_of, rows))
+
+    async def record_view(self, interrupt_id: str, now: int, actor: Actor) -> None:
+        """Record that someone was shown an interrupt, the first time."""
+        await self._database.transact(partial(view, interrupt_id, now, actor))
 
     async def get_interrupt_analytics(self, user_id: str, now: int) -> Analytics:
         """One user's figures, all from one look at the database."""
@@ -173,19 +181,17 @@ class Store:
 
     async def expire_interrupts(self, now: int) -> None:
         """Store the expiry that reads show already, so that its callbacks become due."""
-        expired = await self._database.fetch(
-            """
-            UPDATE interrupts SET status = 'expired', settled_ms = expires_ms, notice_due_ms = NULL,
-                callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN expires_ms END
-            WHERE status = 'pending' AND expires_ms <= :now RETURNING interrupt_id
-            """,
+        due = await self._database.fetch(
+            f"""
+            SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
+            ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE}
+            """,  # noqa: S608 - a constant
             now=now,
         )
-        if expired:
-            # Who waits has come back by itself at the moment of expiry, unless the clock jumped, as
-            # it does while the machine sleeps.
-            waited_for = self.changes.waited_for([str(row["interrupt_id"]) for row in expired])
-            self.changes.tell(*(await self.get_settled(waited_for, now) if waited_for else ()))
+        if due:
+            # All take them in the same order, so that no two wait for each other.
+            interrupt_ids = sorted(str(row["interrupt_id"]) for row in due)
+            self._tell(*await self._database.transact(partial(expire, interrupt_ids, now)))
 
     async def changed_elsewhere(self) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.
@@ -207,7 +213,7 @@ class Store:
         named = {f"id_{place}": interrupt_id for place, interrupt_id in enumerate(interrupt_ids)}
         rows = await self._database.fetch(
             f"""
-            SELECT {INTERRUPT} FROM interrupts
+            SELECT {WHOLE} FROM interrupts
             WHERE {which} AND interrupt_id IN ({", ".join(f":{name}" for name in named)})
             """,  # noqa: S608 - constants and names made here
             now=now,
@@ -215,19 +221,18 @@ class Store:
         )
         return [self._interrupt(row) for row in rows]
 
-    async def _change(self, change: str, **params: Value) -> bool:
-        """Settle an interrupt if it is still pending."""
-        rows = await self._database.fetch(
-            f"""
-            UPDATE interrupts SET {change}, settled_ms = :now, notice_due_ms = NULL
-            WHERE interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now
-            RETURNING {INTERRUPT}
-            """,  # noqa: S608 - constants alone
-            **params,
+    def _tell(self, *rows: Row) -> None:
+        self.changes.tell(*map(self._interrupt, rows))
+
+    def _created(self, row: Row) -> Created:
+        created = self._interrupt(row)
+        return Created(
+            interrupt_id=created.interrupt_id,
+            # It is the first answer, whatever has become of it meanwhile.
+            status="pending",
+            expires_at=moment(row["expires_ms"]),
+            review_url=created.review_url,
         )
-        if rows:
-            self.changes.tell(self._interrupt(rows[0]))
-        return bool(rows)
 
     def _interrupt(self, row: Row) -> Interrupt:
         return interrupt_of(row, self.public_url)

@@ -2,9 +2,14 @@
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from typing import TypeVar
 
-from loopin_mcp.api.migrations import SCHEMA_VERSION, migrations
+from loopin_mcp.api.migrations import migrate
 from loopin_mcp.api.searching import folded
+from loopin_mcp.api.statements import Row, Steps
+
+_T = TypeVar("_T")
 
 # How long to leave a file alone that somebody else is setting up.
 LOCKED_S = 0.01
@@ -38,15 +43,27 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
     connection.create_function("LOWER", 1, folded, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
-    )
-    found = connection.execute("SELECT MAX(version) AS version FROM schema_version").fetchone()
-    for script in migrations(found["version"], name):
-        lines = script.read_text(encoding="utf-8").splitlines()
-        text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
-        for statement in text.split(";"):
-            connection.execute(statement)
-    connection.execute("DELETE FROM schema_version")
-    connection.execute("INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION})
+    run(connection, migrate("sqlite", name, _statements))
     connection.execute("COMMIT")
+
+
+def run(connection: sqlite3.Connection, steps: Steps[_T]) -> _T:
+    """Take steps on a connection, within the transaction that it is in."""
+    rows: list[Row] | None = None
+    while True:
+        try:
+            sql, params = next(steps) if rows is None else steps.send(rows)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        rows = connection.execute(sql, params).fetchall()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, of which each begins and ends on lines of its own."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

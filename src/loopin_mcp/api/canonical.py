@@ -1,0 +1,46 @@
+"""The one form of a JSON value, so that equal values have equal digests."""
+
+import json
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+# From here on ECMAScript writes an exponent.
+_LARGE = 1e21
+_SMALL = 1e-6
+
+
+def digest(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
+    """The SHA-256 of a value's canonical form, as 64 hexadecimal digits."""
+    return sha256(canonical(value).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
+    """A JSON value in the form of RFC 8785.
+
+    Integers that a double cannot hold are written in full, where the RFC has no form for them:
+    an account number must not be mistaken for its neighbour.
+    """
+    if isinstance(value, dict):
+        # The RFC sorts by UTF-16 code units, which differ from code points above U+FFFF.
+        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+        return "{" + ",".join(f"{_text(name)}:{canonical(value[name])}" for name in names) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float):
+        return _number(value)
+    return _text(value)
+
+
+def _text(value: str | int | bool | None) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float) -> str:
+    """A finite number as ECMAScript writes it, in the shortest digits that mean it."""
+    if value.is_integer() and abs(value) < _LARGE:
+        return str(int(value))
+    if _SMALL <= abs(value) < _LARGE:
+        return f"{Decimal(repr(value)):f}"
+    digits, _, exponent = repr(value).partition("e")
+    return f"{digits}e{int(exponent):+d}"

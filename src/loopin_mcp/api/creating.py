@@ -1,0 +1,127 @@
+"""The steps that store a new interrupt, and store it once however often it is sent."""
+
+import json
+import uuid
+from dataclasses import dataclass
+
+from loopin_mcp.api.actions import action_type
+from loopin_mcp.api.actors import Actor
+from loopin_mcp.api.canonical import digest
+from loopin_mcp.api.events import append
+from loopin_mcp.api.payloads import payload_digest
+from loopin_mcp.api.rows import WHOLE, moment, number
+from loopin_mcp.api.searching import searched_text
+from loopin_mcp.api.statements import Row, Steps
+from loopin_mcp.errors import RateLimitedError, UnprocessableError
+from loopin_mcp.fields import format_time
+from loopin_mcp.models import NewInterrupt
+
+MOST_PENDING = 1000
+# Somebody has to decide first, and nobody knows when.
+RETRY_AFTER_S = 60
+KEY_LIFE_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """What names one request of one caller (draft-ietf-httpapi-idempotency-key-header)."""
+
+    owner: str
+    text: str
+
+
+def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
+    """Store a question under a fresh random id.
+
+    Raises:
+        RateLimitedError: Too many wait for its user already.
+    """
+    yield from _refuse_more(interrupt.user_id, now)
+    found = payload_digest(interrupt)
+    expires_ms = now + interrupt.expires_in * 1000
+    [row] = yield (
+        f"""
+        INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
+            urgency, status, created_ms, expires_ms, notice_due_ms, callback_url, search_text,
+            payload_digest)
+        VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
+            :urgency, 'pending', :now, :expires_ms, :now, :callback_url, :search_text,
+            :payload_digest)
+        RETURNING {WHOLE}
+        """,  # noqa: S608 - constants alone
+        {
+            "interrupt_id": str(uuid.uuid4()),
+            "agent_id": interrupt.agent_id,
+            "user_id": interrupt.user_id,
+            "action": interrupt.action,
+            "action_type": action_type(interrupt.action),
+            "context": json.dumps(interrupt.context),
+            "urgency": interrupt.urgency,
+            "now": now,
+            "expires_ms": expires_ms,
+            "callback_url": interrupt.callback_url,
+            "search_text": searched_text(interrupt),
+            "payload_digest": found,
+        },
+    )
+    detail = {"payloadDigest": found, "expiresAt": format_time(moment(expires_ms))}
+    return (yield from append(row, "created", now, actor, detail))
+
+
+def create_once(
+    interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
+) -> Steps[tuple[Row, bool]]:
+    """Store a question, or find the one that was stored for this key within a day.
+
+    Returns its row, and whether it was there before.
+
+    Raises:
+        UnprocessableError: The key was used for another question.
+    """
+    fingerprint = digest(interrupt.model_dump(mode="json", by_alias=True))
+    named = {"owner": key.owner, "text": key.text}
+    yield (
+        """
+        DELETE FROM idempotency_keys
+        WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
+        """,
+        {**named, "since": now - KEY_LIFE_MS},
+    )
+    earlier = yield (
+        f"""
+        SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
+            SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
+            WHERE owner = :owner AND idempotency_key = :text) AS earlier ON id = interrupt_id
+        """,  # noqa: S608 - constants alone
+        {**named, "now": now},
+    )
+    if earlier:
+        if earlier[0]["fingerprint"] != fingerprint:
+            raise UnprocessableError("This Idempotency-Key was used for another interrupt")
+        return earlier[0], True
+    row = yield from create(interrupt, now, actor)
+    yield (
+        """
+        INSERT INTO idempotency_keys
+        VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
+        """,
+        {**named, "fingerprint": fingerprint, "interrupt_id": row["interrupt_id"], "now": now},
+    )
+    return row, False
+
+
+def _refuse_more(user_id: str, now: int) -> Steps[None]:
+    """Refuse a question to a user for whom as many wait as may."""
+    [found] = yield (
+        """
+        SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM interrupts WHERE user_id = :user_id
+            AND status = 'pending' AND expires_ms > :now LIMIT :most) AS waiting
+        """,
+        {"user_id": user_id, "now": now, "most": MOST_PENDING},
+    )
+    if number(found["count"]) >= MOST_PENDING:
+        raise RateLimitedError(
+            f"userId has {MOST_PENDING} pending interrupts, which is the most: have some decided "
+            "or cancelled first",
+            retry_after_s=RETRY_AFTER_S,
+        )

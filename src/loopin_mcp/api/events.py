@@ -1,0 +1,118 @@
+"""The trail of an interrupt: every change an event, each chained to the one before by its hash."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from pydantic import JsonValue
+
+from loopin_mcp.api.actors import Actor
+from loopin_mcp.api.canonical import digest
+from loopin_mcp.api.rows import WHOLE, moment, number
+from loopin_mcp.api.statements import Row, Statement, Steps
+from loopin_mcp.errors import NotFoundError
+from loopin_mcp.models import Event
+
+# The columns that `event_of` reads.
+EVENT = "interrupt_id, sequence, type, at_ms, actor, channel, detail, previous_hash, hash"
+
+
+def append(
+    row: Row, kind: str, at_ms: int, actor: Actor, detail: Mapping[str, JsonValue]
+) -> Steps[Row]:
+    """Add an event to the chain of the interrupt that `row` holds, whose row this change locks.
+
+    Returns the row with its new head.
+    """
+    event = Event(
+        interrupt_id=str(row["interrupt_id"]),
+        sequence=number(row["event_count"]) + 1,
+        type=kind,
+        at=moment(at_ms),
+        actor=actor.name,
+        channel=actor.channel,
+        detail=dict(detail),
+        previous_hash=str(row["events_head"]),
+        hash="",
+    )
+    event = event.model_copy(update={"hash": hash_of(event)})
+    yield _insert(event, at_ms)
+    yield (
+        """
+        UPDATE interrupts SET events_head = :hash, event_count = :sequence
+        WHERE interrupt_id = :interrupt_id
+        """,
+        {"hash": event.hash, "sequence": event.sequence, "interrupt_id": event.interrupt_id},
+    )
+    return {**row, "events_head": event.hash, "event_count": event.sequence}
+
+
+def hash_of(event: Event) -> str:
+    """The SHA-256 of the RFC 8785 form of all fields of an event but `hash`."""
+    return digest(event.model_dump(mode="json", by_alias=True, exclude={"hash"}))
+
+
+def fault_of(chain: Iterable[Event]) -> str | None:
+    """What shows that the events of one interrupt are not as they were written, or None."""
+    previous = ""
+    for sequence, event in enumerate(chain, 1):
+        if event.sequence != sequence:
+            return f"event {sequence} is missing"
+        if event.previous_hash != previous:
+            return f"event {sequence} does not follow the one before it"
+        if event.hash != hash_of(event):
+            return f"event {sequence} was changed"
+        previous = event.hash
+    return None
+
+
+def view(interrupt_id: str, now: int, actor: Actor) -> Steps[None]:
+    """Record that someone was shown an interrupt that is pending, the first time.
+
+    Raises:
+        NotFoundError: There is none of that id.
+    """
+    row = yield from locked(interrupt_id, now)
+    seen = yield (
+        """
+        SELECT 1 AS one FROM events WHERE interrupt_id = :interrupt_id AND type = 'viewed'
+            AND actor = :actor AND channel = :channel
+        """,
+        {"interrupt_id": interrupt_id, "actor": actor.name, "channel": actor.channel},
+    )
+    if row["status"] == "pending" and not seen:
+        yield from append(row, "viewed", now, actor, {})
+
+
+def locked(interrupt_id: str, now: int) -> Steps[Row]:
+    """The row of an interrupt, which nobody else changes until this transaction ends.
+
+    Raises:
+        NotFoundError: There is none of that id.
+    """
+    rows = yield (
+        f"""
+        UPDATE interrupts SET event_count = event_count WHERE interrupt_id = :interrupt_id
+        RETURNING {WHOLE}
+        """,  # noqa: S608 - constants alone
+        {"interrupt_id": interrupt_id, "now": now},
+    )
+    if not rows:
+        raise NotFoundError("Interrupt not found")
+    return rows[0]
+
+
+def event_of(row: Row) -> Event:
+    """The event that a row of the table holds."""
+    return Event.model_validate(
+        {**row, "at": moment(row["at_ms"]), "detail": json.loads(str(row["detail"]))}
+    )
+
+
+def _insert(event: Event, at_ms: int) -> Statement:
+    return (
+        f"""
+        INSERT INTO events ({EVENT}) VALUES (:interrupt_id, :sequence, :type, :at_ms, :actor,
+            :channel, :detail, :previous_hash, :hash)
+        """,  # noqa: S608 - constants alone
+        {**event.model_dump(exclude={"at"}), "at_ms": at_ms, "detail": json.dumps(event.detail)},
+    )

@@ -1,0 +1,130 @@
+"""The steps by which an interrupt leaves pending: decided, cancelled or expired, and it alone."""
+
+import uuid
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from loopin_mcp.api.actors import SYSTEM, Actor
+from loopin_mcp.api.events import append
+from loopin_mcp.api.rows import STATUS, WHOLE, interrupt_of, json_text, number
+from loopin_mcp.api.statements import Row, Steps, Value
+from loopin_mcp.errors import ConflictError, NotFoundError
+from loopin_mcp.models import Decision
+
+_OPEN = "expires_ms > :now"
+# The fields of an interrupt that its callback tells.
+_TOLD = {
+    "interrupt_id",
+    "status",
+    "decision",
+    "decided_at",
+    "reason",
+    "modified_params",
+    "events_head",
+}
+
+
+def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Steps[Row]:
+    """Record the first decision; of two at once exactly one wins.
+
+    Raises:
+        NotFoundError: There is none of that id.
+        ConflictError: It is no longer pending, or not what the decision is for.
+    """
+    row = yield from _settle(
+        """status = :status, settled_ms = :now, decided_ms = :now, decided_by = :decided_by,
+        decided_via = :decided_via, reason = :reason, modified_params = :modified_params""",
+        f"{_OPEN} AND payload_digest = COALESCE(:payload_digest, payload_digest)",
+        interrupt_id=interrupt_id,
+        status=decision.decision,
+        now=now,
+        decided_by=actor.name,
+        decided_via=actor.channel,
+        reason=decision.reason,
+        modified_params=json_text(decision.modified_params),
+        payload_digest=decision.payload_digest,
+    )
+    if row is None:
+        status = yield from _status_of(interrupt_id, now)
+        if status == "pending":
+            raise ConflictError(
+                "payloadDigest is not that of this interrupt, so that what was decided is not "
+                "what it asks: read it again"
+            )
+        raise ConflictError(f"Interrupt is already {status}")
+    detail = decision.model_dump(mode="json", by_alias=True)
+    row = yield from append(row, "decided", now, actor, detail)
+    yield from tell(row, now)
+    return row
+
+
+def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
+    """Withdraw a question.
+
+    Raises:
+        NotFoundError: There is none of that id.
+        ConflictError: It is no longer pending.
+    """
+    change = "status = 'cancelled', settled_ms = :now"
+    row = yield from _settle(change, _OPEN, interrupt_id=interrupt_id, now=now)
+    if row is None:
+        status = yield from _status_of(interrupt_id, now)
+        raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
+    return (yield from append(row, "cancelled", now, actor, {}))
+
+
+def expire(interrupt_ids: Iterable[str], now: int) -> Steps[list[Row]]:
+    """Store the expiry of those of these whose time has come."""
+    expired = []
+    change = "status = 'expired', settled_ms = expires_ms"
+    for interrupt_id in interrupt_ids:
+        row = yield from _settle(change, "expires_ms <= :now", interrupt_id=interrupt_id, now=now)
+        if row is not None:
+            row = yield from append(row, "expired", number(row["expires_ms"]), SYSTEM, {})
+            yield from tell(row, now)
+            expired.append(row)
+    return expired
+
+
+def tell(row: Row, now: int) -> Steps[None]:
+    """Put the callback of a settled interrupt into the outbox, if it has one."""
+    url = row["callback_url"]
+    if url is None:
+        return
+    yield (
+        """
+        INSERT INTO callbacks (callback_id, interrupt_id, url, host, body, created_ms, due_ms)
+        VALUES (:callback_id, :interrupt_id, :url, :host, :body, :now, :now)
+        """,
+        {
+            "callback_id": str(uuid.uuid4()),
+            "interrupt_id": row["interrupt_id"],
+            "url": url,
+            "host": urlsplit(str(url)).hostname,
+            "body": interrupt_of(row, "").model_dump_json(by_alias=True, include=_TOLD),
+            "now": now,
+        },
+    )
+
+
+def _settle(change: str, condition: str, **params: Value) -> Steps[Row | None]:
+    """Compare and set: change an interrupt that is pending, if the condition holds."""
+    rows = yield (
+        f"""
+        UPDATE interrupts SET {change}, notice_due_ms = NULL
+        WHERE interrupt_id = :interrupt_id AND status = 'pending' AND {condition}
+        RETURNING callback_url, {WHOLE}
+        """,  # noqa: S608 - constants alone
+        params,
+    )
+    return rows[0] if rows else None
+
+
+def _status_of(interrupt_id: str, now: int) -> Steps[Value]:
+    rows = yield (
+        f"SELECT {STATUS} AS status FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
+        {"interrupt_id": interrupt_id, "now": now},
+    )
+    if not rows:
+        raise NotFoundError("Interrupt not found")
+    return rows[0]["status"]
