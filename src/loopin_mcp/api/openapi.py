@@ -16,6 +16,7 @@ from loopin_mcp.api.operations import (
     public,
     reference,
 )
+from loopin_mcp.api.rows import CURSOR
 from loopin_mcp.models import (
     Analytics,
     Cancelled,
@@ -57,6 +58,13 @@ _ALWAYS = {
     "Analytics": ["p50ResponseTimeMs", "p95ResponseTimeMs"],
     "Health": ["version"],
 }
+
+
+# Addresses may be used too, where they are public or CALLBACK_ALLOW has them.
+_CALLBACK_URL = (
+    r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}(:[1-9][0-9]{1,3})?"
+    r"(/[!-~]{0,1000})?$"
+)
 
 
 class Description:
@@ -171,7 +179,7 @@ def _user_schema() -> Part:
 
 def _page_query() -> list[Part]:
     limit = PageQuery.model_json_schema()["properties"]["limit"]
-    return [in_query("limit", limit), in_query("cursor", {"type": "string"})]
+    return [in_query("limit", limit), in_query("cursor", {"type": "string", "pattern": CURSOR})]
 
 
 def _schemas() -> Part:
@@ -181,4 +189,5 @@ def _schemas() -> Part:
     schemas: Part = definitions["$defs"]
     for name, always in _ALWAYS.items():
         schemas[name]["required"] += always
+    schemas["NewInterrupt"]["properties"]["callbackUrl"]["anyOf"][0]["pattern"] = _CALLBACK_URL
     return schemas

@@ -21,6 +21,7 @@ ERRORS = {
 
 Part = dict[str, Any]
 
+_OBJECT_TEXT = r'^(\{("[a-z]{1,20}": ?("[ !#-\[\]-~]{0,40}"|-?[1-9][0-9]{0,9}|true|false))?\})?$'
 _FORM: Part = {
     "type": "object",
     "additionalProperties": False,
@@ -28,7 +29,11 @@ _FORM: Part = {
     "properties": {
         "decision": {"enum": ["approved", "rejected"]},
         "reason": {"type": "string", "maxLength": 4000},
-        "modifiedParams": {"type": "string", "description": "A JSON object as text, or empty"},
+        "modifiedParams": {
+            "type": "string",
+            "description": "A JSON object as text, or empty; the pattern is of the simplest",
+            "pattern": _OBJECT_TEXT,
+        },
     },
 }
 
