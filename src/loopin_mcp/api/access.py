@@ -1,6 +1,5 @@
-"""The ways in and out of the pages: the key once, a link that works once, and signing out."""
+"""The ways in and out of the pages: a key once, a link that works once, and signing out."""
 
-import hmac
 import re
 from urllib.parse import urlencode
 
@@ -9,7 +8,9 @@ from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.api.bodies import read_form
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.guards import refuse_foreign_page
+from loopin_mcp.api.door import Door
+from loopin_mcp.api.guards import refuse_foreign_page, retry_headers
+from loopin_mcp.api.keys import API_KEY
 from loopin_mcp.api.pages import HEADERS, Link, Pages, root_of
 from loopin_mcp.api.rows import moment
 from loopin_mcp.api.sessions import LINK_S, Sessions
@@ -17,7 +18,7 @@ from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.models import SignInLink
 
 # Where one may go on to after signing in: pages of our own, from the top.
-_NEXT = re.compile(r"(?:history|analytics)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII)
+_NEXT = re.compile(r"(?:history|analytics|review/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII)
 
 
 class Access:
@@ -30,36 +31,38 @@ class Access:
         self,
         sessions: Sessions,
         pages: Pages,
+        door: Door,
         clock: Clock,
         *,
-        api_key: str | None,
         public_url: str,
         embedded: bool,
     ) -> None:
         self._sessions = sessions
         self._pages = pages
+        self._door = door
         self._clock = clock
-        self._api_key = api_key or ""
         self._public_url = public_url
         self._embedded = embedded
 
     async def show_sign_in(self, request: Request) -> Response:
-        """`GET /sign-in`: asks for the key, once."""
+        """`GET /sign-in`: asks for a key, once."""
         if self._sessions.is_signed_in(request):
             return RedirectResponse(f"./{_next_of(request)}", 303, HEADERS)
         return self._page(request)
 
     async def sign_in(self, request: Request) -> Response:
-        """`POST /sign-in`: signs in whoever has the key, and goes on to where they came from."""
+        """`POST /sign-in`: signs in whoever may decide, and goes on to where they came from."""
         try:
             refuse_foreign_page(request, self._public_url)
             form = await read_form(request, ("key",))
+            holder = await self._door.holder_of(form.get("key", "").strip(), request)
         except APIError as error:
-            return self._pages.error(request, error, "Not signed in", "Open the page again.")
-        typed = form.get("key", "").strip()
-        if not hmac.compare_digest(typed.encode(), self._api_key.encode()):
+            answer = self._pages.error(request, error, "Not signed in", "Open the page again.")
+            answer.headers.update(retry_headers(error))
+            return answer
+        if holder is None or not self._door.keys.may_decide(holder):
             return self._page(request, 401)
-        return self._signed_in(f"./{_next_of(request)}")
+        return self._signed_in(f"./{_next_of(request)}", holder)
 
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`."""
@@ -76,7 +79,7 @@ class Access:
         # Whoever asks for the headers alone, to show a preview, must not use the link up.
         fresh = request.method == "GET" and self._sessions.redeem(request.path_params["token"])
         if fresh:
-            return self._signed_in(root_of(request))
+            return self._signed_in(root_of(request), API_KEY)
         if self._sessions.is_signed_in(request):
             return RedirectResponse(root_of(request), 303, HEADERS)
         error = NotFoundError("It works once, and for a minute")
@@ -97,9 +100,9 @@ class Access:
             "application/json",
         )
 
-    def _signed_in(self, target: str) -> Response:
+    def _signed_in(self, target: str, holder: str) -> Response:
         answer = RedirectResponse(target, 303, HEADERS)
-        self._sessions.sign_in(answer)
+        self._sessions.sign_in(answer, holder)
         return answer
 
     def _page(self, request: Request, status: int = 200) -> Response:
@@ -109,6 +112,7 @@ class Access:
             status,
             action=f"sign-in?{urlencode({'next': _next_of(request)})}",
             wrong=status == 401,
+            of_reviewers=self._door.keys.has_reviewers,
             embedded=self._embedded,
             elsewhere=_comes_from_elsewhere(request),
         )

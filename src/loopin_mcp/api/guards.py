@@ -1,17 +1,20 @@
-"""Who may come in: the hosts that pages answer to, and the key that the API asks for."""
+"""Who may come in: the hosts that pages answer to, and the keys that the API asks for."""
 
-import hmac
 import ipaddress
+import math
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from loopin_mcp.errors import ForbiddenError
+from loopin_mcp.api.actors import Actor
+from loopin_mcp.api.door import Door
+from loopin_mcp.api.keys import ANONYMOUS
+from loopin_mcp.errors import APIError, ForbiddenError, UnauthorizedError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
@@ -65,38 +68,58 @@ def refuse_foreign_page(request: Request, public_url: str) -> None:
         raise ForbiddenError("This form was sent by another web page, so nothing was recorded")
 
 
-class Guard:
-    """Asks API calls for the key before their body is read, and browsers for a known host.
+def refusal(error: APIError) -> JSONResponse:
+    """The answer that tells an error."""
+    return JSONResponse({"error": str(error)}, error.status, retry_headers(error))
 
-    With the right key the host does not matter: a page that was rebound to here has no key.
+
+def retry_headers(error: APIError) -> dict[str, str]:
+    """The header that says when to come back, where an error tells."""
+    retry_s = error.retry_after_s
+    return {} if retry_s is None else {"Retry-After": str(math.ceil(retry_s))}
+
+
+def actor_of(request: Request) -> Actor:
+    """Who calls the API, by the key they showed; the guard has seen to it."""
+    actor = request.scope["actor"]
+    assert isinstance(actor, Actor)
+    return actor
+
+
+class Guard:
+    """Asks API calls for a key before their body is read, and browsers for a known host.
+
+    With a right key the host does not matter: a page that was rebound to here has no key.
     """
 
-    def __init__(self, app: ASGIApp, *, api_key: str | None, knows_host: HostRule) -> None:
+    def __init__(self, app: ASGIApp, *, door: Door, knows_host: HostRule) -> None:
         self._app = app
-        self._api_key = api_key
+        self._door = door
         self._knows_host = knows_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it with 401 or 421."""
-        headers = Headers(scope=scope)
-        path = scope["path"]
-        public = path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS)
-        keyed = self._api_key is not None and not public
-        if keyed and not self._has_key(headers):
-            answer = JSONResponse({"error": "Unauthorized"}, 401)
-            return await answer(scope, receive, send)
-        if not keyed and path != "/health" and not self._knows_host(_host(headers)):
-            answer = JSONResponse(
-                {"error": "This host name is not served here: set LOOPIN_BASE_URL to use it"}, 421
-            )
-            return await answer(scope, receive, send)
+        """Pass the request on with who sent it, or refuse it with 401, 421 or 429."""
+        try:
+            actor = await self._admitted(HTTPConnection(scope))
+        except APIError as error:
+            return await refusal(error)(scope, receive, send)
         # Routes match the path as it was sent, so that an encoded slash stays inside its id.
         raw_path = scope["raw_path"].decode("ascii", "replace")
-        return await self._app({**scope, "path": raw_path}, receive, send)
+        return await self._app({**scope, "path": raw_path, "actor": actor}, receive, send)
 
-    def _has_key(self, headers: Headers) -> bool:
-        shown = headers.get("x-api-key", "").encode()
-        return hmac.compare_digest(shown, (self._api_key or "").encode())
+    async def _admitted(self, connection: HTTPConnection) -> Actor:
+        headers, path = connection.headers, connection.scope["path"]
+        public = path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS)
+        name: str | None = ANONYMOUS
+        if not public:
+            name = await self._door.holder_of(headers.get("x-api-key", ""), connection)
+        if name is None:
+            raise UnauthorizedError("Unauthorized")
+        if name == ANONYMOUS and path != "/health" and not self._knows_host(_host(headers)):
+            raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
+        # It says so itself, which is no proof.
+        is_mcp = headers.get("x-loopin-channel") == "mcp"
+        return Actor(name, "mcp" if is_mcp else "api")
 
 
 def _host(headers: Headers) -> str:

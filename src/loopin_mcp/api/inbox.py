@@ -19,7 +19,7 @@ from loopin_mcp.api.pages import Link, Pages, root_of
 from loopin_mcp.api.review import STATES, Review
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
-from loopin_mcp.errors import APIError, NotFoundError, UnauthorizedError, UnavailableError
+from loopin_mcp.errors import APIError, NotFoundError, UnavailableError
 from loopin_mcp.models import Interrupt, Wire
 
 PAGE = 50
@@ -34,6 +34,7 @@ STATUSES = {
 }
 _WAYS = {
     "inbox": "in the inbox",
+    "mcp": "through an MCP server",
     "review-link": "by the review link",
     "api-key": "with the API key",
     "anonymous": "without a key",
@@ -158,19 +159,15 @@ class Inbox:
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /inbox/{interruptId}`: decides from the list, and goes back to it."""
-        heading = "Nothing was recorded"
-        if not self._sessions.is_signed_in(request):
-            error = UnauthorizedError("You are not signed in any more")
-            link = Link("Sign in", f"{root_of(request)}sign-in")
-            return self._pages.error(request, error, heading, "Sign in to decide.", link)
         try:
             asked = dict(request.query_params)
             place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
             list_of_before = check(Search, asked).query(**place)
         except APIError as error:
-            return self._pages.error(request, error, heading, "Go back to the inbox.")
-        decided_by = "inbox" if self._sessions.asks else "anonymous"
-        return await self._review.record(request, decided_by, root_of(request) + list_of_before)
+            heading, hint = "Nothing was recorded", "Go back to the inbox."
+            return self._pages.error(request, error, heading, hint)
+        name, target = self._sessions.subject_of(request), root_of(request) + list_of_before
+        return await self._review.record(request, name, "inbox", target)
 
     async def _show(
         self,
@@ -225,8 +222,11 @@ class Inbox:
 
 
 def way_of(interrupt: Interrupt) -> str:
-    """Which way it was decided, as far as it is known; empty where nobody decided."""
-    return _WAYS.get(interrupt.decided_by or "", interrupt.decided_by or "")
+    """By whom it was decided, or else which way; empty where nobody decided."""
+    name = interrupt.decided_by or ""
+    if name not in _WAYS:
+        return name and f"by {name}"
+    return _WAYS.get(interrupt.decided_via or "", _WAYS[name])
 
 
 def is_short(interrupt: Interrupt) -> bool:

@@ -97,6 +97,8 @@ class Live:
 
     async def review_events(self, request: Request) -> Response:
         """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
+        if self._sessions.reviewer_of(request) is None:
+            raise UnauthorizedError("Sign in to be told what changes")
         interrupt_id = interrupt_id_of(request)
         await self._store.get_interrupt_status(interrupt_id, self._clock())
         return EventStream(partial(self._tell_settled, interrupt_id), self._heartbeat_s)

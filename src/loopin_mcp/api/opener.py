@@ -24,7 +24,7 @@ async def open_inbox(
     clock: Clock,
     start: Callable[[str], None],
 ) -> None:
-    """Have `start` open the inbox, signed in, at an interrupt that comes; until cancelled.
+    """Have `start` open the inbox at an interrupt that comes; until cancelled.
 
     Not while a page of it is connected, and not within a minute of the last time.
     """
@@ -37,6 +37,6 @@ async def open_inbox(
             continue
         rests_until = clock() + REST_S * 1000
         try:
-            await anyio.to_thread.run_sync(start, sessions.new_link())
+            await anyio.to_thread.run_sync(start, sessions.way_in())
         except OSError as error:
             logger.warning("The inbox cannot be opened in a browser: %s", error.strerror)

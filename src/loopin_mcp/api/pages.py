@@ -34,11 +34,18 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
-_DECIDERS = {
+# Those of whom it is known alone what they showed. Once, "inbox" was a name too.
+_UNNAMED = {
     "review-link": "Someone with the link to this page",
     "api-key": "A holder of the API key",
     "inbox": "Someone signed in to the inbox",
-    "anonymous": "A caller of the API, which asks for no key",
+    "anonymous": "Someone without a key, since none is asked for",
+}
+_CHANNELS = {
+    "review-page": "on the review page",
+    "inbox": "in the inbox",
+    "api": "by a call of the API",
+    "mcp": "through an MCP server",
 }
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
@@ -55,16 +62,16 @@ class Link:
 class Pages:
     """Makes pages of templates. `clock` gives epoch milliseconds.
 
-    Every template has `now`; `root`, the way from the page to the top, for its links; and
-    `navigation`, the links to the pages that one has to be signed in for. Where one `signs_out`,
-    that stands beside them.
+    Every template has `now`; `root`, the way from the page to the top, for its links; and for
+    who is signed in `navigation`, the links to the pages that take that, and `reviewer`, their
+    name if they have one. Where one `signs_out`, that stands beside them.
     """
 
     def __init__(
-        self, clock: Clock, is_signed_in: Callable[[Request], bool], *, signs_out: bool
+        self, clock: Clock, subject_of: Callable[[Request], str | None], *, signs_out: bool
     ) -> None:
         self._clock = clock
-        self._is_signed_in = is_signed_in
+        self._subject_of = subject_of
         self._signs_out = signs_out
         self._templates = _environment()
 
@@ -72,10 +79,12 @@ class Pages:
         self, request: Request, template: str, status: int = 200, **models: object
     ) -> Response:
         """A template with its models, as an answer to this request."""
+        subject = self._subject_of(request)
         page = self._templates.get_template(template).render(
             now=moment(self._clock()),
             root=root_of(request),
-            navigation=navigation_of(request) if self._is_signed_in(request) else (),
+            navigation=navigation_of(request) if subject else (),
+            reviewer=None if subject in _UNNAMED else subject,
             signs_out=self._signs_out,
             **models,
         )
@@ -155,9 +164,10 @@ def relative_time(moment: datetime, now: datetime) -> str:
 
 
 def decider(interrupt: Interrupt) -> str:
-    """Who decided, as far as it is known."""
+    """Who decided and by which way, as far as it is known."""
     name = interrupt.decided_by or "anonymous"
-    return _DECIDERS.get(name, name)
+    channel = _CHANNELS.get(interrupt.decided_via or "")
+    return ", ".join(filter(None, (_UNNAMED.get(name, name), channel)))
 
 
 def formatted(value: JsonValue) -> Markup:

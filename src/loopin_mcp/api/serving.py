@@ -19,6 +19,7 @@ from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import host_rule, is_loopback
 from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.opener import open_inbox
@@ -104,7 +105,7 @@ async def serving(
     url = _url(host, port)
     store = Store(database, options.public_url or url)
     proof_key = options.api_key if options.embedded else None
-    sessions = Sessions(options.api_key, epoch_ms, store.public_url)
+    sessions = Sessions(Keys.of(options), epoch_ms, store.public_url)
     live = Live(store, epoch_ms, sessions)
     app = create_app(
         store,

@@ -11,29 +11,36 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.keys import ANONYMOUS, Keys
 from loopin_mcp.api.pages import HEADERS, root_of
+from loopin_mcp.errors import ForbiddenError
 
 SESSION_S = 12 * 3600
 LINK_S = 60
+REVIEW_LINK = "review-link"
 
 
 class _Session(BaseModel):
-    """What the cookie says: until when it holds, and for whom where that is known."""
+    """What the cookie says: who is signed in, and until when."""
 
+    subject: str
     until_ms: int
-    subject: str | None = None
 
 
 class Sessions:
     """Signs browsers in and out. `clock` gives epoch milliseconds.
 
-    The cookie is signed with a key made of `api_key`, so that changing that ends every session.
-    Without one, everybody is signed in.
+    A cookie is signed with a key made of its subject's own, so that changing that ends the
+    sessions of this one. Without any key everybody is signed in.
     """
 
-    def __init__(self, api_key: str | None, clock: Clock, public_url: str) -> None:
-        self.asks = api_key is not None
-        self._signing_key = hmac.digest((api_key or "").encode(), b"loopin-mcp session", "sha256")
+    def __init__(self, keys: Keys, clock: Clock, public_url: str) -> None:
+        self.asks = bool(keys.deciders)
+        self._keys = keys
+        self._signing_keys = {
+            name: hmac.digest(key.encode(), f"loopin-mcp session\n{name}".encode(), "sha256")
+            for name, key in keys.deciders.items()
+        }
         self._clock = clock
         self._public_url = public_url
         self._secure = urlsplit(public_url).scheme == "https"
@@ -42,29 +49,45 @@ class Sessions:
         self._cookie = f"__Host-{name}" if self._secure else name
         self._links: dict[str, int] = {}
 
+    def subject_of(self, request: Request) -> str | None:
+        """Who is signed in to the pages in this browser, or None."""
+        if not self.asks:
+            return ANONYMOUS
+        payload, _, signature = request.cookies.get(self._cookie, "").partition(".")
+        for subject in self._signing_keys:
+            if hmac.compare_digest(signature.encode(), self._signature(subject, payload).encode()):
+                # Only what was made here bears the signature, so that it can be read.
+                session = _Session.model_validate_json(base64.urlsafe_b64decode(payload))
+                return subject if session.until_ms > self._clock() else None
+        return None
+
     def is_signed_in(self, request: Request) -> bool:
         """Whether this browser may see the pages that are not public."""
-        if not self.asks:
-            return True
-        payload, _, signature = request.cookies.get(self._cookie, "").partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(payload).encode()):
-            return False
-        # Only what was made here bears the signature, so that it can be read.
-        session = _Session.model_validate_json(base64.urlsafe_b64decode(payload))
-        return session.until_ms > self._clock()
+        return self.subject_of(request) is not None
+
+    def reviewer_of(self, request: Request) -> str | None:
+        """Who may see and decide the interrupt whose link was opened, or None.
+
+        Where there are reviewers, it is whoever is signed in; else the link is enough.
+        """
+        return self.subject_of(request) if self._keys.has_reviewers else REVIEW_LINK
 
     def ask(self, request: Request) -> Response:
-        """The way to the sign-in page, and from there back to the page that was asked for."""
+        """Lead to the sign-in page, and from there back to the page that was asked for."""
+        return RedirectResponse(self.way_to_sign_in(request), 303, HEADERS)
+
+    def way_to_sign_in(self, request: Request) -> str:
+        """The link to the sign-in page that leads back to the page that was asked for."""
         page = request.scope["path"].removeprefix("/")
         target = urlencode({"next": f"{page}?{request.url.query}".rstrip("?")})
-        return RedirectResponse(f"{root_of(request)}sign-in?{target}", 303, HEADERS)
+        return f"{root_of(request)}sign-in?{target}"
 
-    def sign_in(self, response: Response) -> None:
+    def sign_in(self, response: Response, subject: str) -> None:
         """Sign the browser that gets this response in, for twelve hours."""
         if self.asks:
-            session = _Session(until_ms=self._clock() + SESSION_S * 1000)
+            session = _Session(subject=subject, until_ms=self._clock() + SESSION_S * 1000)
             payload = base64.urlsafe_b64encode(session.model_dump_json().encode()).decode()
-            self._set(response, f"{payload}.{self._signature(payload)}", SESSION_S)
+            self._set(response, f"{payload}.{self._signature(subject, payload)}", SESSION_S)
 
     def sign_out(self, response: Response) -> None:
         """Sign the browser that gets this response out."""
@@ -72,11 +95,22 @@ class Sessions:
 
     def renew(self, request: Request, response: Response) -> None:
         """Begin the twelve hours anew for a human's visit; what a script loads does not count."""
-        if request.headers.get("sec-fetch-dest", "document") == "document":
-            self.sign_in(response)
+        subject = self.subject_of(request)
+        if subject and request.headers.get("sec-fetch-dest", "document") == "document":
+            self.sign_in(response, subject)
+
+    def way_in(self) -> str:
+        """A link to the inbox: signed in, where it can be without a reviewer's key."""
+        return f"{self._public_url}/" if self._keys.has_reviewers else self.new_link()
 
     def new_link(self) -> str:
-        """A fresh link that signs in one browser, within a minute."""
+        """A fresh link that signs in one browser, within a minute, without a key.
+
+        Raises:
+            ForbiddenError: Reviewers have keys, and each signs in with their own.
+        """
+        if self._keys.has_reviewers:
+            raise ForbiddenError("Reviewers sign in with keys of their own, so no link does")
         now = self._clock()
         self._links = {token: until for token, until in self._links.items() if until > now}
         token = secrets.token_urlsafe(32)
@@ -87,8 +121,8 @@ class Sessions:
         """Whether the token of a link still signs in; from now on it does no more."""
         return self._links.pop(token, 0) > self._clock()
 
-    def _signature(self, payload: str) -> str:
-        return hmac.new(self._signing_key, payload.encode(), "sha256").hexdigest()
+    def _signature(self, subject: str, payload: str) -> str:
+        return hmac.new(self._signing_keys[subject], payload.encode(), "sha256").hexdigest()
 
     def _set(self, response: Response, value: str, max_age_s: int) -> None:
         response.set_cookie(
