@@ -38,9 +38,9 @@ def _text(value: str | int | bool | None) -> str:
 
 def _number(value: float) -> str:
     """A finite number as ECMAScript writes it, in the shortest digits that mean it."""
-    if value.is_integer() and abs(value) < _LARGE:
-        return str(int(value))
+    if value == 0:
+        return "0"
     if _SMALL <= abs(value) < _LARGE:
-        return f"{Decimal(repr(value)):f}"
+        return f"{Decimal(repr(value)):f}".removesuffix(".0")
     digits, _, exponent = repr(value).partition("e")
     return f"{digits}e{int(exponent):+d}"
