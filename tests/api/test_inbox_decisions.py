@@ -90,7 +90,7 @@ async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
     page = Page(answer)
     assert (answer.status_code, page["h1"]) == (409, ["Rejected"])
     assert page["alert"][0].startswith("Your decision was not recorded.")
-    assert page.facts["Decided by"] == "Someone signed in to the inbox"
+    assert page.facts["Decided by"] == "alice, on this page"
     assert (await sqlite_store.get_interrupt_status(interrupt_id, clock())).status == "rejected"
 
 
@@ -140,7 +140,7 @@ async def test_visitor_who_is_not_signed_in_decides_nothing_and_is_told(
     page = Page(answer)
     assert (answer.status_code, page["h1"]) == (401, ["Nothing was recorded"])
     assert page["p"][0] == "You are not signed in any more. Sign in to decide."
-    assert page.element(href="../sign-in")[""] == "a"
+    assert page.element(href=f"../sign-in?next=inbox%2F{path.rpartition('/')[2]}")[""] == "a"
     assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2], clock())).is_pending
 
 

@@ -53,7 +53,7 @@ async def test_approving_answers_303_to_the_page_that_shows_it(
         "Context from the agent",
     ]
     assert page.facts == {
-        "Decided by": "Someone with the link to this page",
+        "Decided by": "Someone with the link, on this page",
         "Decided": "60 seconds ago 15 June 2025, 15:06:40 UTC",
         "Agent": "agent-1",
         "For": "user-1",
@@ -99,19 +99,23 @@ async def test_empty_modified_parameters_are_told_from_none(
 
 
 @pytest.mark.parametrize(
-    ("decided_by", "shown"),
+    ("actor", "shown"),
     [
-        ("api-key", "A holder of the API key"),
-        ("anonymous", "Someone without a key, since none is asked for"),
-        ("reviewer-7", "reviewer-7"),
+        (Actor("api-key", "api"), "A holder of the API key, by a call of the API"),
+        (Actor("api-key", "mcp"), "A holder of the API key, through an MCP server"),
+        (
+            Actor("anonymous", "inbox"),
+            "Someone without a key, since none is asked for, in the inbox",
+        ),
+        (Actor("reviewer-7", "review-page"), "reviewer-7, on this page"),
     ],
 )
 async def test_late_opener_reads_who_decided(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, decided_by: str, shown: str
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, actor: Actor, shown: str
 ) -> None:
     path = await ask(sqlite_store, clock)
     await sqlite_store.decide_interrupt(
-        path.split("/")[-1], Decision(decision="rejected"), clock(), Actor(decided_by, "api")
+        path.split("/")[-1], Decision(decision="rejected"), clock(), actor
     )
 
     page = Page(await api.get(path))
@@ -225,7 +229,7 @@ async def test_outcome_is_worded_for_those_who_had_the_page_open(
     pages = [Page(await api.get(path)) for path in (decided, cancelled, expired)]
 
     assert [page.element(**{"aria-labelledby": "outcome"})["data-outcome"] for page in pages] == [
-        "It was rejected. Decided by: Someone with the link to this page.",
+        "It was rejected. Decided by: Someone with the link, on this page.",
         "It was withdrawn before anybody decided.",
         "It expired before anybody decided.",
     ]

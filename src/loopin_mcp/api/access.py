@@ -18,7 +18,9 @@ from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.models import SignInLink
 
 # Where one may go on to after signing in: pages of our own, from the top.
-_NEXT = re.compile(r"(?:history|analytics|review/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII)
+_NEXT = re.compile(
+    r"(?:history|analytics|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII
+)
 
 
 class Access:

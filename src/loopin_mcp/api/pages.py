@@ -36,13 +36,13 @@ HEADERS = {
 PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
 # Those of whom it is known alone what they showed. Once, "inbox" was a name too.
 _UNNAMED = {
-    "review-link": "Someone with the link to this page",
+    "review-link": "Someone with the link",
     "api-key": "A holder of the API key",
     "inbox": "Someone signed in to the inbox",
     "anonymous": "Someone without a key, since none is asked for",
 }
 _CHANNELS = {
-    "review-page": "on the review page",
+    "review-page": "on this page",
     "inbox": "in the inbox",
     "api": "by a call of the API",
     "mcp": "through an MCP server",
