@@ -10,6 +10,7 @@ import platformdirs
 
 from loopin_mcp.desktop import has_desktop
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.reviewers import checked_reviewers, refuse_shared_key
 from loopin_mcp.values import (
     Network,
     any_text,
@@ -20,7 +21,6 @@ from loopin_mcp.values import (
     checked_name,
     checked_networks,
     checked_port,
-    checked_reviewers,
     checked_seconds,
     one_of,
 )
@@ -206,7 +206,9 @@ class Settings:
                 values[setting.name] = setting.metadata["parse"](variable, text)
         if values.setdefault("open_review", "auto") == "auto" and not has_desktop(environment):
             values["open_review"] = "off"
-        return cls(**values)
+        settings = cls(**values)
+        refuse_shared_key(settings.reviewer_keys or {}, settings.api_key_secret)
+        return settings
 
     @classmethod
     def secret_variables(cls) -> list[str]:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from loopin_mcp.errors import ConfigurationError
 
 LONGEST_NAME = 200
-SHORTEST_REVIEWER_KEY = 32
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -82,18 +81,6 @@ def checked_count(variable: str, value: str) -> int:
             f"{variable} must be a whole number from 1 to 999999999: {value!r}."
         )
     return int(value)
-
-
-def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
-    """The keys of reviewers by their names, written `name=key,name=key`."""
-    pairs = [entry.strip().partition("=") for entry in value.split(",") if entry.strip()]
-    for name, _, key in pairs:
-        if len(checked_key(variable, key)) < SHORTEST_REVIEWER_KEY:
-            raise ConfigurationError(
-                f"{variable}: the key of {name!r} must have {SHORTEST_REVIEWER_KEY} characters or "
-                "more."
-            )
-    return {name: key for name, _, key in pairs}
 
 
 def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
