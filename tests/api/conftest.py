@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from loopin_mcp.api.store import Store
-from tests.api.visitors import sign_in
+from tests.api.visitors import ALICES_KEY, REVIEWERS, sign_in
 from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -77,6 +77,21 @@ async def inbox(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
 async def embedded(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at the embedded API."""
     async with api_client(sqlite_store, clock, api_key=KEY, embedded=True) as client:
+        yield client
+
+
+@pytest.fixture
+async def stranger(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser at an API that has reviewers, none of whom uses it."""
+    async with api_client(sqlite_store, clock, api_key=KEY, reviewers=REVIEWERS) as client:
+        yield client
+
+
+@pytest.fixture
+async def alice(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    """The browser of a reviewer who is signed in."""
+    async with api_client(sqlite_store, clock, api_key=KEY, reviewers=REVIEWERS) as client:
+        await sign_in(client, ALICES_KEY)
         yield client
 
 

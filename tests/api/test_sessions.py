@@ -8,7 +8,7 @@ import pytest
 
 from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.store import Store
-from tests.api.visitors import sees_the_inbox, sign_in
+from tests.api.visitors import ALICES_KEY, BOBS_KEY, sees_the_inbox, sign_in
 from tests.support import KEY, Clock, api_client
 
 HOUR_S = 3600
@@ -90,6 +90,40 @@ async def test_changing_the_key_ends_every_session(
     async with api_client(sqlite_store, clock, api_key="new-key") as later:
         later.cookies = visitor.cookies
         assert not await sees_the_inbox(later)
+
+
+@pytest.mark.parametrize(
+    ("later", "alice_stays"),
+    [
+        ({"alice": ALICES_KEY}, True),
+        ({"alice": ALICES_KEY, "bob": "a-new-key-of-bobs-that-is-long-enough"}, True),
+        ({"alice": ALICES_KEY, "robert": BOBS_KEY}, True),
+        ({"alice": "a-new-key-of-alices-that-is-long-enough", "bob": BOBS_KEY}, False),
+        ({"bob": BOBS_KEY}, False),
+        ({}, False),
+    ],
+)
+async def test_session_lasts_as_long_as_its_reviewer_has_the_same_key(
+    alice: httpx.AsyncClient,
+    sqlite_store: Store,
+    clock: Clock,
+    later: dict[str, str],
+    *,
+    alice_stays: bool,
+) -> None:
+    async with api_client(sqlite_store, clock, api_key=KEY, reviewers=later) as browser:
+        browser.cookies = alice.cookies
+        assert await sees_the_inbox(browser) == alice_stays
+
+
+async def test_session_made_with_the_agents_key_ends_where_reviewers_get_keys(
+    visitor: httpx.AsyncClient, stranger: httpx.AsyncClient
+) -> None:
+    await sign_in(visitor)
+
+    stranger.cookies = visitor.cookies
+
+    assert not await sees_the_inbox(stranger)
 
 
 def _flipped(cookie: str) -> str:

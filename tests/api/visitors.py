@@ -1,8 +1,12 @@
-"""A browser at an API that has a key, and its ways in."""
+"""A browser at an API that has keys, and its ways in."""
 
 import httpx
 
 from tests.support import KEY
+
+ALICES_KEY = "alices-key-that-is-long-enough-0001"
+BOBS_KEY = "bobs-key-that-is-long-enough-000002"
+REVIEWERS = {"alice": ALICES_KEY, "bob": BOBS_KEY}
 
 
 async def sign_in(browser: httpx.AsyncClient, key: str = KEY, **query: str) -> httpx.Response:
