@@ -75,7 +75,12 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "reviewUrl": created["reviewUrl"],
     }
     assert created["status"] == "pending"
-    assert pending == interrupt | {"approved": False, "nextStep": pending["nextStep"]}
+    assert pending == interrupt | {
+        "payloadDigest": status["payloadDigest"],
+        "eventsHead": pending["eventsHead"],
+        "approved": False,
+        "nextStep": pending["nextStep"],
+    }
     assert "do not act" in pending["nextStep"]
     assert listed == {"userId": "u", "count": 1, "interrupts": [interrupt]}
     assert decided["status"] == "resolved"
@@ -84,12 +89,16 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "decision": "approved",
         "decidedAt": decided["decidedAt"],
         "decidedBy": "api-key",
+        "decidedVia": "mcp",
         "reason": "null",
         "modifiedParams": {"amount": 2},
+        "payloadDigest": pending["payloadDigest"],
+        "eventsHead": status["eventsHead"],
         "approved": True,
         "nextStep": status["nextStep"],
     }
     assert "modifiedParams" in status["nextStep"]
+    assert pending["eventsHead"] != status["eventsHead"]
     assert analytics["byStatus"] == {"approved": 1}
     assert analytics["avgResponseTimeMs"] >= 0
 

@@ -85,8 +85,10 @@ def demo(decide: str | None) -> None:
     """Show the whole loop: an agent asks, you decide in the browser, the agent resumes."""
     from loopin_mcp.demo import run_demo
 
+    environment = dict(os.environ)
+    _forget_secrets()
     try:
-        anyio.run(run_demo, decide, os.environ, _print)
+        anyio.run(run_demo, decide, environment, _print)
     except LoopinError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -122,11 +124,17 @@ def _until_interrupted() -> Iterator[None]:
 
 
 def _load_settings() -> Settings:
-    """The settings; secrets leave the environment, lest programs started from here have them."""
-    settings = Settings.load(os.environ)
+    """The settings, whose secrets leave the environment."""
+    try:
+        return Settings.load(os.environ)
+    finally:
+        _forget_secrets()
+
+
+def _forget_secrets() -> None:
+    """Keep secrets from the programs that are started from here, such as a browser."""
     for variable in Settings.secret_variables():
         os.environ.pop(variable, None)
-    return settings
 
 
 def _serve_stdio() -> None:

@@ -37,7 +37,12 @@ class Wire(BaseModel):
     """A frozen shape with camelCase names on the wire; what is None by default is left out."""
 
     model_config = ConfigDict(
-        frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        # What does not fit may hold a secret all the same.
+        hide_input_in_errors=True,
     )
 
     @model_serializer(mode="wrap")
@@ -70,7 +75,7 @@ class NewInterrupt(Request):
     context: Context
     urgency: Urgency = "medium"
     expires_in: ExpiresIn = 3600
-    callback_url: CallbackUrl | None = None
+    callback_url: CallbackUrl | None = Field(None, repr=False)
 
 
 class Decision(Request):

@@ -143,7 +143,8 @@ def unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 def _strict(arguments: type[ArgModelBase]) -> type[ArgModelBase]:
     both_spellings = AliasGenerator(validation_alias=_spellings)
-    config = ConfigDict(extra="forbid", alias_generator=both_spellings)
+    # The address of a callback may hold a secret.
+    config = ConfigDict(extra="forbid", alias_generator=both_spellings, hide_input_in_errors=True)
     return type(arguments.__name__, (arguments,), {"model_config": config, "__module__": __name__})
 
 

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loopin_mcp.api.actions import action_type
 from loopin_mcp.api.actors import Actor
@@ -27,7 +27,7 @@ class IdempotencyKey:
     """What names one request of one caller (draft-ietf-httpapi-idempotency-key-header)."""
 
     owner: str
-    text: str
+    text: str = field(repr=False)
 
 
 def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:

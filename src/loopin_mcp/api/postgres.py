@@ -26,6 +26,8 @@ POOL_SIZE = 10
 # Any number will do, as long as it is always the same: it keeps two starting processes apart.
 _SCHEMA_LOCK = 7_466_301
 MOST_ATTEMPTS = 5
+# Each mark that divides a URL stands where it divides it, and nowhere else.
+_PLAIN_URL = re.compile(r"\w+://(?:[^\s:/@]*(?::[^\s/@]*)?@)?[^\s@]*")
 # What comes of another transaction at the same time, and not if this one is tried once more.
 _IN_THE_WAY = (
     psycopg.errors.DeadlockDetected,
@@ -51,6 +53,7 @@ class PostgreSQL:
         Raises:
             ConfigurationError: There is no connection, or a newer program wrote the database.
         """
+        _refuse_unreadable(url)
         try:
             await _prepare(url)
         except psycopg.Error as error:
@@ -112,6 +115,24 @@ class PostgreSQL:
         if listener is not None:
             with contextlib.suppress(psycopg.Error):
                 await listener.close()
+
+
+def _refuse_unreadable(url: str) -> None:
+    """Refuse what libpq cannot read, or reads amiss, since its errors then quote the password.
+
+    Raises:
+        ConfigurationError: It is no connection URL.
+    """
+    is_readable = _PLAIN_URL.fullmatch(url) is not None
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except (psycopg.Error, UnicodeError):
+        is_readable = False
+    if not is_readable:
+        raise ConfigurationError(
+            "DATABASE_URL is not a connection URL such as postgresql://user:password@host/name. "
+            "In user name and password write %40 for @, %2F for / and %25 for %."
+        )
 
 
 async def _prepare(url: str) -> None:
