@@ -22,6 +22,7 @@ from loopin_mcp.values import (
     checked_networks,
     checked_port,
     checked_seconds,
+    checked_signing_secret,
     one_of,
 )
 
@@ -143,10 +144,10 @@ class Settings:
         checked_count,
         DEFAULT_RATE_LIMIT,
     )
-    callback_secret: str | None = _setting(
+    callback_secret: bytes | None = _setting(
         "CALLBACK_SECRET",
         "Secret that callbacks are signed with (Standard Webhooks): `whsec_` and base64",
-        checked_key,
+        checked_signing_secret,
         shown="none: not signed",
         secret=True,
     )

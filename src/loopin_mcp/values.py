@@ -1,5 +1,7 @@
 """Reads single values of settings; what cannot be used is refused by the variable's name."""
 
+import base64
+import contextlib
 import ipaddress
 import math
 from collections.abc import Callable
@@ -22,12 +24,15 @@ def checked_base_url(variable: str, value: str) -> str:
     Raises:
         ConfigurationError: It is not http(s), has no host, or holds credentials or a query.
     """
-    try:
+    found = None
+    # An error of these would quote what may be a part of a password.
+    with contextlib.suppress(ValueError):
         parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ConfigurationError(f"{variable} is not a URL. {_URL_REMEDY}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        found = (parts.scheme, parts.hostname, parts.port)
+    if found is None:
+        raise ConfigurationError(f"{variable} is not a URL. {_URL_REMEDY}")
+    scheme, host, port = found
+    if scheme not in ("http", "https") or not host or port == 0:
         raise ConfigurationError(f"{variable} must be an http or https URL. {_URL_REMEDY}")
     if "@" in parts.netloc:
         raise ConfigurationError(
@@ -52,6 +57,25 @@ def checked_key(variable: str, value: str) -> str:
             f"{variable} must be printable ASCII without spaces or line breaks: copy the key again."
         )
     return value
+
+
+def checked_signing_secret(variable: str, value: str) -> bytes:
+    """The bytes of a secret as Standard Webhooks writes it: `whsec_`, and base64 of 24 to 64 bytes.
+
+    Raises:
+        ConfigurationError: It is not written so.
+    """
+    prefix, encoded = value[:6], value[6:]
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        secret = b""
+    if prefix != "whsec_" or not 24 <= len(secret) <= 64:
+        raise ConfigurationError(
+            f"{variable} must be whsec_ and the base64 of 24 to 64 random bytes, such as "
+            'echo "whsec_$(openssl rand -base64 32)" prints.'
+        )
+    return secret
 
 
 def checked_seconds(variable: str, value: str) -> float:

@@ -1,6 +1,8 @@
 """The outbox of callbacks: what is still to be told to receivers, row by row."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 
 from loopin_mcp.api.actors import SYSTEM
@@ -13,15 +15,19 @@ from loopin_mcp.fields import JSONObject
 
 @dataclass(frozen=True)
 class Callback:
-    """What is to be told, where, since when, and how often it was tried with this time."""
+    """What is to be told, where, since when, and how often it was tried with this time.
+
+    It belongs to whoever took it until `leased_until_ms`.
+    """
 
     callback_id: str
     interrupt_id: str
-    url: str
+    url: str = field(repr=False)
     host: str
-    body: str
+    body: str = field(repr=False)
     created_ms: int
     tries: int
+    leased_until_ms: int
 
 
 class Callbacks:
@@ -30,37 +36,68 @@ class Callbacks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take_due(self, now: int, *, lease_ms: int, limit: int) -> list[Callback]:
-        """Callbacks to be sent now, each given to one caller alone for `lease_ms`."""
-        return await self._database.transact(partial(_take_due, now, lease_ms, limit))
+    async def take_due(
+        self,
+        now: int,
+        *,
+        lease_ms: int,
+        limit: int,
+        limit_each: int,
+        under_way: Collection[str] = (),
+    ) -> list[Callback]:
+        """Callbacks to be sent now, each given to one caller alone for `lease_ms`.
+
+        There are at most `limit`, and to each host no more than `limit_each` with those to the
+        hosts `under_way`. What was not tried yet comes first.
+        """
+        busy = Counter(under_way)
+        full = _named(host for host in busy if busy[host] >= limit_each)
+        due = await self._database.fetch(
+            f"""
+            SELECT callback_id, host FROM callbacks
+            WHERE due_ms <= :now AND host NOT IN ({_listed(full)})
+            ORDER BY tries > 0, due_ms LIMIT :limit
+            """,  # noqa: S608 - names made here
+            now=now,
+            limit=limit,
+            **full,
+        )
+        chosen = []
+        for row in due:
+            busy[str(row["host"])] += 1
+            if busy[str(row["host"])] <= limit_each:
+                chosen.append(str(row["callback_id"]))
+        return await self._take(chosen, now, now + lease_ms) if chosen else []
 
     async def postpone(self, callback: Callback, due_ms: int) -> None:
-        """Have a callback sent again at `due_ms`."""
-        await self._database.transact(partial(_postpone, callback, due_ms))
+        """Have a callback sent again at `due_ms`, unless another caller has it by now."""
+        await self._database.fetch(
+            """
+            UPDATE callbacks SET due_ms = :due_ms
+            WHERE callback_id = :callback_id AND due_ms = :leased_until
+            """,
+            due_ms=due_ms,
+            callback_id=callback.callback_id,
+            leased_until=callback.leased_until_ms,
+        )
 
     async def settle(self, callback: Callback, outcome: str, now: int, detail: JSONObject) -> None:
         """Send a callback no more, and record its outcome as an event of that type."""
         await self._database.transact(partial(_settle, callback, outcome, now, detail))
 
-
-def _take_due(now: int, lease_ms: int, limit: int) -> Steps[list[Callback]]:
-    rows = yield (
-        """
-        UPDATE callbacks SET due_ms = :leased_until, tries = tries + 1
-        WHERE due_ms <= :now AND callback_id IN (
-            SELECT callback_id FROM callbacks WHERE due_ms <= :now ORDER BY due_ms LIMIT :limit)
-        RETURNING *
-        """,
-        {"now": now, "leased_until": now + lease_ms, "limit": limit},
-    )
-    return [_callback(row) for row in rows]
-
-
-def _postpone(callback: Callback, due_ms: int) -> Steps[None]:
-    yield (
-        "UPDATE callbacks SET due_ms = :due_ms WHERE callback_id = :callback_id",
-        {"due_ms": due_ms, "callback_id": callback.callback_id},
-    )
+    async def _take(self, callback_ids: list[str], now: int, until_ms: int) -> list[Callback]:
+        """Take those of these that nobody else has taken meanwhile."""
+        chosen = _named(callback_ids)
+        rows = await self._database.fetch(
+            f"""
+            UPDATE callbacks SET due_ms = :until_ms, tries = tries + 1
+            WHERE due_ms <= :now AND callback_id IN ({_listed(chosen)}) RETURNING *
+            """,  # noqa: S608 - names made here
+            now=now,
+            until_ms=until_ms,
+            **chosen,
+        )
+        return [_callback(row) for row in rows]
 
 
 def _settle(callback: Callback, outcome: str, now: int, detail: JSONObject) -> Steps[None]:
@@ -82,4 +119,14 @@ def _callback(row: Row) -> Callback:
         body=str(row["body"]),
         created_ms=number(row["created_ms"]),
         tries=number(row["tries"]),
+        leased_until_ms=number(row["due_ms"]),
     )
+
+
+def _named(values: Iterable[str]) -> dict[str, str]:
+    """Parameters that hold these; there is always one, since no list in SQL may be empty."""
+    return {f"listed_{place}": value for place, value in enumerate(["", *values])}
+
+
+def _listed(named: Iterable[str]) -> str:
+    return ", ".join(f":{name}" for name in named)

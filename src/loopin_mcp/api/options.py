@@ -32,7 +32,7 @@ class Options:
     opens_inbox: bool = False
     grace_s: int = GRACE_S
     rate_limit: int = DEFAULT_RATE_LIMIT
-    callback_secret: str | None = field(default=None, repr=False)
+    callback_secret: bytes | None = field(default=None, repr=False)
     callback_allow: tuple[Network, ...] = ()
     retention_days: int | None = None
 

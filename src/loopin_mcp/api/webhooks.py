@@ -1,68 +1,61 @@
-"""Delivers due callbacks: one loop, the same after a decision, an expiry and a restart."""
+"""Delivers callbacks: one loop, the same after a decision, an expiry and a restart."""
 
-import ipaddress
 import logging
 import random
-import socket
 
 import anyio
+import anyio.abc
 import httpx
 
+from loopin_mcp.api.callbacks import Callback
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.destinations import DestinationError, Destinations, callback_client
 from loopin_mcp.api.outages import Outage
-from loopin_mcp.api.outbox import Callback
+from loopin_mcp.api.signatures import signed_headers
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import LoopinError
+from loopin_mcp.fields import JSONObject
 
 ROUND_S = 1.0
-DELIVERY_TIMEOUT_S = 10.0
+DELIVERY_S = 10.0
+# How long nobody else sends what is being sent here.
+LEASE_S = 20.0
 AT_ONCE = 20
-# The first retry comes after ten seconds, then twice as late each time; in all about three days.
-LONGEST_BACKOFF_S = 6 * 3600
-MOST_TRIES = 22
+AT_ONCE_EACH = 5
+# How much of an answer is read, so that the receiver can finish.
+MOST_READ_BYTES = 64 * 1024
+# The first retry comes after ten seconds, then twice as late each time.
+FIRST_BACKOFF_S = 10.0
+LONGEST_BACKOFF_S = 6 * 3600.0
+GIVEN_UP_AFTER_S = 3 * 86_400
 
 logger = logging.getLogger(__name__)
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# Public in the registries, but of one site or one cloud's own, or translated to who knows where.
-_NEVER = [
-    ipaddress.ip_network(network)
-    for network in (
-        "168.63.129.16/32",
-        "192.0.0.0/24",
-        "192.88.99.0/24",
-        "::/96",
-        "::ffff:0:0:0/96",
-        "64:ff9b:1::/48",
-        "5f00::/16",
-        "fec0::/10",
-    )
-]
 
-
-class _RefusedError(Exception):
-    """The callback did not arrive, or may not be sent there."""
-
-
-async def deliver_callbacks(store: Store, clock: Clock, allow_loopback: bool) -> None:
-    """Deliver what is due, round after round, until cancelled; see `Webhooks`."""
-    # A proxy from the environment would connect where it likes, past the check of the address.
-    async with httpx.AsyncClient(trust_env=False) as http:
-        webhooks = Webhooks(store, clock, http, allow_loopback=allow_loopback)
-        outage = Outage(logger, "Callbacks")
+async def deliver_callbacks(
+    store: Store, clock: Clock, destinations: Destinations, secret: bytes | None
+) -> None:
+    """Deliver what is due as soon as there is room for it, until cancelled; see `Webhooks`."""
+    outage = Outage(logger, "Callbacks")
+    async with (
+        callback_client(destinations) as http,
+        anyio.create_task_group() as deliveries,
+    ):
+        webhooks = Webhooks(store, clock, http, secret)
         while True:
+            ended = webhooks.next_end
             with outage.watched():
-                await webhooks.deliver_due()
-            await anyio.sleep(ROUND_S)
+                await store.expire_interrupts(clock())
+                await webhooks.start_due(deliveries)
+            with anyio.move_on_after(ROUND_S):
+                await ended.wait()
 
 
 class Webhooks:
-    """Sends the callbacks of a store. `clock` gives epoch milliseconds.
+    """Sends the callbacks of a store, signed with `secret`. `clock` gives epoch milliseconds.
 
-    They go to public addresses alone, with `allow_loopback` also to this machine. The address
-    that was checked is the one connected to, redirects are not followed and the answer's body
-    is not read.
+    At most `AT_ONCE` are under way, `AT_ONCE_EACH` to each host, and each for `delivery_s` at most.
+    Redirects are not followed, and nothing of an answer is kept.
     """
 
     def __init__(
@@ -70,90 +63,98 @@ class Webhooks:
         store: Store,
         clock: Clock,
         http: httpx.AsyncClient,
-        *,
-        allow_loopback: bool,
+        secret: bytes | None,
+        delivery_s: float = DELIVERY_S,
     ) -> None:
         self._store = store
         self._clock = clock
         self._http = http
-        self._allow_loopback = allow_loopback
+        self._secret = secret
+        self._delivery_s = delivery_s
+        self._hosts: list[str] = []
+        self.next_end = anyio.Event()
 
-    async def deliver_due(self) -> None:
-        """Deliver what is due now, once; what fails becomes due again later."""
-        await self._store.expire_interrupts(self._clock())
-        lease_ms = round(2 * DELIVERY_TIMEOUT_S * 1000)
-        due = await self._store.outbox.take_due_callbacks(
-            self._clock(), lease_ms=lease_ms, limit=AT_ONCE
-        )
-        async with anyio.create_task_group() as deliveries:
+    async def start_due(self, deliveries: anyio.abc.TaskGroup) -> None:
+        """Begin to deliver what is due now and has room; what fails becomes due again later."""
+        while len(self._hosts) < AT_ONCE:
+            due = await self._store.callbacks.take_due(
+                self._clock(),
+                lease_ms=_ms(LEASE_S),
+                limit=AT_ONCE - len(self._hosts),
+                limit_each=AT_ONCE_EACH,
+                under_way=self._hosts,
+            )
+            if not due:
+                return
             for callback in due:
+                self._hosts.append(callback.host)
                 deliveries.start_soon(self._deliver, callback)
 
     async def _deliver(self, callback: Callback) -> None:
         try:
-            await self._attempt(callback)
+            await self._conclude(callback, await self._fault_of_sending(callback))
         except LoopinError as error:
             # Its lease ends, and then it is due again.
             logger.warning("Callback of %s waits: %s", callback.interrupt_id, error)
+        finally:
+            self._hosts.remove(callback.host)
+            self.next_end.set()
+            self.next_end = anyio.Event()
 
-    async def _attempt(self, callback: Callback) -> None:
+    async def _fault_of_sending(self, callback: Callback) -> str | None:
+        """Send a callback once; what went wrong, if anything did."""
+        body = callback.body.encode()
+        signed = signed_headers(self._secret, callback.callback_id, self._clock() // 1000, body)
+        headers = {"Content-Type": "application/json", **signed}
+        status = None
         try:
-            with anyio.fail_after(DELIVERY_TIMEOUT_S):
-                await self._send(callback)
-        # Whatever is wrong with one address must not keep the others from being told.
+            with anyio.move_on_after(self._delivery_s):
+                async with self._http.stream(
+                    "POST", callback.url, headers=headers, content=body
+                ) as answer:
+                    status = answer.status_code
+                    await _read_some(answer)
+        # Whatever is wrong with one receiver must not keep the others from being told.
         except Exception as error:
-            await self._postpone(callback, error)
-        else:
-            await self._store.outbox.settle_callback(callback.interrupt_id)
+            if status is None:
+                return _reason(error)
+        if status is None:
+            return f"no answer within {self._delivery_s:g} seconds"
+        return None if 200 <= status < 300 else f"the receiver answered {status}"
 
-    async def _postpone(self, callback: Callback, error: Exception) -> None:
-        reason = str(error) or type(error).__name__
-        if callback.tries >= MOST_TRIES:
-            logger.warning("Callback of %s given up: %s", callback.interrupt_id, reason)
-            await self._store.outbox.settle_callback(callback.interrupt_id)
+    async def _conclude(self, callback: Callback, fault: str | None) -> None:
+        now = self._clock()
+        if fault is None:
+            detail: JSONObject = {"tries": callback.tries}
+            await self._store.callbacks.settle(callback, "callback-delivered", now, detail)
             return
-        logger.info("Callback of %s will be tried again: %s", callback.interrupt_id, reason)
-        backoff_s = min(5 * 2**callback.tries, LONGEST_BACKOFF_S)
-        delay_ms = round(backoff_s * random.uniform(0.8, 1.2) * 1000)  # noqa: S311 - jitter
-        await self._store.outbox.postpone_callback(callback.interrupt_id, self._clock() + delay_ms)
-
-    async def _send(self, callback: Callback) -> None:
-        url = httpx.URL(callback.url)
-        host = url.raw_host.decode("ascii")
-        address = await self._checked_address(host, url.port or 443)
-        literal = f"[{address}]" if address.version == 6 else str(address)
-        # The name stays in the Host header and in TLS, the connection goes to the address.
-        request = self._http.build_request(
-            "POST",
-            url.copy_with(host=literal),
-            headers={"Host": url.netloc.decode("ascii"), "Content-Type": "application/json"},
-            content=callback.body,
-            extensions={"sni_hostname": host},
-        )
-        response = await self._http.send(request, stream=True, follow_redirects=False)
-        await response.aclose()
-        if not response.is_success:
-            raise _RefusedError(f"the receiver answered {response.status_code}")
-
-    async def _checked_address(self, host: str, port: int) -> _Address:
-        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [ipaddress.ip_address(entry[4][0].partition("%")[0]) for entry in found]
-        if not all(self._may_be_called(address) for address in addresses):
-            raise _RefusedError("it leads to an address that callbacks may not be sent to")
-        return addresses[0]
-
-    def _may_be_called(self, address: _Address) -> bool:
-        address = _embedded_ipv4(address)
-        if address.is_loopback:
-            return self._allow_loopback
-        never = any(address in network for network in _NEVER)
-        return address.is_global and not address.is_multicast and not never
+        last_ms = callback.created_ms + _ms(GIVEN_UP_AFTER_S)
+        backoff_s = min(FIRST_BACKOFF_S * 2 ** min(callback.tries - 1, 12), LONGEST_BACKOFF_S)
+        due_ms = min(now + _ms(backoff_s * random.uniform(0.8, 1.2)), last_ms)  # noqa: S311 - jitter
+        if now >= last_ms:
+            detail = {"tries": callback.tries, "reason": fault}
+            await self._store.callbacks.settle(callback, "callback-given-up", now, detail)
+            level, outcome = logging.WARNING, "given up"
+        else:
+            await self._store.callbacks.postpone(callback, due_ms)
+            level, outcome = logging.INFO, "will be tried again"
+        place = f"Callback of {callback.interrupt_id} to {callback.host}"
+        logger.log(level, "%s %s: %s", place, outcome, fault)
 
 
-def _embedded_ipv4(address: _Address) -> _Address:
-    """The IPv4 address inside a mapped, 6to4 or NAT64 one, which is where packets would go."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(address.packed[-4:])
-    return address.ipv4_mapped or address.sixtofour or address
+async def _read_some(answer: httpx.Response) -> None:
+    read = 0
+    async for part in answer.aiter_raw():
+        read += len(part)
+        if read > MOST_READ_BYTES:
+            return
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no answer; what may hold more of the URL than its host is only named."""
+    tells = isinstance(error, DestinationError | OSError | httpx.ConnectError)
+    return (tells and str(error)) or type(error).__name__
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
