@@ -94,6 +94,22 @@ def store(database: Database) -> Store:
 
 
 @pytest.fixture
+async def elsewhere(
+    database: Database, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Store]:
+    """A store over the same database by connections of its own, as another process has it."""
+    other: Database
+    if isinstance(database, SQLite):
+        other = await SQLite.open(tmp_path / "loopin.db")
+    else:
+        from loopin_mcp.api.postgres import PostgreSQL
+
+        other = await PostgreSQL.open(request.getfixturevalue("postgres_url"))
+    yield Store(other, PUBLIC_URL)
+    await other.aclose()
+
+
+@pytest.fixture
 async def sqlite_store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Store]:
     """A store where the kind of database does not matter."""
     database = await SQLite.open(tmp_path / "loopin.db")

@@ -2,14 +2,11 @@
 
 import importlib.util
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import pytest
 
 from loopin_mcp import Decision, Interrupt
-from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting, follow_changes
 from tests.api.waiters import never, until_waited_for
@@ -25,22 +22,6 @@ from tests.support import (
 )
 
 APPROVED = Decision(decision="approved")
-
-
-@pytest.fixture
-async def elsewhere(
-    database: Database, request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
-) -> AsyncIterator[Store]:
-    """A store over the same database by connections of its own, as another process has it."""
-    other: Database
-    if isinstance(database, SQLite):
-        other = await SQLite.open(tmp_path / "loopin.db")
-    else:
-        from loopin_mcp.api.postgres import PostgreSQL
-
-        other = await PostgreSQL.open(request.getfixturevalue("postgres_url"))
-    yield Store(other, PUBLIC_URL)
-    await other.aclose()
 
 
 async def test_change_of_another_process_wakes_those_it_concerns(

@@ -8,20 +8,30 @@ from pydantic import JsonValue
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.canonical import digest
 from loopin_mcp.api.rows import WHOLE, moment, number
-from loopin_mcp.api.statements import Row, Statement, Steps
+from loopin_mcp.api.statements import Row, Statement, Steps, Value
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Event
 
 # The columns that `event_of` reads.
 EVENT = "interrupt_id, sequence, type, at_ms, actor, channel, detail, previous_hash, hash"
 
+_SEEN = """
+    SELECT 1 AS one FROM events WHERE interrupt_id = :interrupt_id AND type = 'viewed'
+        AND actor = :actor AND channel = :channel
+    """
+
 
 def append(
-    row: Row, kind: str, at_ms: int, actor: Actor, detail: Mapping[str, JsonValue]
+    row: Row,
+    kind: str,
+    at_ms: int,
+    actor: Actor,
+    detail: Mapping[str, JsonValue],
+    **changes: Value,
 ) -> Steps[Row]:
     """Add an event to the chain of the interrupt that `row` holds, whose row this change locks.
 
-    Returns the row with its new head.
+    `changes` are what becomes of its columns by that. Returns the row as it is then.
     """
     event = Event(
         interrupt_id=str(row["interrupt_id"]),
@@ -36,14 +46,13 @@ def append(
     )
     event = event.model_copy(update={"hash": hash_of(event)})
     yield _insert(event, at_ms)
+    changes |= {"events_head": event.hash, "event_count": event.sequence}
+    columns = ", ".join(f"{column} = :{column}" for column in changes)
     yield (
-        """
-        UPDATE interrupts SET events_head = :hash, event_count = :sequence
-        WHERE interrupt_id = :interrupt_id
-        """,
-        {"hash": event.hash, "sequence": event.sequence, "interrupt_id": event.interrupt_id},
+        f"UPDATE interrupts SET {columns} WHERE interrupt_id = :interrupt_id",  # noqa: S608 - names that stand in the code
+        {**changes, "interrupt_id": event.interrupt_id},
     )
-    return {**row, "events_head": event.hash, "event_count": event.sequence}
+    return {**row, **changes}
 
 
 def hash_of(event: Event) -> str:
@@ -65,6 +74,11 @@ def fault_of(chain: Iterable[Event]) -> str | None:
     return None
 
 
+def seen(interrupt_id: str, actor: Actor) -> Statement:
+    """Yields a row where it is recorded that someone was shown an interrupt."""
+    return _SEEN, {"interrupt_id": interrupt_id, "actor": actor.name, "channel": actor.channel}
+
+
 def view(interrupt_id: str, now: int, actor: Actor) -> Steps[None]:
     """Record that someone was shown an interrupt that is pending, the first time.
 
@@ -72,14 +86,8 @@ def view(interrupt_id: str, now: int, actor: Actor) -> Steps[None]:
         NotFoundError: There is none of that id.
     """
     row = yield from locked(interrupt_id, now)
-    seen = yield (
-        """
-        SELECT 1 AS one FROM events WHERE interrupt_id = :interrupt_id AND type = 'viewed'
-            AND actor = :actor AND channel = :channel
-        """,
-        {"interrupt_id": interrupt_id, "actor": actor.name, "channel": actor.channel},
-    )
-    if row["status"] == "pending" and not seen:
+    before = yield seen(interrupt_id, actor)
+    if row["status"] == "pending" and not before:
         yield from append(row, "viewed", now, actor, {})
 
 

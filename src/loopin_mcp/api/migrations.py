@@ -6,10 +6,9 @@ from pathlib import Path
 from loopin_mcp.api.actors import SYSTEM
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.events import append
-from loopin_mcp.api.payloads import payload_digest
-from loopin_mcp.api.rows import WHOLE, decision_of, interrupt_of
 from loopin_mcp.api.settling import tell
 from loopin_mcp.api.statements import Row, Steps
+from loopin_mcp.api.states import STATE, state_of
 from loopin_mcp.errors import ConfigurationError
 
 SCHEMA_VERSION = 3
@@ -56,10 +55,11 @@ def _begin_trails() -> Steps[None]:
     while True:
         rows = yield (
             f"""
-            SELECT callback_url, callback_due_ms, {WHOLE} FROM interrupts
+            SELECT callback_url, callback_due_ms, {STATE} FROM interrupts
             WHERE interrupt_id > :last ORDER BY interrupt_id LIMIT {PORTION}
             """,  # noqa: S608 - constants alone
-            {"last": last, "now": now},
+            # What is stored is told, and not what it reads as by now.
+            {"last": last, "now": 0},
         )
         for row in rows:
             yield from _begin_trail(row, now)
@@ -69,13 +69,11 @@ def _begin_trails() -> Steps[None]:
 
 
 def _begin_trail(row: Row, now: int) -> Steps[None]:
-    interrupt = interrupt_of(row, "")
-    found = payload_digest(interrupt)
+    state = state_of(row)
     yield (
         "UPDATE interrupts SET payload_digest = :found WHERE interrupt_id = :interrupt_id",
-        {"found": found, "interrupt_id": interrupt.interrupt_id},
+        {"found": str(state["payloadDigest"]), "interrupt_id": row["interrupt_id"]},
     )
-    detail = {"payloadDigest": found, "status": interrupt.status, **decision_of(interrupt)}
-    row = yield from append(row, "migrated", now, SYSTEM, detail)
+    row = yield from append(row, "migrated", now, SYSTEM, state)
     if row["callback_due_ms"] is not None:
         yield from tell(row, now)

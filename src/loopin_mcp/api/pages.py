@@ -118,6 +118,13 @@ def root_of(request: Request) -> str:
     return "../" * (request.scope["path"].count("/") - 1) or "./"
 
 
+def is_visit(request: Request) -> bool:
+    """Whether a page is asked for to be shown now, and not by a script or ahead of its time."""
+    headers = request.headers
+    is_document = headers.get("sec-fetch-dest", "document") == "document"
+    return request.method == "GET" and is_document and "sec-purpose" not in headers
+
+
 def navigation_of(request: Request) -> tuple[Link, ...]:
     """The links to the pages that one has to be signed in for."""
     return tuple(

@@ -1,7 +1,9 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
+import logging
 from dataclasses import dataclass
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -10,12 +12,13 @@ from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.entry import Entry, read_entry
 from loopin_mcp.api.guards import refuse_foreign_page
 from loopin_mcp.api.interrupts import interrupt_id_of
-from loopin_mcp.api.pages import HEADERS, Link, Pages, decider
+from loopin_mcp.api.pages import HEADERS, Link, Pages, decider, is_visit
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import (
     APIError,
     ConflictError,
+    LoopinError,
     NotFoundError,
     UnauthorizedError,
     UnavailableError,
@@ -31,6 +34,8 @@ STATES = {
 }
 _VERDICTS = {"approved": "Approve", "rejected": "Reject"}
 _EXPIRY = {"pending": "Expires", "expired": "Expired"}
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,16 @@ class Review:
 
     async def show_interrupt(self, request: Request) -> Response:
         """`GET /review/{interruptId}`."""
-        if self._sessions.reviewer_of(request) is None:
+        name = self._sessions.reviewer_of(request)
+        if name is None:
             return self._sessions.ask(request)
         try:
-            answer = self._page(request, await self._interrupt(request), Entry())
+            interrupt = await self._interrupt(request)
+            answer = self._page(request, interrupt, Entry())
             self._sessions.renew(request, answer)
+            if interrupt.is_pending and is_visit(request):
+                # To record it must not keep the page from showing.
+                answer.background = BackgroundTask(self._record_view, request, name)
             return answer
         except NotFoundError as error:
             heading, hint = "No such request", "Check the link: is it whole?"
@@ -158,6 +168,13 @@ class Review:
         except ConflictError:
             return self._page(request, await self._interrupt(request), entry, 409)
         return None
+
+    async def _record_view(self, request: Request, name: str) -> None:
+        actor = Actor(name, "review-page")
+        try:
+            await self._store.record_view(interrupt_id_of(request), self._clock(), actor)
+        except LoopinError as error:
+            logger.warning("That a request was opened could not be recorded: %s", error)
 
     async def _interrupt(self, request: Request) -> Interrupt:
         return await self._store.get_interrupt_status(interrupt_id_of(request), self._clock())

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.errors import InvalidRequestError
-from loopin_mcp.fields import JSONObject
 from loopin_mcp.models import Interrupt
 
 # From expires_ms on every read says expired, whether or not a sweep has stored it.
@@ -44,12 +43,6 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
             "modified_params": modified_params and json.loads(str(modified_params)),
         }
     )
-
-
-def decision_of(interrupt: Interrupt) -> JSONObject:
-    """What was decided, as its event tells it; empty where nothing was."""
-    decided = {"decision", "reason", "modified_params"}
-    return interrupt.model_dump(mode="json", by_alias=True, include=decided)
 
 
 def moment(epoch_ms: Value) -> datetime:

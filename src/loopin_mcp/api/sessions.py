@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.keys import ANONYMOUS, Keys
-from loopin_mcp.api.pages import HEADERS, root_of
+from loopin_mcp.api.pages import HEADERS, is_visit, root_of
 from loopin_mcp.errors import ForbiddenError
 
 SESSION_S = 12 * 3600
@@ -96,7 +96,7 @@ class Sessions:
     def renew(self, request: Request, response: Response) -> None:
         """Begin the twelve hours anew for a human's visit; what a script loads does not count."""
         subject = self.subject_of(request)
-        if subject and request.headers.get("sec-fetch-dest", "document") == "document":
+        if subject and is_visit(request):
             self.sign_in(response, subject)
 
     def way_in(self) -> str:

@@ -8,10 +8,11 @@ from loopin_mcp.api.callbacks import Callbacks
 from loopin_mcp.api.changes import Changes
 from loopin_mcp.api.creating import IdempotencyKey, create, create_once
 from loopin_mcp.api.database import Database
-from loopin_mcp.api.events import EVENT, event_of, view
+from loopin_mcp.api.events import EVENT, event_of, seen, view
 from loopin_mcp.api.figures import Figures
 from loopin_mcp.api.outbox import Outbox
 from loopin_mcp.api.overview import Overview
+from loopin_mcp.api.retention import Retention
 from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, interrupt_of, moment, position_of
 from loopin_mcp.api.settling import cancel, decide, expire
 from loopin_mcp.api.statements import Row
@@ -47,6 +48,7 @@ class Store:
         self.outbox = Outbox(database)
         self.overview = Overview(database, public_url)
         self.figures = Figures(database)
+        self.retention = Retention(database)
         self._in_flight: set[IdempotencyKey] = set()
 
     async def create_interrupt(self, interrupt: NewInterrupt, now: int, actor: Actor) -> Created:
@@ -172,8 +174,15 @@ class Store:
         return tuple(map(event_of, rows))
 
     async def record_view(self, interrupt_id: str, now: int, actor: Actor) -> None:
-        """Record that someone was shown an interrupt, the first time."""
-        await self._database.transact(partial(view, interrupt_id, now, actor))
+        """Record that someone was shown an interrupt that is pending, the first time.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        # To load the page anew costs no write.
+        sql, params = seen(interrupt_id, actor)
+        if not await self._database.fetch(sql, **params):
+            await self._database.transact(partial(view, interrupt_id, now, actor))
 
     async def get_interrupt_analytics(self, user_id: str, now: int) -> Analytics:
         """One user's figures, all from one look at the database."""
