@@ -36,7 +36,7 @@ from loopin_mcp.settings import Settings
 T = TypeVar("T")
 
 PUBLIC_URL = "http://127.0.0.1:3002"
-KEY = "test-key-of-the-agents"
+KEY = "test-key-of-the-agents-long-enough"
 USER = "accounting"
 AGENT = Actor("api-key", "api")
 REVIEWER = Actor("alice", "review-page")

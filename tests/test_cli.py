@@ -188,7 +188,7 @@ def test_api_uses_the_database_and_base_url_it_is_given(tmp_path: Path) -> None:
     ("environment", "message"),
     [
         ({"HOST": "0.0.0.0"}, "HOST 0.0.0.0 can be reached .* set API_KEY_SECRET"),  # noqa: S104
-        ({"HOST": "192.0.2.1", "API_KEY_SECRET": "k"}, "Cannot listen on 192.0.2.1 port 0: "),
+        ({"HOST": "192.0.2.1", "API_KEY_SECRET": KEY}, "Cannot listen on 192.0.2.1 port 0: "),
         ({"PORT": "http"}, "PORT must be a port number from 0 to 65535: 'http'"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must begin with sqlite:/// or postgresql"),
         ({"DATABASE_URL": "sqlite:////proc/x/y.db"}, "y.db cannot be used: "),
@@ -204,6 +204,16 @@ def test_api_refuses_to_start_and_says_why(
     assert re.match(f"Error: .*{message}", refused.stderr), refused.stderr
     assert "Traceback" not in refused.stderr
     assert "s3cret" not in refused.stderr
+
+
+def test_api_warns_of_a_key_that_could_be_guessed(tmp_path: Path) -> None:
+    refused = run(tmp_path, "api", HOST="192.0.2.1", API_KEY_SECRET="swordfish")
+
+    assert refused.stderr.startswith(
+        "WARNING loopin_mcp.api.guards: API_KEY_SECRET has fewer than 32 characters, so that it "
+        "could be guessed. python3 -c "
+    )
+    assert "swordfish" not in refused.stderr
 
 
 def test_api_refuses_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ LONGEST_NAME = 100
 _TAKEN = frozenset(
     ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
 )
-_MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
+MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
 
 
 def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
@@ -50,7 +50,7 @@ def refuse_shared_key(reviewers: Mapping[str, str], api_key: str | None) -> None
         if key == api_key:
             raise ConfigurationError(
                 f"REVIEWER_KEYS: {name} has the key that agents have, which is API_KEY_SECRET: "
-                f"give them one of their own. {_MAKE_ONE}"
+                f"give them one of their own. {MAKE_ONE}"
             )
 
 
@@ -63,9 +63,9 @@ def _remedy(name: str, key: str, others: Mapping[str, str]) -> str | None:
     if _folded(name) in map(_folded, others):
         return "is there twice: give each reviewer a name of their own."
     if len(key) < SHORTEST_KEY:
-        return f"needs a key of {SHORTEST_KEY} characters or more. {_MAKE_ONE}"
+        return f"needs a key of {SHORTEST_KEY} characters or more. {MAKE_ONE}"
     if key in others.values():
-        return f"has the key of another reviewer: give them one of their own. {_MAKE_ONE}"
+        return f"has the key of another reviewer: give them one of their own. {MAKE_ONE}"
     return None
 
 

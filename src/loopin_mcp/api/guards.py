@@ -1,6 +1,7 @@
 """Who may come in: the hosts that pages answer to, and the keys that the API asks for."""
 
 import ipaddress
+import logging
 import math
 import socket
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.door import Door
 from loopin_mcp.api.keys import ANONYMOUS
-from loopin_mcp.errors import APIError, ForbiddenError, UnauthorizedError
+from loopin_mcp.errors import APIError, ConfigurationError, ForbiddenError, UnauthorizedError
+from loopin_mcp.reviewers import MAKE_ONE, SHORTEST_KEY
+from loopin_mcp.settings import Settings
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
@@ -23,6 +26,8 @@ _PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/")
 
 HostRule = Callable[[str], bool]
 
+logger = logging.getLogger(__name__)
+
 
 def is_loopback(host: str) -> bool:
     """Whether an address to listen on is reachable from this machine alone."""
@@ -30,6 +35,26 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_keys(settings: Settings, *, insecure: bool) -> None:
+    """Warn of an agents' key that could be guessed, and let no API be open to other machines.
+
+    Raises:
+        ConfigurationError: It would be, and nobody said that it may be `insecure`.
+    """
+    if settings.api_key_secret and len(settings.api_key_secret) < SHORTEST_KEY:
+        logger.warning(
+            "API_KEY_SECRET has fewer than %d characters, so that it could be guessed. %s",
+            SHORTEST_KEY,
+            MAKE_ONE,
+        )
+    if not (settings.api_key_secret or insecure or is_loopback(settings.host)):
+        raise ConfigurationError(
+            f"HOST {settings.host} can be reached from other machines, and without a key "
+            "everybody there could use this API: set API_KEY_SECRET. (--insecure serves all the "
+            "same.)"
+        )
 
 
 def host_rule(listens_on: str, public_url: str) -> HostRule:

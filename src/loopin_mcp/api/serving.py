@@ -17,7 +17,7 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.channels import Channels, channels_of
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database import Database, SQLite
-from loopin_mcp.api.guards import host_rule, is_loopback
+from loopin_mcp.api.guards import check_keys, host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.live import Live
@@ -34,6 +34,7 @@ from loopin_mcp.settings import Settings
 from loopin_mcp.version import __version__
 
 BACKLOG = 2048
+NO_KEY = " (no API_KEY_SECRET: no key asked)"
 
 _Loop = Callable[[], Coroutine[object, object, None]]
 
@@ -195,13 +196,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
     Raises:
         ConfigurationError: The settings cannot be used, or would let in everybody.
     """
-    keyless = settings.api_key_secret is None
-    if keyless and not is_loopback(settings.host) and not insecure:
-        raise ConfigurationError(
-            f"HOST {settings.host} can be reached from other machines, and without a key "
-            "everybody there could list and decide: set API_KEY_SECRET. (--insecure serves all "
-            "the same.)"
-        )
+    check_keys(settings, insecure=insecure)
     try:
         listener = listen(settings.host, settings.port)
     except (OSError, TypeError, UnicodeError) as error:
@@ -216,7 +211,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         database = await open_database(settings.database_url, settings.data_dir)
         options = Options.of(settings)
         async with serving(listener, database, options, channels) as url:
-            say(f"LoopIn API on {url}" + (" (no API_KEY_SECRET: no key asked)" if keyless else ""))
+            say(f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY))
             await anyio.sleep_forever()
 
 
