@@ -6,17 +6,23 @@ import json
 import queue
 import ssl
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from loopin_mcp.api.channels import Bounds, Channels, load_channels
+from loopin_mcp.api.destinations import LOOPBACK, Destinations, callback_client
 from loopin_mcp.api.notices import Notices
-from tests.support import PATIENCE_S
+from loopin_mcp.api.store import Store
+from loopin_mcp.api.webhooks import DELIVERY_S, Webhooks
+from loopin_mcp.models import Decision
+from tests.support import AGENT, PATIENCE_S, REVIEWER, Clock, new_interrupt
 
+APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount": 1})
 # Parts of the URLs that must show up nowhere.
 SECRETS = ("user-marker", "password-marker", "path-marker", "query-marker")
 
@@ -26,7 +32,7 @@ class Names:
 
     def __init__(self, **addresses: Collection[str]) -> None:
         self.asked = 0
-        self._addresses = addresses
+        self._addresses = {"127.0.0.1": ["127.0.0.1"], **addresses}
 
     async def __call__(self, host: str) -> Collection[str]:
         self.asked += 1
@@ -58,6 +64,7 @@ class Receiver(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
     block_on_close = False
 
     def __init__(
@@ -84,7 +91,11 @@ class Receiver(ThreadingHTTPServer):
 
     def next(self, within_s: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever came
         """The next message, once it is there."""
-        return self._received.get(timeout=within_s).json
+        return self.take(within_s).json
+
+    def take(self, within_s: float = PATIENCE_S) -> Received:
+        """The next request, once it is there."""
+        return self._received.get(timeout=within_s)
 
     @property
     def messages(self) -> list[Any]:
@@ -167,6 +178,41 @@ def channels_to(*urls: str, high: str | None = None, bounds: Bounds | None = Non
     channels = load_channels(" ".join(urls) or None, high, bounds)
     assert channels is not None
     return channels
+
+
+@contextlib.asynccontextmanager
+async def delivering(
+    store: Store,
+    clock: Clock,
+    *,
+    names: Names | None = None,
+    secret: bytes | None = None,
+    delivery_s: float = DELIVERY_S,
+) -> AsyncIterator[Webhooks]:
+    """What delivers the callbacks of a store, to this machine alone."""
+    destinations = Destinations(LOOPBACK, names or Names())
+    async with callback_client(destinations) as http:
+        yield Webhooks(store, clock, http, secret, delivery_s)
+
+
+async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
+    """Have an interrupt decided whose callback goes there; gives its id."""
+    new = new_interrupt(callback_url=url)
+    interrupt_id = (await store.create_interrupt(new, clock(), AGENT)).interrupt_id
+    await store.decide_interrupt(interrupt_id, APPROVED, clock(), REVIEWER)
+    return interrupt_id
+
+
+async def deliver_due(webhooks: Webhooks) -> None:
+    """Deliver what is due now, and wait until that is over."""
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as deliveries:
+            await webhooks.start_due(deliveries)
+
+
+async def arrivals(receiver: Receiver, number: int) -> list[Received]:
+    """The next so many requests, once they are there."""
+    return [await anyio.to_thread.run_sync(receiver.take) for _ in range(number)]
 
 
 async def send_due(notices: Notices) -> None:

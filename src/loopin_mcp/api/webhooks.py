@@ -45,7 +45,6 @@ async def deliver_callbacks(
         while True:
             ended = webhooks.next_end
             with outage.watched():
-                await store.expire_interrupts(clock())
                 await webhooks.start_due(deliveries)
             with anyio.move_on_after(ROUND_S):
                 await ended.wait()
@@ -152,8 +151,11 @@ async def _read_some(answer: httpx.Response) -> None:
 
 def _reason(error: Exception) -> str:
     """Why there was no answer; what may hold more of the URL than its host is only named."""
-    tells = isinstance(error, DestinationError | OSError | httpx.ConnectError)
-    return (tells and str(error)) or type(error).__name__
+    if isinstance(error, DestinationError):
+        return f"it {error}"
+    if isinstance(error, OSError | httpx.ConnectError):
+        return str(error)
+    return type(error).__name__
 
 
 def _ms(seconds: float) -> int:
