@@ -9,6 +9,7 @@ from loopin_mcp.api.events import append
 from loopin_mcp.api.rows import STATUS, WHOLE, interrupt_of, json_text, number
 from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.errors import ConflictError, NotFoundError
+from loopin_mcp.fields import JSONObject
 from loopin_mcp.models import Decision
 
 _OPEN = "expires_ms > :now"
@@ -31,17 +32,10 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
         NotFoundError: There is none of that id.
         ConflictError: It is no longer pending, or not what the decision is for.
     """
-    row = yield from _settle(
-        """status = :status, settled_ms = :now, decided_ms = :now, decided_by = :decided_by,
-        decided_via = :decided_via, reason = :reason, modified_params = :modified_params""",
+    row = yield from _claimed(
         f"{_OPEN} AND payload_digest = COALESCE(:payload_digest, payload_digest)",
         interrupt_id=interrupt_id,
-        status=decision.decision,
         now=now,
-        decided_by=actor.name,
-        decided_via=actor.channel,
-        reason=decision.reason,
-        modified_params=json_text(decision.modified_params),
         payload_digest=decision.payload_digest,
     )
     if row is None:
@@ -53,7 +47,20 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
             )
         raise ConflictError(f"Interrupt is already {status}")
     detail = decision.model_dump(mode="json", by_alias=True)
-    row = yield from append(row, "decided", now, actor, detail)
+    at_ms = _at(row, now)
+    row = yield from _settle(
+        row,
+        "decided",
+        at_ms,
+        actor,
+        detail,
+        status=decision.decision,
+        decided_ms=at_ms,
+        decided_by=actor.name,
+        decided_via=actor.channel,
+        reason=decision.reason,
+        modified_params=json_text(decision.modified_params),
+    )
     yield from tell(row, now)
     return row
 
@@ -65,22 +72,21 @@ def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
         NotFoundError: There is none of that id.
         ConflictError: It is no longer pending.
     """
-    change = "status = 'cancelled', settled_ms = :now"
-    row = yield from _settle(change, _OPEN, interrupt_id=interrupt_id, now=now)
+    row = yield from _claimed(_OPEN, interrupt_id=interrupt_id, now=now)
     if row is None:
         status = yield from _status_of(interrupt_id, now)
         raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
-    return (yield from append(row, "cancelled", now, actor, {}))
+    return (yield from _settle(row, "cancelled", _at(row, now), actor, {}, status="cancelled"))
 
 
 def expire(interrupt_ids: Iterable[str], now: int) -> Steps[list[Row]]:
     """Store the expiry of those of these whose time has come."""
     expired = []
-    change = "status = 'expired', settled_ms = expires_ms"
     for interrupt_id in interrupt_ids:
-        row = yield from _settle(change, "expires_ms <= :now", interrupt_id=interrupt_id, now=now)
+        row = yield from _claimed("expires_ms <= :now", interrupt_id=interrupt_id, now=now)
         if row is not None:
-            row = yield from append(row, "expired", number(row["expires_ms"]), SYSTEM, {})
+            at_ms = number(row["expires_ms"])
+            row = yield from _settle(row, "expired", at_ms, SYSTEM, {}, status="expired")
             yield from tell(row, now)
             expired.append(row)
     return expired
@@ -107,11 +113,23 @@ def tell(row: Row, now: int) -> Steps[None]:
     )
 
 
-def _settle(change: str, condition: str, **params: Value) -> Steps[Row | None]:
-    """Compare and set: change an interrupt that is pending, if the condition holds."""
+def _at(row: Row, now: int) -> int:
+    """When it is settled: never before it was asked, though the clock was set back meanwhile."""
+    return max(now, number(row["created_ms"]))
+
+
+def _settle(
+    row: Row, kind: str, at_ms: int, actor: Actor, detail: JSONObject, **changes: Value
+) -> Steps[Row]:
+    """Have an interrupt leave pending, with the event that says so."""
+    return append(row, kind, at_ms, actor, detail, settled_ms=at_ms, notice_due_ms=None, **changes)
+
+
+def _claimed(condition: str, **params: Value) -> Steps[Row | None]:
+    """The row of a pending interrupt, if the condition holds; nobody else gets it meanwhile."""
     rows = yield (
         f"""
-        UPDATE interrupts SET {change}, notice_due_ms = NULL
+        UPDATE interrupts SET event_count = event_count
         WHERE interrupt_id = :interrupt_id AND status = 'pending' AND {condition}
         RETURNING callback_url, {WHOLE}
         """,  # noqa: S608 - constants alone

@@ -141,12 +141,13 @@ class Store:
                 changed.
         """
         steps = partial(decide, interrupt_id, decision, now, actor)
-        self._tell(await self._database.transact(steps))
+        row = await self._database.transact(steps)
+        self._tell(row)
         return Decided(
             interrupt_id=interrupt_id,
             status="resolved",
             decision=decision.decision,
-            decided_at=moment(now),
+            decided_at=moment(row["decided_ms"]),
         )
 
     async def cancel_interrupt(self, interrupt_id: str, now: int, actor: Actor) -> Cancelled:

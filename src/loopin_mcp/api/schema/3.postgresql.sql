@@ -2,10 +2,11 @@ DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;
 ALTER TABLE interrupts DROP COLUMN callback_tries;
 
--- What a human is asked, and what has happened, does not change any more.
+-- What a human is asked, and what has happened, does not change any more. Programs that know
+-- versions 1 and 2 alone break these rules, and so can no longer change anything.
 CREATE OR REPLACE FUNCTION loopin_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'what was asked and what has happened cannot be changed';
+    RAISE EXCEPTION 'refused by the rule %', TG_NAME;
 END
 $$;
 
@@ -13,5 +14,36 @@ CREATE TRIGGER interrupts_stay BEFORE UPDATE OF interrupt_id, agent_id, user_id,
     urgency, created_ms, expires_ms, callback_url, payload_digest ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();
 
+CREATE TRIGGER interrupts_begin_with_digest BEFORE INSERT ON interrupts
+    FOR EACH ROW WHEN (NEW.payload_digest = '') EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE TRIGGER interrupts_settle_with_event BEFORE UPDATE OF status, settled_ms, decided_ms,
+    decided_by, decided_via, reason, modified_params ON interrupts
+    FOR EACH ROW WHEN (OLD.status <> 'pending' OR NEW.event_count <> OLD.event_count + 1)
+    EXECUTE FUNCTION loopin_refuse_change();
+
 CREATE TRIGGER events_stay BEFORE UPDATE ON events
     FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE OR REPLACE FUNCTION loopin_keep_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM interrupts WHERE interrupt_id = OLD.interrupt_id) THEN
+        RAISE EXCEPTION 'refused by the rule %', TG_NAME;
+    END IF;
+    RETURN OLD;
+END
+$$;
+
+CREATE TRIGGER events_go_with_interrupt BEFORE DELETE ON events
+    FOR EACH ROW EXECUTE FUNCTION loopin_keep_event();
+
+-- Whoever asks a user waits for others who just do, so that all count what waits for that user.
+CREATE OR REPLACE FUNCTION loopin_take_turn() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7466302, hashtext(NEW.user_id));
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER interrupts_take_turn BEFORE INSERT ON interrupts
+    FOR EACH ROW EXECUTE FUNCTION loopin_take_turn();
