@@ -13,7 +13,6 @@ import pytest
 
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.database import SQLite
-from loopin_mcp.api.migrations import SCHEMA_VERSION
 from loopin_mcp.api.serving import open_database
 from loopin_mcp.api.sqlite_setup import use_write_ahead_log
 from loopin_mcp.api.store import Store
@@ -21,6 +20,7 @@ from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableErro
 from loopin_mcp.models import Decision
 from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
 
+INSERT = "INSERT INTO deletions VALUES (:id, 0, '')"
 OPEN = """
 import anyio, sys
 from pathlib import Path
@@ -79,16 +79,18 @@ async def test_newer_database_is_refused_by_name(tmp_path: Path) -> None:
         await SQLite.open(path)
 
 
-@pytest.mark.parametrize("made", ["a file in place of the directory", "no database"])
-async def test_unusable_file_is_named_with_the_remedy(tmp_path: Path, made: str) -> None:
-    path = tmp_path / "data" / "loopin.db"
-    if made == "no database":
-        path.parent.mkdir()
-        path.write_bytes(b"this is not SQLite " * 100)
-    else:
-        path.parent.write_text("in the way")
+async def test_file_in_place_of_the_directory_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
 
     with pytest.raises(ConfigurationError, match=r"loopin\.db cannot be used: .*LOOPIN_DATA_DIR"):
+        await SQLite.open(tmp_path / "data" / "loopin.db")
+
+
+async def test_file_that_is_no_database_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "loopin.db"
+    path.write_bytes(b"this is not SQLite " * 100)
+
+    with pytest.raises(ConfigurationError, match=r"loopin\.db cannot be used: .*a backup"):
         await SQLite.open(path)
 
 
@@ -97,17 +99,16 @@ async def test_lost_lock_is_reported_and_the_next_write_succeeds(tmp_path: Path)
     database = await SQLite.open(path, busy_timeout_s=0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    insert = "INSERT INTO schema_version VALUES (:version)"
 
-    with pytest.raises(UnavailableError):
-        await database.fetch(insert, version=7)
+    with pytest.raises(UnavailableError, match="another process keeps it locked"):
+        await database.fetch(INSERT, id="lost")
     other.execute("ROLLBACK")
     other.close()
-    await database.fetch(insert, version=8)
+    await database.fetch(INSERT, id="stored")
 
-    rows = await database.fetch("SELECT version FROM schema_version ORDER BY version")
+    rows = await database.fetch("SELECT interrupt_id FROM deletions")
     await database.aclose()
-    assert [row["version"] for row in rows] == [SCHEMA_VERSION, 8]
+    assert rows == [{"interrupt_id": "stored"}]
 
 
 async def test_many_processes_can_open_a_new_file_at_once(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ async def test_file_that_stays_locked_is_named(tmp_path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(ConfigurationError, match=r"locked\.db cannot be used: database is locked"):
+    with pytest.raises(ConfigurationError, match=r"locked\.db cannot be used: .*keeps it locked"):
         await SQLite.open(path, busy_timeout_s=0)
 
     other.close()
@@ -189,16 +190,15 @@ async def test_two_stores_on_one_file_agree_on_a_single_winner(
 
 async def test_cancelled_write_leaves_the_database_usable(tmp_path: Path) -> None:
     database = await SQLite.open(tmp_path / "loopin.db")
-    insert = "INSERT INTO schema_version VALUES (:version)"
 
     async with anyio.create_task_group() as writers:
-        for version in range(SCHEMA_VERSION + 1, 30):
-            writers.start_soon(lambda v: database.fetch(insert, version=v), version)
+        for number in range(30):
+            writers.start_soon(lambda n: database.fetch(INSERT, id=str(n)), number)
         await anyio.lowlevel.checkpoint()
         writers.cancel_scope.cancel()
-    await database.fetch(insert, version=99)
+    await database.fetch(INSERT, id="last")
 
-    rows = await database.fetch("SELECT version FROM schema_version WHERE version = 99")
+    rows = await database.fetch("SELECT 1 AS one FROM deletions WHERE interrupt_id = 'last'")
     await database.aclose()
     assert len(rows) == 1
 

@@ -5,7 +5,6 @@ import pytest
 
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.database import Database
-from loopin_mcp.api.migrations import SCHEMA_VERSION
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import (
     ConflictError,
@@ -183,18 +182,18 @@ async def test_foreign_cursor_is_refused_by_name(store: Store, clock: Clock, cur
 async def test_failed_statement_takes_no_other_with_it(database: Database) -> None:
     failures: list[str] = []
 
-    async def write(version: int) -> None:
+    async def write(interrupt_id: str) -> None:
         try:
-            await database.fetch("INSERT INTO schema_version VALUES (:version)", version=version)
+            await database.fetch("INSERT INTO deletions VALUES (:id, 0, '')", id=interrupt_id)
         except UnavailableError as error:
             failures.append(str(error))
 
     async with anyio.create_task_group() as writers:
-        for version in (SCHEMA_VERSION, 7, 8, 7, 9):
-            writers.start_soon(write, version)
+        for interrupt_id in ("a", "b", "a", "c", "b"):
+            writers.start_soon(write, interrupt_id)
 
-    rows = await database.fetch("SELECT version FROM schema_version ORDER BY version")
-    assert [row["version"] for row in rows] == [SCHEMA_VERSION, 7, 8, 9]
+    rows = await database.fetch("SELECT interrupt_id FROM deletions ORDER BY interrupt_id")
+    assert [row["interrupt_id"] for row in rows] == ["a", "b", "c"]
     assert len(failures) == 2
 
 

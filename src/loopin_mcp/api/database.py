@@ -2,9 +2,8 @@
 
 import contextlib
 import os
-import queue
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,10 +12,14 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
+from loopin_mcp.api.breakdowns import Breakdown, Fault
 from loopin_mcp.api.filewatch import watch
-from loopin_mcp.api.sqlite_setup import prepare, run, use_write_ahead_log
+from loopin_mcp.api.migrations import of_this_version
+from loopin_mcp.api.sqlite_faults import PLACE, fault_of
+from loopin_mcp.api.sqlite_file import SQLiteFile
+from loopin_mcp.api.sqlite_setup import prepare, run
 from loopin_mcp.api.statements import Row, Steps, Value, single
-from loopin_mcp.errors import ConfigurationError, UnavailableError
+from loopin_mcp.errors import ConfigurationError
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -74,7 +77,7 @@ class _Write(Generic[_T]):
         """Take the steps; if they fail, undo them and them alone."""
         connection.execute("SAVEPOINT steps")
         try:
-            result = run(connection, self.steps())
+            result = run(connection, of_this_version(self.steps()))
         # Whatever is wrong with one must not take the others with it.
         except Exception as error:
             # This fails where SQLite has undone the whole transaction, as on a full disk.
@@ -84,6 +87,12 @@ class _Write(Generic[_T]):
             self.result.append(result)
         connection.execute("RELEASE steps")
 
+    def outcome(self) -> _T:
+        """What came of the steps."""
+        if self.error is not None:
+            raise self.error
+        return self.result[0]
+
 
 class SQLite:
     """One SQLite file, shared with other processes (WAL), fsynced at every commit.
@@ -92,21 +101,18 @@ class SQLite:
     """
 
     def __init__(self, path: Path, busy_timeout_s: float) -> None:
-        self._path = path
-        self._busy_timeout_s = busy_timeout_s
-        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._writer = self._connect()
+        self._file = SQLiteFile(path, busy_timeout_s)
         try:
-            use_write_ahead_log(self._writer, busy_timeout_s)
-            prepare(self._writer, str(path))
+            prepare(self._file.writer, str(path))
         except BaseException:
-            self._writer.close()
+            self._file.close()
             raise
-        self._data_version = self._read_data_version()
-        # Every commit is written to the log first.
-        self._watch = watch(path.with_name(path.name + "-wal"))
+        self._data_version = self._file.data_version()
+        self._watch = watch(self._file.log)
         self._waiting: list[_Write[Any]] = []
         self._turn = anyio.Lock()
+        self._reading = Breakdown(f"The database {path}", "be read", fault_of)
+        self._writing = Breakdown(f"The database {path}", "store this", fault_of)
 
     @classmethod
     async def open(cls, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "SQLite":
@@ -124,19 +130,19 @@ class SQLite:
         try:
             make_private_directory(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            database = cls(path, busy_timeout_s)
+            return cls(path, busy_timeout_s)
         except (OSError, sqlite3.Error) as error:
+            fault = fault_of(error) or Fault(str(error), PLACE)
             raise ConfigurationError(
-                f"The database {path} cannot be used: {error}. Set LOOPIN_DATA_DIR to a directory "
-                "this user can write to."
+                f"The database {path} cannot be used: {fault.what}. {fault.remedy}."
             ) from error
-        return database
 
     async def fetch(self, sql: str, **params: Value) -> list[Row]:
         """See `Database.fetch`."""
-        if sql.lstrip().startswith("SELECT"):
+        if not sql.lstrip().startswith("SELECT"):
+            return await self.transact(partial(single, sql, params))
+        with self._reading.watched():
             return await anyio.to_thread.run_sync(self._read, sql, params)
-        return await self.transact(partial(single, sql, params))
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
@@ -151,84 +157,47 @@ class SQLite:
         finally:
             if write in self._waiting:
                 self._waiting.remove(write)
-        if isinstance(write.error, sqlite3.Error):
-            raise UnavailableError("The database cannot store this right now") from write.error
-        if write.error is not None:
-            raise write.error
-        return write.result[0]
+        with self._writing.watched():
+            return write.outcome()
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """See `Database.changed`; which interrupts it was about is not known here."""
         while True:
             await wanted()
             async with self._turn:
-                with _reading():
-                    version = self._read_data_version()
+                with self._reading.watched():
+                    version = self._file.data_version()
             if version != self._data_version:
                 self._data_version = version
                 return None
             await self._watch.hint()
 
-    def _read_data_version(self) -> Value:
-        """A number that changes with the commits of other connections than the writer.
-
-        It is read from shared memory within microseconds, so it needs no thread.
-        """
-        row: Row = self._writer.execute("PRAGMA data_version").fetchone()
-        return row["data_version"]
-
     async def aclose(self) -> None:
         """Release all connections."""
         self._watch.close()
-        self._writer.close()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._readers.get_nowait().close()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
-        )
-        connection.row_factory = _as_mapping
-        return connection
+        self._file.close()
 
     def _read(self, sql: str, params: Mapping[str, Value]) -> list[Row]:
-        with _reading():
-            try:
-                connection = self._readers.get_nowait()
-            except queue.Empty:
-                connection = self._connect()
-            try:
-                return connection.execute(sql, params).fetchall()
-            finally:
-                self._readers.put(connection)
+        with self._file.reader() as connection:
+            return connection.execute(sql, params).fetchall()
 
     def _commit(self, writes: list[_Write[Any]]) -> None:
         """Take the steps of all in one transaction."""
-        connection = self._writer
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._file.hold()
+            writer = self._file.writer
+            writer.execute("BEGIN IMMEDIATE")
             for write in writes:
-                write.attempt(connection)
-            connection.execute("COMMIT")
+                write.attempt(writer)
+            writer.execute("COMMIT")
+            # What went into files that nobody finds again is not stored.
+            self._file.hold()
         except sqlite3.Error as error:
             # Where nothing was begun, or SQLite has rolled back by itself, this fails too.
             with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
+                self._file.writer.execute("ROLLBACK")
             for write in writes:
                 write.error = error
-
-
-@contextlib.contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise UnavailableError("The database cannot be read right now") from error
-
-
-def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
 
 
 def make_private_directory(path: Path) -> None:

@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from loopin_mcp.api.actors import SYSTEM
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.events import append
+from loopin_mcp.api.rows import number
 from loopin_mcp.api.settling import tell
 from loopin_mcp.api.statements import Row, Steps
 from loopin_mcp.api.states import STATE, state_of
-from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 SCHEMA_VERSION = 3
 SCHEMAS = Path(__file__).with_name("schema")
 # How many interrupts are brought up at a time.
 PORTION = 500
+
+_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
+
+_T = TypeVar("_T")
 
 
 def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) -> Steps[None]:
@@ -25,22 +31,45 @@ def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) 
     Raises:
         ConfigurationError: It is newer than this program; the message has the `database`'s name.
     """
-    yield "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)", {}
-    [found] = yield "SELECT MAX(version) AS version FROM schema_version", {}
-    known = int(str(found["version"] or 0))
+    yield _VERSIONS, {}
+    known = yield from _version()
     if known > SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}: "
-            "update loopin-mcp."
-        )
+        raise ConfigurationError(_newer(database, known))
+    if known == SCHEMA_VERSION:
+        return
+    # On PostgreSQL whoever looks there from now on, to take steps, waits until all this is done.
+    yield "DROP TABLE schema_version", {}
     for version in range(known + 1, SCHEMA_VERSION + 1):
         yield from _run(SCHEMAS / f"{version}.sql", split)
         if version == 3:
             yield from _begin_trails()
         yield from _run(SCHEMAS / f"{version}.{dialect}.sql", split)
-    if known < SCHEMA_VERSION:
-        yield "DELETE FROM schema_version", {}
-        yield "INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION}
+    yield _VERSIONS, {}
+    yield "INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION}
+
+
+def of_this_version(steps: Steps[_T]) -> Steps[_T]:
+    """Steps that are not taken once a newer program has changed the schema.
+
+    Raises:
+        UnavailableError: One has, so nothing can be changed any more from here.
+    """
+    known = yield from _version()
+    if known != SCHEMA_VERSION:
+        raise UnavailableError(_newer("The database", known))
+    return (yield from steps)
+
+
+def _version() -> Steps[int]:
+    [found] = yield "SELECT MAX(version) AS version FROM schema_version", {}
+    return number(found["version"])
+
+
+def _newer(database: str, known: int) -> str:
+    return (
+        f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}: "
+        "update loopin-mcp."
+    )
 
 
 def _run(script: Path, split: Callable[[str], Iterable[str]]) -> Steps[None]:
@@ -70,10 +99,7 @@ def _begin_trails() -> Steps[None]:
 
 def _begin_trail(row: Row, now: int) -> Steps[None]:
     state = state_of(row)
-    yield (
-        "UPDATE interrupts SET payload_digest = :found WHERE interrupt_id = :interrupt_id",
-        {"found": str(state["payloadDigest"]), "interrupt_id": row["interrupt_id"]},
-    )
-    row = yield from append(row, "migrated", now, SYSTEM, state)
+    found = str(state["payloadDigest"])
+    row = yield from append(row, "migrated", now, SYSTEM, state, payload_digest=found)
     if row["callback_due_ms"] is not None:
         yield from tell(row, now)

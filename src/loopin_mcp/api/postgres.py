@@ -3,12 +3,15 @@
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Self, TypeVar
+
+import anyio
 
 try:
     import psycopg
     from psycopg.rows import dict_row
-    from psycopg_pool import AsyncConnectionPool, PoolTimeout
+    from psycopg_pool import AsyncConnectionPool
 except ImportError as error:
     from loopin_mcp.errors import ConfigurationError
 
@@ -17,12 +20,27 @@ except ImportError as error:
         "'loopin-mcp[server]'."
     ) from error
 
-from loopin_mcp.api.migrations import migrate
-from loopin_mcp.api.statements import Row, Steps, Value
+from loopin_mcp.api.breakdowns import Breakdown, Fault
+from loopin_mcp.api.migrations import migrate, of_this_version
+from loopin_mcp.api.statements import Row, Steps, Value, single
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 CONNECT_TIMEOUT_S = 5
 POOL_SIZE = 10
+# How long the server may take for one statement, and to answer at all.
+STATEMENT_S = 10
+ANSWER_S = 15
+# A server that is gone without a word is noticed, unless the URL says otherwise.
+_NOTICED: Mapping[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+_TO_READ = (
+    r"-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
+)
 # Any number will do, as long as it is always the same: it keeps two starting processes apart.
 _SCHEMA_LOCK = 7_466_301
 MOST_ATTEMPTS = 5
@@ -34,6 +52,15 @@ _IN_THE_WAY = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.UniqueViolation,
 )
+# The first that fits counts.
+_FAULTS: Mapping[type[Exception], Fault] = {
+    psycopg.errors.DiskFull: Fault("its disk is full", "Make room there"),
+    psycopg.errors.ReadOnlySqlTransaction: Fault("it takes no changes", "See why it is read-only"),
+    psycopg.errors.QueryCanceled: Fault("it is too slow", "See what keeps it busy or locked"),
+    psycopg.OperationalError: Fault("there is no connection", "See that it runs, and lets us in"),
+    TimeoutError: Fault("it does not answer", "See that it runs, and can be reached"),
+    psycopg.Error: Fault("PostgreSQL refuses", "Look at its log"),
+}
 
 _T = TypeVar("_T")
 
@@ -45,6 +72,7 @@ class PostgreSQL:
         self._url = url
         self._pool = pool
         self._listener: psycopg.AsyncConnection[Any] | None = None
+        self._using = Breakdown("The database of DATABASE_URL", "be used", _fault_of)
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -54,6 +82,9 @@ class PostgreSQL:
             ConfigurationError: There is no connection, or a newer program wrote the database.
         """
         _refuse_unreadable(url)
+        url = psycopg.conninfo.make_conninfo(
+            **{**_NOTICED, **psycopg.conninfo.conninfo_to_dict(url)}
+        )
         try:
             await _prepare(url)
         except psycopg.Error as error:
@@ -61,12 +92,34 @@ class PostgreSQL:
                 "DATABASE_URL cannot be used. Check that PostgreSQL runs there, has this database, "
                 f"and lets this user in: {str(error).strip()}"
             ) from error
+        return await cls._connected(url)
+
+    @classmethod
+    async def open_to_read(cls, url: str) -> Self:
+        """Connect to what is there already, so that nothing can be changed.
+
+        All that steps read is of one moment.
+
+        Raises:
+            ConfigurationError: It is no connection URL.
+        """
+        _refuse_unreadable(url)
+        options = psycopg.conninfo.conninfo_to_dict(url).get("options", "")
+        return await cls._connected(
+            psycopg.conninfo.make_conninfo(url, options=f"{options} {_TO_READ}")
+        )
+
+    @classmethod
+    async def _connected(cls, url: str) -> Self:
         pool = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=POOL_SIZE,
             timeout=CONNECT_TIMEOUT_S,
+            # After an outage the next try is never far away.
+            reconnect_timeout=CONNECT_TIMEOUT_S,
             kwargs={"autocommit": True, "row_factory": dict_row},
+            configure=_bound,
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
@@ -75,23 +128,19 @@ class PostgreSQL:
 
     async def fetch(self, sql: str, **params: Value) -> list[Row]:
         """See `Database.fetch`."""
-        try:
+        if not sql.lstrip().startswith("SELECT"):
+            return await self.transact(partial(single, sql, params))
+        with self._using.watched(), anyio.fail_after(ANSWER_S):
             async with self._pool.connection() as connection:
                 return await _execute(connection, sql, params)
-        except (psycopg.Error, PoolTimeout) as error:
-            raise UnavailableError("The database cannot be used right now") from error
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                async with self._pool.connection() as connection, connection.transaction():
-                    return await _run(connection, steps())
-            except (psycopg.Error, PoolTimeout) as error:
-                if attempts == MOST_ATTEMPTS or not isinstance(error, _IN_THE_WAY):
-                    raise UnavailableError("The database cannot store this right now") from error
+        with self._using.watched(), anyio.fail_after(ANSWER_S):
+            for _ in range(MOST_ATTEMPTS - 1):
+                with contextlib.suppress(*_IN_THE_WAY):
+                    return await self._attempt(steps)
+            return await self._attempt(steps)
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """See `Database.changed`; a trigger tells, of changes made here too."""
@@ -109,6 +158,10 @@ class PostgreSQL:
         """Release all connections."""
         await self._stop_listening()
         await self._pool.close()
+
+    async def _attempt(self, steps: Callable[[], Steps[_T]]) -> _T:
+        async with self._pool.connection() as connection, connection.transaction():
+            return await _run(connection, of_this_version(steps()))
 
     async def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
@@ -135,11 +188,19 @@ def _refuse_unreadable(url: str) -> None:
         )
 
 
+async def _bound(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Have a connection of the pool wait for nothing for too long."""
+    await connection.execute(f"SET statement_timeout = '{STATEMENT_S}s'".encode())
+
+
+def _fault_of(error: Exception) -> Fault | None:
+    """What is wrong with the database, or None where the error is not PostgreSQL's."""
+    return next((fault for kind, fault in _FAULTS.items() if isinstance(error, kind)), None)
+
+
 async def _prepare(url: str) -> None:
     """Bring the database to this program's schema, whatever version it has."""
-    async with await psycopg.AsyncConnection.connect(
-        url, connect_timeout=CONNECT_TIMEOUT_S, row_factory=dict_row
-    ) as connection:
+    async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
         await _run(connection, migrate("postgresql", "The database of DATABASE_URL", _whole))
 
@@ -172,9 +233,7 @@ async def _execute(
 
 async def _listener(url: str) -> psycopg.AsyncConnection[Any]:
     """A connection that is told of changes."""
-    connection = await psycopg.AsyncConnection.connect(
-        url, connect_timeout=CONNECT_TIMEOUT_S, autocommit=True
-    )
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
     await connection.execute("LISTEN loopin_changes")
     return connection
 

@@ -38,8 +38,6 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     Raises:
         ConfigurationError: It is newer than this program; the message has its `name`.
     """
-    # The file keeps the mode of its log; how to sync is each connection's own.
-    connection.execute("PRAGMA synchronous=FULL")
     # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
     connection.create_function("LOWER", 1, folded, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,60 @@
+"""Says what is wrong with a database: to callers each time, to the log when it begins and ends."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from loopin_mcp.errors import UnavailableError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a database, in words for everybody, and what its operator can do."""
+
+    what: str
+    remedy: str
+
+
+class Breakdown:
+    """What a `database` of this name cannot do while it fails, such as `be read`.
+
+    `fault_of` tells what is wrong, or None where an error is not the database's.
+    """
+
+    def __init__(
+        self, database: str, what: str, fault_of: Callable[[Exception], Fault | None]
+    ) -> None:
+        self._database = database
+        self._what = what
+        self._fault_of = fault_of
+        self._lasts = False
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Have the database used in this block.
+
+        Raises:
+            UnavailableError: It failed.
+        """
+        try:
+            yield
+        except Exception as error:
+            fault = self._fault_of(error)
+            if fault is None:
+                raise
+            self._tell(fault)
+            raise UnavailableError(
+                f"The database cannot {self._what} right now: {fault.what}"
+            ) from error
+        if self._lasts:
+            logger.info("%s can %s again", self._database, self._what)
+            self._lasts = False
+
+    def _tell(self, fault: Fault) -> None:
+        if not self._lasts:
+            said = (self._database, self._what, fault.what, fault.remedy)
+            logger.error("%s cannot %s: %s. %s.", *said)
+            self._lasts = True

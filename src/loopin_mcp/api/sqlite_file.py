@@ -1,0 +1,133 @@
+"""The connections to one SQLite file: one that writes, and as many as read at once."""
+
+import contextlib
+import queue
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from loopin_mcp.api.sqlite_faults import MovedError
+from loopin_mcp.api.sqlite_setup import use_write_ahead_log
+from loopin_mcp.api.statements import Row, Value
+
+# What is at a path, by device and number.
+_Found = tuple[int, int] | None
+
+
+class SQLiteFile:
+    """A file that is there, the write-ahead log beside it, and the connections to both.
+
+    `busy_timeout_s` is how long a statement waits for another process.
+    """
+
+    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        # SQLite goes on with files that somebody has deleted, and what it stores there is lost.
+        self._opened: list[_Found] | None = None
+        self.hold()
+
+    @property
+    def log(self) -> Path:
+        """Where every commit is written first."""
+        return self._path.with_name(f"{self._path.name}-wal")
+
+    def hold(self) -> None:
+        """See to it that the files at the path are those that are written to.
+
+        Raises:
+            sqlite3.Error: They cannot be, above all because the file has been moved or deleted.
+        """
+        if self._opened is not None and self._opened != (found := self._files()):
+            self._let_go(self._opened, found)
+        if self._opened is None:
+            self._open()
+
+    def data_version(self) -> Value:
+        """A number that changes with the commits of other connections than the writer.
+
+        It is read from shared memory within microseconds, so it needs no thread.
+        """
+        row: Row = self.writer.execute("PRAGMA data_version").fetchone()
+        return row["data_version"]
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read by that nobody else uses meanwhile."""
+        readers = self._readers
+        try:
+            connection = readers.get_nowait()
+        except queue.Empty:
+            connection = self._connect()
+        try:
+            yield connection
+        except sqlite3.Error:
+            # It may know files that are no longer there.
+            connection.close()
+            raise
+        readers.put(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._readers.get_nowait().close()
+        # The last one moves what the log holds into the file.
+        self.writer.close()
+
+    def _open(self) -> None:
+        self.writer = self._connect()
+        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        try:
+            use_write_ahead_log(self.writer, self._busy_timeout_s)
+            # The file keeps the mode of its log; how to sync is each connection's own.
+            self.writer.execute("PRAGMA synchronous=FULL")
+            # The log and its index are there from the first look at the tables on.
+            self.writer.execute("SELECT 1 FROM sqlite_schema").fetchall()
+        except BaseException:
+            self.writer.close()
+            raise
+        self._opened = self._files()
+
+    def _let_go(self, opened: list[_Found], found: list[_Found]) -> None:
+        """Close files that are no longer at the path, but for the database itself.
+
+        What the log alone holds goes into the database first, wherever that is by now: before the
+        log is lost, or taken for the log of what was put in the place of the database.
+        """
+        if found[1] in (None, opened[1]):
+            result: Row = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if result["busy"]:
+                raise sqlite3.OperationalError("its log is in use")
+        if found[0] != opened[0]:
+            raise MovedError("its file was moved, deleted or replaced")
+        self.close()
+        self._opened = None
+
+    def _files(self) -> list[_Found]:
+        """Which files are at the paths of the database, its log and the index of that."""
+        return [_file_at(Path(f"{self._path}{suffix}")) for suffix in ("", "-wal", "-shm")]
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            # It must not make another file where this one is gone.
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
+        )
+        connection.row_factory = _as_mapping
+        return connection
+
+
+def _file_at(path: Path) -> _Found:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
