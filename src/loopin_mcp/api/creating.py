@@ -36,7 +36,6 @@ def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
     Raises:
         RateLimitedError: Too many wait for its user already.
     """
-    yield from _refuse_more(interrupt.user_id, now)
     found = payload_digest(interrupt)
     expires_ms = now + interrupt.expires_in * 1000
     [row] = yield (
@@ -64,6 +63,8 @@ def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
             "payload_digest": found,
         },
     )
+    # It is counted once it is there, since others wait from then on who ask the same user.
+    yield from _refuse_too_many(interrupt.user_id, now)
     detail = {"payloadDigest": found, "expiresAt": format_time(moment(expires_ms))}
     return (yield from append(row, "created", now, actor, detail))
 
@@ -97,7 +98,10 @@ def create_once(
     )
     if earlier:
         if earlier[0]["fingerprint"] != fingerprint:
-            raise UnprocessableError("This Idempotency-Key was used for another interrupt")
+            raise UnprocessableError(
+                "Idempotency-Key was used before with another payload: a new interrupt needs a new "
+                "key"
+            )
         return earlier[0], True
     row = yield from create(interrupt, now, actor)
     yield (
@@ -110,16 +114,16 @@ def create_once(
     return row, False
 
 
-def _refuse_more(user_id: str, now: int) -> Steps[None]:
-    """Refuse a question to a user for whom as many wait as may."""
+def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
+    """Refuse a question to a user for whom more wait with it than may."""
     [found] = yield (
         """
         SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM interrupts WHERE user_id = :user_id
             AND status = 'pending' AND expires_ms > :now LIMIT :most) AS waiting
         """,
-        {"user_id": user_id, "now": now, "most": MOST_PENDING},
+        {"user_id": user_id, "now": now, "most": MOST_PENDING + 1},
     )
-    if number(found["count"]) >= MOST_PENDING:
+    if number(found["count"]) > MOST_PENDING:
         raise RateLimitedError(
             f"userId has {MOST_PENDING} pending interrupts, which is the most: have some decided "
             "or cancelled first",
