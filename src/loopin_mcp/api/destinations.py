@@ -1,6 +1,7 @@
 """Where callbacks may go: which addresses are public, and connections to those alone."""
 
 import ipaddress
+import logging
 import re
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -27,6 +28,7 @@ CONNECT_S = 3.0
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LookUp = Callable[[str], Awaitable[Collection[str]]]
 
+_HERE: tuple[Address, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
 _HOST = re.compile(r"[a-z0-9._:-]+")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _IPV6_UNICAST = ipaddress.ip_network("2000::/3")
@@ -100,7 +102,7 @@ class Destinations:
         except DestinationError as error:
             raise InvalidRequestError(f"callbackUrl {error}") from None
 
-    async def addresses_of(self, url: httpx.URL) -> list[Address]:
+    async def addresses_of(self, url: httpx.URL) -> Collection[Address]:
         """The addresses of a URL's host, each of which may be called.
 
         Raises:
@@ -110,7 +112,7 @@ class Destinations:
         host = host_of(url)
         if not _HOST.fullmatch(host):
             raise DestinationError("must name a host that there can be")
-        addresses = [_called(address) for address in await self._found(host)]
+        addresses = await self._found(host)
         if not all(map(self._may_be_called, addresses)):
             raise DestinationError(
                 "leads to an address that callbacks may not be sent to: it must be public, or in a "
@@ -118,11 +120,14 @@ class Destinations:
             )
         return addresses
 
-    async def _found(self, host: str) -> Collection[str]:
-        """Whatever a name server says, `localhost` and names below it are here (RFC 6761)."""
+    async def _found(self, host: str) -> Collection[Address]:
+        """Whatever a name server says, `localhost` and names below it are here (RFC 6761).
+
+        Both addresses are this machine's, so that one which may be called is enough.
+        """
         if f".{host}".endswith(".localhost"):
-            return ("127.0.0.1", "::1")
-        return await self._look_up(host)
+            return list(filter(self._may_be_called, _HERE)) or _HERE
+        return [_called(address) for address in await self._look_up(host)]
 
     def _may_be_called(self, address: Address) -> bool:
         return any(address in network for network in self._allowed) or _is_public(address)
@@ -130,6 +135,8 @@ class Destinations:
 
 def callback_client(destinations: Destinations) -> httpx.AsyncClient:
     """A client that connects to these alone, through no proxy, and keeps no cookies."""
+    # It logs whole URLs, and those of callbacks may hold secrets.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     return httpx.AsyncClient(
         transport=_CheckedTransport(destinations),
         headers={"User-Agent": f"loopin-mcp/{__version__}"},
