@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.canonical import digest
-from loopin_mcp.api.rows import WHOLE, moment, number
+from loopin_mcp.api.rows import WHOLE, moment, number, whole
 from loopin_mcp.api.statements import Row, Statement, Steps, Value
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Event
@@ -110,10 +110,15 @@ def locked(interrupt_id: str, now: int) -> Steps[Row]:
 
 
 def event_of(row: Row) -> Event:
-    """The event that a row of the table holds."""
-    return Event.model_validate(
-        {**row, "at": moment(row["at_ms"]), "detail": json.loads(str(row["detail"]))}
-    )
+    """The event that a row of the table holds.
+
+    Raises:
+        UnavailableError: What is stored of it is damaged.
+    """
+    with whole(row):
+        return Event.model_validate(
+            {**row, "at": moment(row["at_ms"]), "detail": json.loads(str(row["detail"]))}
+        )
 
 
 def _insert(event: Event, at_ms: int) -> Statement:

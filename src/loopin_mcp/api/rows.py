@@ -3,11 +3,12 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from loopin_mcp.api.statements import Row, Value
-from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.errors import InvalidRequestError, UnavailableError
 from loopin_mcp.models import Interrupt
 
 # From expires_ms on every read says expired, whether or not a sweep has stored it.
@@ -29,20 +30,41 @@ def review_url(public_url: str, interrupt_id: Value) -> str:
 
 
 def interrupt_of(row: Row, public_url: str) -> Interrupt:
-    """The interrupt that the columns of `INTERRUPT` or `WHOLE` hold."""
+    """The interrupt that the columns of `INTERRUPT` or `WHOLE` hold.
+
+    Raises:
+        UnavailableError: What is stored of it is damaged.
+    """
     decided_ms, modified_params = row["decided_ms"], row["modified_params"]
-    return Interrupt.model_validate(
-        {
-            **row,
-            "context": json.loads(str(row["context"])),
-            "created_at": moment(row["created_ms"]),
-            "expires_at": moment(row["expires_ms"]),
-            "review_url": review_url(public_url, row["interrupt_id"]),
-            "decision": row["status"] if decided_ms is not None else None,
-            "decided_at": moment(decided_ms) if decided_ms is not None else None,
-            "modified_params": modified_params and json.loads(str(modified_params)),
-        }
-    )
+    with whole(row):
+        return Interrupt.model_validate(
+            {
+                **row,
+                "context": json.loads(str(row["context"])),
+                "created_at": moment(row["created_ms"]),
+                "expires_at": moment(row["expires_ms"]),
+                "review_url": review_url(public_url, row["interrupt_id"]),
+                "decision": row["status"] if decided_ms is not None else None,
+                "decided_at": moment(decided_ms) if decided_ms is not None else None,
+                "modified_params": modified_params and json.loads(str(modified_params)),
+            }
+        )
+
+
+@contextmanager
+def whole(row: Row) -> Iterator[None]:
+    """Read a row of an interrupt in this block.
+
+    Raises:
+        UnavailableError: What is stored of the interrupt is damaged.
+    """
+    try:
+        yield
+    # Whatever no API has written.
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise UnavailableError(
+            f"What the database holds of interrupt {row['interrupt_id']} is damaged"
+        ) from error
 
 
 def moment(epoch_ms: Value) -> datetime:
