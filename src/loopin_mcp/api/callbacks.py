@@ -30,6 +30,11 @@ class Callback:
     leased_until_ms: int
 
 
+# No callback is put off for longer; what is due later was, before the clock was set back.
+LONGEST_DELAY_MS = 8 * 3600 * 1000
+_DUE = f"(due_ms <= :now OR due_ms > :now + {LONGEST_DELAY_MS})"
+
+
 class Callbacks:
     """Takes callbacks that are due, one taker at a time. `now` is epoch milliseconds."""
 
@@ -55,7 +60,7 @@ class Callbacks:
         due = await self._database.fetch(
             f"""
             SELECT callback_id, host FROM callbacks
-            WHERE due_ms <= :now AND host NOT IN ({_listed(full)})
+            WHERE {_DUE} AND host NOT IN ({_listed(full)})
             ORDER BY tries > 0, due_ms LIMIT :limit
             """,  # noqa: S608 - names made here
             now=now,
@@ -91,7 +96,7 @@ class Callbacks:
         rows = await self._database.fetch(
             f"""
             UPDATE callbacks SET due_ms = :until_ms, tries = tries + 1
-            WHERE due_ms <= :now AND callback_id IN ({_listed(chosen)}) RETURNING *
+            WHERE {_DUE} AND callback_id IN ({_listed(chosen)}) RETURNING *
             """,  # noqa: S608 - names made here
             now=now,
             until_ms=until_ms,
