@@ -19,7 +19,7 @@ from loopin_mcp.api.sqlite_faults import PLACE, fault_of
 from loopin_mcp.api.sqlite_file import SQLiteFile
 from loopin_mcp.api.sqlite_setup import prepare, run
 from loopin_mcp.api.statements import Row, Steps, Value, single
-from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -141,6 +141,10 @@ class SQLite:
         """See `Database.fetch`."""
         if not sql.lstrip().startswith("SELECT"):
             return await self.transact(partial(single, sql, params))
+        if not self._file.is_in_place:
+            # Only who has the turn may change that.
+            with contextlib.suppress(UnavailableError):
+                await self.transact(partial(single, "SELECT 1", {}))
         with self._reading.watched():
             return await anyio.to_thread.run_sync(self._read, sql, params)
 

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -46,15 +47,19 @@ class Inotify:
     def __init__(self, path: Path) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = _checked(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        watched = (self._descriptor, os.fsencode(path), _IN_MODIFY)
+        self._watch_path = partial(libc.inotify_add_watch, *watched)
         self._pauses_s = iter(LOOK_AGAIN_S)
         try:
-            _checked(libc.inotify_add_watch(self._descriptor, os.fsencode(path), _IN_MODIFY))
+            _checked(self._watch_path())
         except OSError:
             self.close()
             raise
 
     async def hint(self) -> None:
         """See `FileWatch.hint`."""
+        # There may be another file at the path by now.
+        self._watch_path()
         with anyio.move_on_after(next(self._pauses_s, LOOK_ANYWAY_S)):
             await anyio.wait_readable(self._descriptor)
             os.read(self._descriptor, 4096)

@@ -32,6 +32,11 @@ class SQLiteFile:
         """Where every commit is written first."""
         return self._path.with_name(f"{self._path.name}-wal")
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether what was opened is still at its path."""
+        return self._opened == self._files()
+
     def hold(self) -> None:
         """See to it that the files at the path are those that are written to.
 
