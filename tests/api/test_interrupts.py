@@ -35,6 +35,8 @@ async def test_interrupt_is_created_read_decided_and_read_again(
         **NEW,
         "urgency": "medium",
         "createdAt": "2025-06-15T15:06:40.000Z",
+        "payloadDigest": pending["payloadDigest"],
+        "eventsHead": pending["eventsHead"],
     }
     assert (decided.status_code, decided.json()) == (
         200,
@@ -51,6 +53,8 @@ async def test_interrupt_is_created_read_decided_and_read_again(
         "status": "approved",
         "decidedAt": "2025-06-15T15:06:42.000Z",
         "decidedBy": "api-key",
+        "decidedVia": "api",
+        "eventsHead": read.json()["eventsHead"],
     }
 
 
