@@ -15,6 +15,8 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
+from loopin_mcp.plain import is_blank
+
 MAX_OBJECT_BYTES = 64 * 1024
 MAX_OBJECT_DEPTH = 32
 
@@ -66,6 +68,12 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _seen(value: str) -> str:
+    if is_blank(value):
+        raise ValueError("must not be blank: no character of it would be seen")
+    return value
+
+
 def _without_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not contain NUL")
@@ -91,11 +99,14 @@ def format_time(value: datetime) -> str:
 
 
 AgentId = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=_NOT_BLANK, description="The agent that asks")
+    str,
+    Field(min_length=1, max_length=200, pattern=_NOT_BLANK, description="The agent that asks"),
+    AfterValidator(_seen),
 ]
 UserId = Annotated[
     str,
     Field(min_length=1, max_length=200, pattern=_NOT_BLANK, description="The human who is asked"),
+    AfterValidator(_seen),
 ]
 Action = Annotated[
     str,
@@ -105,6 +116,7 @@ Action = Annotated[
         pattern=_NOT_BLANK,
         description="One sentence for the human: exactly what happens if approved",
     ),
+    AfterValidator(_seen),
 ]
 JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
 # What another server stored, whatever it is.

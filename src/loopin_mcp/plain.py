@@ -48,6 +48,11 @@ def is_unseen(text: str, index: int) -> bool:
     return _is_hidden(text[index]) and not _is_drawn(text, index)
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing of the text would be seen."""
+    return all(character.isspace() or _is_hidden(character) for character in text)
+
+
 def _coded(match: re.Match[str]) -> str:
     character, text, index = match[0], match.string, match.start()
     coded = is_unseen(text, index) or _is_piled(text, index)

@@ -22,6 +22,9 @@ from tests.api.questions import JSON, NEW, create
         ({"userId": ""}, "userId must not be empty"),
         ({"userId": " \t"}, "userId must not be blank and must not contain NUL"),
         ({"userId": "a\0"}, "userId must not be blank and must not contain NUL"),
+        ({"userId": "\u200b\u3164"}, "userId must not be blank: no character of it would be seen"),
+        ({"agentId": "\u2060 "}, "agentId must not be blank: no character of it would be seen"),
+        ({"action": "\u202e\u2066\ufeff\u00ad"}, "action must not be blank: no character of it"),
         ({"userId": "x" * 201}, "userId must be at most 200 characters"),
         ({"action": "x" * 2001}, "action must be at most 2000 characters"),
         ({"context": "text"}, "context must be a JSON object"),
@@ -87,13 +90,50 @@ async def test_number_too_large_for_json_is_refused(api: httpx.AsyncClient) -> N
         b'{"a": NaN}',
         b"[" * 100_000,
         b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        b'{"a":"\xed\xa0\x80"}',
+        b'{"a":"\0"}',
+        b'{"a":' + b"9" * 100_000 + b"}",
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
     ],
-    ids=["empty", "cut", "not UTF-8", "lone surrogate", "NaN", "deep array", "deep object"],
+    ids=[
+        "empty",
+        "cut",
+        "not UTF-8",
+        "lone surrogate",
+        "NaN",
+        "deep array",
+        "deep object",
+        "surrogate in bytes",
+        "bare NUL",
+        "endless number",
+        "byte order mark",
+        "UTF-16",
+    ],
 )
 async def test_malformed_json_is_bad_input(api: httpx.AsyncClient, body: bytes) -> None:
     answer = await api.post("/interrupts", content=body, headers=JSON)
 
-    assert (answer.status_code, answer.json()) == (400, {"error": "The body is not valid JSON"})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("The body is not valid JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"agentId":"a","userId":"u","action":"Pay","context":{},"action":"Play"}', '"action"'),
+        ('{"context":{"a":[{"b":1,"\\u0062":1}]}}', '"b"'),
+        ('{"context":{"":1,"":1}}', '""'),
+        ('{"LONG":1,"LONG":2}'.replace("LONG", "x" * 200), f'"{"x" * 100}"'),
+    ],
+)
+async def test_name_that_stands_twice_in_an_object_is_refused(
+    api: httpx.AsyncClient, body: str, name: str
+) -> None:
+    answer = await api.post("/interrupts", content=body, headers=JSON)
+
+    fault = f"The body names {name} twice in one object: send each name once"
+    assert (answer.status_code, answer.json()) == (400, {"error": fault})
 
 
 @pytest.mark.parametrize("body", ["[]", "1", "null", '"text"'])

@@ -5,11 +5,11 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
 from loopin_mcp.errors import InvalidRequestError, TooLargeError, UnsupportedTypeError
 from loopin_mcp.faults import explain
+from loopin_mcp.parsing import parse_json
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_FORM_FIELDS = 10
@@ -23,13 +23,13 @@ async def read_json(request: Request, model: type[_Model]) -> _Model:
     Raises:
         UnsupportedTypeError: The body is not declared to be JSON.
         TooLargeError: It is over the limit.
-        InvalidRequestError: It is not JSON, or a field does not fit.
+        InvalidRequestError: It is not JSON, names something twice, or a field does not fit.
     """
     body = await _read(request, "application/json")
     try:
-        value = from_json(body, allow_inf_nan=False)
-    except ValueError:
-        raise InvalidRequestError("The body is not valid JSON") from None
+        value = parse_json(body)
+    except ValueError as error:
+        raise InvalidRequestError(f"The body {error}") from None
     return check(model, value)
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
-from pydantic_core import from_json
 from starlette.requests import Request
 
 from loopin_mcp.api.bodies import read_form
 from loopin_mcp.faults import faults
 from loopin_mcp.models import Decision
+from loopin_mcp.parsing import parse_json
 
 FIELDS = ("decision", "reason", "modifiedParams")
 
@@ -58,12 +58,9 @@ def _parameters(text: str) -> JsonValue:
     """What the JSON text holds.
 
     Raises:
-        ValueError: It is not JSON, or a null, which as a field would count as left out.
+        ValueError: It is refused by `parse_json`, or a null, which would count as left out.
     """
-    try:
-        value: JsonValue = from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        raise ValueError(f"is not valid JSON: {error}") from None
+    value = parse_json(text)
     if value is None:
         raise ValueError("must be a JSON object")
     return value
