@@ -24,6 +24,7 @@ from loopin_mcp.api.door import Sleep
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.keys import Keys
+from loopin_mcp.api.limits import Limits, Waits
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.sessions import Sessions
@@ -131,6 +132,7 @@ def api_app(
     proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
     sleep: Sleep = anyio.sleep,
+    limits: Limits | None = None,
     **options: Any,  # noqa: ANN401 - those of Options
 ) -> Starlette:
     """The API app itself, on such options."""
@@ -143,7 +145,7 @@ def api_app(
         knows_host=host_rule(listens_on, store.public_url),
         clock=clock,
         sessions=sessions,
-        live=Live(store, clock, sessions),
+        live=Live(store, clock, sessions, Waits(limits or Limits())),
         sleep=sleep,
     )
 

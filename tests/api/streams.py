@@ -13,6 +13,7 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.keys import API_KEY, Keys
+from loopin_mcp.api.limits import Limits, Waits
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.sessions import Sessions
@@ -94,10 +95,12 @@ class PagesAPI:
         api_key: str | None = None,
         reviewers: Mapping[str, str] | None = None,
         heartbeat_s: float = 60,
+        limits: Limits | None = None,
     ) -> None:
         options = Options(api_key=api_key, reviewers=reviewers or {})
         self.sessions = Sessions(Keys.of(options), clock, PUBLIC_URL)
-        self.live = Live(store, clock, self.sessions, heartbeat_s)
+        waits = Waits(limits or Limits())
+        self.live = Live(store, clock, self.sessions, waits, heartbeat_s)
         self.app = create_app(
             store,
             options,

@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import anyio.to_thread
@@ -10,24 +11,26 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from loopin_mcp.api.keys import Keys
+from loopin_mcp.api.limits import Limits, Waits
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.opener import open_inbox
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.streams import stream
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
+from tests.api.visitors import REVIEWERS
+from tests.support import AGENT, KEY, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 
 class Desk:
     """A desk with a browser on it that opens nothing but keeps what it was to open."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
         self._store = store
         self._clock = clock
         self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self.sessions = Sessions(Keys(None, {}), clock, PUBLIC_URL)
-        self.live = Live(store, clock, self.sessions)
+        self.sessions = Sessions(keys, clock, PUBLIC_URL)
+        self.live = Live(store, clock, self.sessions, Waits(Limits()))
         self.has_browser = True
 
     def start_browser(self, url: str) -> None:
@@ -52,14 +55,20 @@ class Desk:
         return self._opened.empty()
 
 
-@pytest.fixture
-async def desk(sqlite_store: Store, clock: Clock) -> AsyncIterator[Desk]:
-    desk = Desk(sqlite_store, clock)
+@asynccontextmanager
+async def desk_at(store: Store, clock: Clock, keys: Keys) -> AsyncIterator[Desk]:
+    desk = Desk(store, clock, keys)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(desk.run)
         await anyio.wait_all_tasks_blocked()
         yield desk
         tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def desk(sqlite_store: Store, clock: Clock) -> AsyncIterator[Desk]:
+    async with desk_at(sqlite_store, clock, Keys(None, {})) as desk:
+        yield desk
 
 
 async def test_first_interrupt_opens_the_inbox_signed_in_once(desk: Desk) -> None:
@@ -68,6 +77,13 @@ async def test_first_interrupt_opens_the_inbox_signed_in_once(desk: Desk) -> Non
 
     token = link.removeprefix(f"{PUBLIC_URL}/sign-in/")
     assert [desk.sessions.redeem(token), desk.sessions.redeem(token)] == [True, False]
+
+
+async def test_reviewers_sign_in_themselves(sqlite_store: Store, clock: Clock) -> None:
+    async with desk_at(sqlite_store, clock, Keys(KEY, REVIEWERS)) as desk:
+        await desk.ask()
+
+        assert await desk.opened() == f"{PUBLIC_URL}/"
 
 
 async def test_it_is_not_opened_again_within_a_minute(desk: Desk, clock: Clock) -> None:

@@ -15,12 +15,14 @@ from starlette.staticfiles import StaticFiles
 from loopin_mcp.api.access import Access
 from loopin_mcp.api.analytics import AnalyticsPage
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.door import Door, Sleep
 from loopin_mcp.api.guards import Guard, HostRule, refusal
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.inbox import Inbox
 from loopin_mcp.api.interrupts import Interrupts
 from loopin_mcp.api.keys import Keys
+from loopin_mcp.api.limits import CreateRate, Heads
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
 from loopin_mcp.api.options import Options
@@ -49,7 +51,8 @@ def create_app(
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
     keys, embedded = Keys.of(options), options.embedded
     door = Door(keys, clock, sleep)
-    calls = Interrupts(store, clock, keys)
+    rate, destinations = CreateRate(options.rate_limit), Destinations.of(options)
+    calls = Interrupts(store, clock, keys, rate, live.waits, destinations)
     description = Description(keyed=options.api_key is not None, embedded=embedded)
     pages = Pages(clock, sessions.subject_of, signs_out=sessions.asks)
     access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
@@ -60,7 +63,7 @@ def create_app(
             *_access_routes(access, gives_links=embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, door=door, knows_host=knows_host)],
+        middleware=[Middleware(Heads), Middleware(Guard, door=door, knows_host=knows_host)],
         exception_handlers={
             APIError: _refuse,
             HTTPException: _refuse_route,

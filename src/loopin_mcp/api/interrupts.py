@@ -11,9 +11,11 @@ from starlette.responses import Response
 from loopin_mcp.api.bodies import check, read_json
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.creating import IdempotencyKey
+from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.guards import actor_of
 from loopin_mcp.api.idempotency import idempotency_key
 from loopin_mcp.api.keys import Keys
+from loopin_mcp.api.limits import CreateRate, Waits
 from loopin_mcp.api.preferences import preferred_wait_s
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
@@ -38,17 +40,30 @@ class PageQuery(Wire):
 class Interrupts:
     """The endpoints over a store, for those whom `keys` let. `clock` gives epoch milliseconds."""
 
-    def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        keys: Keys,
+        rate: CreateRate,
+        waits: Waits,
+        destinations: Destinations,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._waiting = Waiting(store, clock)
         self._keys = keys
+        self._rate = rate
+        self._waits = waits
+        self._destinations = destinations
 
     async def create_interrupt(self, request: Request) -> Response:
         """`POST /interrupts`."""
         key = idempotency_key(request.headers.getlist("idempotency-key"))
         interrupt = await read_json(request, NewInterrupt)
         actor = actor_of(request)
+        self._rate.count(actor.name)
+        await self._destinations.check(interrupt.callback_url)
         if key is None:
             return _json(await self._store.create_interrupt(interrupt, self._clock(), actor), 201)
         created, was_there = await self._store.create_interrupt_once(
@@ -62,12 +77,16 @@ class Interrupts:
     async def get_interrupt_status(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
         wait_s = preferred_wait_s(request.headers.getlist("prefer"))
-        interrupt = await self._waiting.for_settled(
-            interrupt_id_of(request), wait_s or 0, lambda: until_gone(request)
-        )
+        with self._waits.one_of(actor_of(request).name) as may_wait:
+            # Whoever may not wait is told how it is now, and so can ask again in a while.
+            interrupt = await self._waiting.for_settled(
+                interrupt_id_of(request),
+                (wait_s or 0) if may_wait else 0,
+                lambda: until_gone(request),
+            )
         answer = _json(interrupt)
         answer.headers["Vary"] = "Prefer"
-        if wait_s is not None:
+        if wait_s is not None and may_wait:
             answer.headers["Preference-Applied"] = f"wait={wait_s}"
         return answer
 
@@ -120,10 +139,10 @@ def interrupt_id_of(request: Request) -> str:
     """The id in the path, decoded.
 
     Raises:
-        NotFoundError: It holds NUL, which no id does and PostgreSQL cannot look for.
+        NotFoundError: It holds what no id does and databases cannot look for, such as NUL.
     """
-    interrupt_id = unquote(request.path_params["interrupt_id"])
-    if "\0" in interrupt_id:
+    interrupt_id = _decoded(request.path_params["interrupt_id"])
+    if not interrupt_id.isprintable():
         raise NotFoundError("Interrupt not found")
     return interrupt_id
 
@@ -135,7 +154,12 @@ async def until_gone(request: Request) -> None:
 
 
 def _user_id_of(request: Request) -> str:
-    return check(UserPath, {"userId": unquote(request.path_params["user_id"])}).user_id
+    return check(UserPath, {"userId": _decoded(request.path_params["user_id"])}).user_id
+
+
+def _decoded(segment: str) -> str:
+    """A part of the path; what is not UTF-8 stays in it as surrogates, which no text has."""
+    return unquote(segment, errors="surrogateescape")
 
 
 def _json(model: BaseModel, status: int = 200) -> Response:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 import anyio
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.interrupts import interrupt_id_of, until_gone
+from loopin_mcp.api.limits import Waits
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
@@ -75,8 +76,14 @@ class Live:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, sessions: Sessions, heartbeat_s: float = HEARTBEAT_S
+        self,
+        store: Store,
+        clock: Clock,
+        sessions: Sessions,
+        waits: Waits,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
+        self.waits = waits
         self._store = store
         self._clock = clock
         self._sessions = sessions
@@ -91,38 +98,49 @@ class Live:
 
     async def inbox_events(self, request: Request) -> Response:
         """`GET /inbox/events`: `changed` at once, and whenever any interrupt has changed."""
-        if not self._sessions.is_signed_in(request):
+        subject = self._sessions.subject_of(request)
+        if subject is None:
             raise UnauthorizedError("Sign in to be told what changes")
-        return EventStream(self._tell_changes, self._heartbeat_s)
+        return EventStream(partial(self._tell_changes, subject), self._heartbeat_s)
 
     async def review_events(self, request: Request) -> Response:
         """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
-        if self._sessions.reviewer_of(request) is None:
+        reviewer = self._sessions.reviewer_of(request)
+        if reviewer is None:
             raise UnauthorizedError("Sign in to be told what changes")
         interrupt_id = interrupt_id_of(request)
         await self._store.get_interrupt_status(interrupt_id, self._clock())
-        return EventStream(partial(self._tell_settled, interrupt_id), self._heartbeat_s)
+        return EventStream(partial(self._tell_settled, reviewer, interrupt_id), self._heartbeat_s)
 
-    async def _tell_changes(self, say: Say) -> None:
+    async def _tell_changes(self, subject: str, say: Say) -> None:
         changes = self._store.changes
         told = None
-        self._connected += 1
-        try:
-            while not changes.closed:
+        with self._one_of(subject) as may_wait:
+            while not changes.closed and (may_wait or told is None):
                 if told is changes.next:
                     await changes.next.wait()
                 else:
                     told = changes.next
                     await say("changed")
                     await anyio.sleep(SHORTEST_GAP_S)
-        finally:
-            self._connected -= 1
 
-    async def _tell_settled(self, interrupt_id: str, say: Say) -> None:
-        # The stream itself ends when its client goes away.
-        interrupt = await self._waiting.for_settled(interrupt_id, math.inf, anyio.sleep_forever)
+    async def _tell_settled(self, reviewer: str, interrupt_id: str, say: Say) -> None:
+        with self.waits.one_of(f"pages of {reviewer}") as may_wait:
+            wait_s = math.inf if may_wait else 0
+            # The stream itself ends when its client goes away.
+            interrupt = await self._waiting.for_settled(interrupt_id, wait_s, anyio.sleep_forever)
         if not interrupt.is_pending:
             await say("settled")
+
+    @contextlib.contextmanager
+    def _one_of(self, subject: str) -> Iterator[bool]:
+        """Count one more inbox page; false if too many of its reader's wait."""
+        self._connected += 1
+        try:
+            with self.waits.one_of(f"pages of {subject}") as may_wait:
+                yield may_wait
+        finally:
+            self._connected -= 1
 
 
 async def _say(send: Send, event: str) -> None:

@@ -16,11 +16,16 @@ from starlette.applications import Starlette
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.channels import Channels, channels_of
 from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.connections import MAX_INCOMPLETE_BYTES, Connections
 from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.guards import check_keys, host_rule
 from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.housekeeping import keep_house
 from loopin_mcp.api.keys import Keys
+from loopin_mcp.api.limits import Limits, Waits
 from loopin_mcp.api.live import Live
+from loopin_mcp.api.locations import API_FILE, sqlite_path
 from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.opener import open_inbox
 from loopin_mcp.api.options import GRACE_S, Options
@@ -35,6 +40,7 @@ from loopin_mcp.version import __version__
 
 BACKLOG = 2048
 NO_KEY = " (no API_KEY_SECRET: no key asked)"
+SEND_BUFFER_BYTES = 128 * 1024
 
 _Loop = Callable[[], Coroutine[object, object, None]]
 
@@ -54,6 +60,8 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Its connections inherit this; a larger one would hide for long that a client reads.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except BaseException:
@@ -71,24 +79,16 @@ def port_of(listener: socket.socket) -> int:
 async def open_database(url: str | None, data_dir: Path) -> Database:
     """The database a URL names, or the API's own SQLite file in the data directory.
 
-    The embedded API has another, so that serving without a key shows nothing of it.
-
     Raises:
         ConfigurationError: It cannot be used.
     """
-    if url is None:
-        return await SQLite.open(data_dir / "api.db")
-    if url.startswith("sqlite:///"):
-        return await SQLite.open(Path(url.removeprefix("sqlite:///")))
-    if url.startswith(("postgresql://", "postgres://")):
-        # Imported where it is used, since psycopg comes with the extra `server` only.
-        from loopin_mcp.api.postgres import PostgreSQL
+    path = sqlite_path(url, data_dir / API_FILE)
+    if path is not None:
+        return await SQLite.open(path)
+    # Imported where it is used, since psycopg comes with the extra `server` only.
+    from loopin_mcp.api.postgres import PostgreSQL
 
-        return await PostgreSQL.open(url)
-    raise ConfigurationError(
-        "DATABASE_URL must begin with sqlite:/// or postgresql://, such as "
-        "postgresql://loopin@db.example.com/loopin."
-    )
+    return await PostgreSQL.open(str(url))
 
 
 @asynccontextmanager
@@ -97,17 +97,20 @@ async def serving(
     database: Database,
     options: Options,
     channels: Channels | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, and close both it and the database.
 
-    Yields the address it serves on. Through `channels` humans are told of interrupts.
+    Yields the address it serves on. Through `channels` humans are told of interrupts. Without
+    `limits` they are those of this process.
     """
+    limits = limits or Limits.of_process()
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
     store = Store(database, options.public_url or url)
     proof_key = options.api_key if options.embedded else None
     sessions = Sessions(Keys.of(options), epoch_ms, store.public_url)
-    live = Live(store, epoch_ms, sessions)
+    live = Live(store, epoch_ms, sessions, Waits(limits))
     app = create_app(
         store,
         options,
@@ -118,15 +121,18 @@ async def serving(
         live=live,
     )
     loops: list[_Loop] = [
-        partial(deliver_callbacks, store, epoch_ms, options.embedded),
+        partial(
+            deliver_callbacks, store, epoch_ms, Destinations.of(options), options.callback_secret
+        ),
         partial(follow_changes, store, epoch_ms),
+        partial(keep_house, store, epoch_ms, options.retention_days),
     ]
     if channels is not None:
         loops.append(partial(send_notices, store, epoch_ms, channels))
     if options.opens_inbox:
         loops.append(partial(open_inbox, store, sessions, live, epoch_ms, start_browser))
     try:
-        async with _running(app, listener, options.grace_s), _beside(store, loops):
+        async with _running(app, listener, options.grace_s, limits), _beside(store, loops):
             yield url
     finally:
         with anyio.CancelScope(shield=True):
@@ -148,9 +154,11 @@ async def _beside(store: Store, loops: list[_Loop]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _running(app: Starlette, listener: socket.socket, grace_s: int) -> AsyncIterator[None]:
+async def _running(
+    app: Starlette, listener: socket.socket, grace_s: int, limits: Limits
+) -> AsyncIterator[None]:
     """Run an app until the block ends, and then until its requests in flight are answered."""
-    server = _server(app, grace_s)
+    server = _server(app, grace_s, limits)
     await server.startup(sockets=[listener])
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.main_loop)
@@ -169,13 +177,14 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(app: Starlette, grace_s: int) -> uvicorn.Server:
+def _server(app: Starlette, grace_s: int, limits: Limits) -> uvicorn.Server:
     """A uvicorn server that is started and stopped here: it takes no signals and logs no access.
 
     Its own `serve` would replace the signal handlers of the process it is embedded in.
     """
+    connections = Connections(limits)
     config = uvicorn.Config(
-        app,
+        connections.over(app),
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -183,8 +192,13 @@ def _server(app: Starlette, grace_s: int) -> uvicorn.Server:
         proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=grace_s,
+        backlog=limits.backlog,
+        # The connections have a bound of their own, which h11 must not forestall.
+        h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     config.load()
+    # It is called, and nothing else is done with it.
+    config.http_protocol_class = connections.under(config.http_protocol_class)  # type: ignore[assignment]
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     return server

@@ -1,0 +1,136 @@
+"""How much the API takes in and holds at once: heads of requests, new interrupts, waits."""
+
+import sys
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from loopin_mcp.errors import RateLimitedError
+
+MAX_URL_BYTES = 8 * 1024
+MAX_HEADER_BYTES = 32 * 1024
+MAX_HEADERS = 100
+URL_FAULT = f"The URL must be at most {MAX_URL_BYTES} bytes"
+HEADERS_FAULT = f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYTES} bytes"
+
+MINUTE_S = 60.0
+# Files that the API itself has open: the database, callbacks under way, the program.
+OWN_FILES = 100
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many connections there may be, and how long each may keep the API waiting."""
+
+    connections: int = 20_000
+    patience_s: float = 20.0
+    # Connections that the system may accept before they can be counted.
+    backlog: int = 2048
+
+    @classmethod
+    def of_process(cls) -> Self:
+        """What the files that this process may open leave room for."""
+        if sys.platform == "win32":
+            return cls()
+        import resource
+
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        room = max(files - OWN_FILES, 20)
+        backlog = min(cls.backlog, room // 4)
+        return cls(connections=min(cls.connections, room - backlog), backlog=backlog)
+
+    @property
+    def waits(self) -> int:
+        """How many requests may wait at once, which leaves connections to all others."""
+        return self.connections - min(2000, self.connections // 4)
+
+    @property
+    def waits_each(self) -> int:
+        """How many of one caller may."""
+        return self.waits * 3 // 4
+
+
+class Heads:
+    """Refuses requests whose head is too large, or has a body end in two places."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it with 400, 414 or 431."""
+        answer = self._app if (refusal := _refusal(scope)) is None else refusal
+        await answer(scope, receive, send)
+
+
+def _refusal(scope: Scope) -> JSONResponse | None:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    names = [name for name, _ in headers]
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
+        return _refused(414, URL_FAULT)
+    if len(headers) > MAX_HEADERS or sum(map(len, sum(headers, ()))) > MAX_HEADER_BYTES:
+        return _refused(431, HEADERS_FAULT)
+    if names.count(b"host") > 1:
+        return _refused(400, "Host must be sent once")
+    chunked, measured = b"transfer-encoding" in names, b"content-length" in names
+    # A proxy in front may have taken another end for that of the body (RFC 9112, section 6.1).
+    if chunked and (measured or scope["http_version"] == "1.0"):
+        return _refused(400, "Transfer-Encoding must be sent alone, by HTTP/1.1")
+    return None
+
+
+def _refused(status: int, error: str) -> JSONResponse:
+    return JSONResponse({"error": error}, status, {"Connection": "close"})
+
+
+class CreateRate:
+    """At most so many new interrupts of each caller in any minute."""
+
+    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._per_minute = per_minute
+        # When the last of each caller were; callers are as many as there are keys.
+        self._recent: defaultdict[str, deque[float]] = defaultdict(
+            partial(deque[float], maxlen=per_minute)
+        )
+
+    def count(self, caller: str) -> None:
+        """Count one more.
+
+        Raises:
+            RateLimitedError: There were as many in the last minute; this one does not count.
+        """
+        recent, now = self._recent[caller], self._now()
+        if len(recent) == self._per_minute and now - recent[0] < MINUTE_S:
+            raise RateLimitedError(
+                f"At most {self._per_minute} interrupts a minute may be created with this key: "
+                "RATE_LIMIT sets how many",
+                retry_after_s=recent[0] + MINUTE_S - now,
+            )
+        recent.append(now)
+
+
+class Waits:
+    """Who waits right now; so many may at once, and so many of one caller."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def one_of(self, caller: str) -> Iterator[bool]:
+        """Count one more for as long as the block lasts; false, and not counted, if too many do."""
+        if self._of.total() >= self._limits.waits or self._of[caller] >= self._limits.waits_each:
+            yield False
+            return
+        self._of[caller] += 1
+        try:
+            yield True
+        finally:
+            self._of[caller] -= 1

@@ -1,0 +1,140 @@
+"""What clients hold: the slow are cut, and the many leave room for others."""
+
+import re
+from pathlib import Path
+
+import anyio
+import pytest
+
+from loopin_mcp.api.limits import Limits
+from tests.api.sockets import GET_HEALTH, IMPATIENT, attacked, create, request
+
+OK = {"status": "ok", "service": "loopin-api"}
+
+
+def is_well(answer: tuple[int, dict[str, str]]) -> bool:
+    return answer[0] == 200 and answer[1].items() >= OK.items()
+
+
+def length_in(head: str) -> int:
+    found = re.search(r"content-length: (\d+)", head)
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health HTTP/1.1\r\nHo",
+        create(b"{", "Content-Length: 100"),
+        create(b"1\r\n{\r\n", "Transfer-Encoding: chunked"),
+        create(b"", "Content-Length: 100", "Expect: 100-continue"),
+    ],
+    ids=["nothing", "half a head", "half a body", "a chunk", "no body although it may"],
+)
+async def test_client_that_does_not_go_on_is_cut(tmp_path: Path, sent: bytes) -> None:
+    async with attacked(tmp_path, IMPATIENT) as api:
+        slow = await api.connect(sent)
+
+        assert await slow.until_cut() in (b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert is_well(await api.ask(GET_HEALTH))
+
+
+async def test_head_that_comes_byte_by_byte_is_cut_while_others_are_served(tmp_path: Path) -> None:
+    async with attacked(tmp_path, IMPATIENT) as api:
+        slow = await (await api.connect()).send(b"GET /health HTTP/1.1\r\nX: ")
+
+        async def drip() -> None:
+            while True:
+                await slow.send(b"a")
+                assert is_well(await api.ask(GET_HEALTH))
+
+        with pytest.raises(anyio.BrokenResourceError):
+            await drip()
+        assert await slow.until_cut() == b""
+
+
+async def test_connection_that_is_used_no_more_is_closed(tmp_path: Path) -> None:
+    async with attacked(tmp_path, IMPATIENT) as api:
+        idle = await api.connect(GET_HEALTH)
+
+        assert is_well(await idle.answer())
+        assert await idle.until_cut() == b""
+
+
+async def test_remains_of_a_refused_body_are_taken_for_a_while_alone(tmp_path: Path) -> None:
+    async with attacked(tmp_path, IMPATIENT) as api:
+        refused = await api.connect(create(b"a" * 500_000, "Content-Length: 900000"))
+
+        assert (await refused.answer())[0] == 413
+        assert await refused.until_cut() == b""
+
+
+async def test_request_that_waits_for_a_human_is_not_cut(tmp_path: Path) -> None:
+    async with attacked(tmp_path, IMPATIENT) as api:
+        interrupt_id = await api.create()
+        waiting = await api.wait_for(interrupt_id)
+        await api.patience_is_lost()
+
+        await api.cancel(interrupt_id)
+
+        assert (await waiting.answer())[1]["status"] == "cancelled"
+
+
+async def test_newcomer_takes_the_place_of_whoever_has_been_idle_the_longest(
+    tmp_path: Path,
+) -> None:
+    async with attacked(tmp_path, Limits(connections=3, patience_s=60)) as api:
+        interrupt_id = await api.create()
+        waiting = await api.wait_for(interrupt_id)
+        first = await api.connect(b"GET /")
+        assert is_well(await api.ask(GET_HEALTH))
+        second = await api.connect(GET_HEALTH[:10])
+
+        assert is_well(await api.ask(GET_HEALTH))
+
+        assert await first.until_cut() == b""
+        assert is_well(await (await second.send(GET_HEALTH[10:])).answer())
+        await api.cancel(interrupt_id)
+        assert (await waiting.answer())[1]["status"] == "cancelled"
+
+
+async def test_newcomer_is_told_when_nobody_is_idle(tmp_path: Path) -> None:
+    async with attacked(tmp_path, Limits(connections=3, patience_s=60)) as api:
+        interrupt_id = await api.create()
+        waiting = [await api.wait_for(interrupt_id) for _ in range(2)]
+        await api.watch(interrupt_id)
+
+        for _ in range(2):
+            one_too_many = await api.connect(GET_HEALTH)
+            refusal = {"error": "Too many connections: try again soon"}
+            assert await one_too_many.answer() == (503, refusal)
+
+        await waiting[0].stream.aclose()
+        await one_too_many.stream.aclose()
+        assert is_well(await api.ask(GET_HEALTH))
+
+
+async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) -> None:
+    async with attacked(tmp_path, IMPATIENT) as api:
+        await api.create_large_list()
+        reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
+        size = length_in(await reader.head())
+        # It took the first of it: what the system takes in advance.
+        for _ in range(5):
+            await api.patience_is_lost()
+
+        assert len(await reader.until_cut()) < size
+
+
+async def test_reader_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
+    async with attacked(tmp_path, IMPATIENT) as api:
+        await api.create_large_list()
+        reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
+        size = length_in(await reader.head())
+        for _ in range(5):
+            size -= len(await reader.receive(size // 10))
+            await api.patience_is_lost()
+
+        assert len(await reader.until_cut()) == size
