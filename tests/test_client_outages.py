@@ -17,7 +17,7 @@ from loopin_mcp import (
     UnavailableError,
     UnreachableError,
 )
-from tests.client_support import APPROVED, PENDING, TRACE, URL, answer
+from tests.client_support import APPROVED, PENDING, TRACE, URL, Naps, answer
 from tests.support import PATIENCE_S
 
 AWAY: list[httpx.Response | httpx.RequestError] = [
@@ -40,6 +40,16 @@ async def test_wait_outlasts_an_api_that_is_away_for_long(
     interrupt = await client.wait_for_decision("int-1", 300)
 
     assert interrupt == Interrupt.model_validate(APPROVED)
+
+
+async def test_api_that_is_away_is_asked_again_after_ever_longer_pauses(
+    client: LoopinClient, route: respx.Route, naps: Naps
+) -> None:
+    route.side_effect = [answer(PENDING), *[httpx.ReadTimeout("")] * 3, answer(APPROVED)]
+
+    await client.wait_for_decision("int-1", 300)
+
+    assert naps.taken == [1.0, 1.5, 2.25]
 
 
 async def test_wait_at_whose_bound_the_api_is_still_away_ends_with_what_was_seen_last(
