@@ -8,6 +8,7 @@ import pytest
 
 from loopin_mcp.api.store import Store
 from loopin_mcp.settings import Settings
+from tests.api.receiver import decide_with_callback, deliver_due, delivering, receiving
 from tests.api.visitors import sign_in
 from tests.secrets_support import (
     AGENTS_KEY,
@@ -172,3 +173,23 @@ async def test_database_that_is_down_is_told_without_anything_that_was_sent(
     assert {answer.status_code for answer in agent.seen} == {503}
     assert shown_in(*agent.seen) == []
     assert not shows_secret(caplog.text)
+
+
+async def test_receiver_that_fails_is_told_by_its_host_alone(
+    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "httpx")
+    with receiving(500) as receiver:
+        hook = CALLBACK_URL.replace(":1/", f":{receiver.server_port}/")
+        interrupt_id = await decide_with_callback(sqlite_store, clock, hook)
+        async with delivering(sqlite_store, clock) as webhooks:
+            await deliver_due(webhooks)
+            clock.advance(3 * 86_400)
+            await deliver_due(webhooks)
+        [first, _second] = receiver.received
+    events = await sqlite_store.list_events(interrupt_id)
+
+    assert first.path == f"/hook?token={LONG}"
+    assert events[-1].type == "callback-given-up"
+    assert "given up" in caplog.text
+    assert not shows_secret(caplog.text + repr(events))
