@@ -1,11 +1,13 @@
 """Callback URLs at create: refused by name where they lead to no place that callbacks may go."""
 
+import contextlib
 import ipaddress
 from collections.abc import Collection
 from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.lookups import Lookups
@@ -46,6 +48,27 @@ async def test_lookups_that_hang_are_bounded_in_number() -> None:
 
     with pytest.raises(OSError, match="too many names are being looked up"):
         await lookups.addresses_of("localhost")
+
+
+async def test_lookup_that_nobody_waits_for_any_more_makes_room_at_its_end() -> None:
+    lookups = Lookups(most_at_once=1)
+    with anyio.CancelScope() as gone:
+        gone.cancel()
+        await lookups.addresses_of("localhost")
+
+    found: list[str] = []
+    with anyio.fail_after(PATIENCE_S):
+        while not found:
+            await checkpoint()
+            with contextlib.suppress(OSError):
+                found = await lookups.addresses_of("localhost")
+
+    assert "127.0.0.1" in found
+
+
+async def test_name_that_cannot_be_is_not_known() -> None:
+    with pytest.raises(OSError, match=r"\w"):
+        await Lookups().addresses_of("a..b")
 
 
 @pytest.mark.parametrize(
