@@ -36,6 +36,9 @@ _OTHER = ("SQLite refuses", "Look at what SQLite says")
 class MovedError(sqlite3.OperationalError):
     """The file that was opened is no longer at its path."""
 
+    def __init__(self) -> None:
+        super().__init__("its file was moved, deleted or replaced")
+
 
 def fault_of(error: Exception) -> Fault | None:
     """What is wrong with the file, or None where the error is not SQLite's."""

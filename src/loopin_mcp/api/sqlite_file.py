@@ -58,11 +58,17 @@ class SQLiteFile:
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read by that nobody else uses meanwhile."""
+        """A connection to read by that nobody else uses meanwhile.
+
+        Raises:
+            MovedError: There is no more left, and what is at the path is another file.
+        """
         readers = self._readers
         try:
             connection = readers.get_nowait()
         except queue.Empty:
+            if not self.is_in_place:
+                raise MovedError from None
             connection = self._connect()
         try:
             yield connection
@@ -105,7 +111,7 @@ class SQLiteFile:
             if result["busy"]:
                 raise sqlite3.OperationalError("its log is in use")
         if found[0] != opened[0]:
-            raise MovedError("its file was moved, deleted or replaced")
+            raise MovedError
         self.close()
         self._opened = None
 

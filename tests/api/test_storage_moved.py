@@ -1,0 +1,110 @@
+"""A SQLite file that is moved, replaced or loses its log under a running API."""
+
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.questions import create
+from tests.api.storage import api_on, refusal_of, status_of, stored_in
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows lets nobody move or delete a file that is open"
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "loopin.db"
+
+
+@pytest.fixture
+async def api(path: Path, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with api_on(path) as client:
+        yield client
+
+
+async def test_moved_database_takes_no_changes_until_it_is_back(
+    api: httpx.AsyncClient, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await create(api)
+    await status_of(api, first["interruptId"])
+    elsewhere = path.rename(path.with_name("elsewhere.db"))
+
+    refusal = await refusal_of(api)
+    while_away = await status_of(api, first["interruptId"])
+    exists = path.exists()
+    elsewhere.rename(path)
+    second = await create(api)
+
+    assert refusal.endswith("its file was moved, deleted or replaced")
+    assert (while_away, exists) == ("pending", False)
+    assert await stored_in(path) == {first["interruptId"], second["interruptId"]}
+    assert f"The database {path} cannot store this: its file was moved" in caplog.text
+    assert "Put it back, or restart" in caplog.text
+
+
+async def test_backup_in_place_of_a_running_database_stays_as_it_is(path: Path) -> None:
+    backup = path.with_name("backup.db")
+    async with api_on(path) as api:
+        kept = await create(api)
+        with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
+            source.backup(target)
+        source.close()
+        target.close()
+        await create(api)
+        path.unlink()
+        shutil.copy(backup, path)
+
+        refusal = await refusal_of(api)
+        read = await api.get(f"/interrupts/{kept['interruptId']}")
+
+    assert refusal.endswith("its file was moved, deleted or replaced")
+    assert (read.status_code, read.json()["error"]) == (
+        503,
+        "The database cannot be read right now: its file was moved, deleted or replaced",
+    )
+    # The log beside it was that of the database before.
+    assert await stored_in(path) == {kept["interruptId"]}
+
+
+@pytest.mark.parametrize("lost", [["-wal"], ["-shm"], ["-wal", "-shm"]])
+async def test_log_that_was_deleted_takes_nothing_with_it(
+    api: httpx.AsyncClient, path: Path, tmp_path: Path, lost: list[str]
+) -> None:
+    first = await create(api)
+    for suffix in lost:
+        path.with_name(path.name + suffix).unlink()
+
+    # Any look is enough.
+    assert await status_of(api, first["interruptId"]) == "pending"
+    second = await create(api)
+
+    # What is there if the power fails now.
+    left = tmp_path / "left"
+    left.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(path.with_name(path.name + suffix), left)
+    assert await stored_in(left / path.name) == {first["interruptId"], second["interruptId"]}
+
+
+async def test_log_that_is_in_use_is_kept_until_it_is_not(
+    api: httpx.AsyncClient, path: Path
+) -> None:
+    first = await create(api)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT 1 FROM interrupts").fetchall()
+    await create(api)
+    path.with_name(f"{path.name}-wal").unlink()
+
+    refusal = await refusal_of(api)
+    reader.close()
+
+    assert "its log is in use" in refusal
+    assert (await create(api))["interruptId"] in await stored_in(path)
+    assert await status_of(api, first["interruptId"]) == "pending"
