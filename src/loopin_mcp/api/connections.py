@@ -104,9 +104,9 @@ class Connection(asyncio.Protocol):
         self._protocol = protocol
         return self
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    # A server gives its protocols nothing less, though uvloop's are so in all but name.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._protocol.connection_made(transport)
         if not self._connections.enter(self):
