@@ -75,7 +75,7 @@ class NewInterrupt(Request):
     context: Context
     urgency: Urgency = "medium"
     expires_in: ExpiresIn = 3600
-    callback_url: CallbackUrl | None = Field(None, repr=False)
+    callback_url: CallbackUrl | None = Field(default=None, repr=False)
 
 
 class Decision(Request):
