@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import TextIO
 
 import anyio
 import click
@@ -46,7 +47,7 @@ def api(*, insecure: bool) -> None:
     """Serve the LoopIn REST API, its inbox and its review pages.
 
     Settings are read from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
-    API_KEY_SECRET, DATABASE_URL (SQLite in the data directory), LOOPIN_NOTIFY and
+    API_KEY_SECRET, REVIEWER_KEYS, DATABASE_URL (SQLite in the data directory), LOOPIN_NOTIFY and
     LOOPIN_NOTIFY_HIGH. Ctrl-C ends it.
     """
     from loopin_mcp.api.serving import serve_alone
@@ -64,9 +65,10 @@ def api(*, insecure: bool) -> None:
 def inbox(*, no_browser: bool) -> None:
     """Open your inbox in the browser: all that waits for you.
 
-    It opens signed in, by a link that works once and within a minute. Without a desktop the link
-    is printed. Where no MCP host has its API running, this serves it until Ctrl-C. With
-    LOOPIN_API_URL set it is the inbox of that API, which asks for its key.
+    It opens signed in, by a link that works once and within a minute; with REVIEWER_KEYS set it
+    asks for your key instead. Without a desktop the link is printed. Where no MCP host has its API
+    running, this serves it until Ctrl-C. With LOOPIN_API_URL set it is the inbox of that API, which
+    asks for a key.
     """
     from loopin_mcp.inbox import open_inbox
 
@@ -109,6 +111,70 @@ def notify() -> None:
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(0 if arrived else 1)
+
+
+@main.group(short_help="Check or export what happened to every interrupt.")
+def audit() -> None:
+    """Check or export the trail of every interrupt: who did what to it, and when.
+
+    They read the database of `loopin-mcp api`, as DATABASE_URL or LOOPIN_DATA_DIR names it, or a
+    copy of it, and change nothing. The API may go on beside them.
+    """
+
+
+_embedded = click.option(
+    "--embedded", is_flag=True, help="Read the database of the API that an MCP host started."
+)
+
+
+@audit.command(short_help="Find what was changed after it was written.")
+@_embedded
+@click.option(
+    "--heads",
+    type=click.File(encoding="utf-8"),
+    help="Also look for every eventsHead that was kept elsewhere: JSON lines with interruptId "
+    "and eventsHead, such as callbacks or an export, or CSV that names both.",
+)
+def verify(*, embedded: bool, heads: TextIO | None) -> None:
+    """Find every interrupt that is not as it was written.
+
+    Tells by events that were changed, dropped, added or put in another order, and by what is asked
+    or decided that its events do not tell. Who writes all events of an interrupt anew is found by
+    --heads alone. The exit code is 0 if all is as written, and else 1.
+    """
+    from loopin_mcp.api.audit import verify
+
+    _audit(partial(verify, heads=heads), embedded=embedded)
+
+
+@audit.command(short_help="Print every interrupt with its events, as JSON lines.")
+@_embedded
+def export(*, embedded: bool) -> None:
+    """Print every interrupt with its events, and what was deleted by its age, as JSON lines.
+
+    Kept elsewhere, that is what `loopin-mcp audit verify --heads` takes. Callback URLs are left
+    out.
+    """
+    from loopin_mcp.api.audit import export
+
+    _audit(export, embedded=embedded)
+
+
+def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
+    """Do such work on the database, and end with its exit code."""
+    from loopin_mcp.api.archive import open_archive
+
+    async def on_archive() -> bool:
+        async with open_archive(settings, embedded=embedded) as archive:
+            return await work(archive, say=_print, progress=_say)
+
+    try:
+        settings = _load_settings()
+        raise SystemExit(0 if anyio.run(on_archive) else 1)
+    except LoopinError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 @contextlib.contextmanager

@@ -38,9 +38,6 @@ _NOTICED: Mapping[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-_TO_READ = (
-    r"-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
-)
 # Any number will do, as long as it is always the same: it keeps two starting processes apart.
 _SCHEMA_LOCK = 7_466_301
 MOST_ATTEMPTS = 5
@@ -62,6 +59,7 @@ _FAULTS: Mapping[type[Exception], Fault] = {
     psycopg.Error: Fault("PostgreSQL refuses", "Look at its log"),
 }
 
+_Configure = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
 _T = TypeVar("_T")
 
 
@@ -92,7 +90,7 @@ class PostgreSQL:
                 "DATABASE_URL cannot be used. Check that PostgreSQL runs there, has this database, "
                 f"and lets this user in: {str(error).strip()}"
             ) from error
-        return await cls._connected(url)
+        return await cls._connected(url, _bound)
 
     @classmethod
     async def open_to_read(cls, url: str) -> Self:
@@ -104,13 +102,10 @@ class PostgreSQL:
             ConfigurationError: It is no connection URL.
         """
         _refuse_unreadable(url)
-        options = psycopg.conninfo.conninfo_to_dict(url).get("options", "")
-        return await cls._connected(
-            psycopg.conninfo.make_conninfo(url, options=f"{options} {_TO_READ}")
-        )
+        return await cls._connected(url, _bound_to_read)
 
     @classmethod
-    async def _connected(cls, url: str) -> Self:
+    async def _connected(cls, url: str, configure: _Configure) -> Self:
         pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -119,7 +114,7 @@ class PostgreSQL:
             # After an outage the next try is never far away.
             reconnect_timeout=CONNECT_TIMEOUT_S,
             kwargs={"autocommit": True, "row_factory": dict_row},
-            configure=_bound,
+            configure=configure,
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
@@ -191,6 +186,13 @@ def _refuse_unreadable(url: str) -> None:
 async def _bound(connection: psycopg.AsyncConnection[Any]) -> None:
     """Have a connection of the pool wait for nothing for too long."""
     await connection.execute(f"SET statement_timeout = '{STATEMENT_S}s'".encode())
+
+
+async def _bound_to_read(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Have a connection of the pool change nothing either, and read of one moment."""
+    await _bound(connection)
+    await connection.set_read_only(True)
+    await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
 
 
 def _fault_of(error: Exception) -> Fault | None:

@@ -1,0 +1,109 @@
+"""Opens the database of an API to be read, and never changed."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from loopin_mcp.api.locations import API_FILE, EMBEDDED_FILE, sqlite_path
+from loopin_mcp.api.migrations import of_this_version
+from loopin_mcp.api.sqlite_setup import run
+from loopin_mcp.api.statements import Steps
+from loopin_mcp.errors import ConfigurationError, UnavailableError
+from loopin_mcp.settings import Settings
+
+_T = TypeVar("_T")
+
+
+class Archive(Protocol):
+    """A database that may be in use, where steps read what was there at one moment."""
+
+    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
+        """What steps come to, all of which see the same state.
+
+        Raises:
+            UnavailableError: It cannot be read, or another program wrote it.
+        """
+        ...
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[Archive]:
+    """The database of `loopin-mcp api` on these settings, or of the embedded API.
+
+    Raises:
+        ConfigurationError: It cannot be opened.
+    """
+    url = None if embedded else settings.database_url
+    path = sqlite_path(url, settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE))
+    if path is not None:
+        archive = _SQLiteArchive(path)
+        try:
+            yield archive
+        finally:
+            archive.close()
+        return
+    # Imported where it is used, since psycopg comes with the extra `server` only.
+    from loopin_mcp.api.postgres import PostgreSQL
+
+    database = await PostgreSQL.open_to_read(str(url))
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+class _SQLiteArchive:
+    """A SQLite file, which others may go on writing to."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = _connect(path)
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"The database {path} cannot be read: {error}. Name it by LOOPIN_DATA_DIR or "
+                "DATABASE_URL, as its API does."
+            ) from error
+
+    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
+        """See `Archive.transact`."""
+        try:
+            self._connection.execute("BEGIN")
+            return run(self._connection, of_this_version(steps()))
+        except sqlite3.Error as error:
+            raise UnavailableError(f"The database cannot be read: {error}") from error
+        finally:
+            # This fails where nothing was begun.
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, also where nothing may be written beside the file."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        return _checked(address)
+    except sqlite3.OperationalError:
+        # Without an index of its log a file is read as it is, and so it must be without a log.
+        if not path.exists() or (log.exists() and log.stat().st_size):
+            raise
+    return _checked(f"{address}&immutable=1")
+
+
+def _checked(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    # What somebody has changed to be no text is to be found, and not to end the search.
+    connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+    try:
+        connection.execute("SELECT 1 FROM schema_version").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
