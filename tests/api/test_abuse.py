@@ -82,6 +82,15 @@ async def test_request_that_waits_for_a_human_is_not_cut(tmp_path: Path) -> None
         assert (await waiting.answer())[1]["status"] == "cancelled"
 
 
+async def test_body_without_end_of_a_request_that_waits_is_cut(tmp_path: Path) -> None:
+    async with attacked(tmp_path, Limits(patience_s=60)) as api:
+        wait = ("Prefer: wait=60", "Content-Length: 100000000")
+        path = f"/interrupts/{await api.create()}"
+        flood = await api.connect(request("GET", path, *wait, body=b"a" * 10**7))
+
+        assert await flood.until_cut() == b""
+
+
 async def test_newcomer_takes_the_place_of_whoever_has_been_idle_the_longest(
     tmp_path: Path,
 ) -> None:

@@ -151,6 +151,24 @@ async def test_head_over_its_bounds_is_refused(
     assert (answer.status_code, answer.json()) == (status, {"error": error})
 
 
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ([("Host", "127.0.0.1"), ("Host", "example.com")], "Host must be sent once"),
+        (
+            [("Content-Length", "1"), ("Transfer-Encoding", "chunked")],
+            "Transfer-Encoding must be sent alone, by HTTP/1.1",
+        ),
+    ],
+)
+async def test_head_of_two_minds_is_refused(
+    api: httpx.AsyncClient, headers: list[tuple[str, str]], error: str
+) -> None:
+    answer = await api.get("/health", headers=headers)
+
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+
+
 async def test_head_at_its_bounds_is_taken(api: httpx.AsyncClient) -> None:
     path = "/health?" + "a=" * 4000
 
