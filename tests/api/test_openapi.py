@@ -42,6 +42,7 @@ async def test_every_call_answers_as_described(api: httpx.AsyncClient, clock: Cl
         await api.post(f"{path}/decide", json=decision), "post", "/interrupts/{interruptId}/decide"
     )
     check(await api.delete(other_path), "delete", "/interrupts/{interruptId}")
+    check(await api.get(f"{path}/events"), "get", "/interrupts/{interruptId}/events")
     check(await api.get(path), "get", "/interrupts/{interruptId}")
     check(await api.get("/analytics/u"), "get", "/analytics/{userId}")
     check(await api.get("/health?challenge=x"), "get", "/health")
@@ -59,6 +60,7 @@ async def test_every_refusal_is_described(api: httpx.AsyncClient) -> None:
     check(await api.post("/interrupts", content=b"x" * 300_000), "post", "/interrupts")
     check(await api.delete(path), "delete", "/interrupts/{interruptId}")
     check(await api.get("/interrupts/x"), "get", "/interrupts/{interruptId}")
+    check(await api.get("/interrupts/x/events"), "get", "/interrupts/{interruptId}/events")
     check(await api.post(f"{path}/decide", json=approve), "post", decide)
     check(await api.post("/interrupts/x/decide", json=approve), "post", decide)
     check(await api.post("/interrupts/x/decide", json={}), "post", decide)

@@ -23,6 +23,7 @@ from loopin_mcp.models import (
     Created,
     Decided,
     Decision,
+    Event,
     Health,
     Interrupt,
     NewInterrupt,
@@ -37,6 +38,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Interrupt,
     Decided,
     Cancelled,
+    Event,
     Analytics,
     SignInLink,
     Health,
@@ -114,6 +116,7 @@ def _document() -> Part:
 
 def _paths() -> Part:
     pending = {"type": "array", "items": reference(Interrupt)}
+    events = {"type": "array", "minItems": 1, "items": reference(Event)}
     by_id, by_user = (
         [in_path("interruptId", {"type": "string"})],
         [in_path("userId", _user_schema())],
@@ -144,6 +147,9 @@ def _paths() -> Part:
                 by_id,
                 body=Decision,
             )
+        },
+        "/interrupts/{interruptId}/events": {
+            "get": operation("list_events", 200, events, (404,), by_id)
         },
         "/analytics/{userId}": {
             "get": operation("get_interrupt_analytics", 200, reference(Analytics), (400,), by_user)

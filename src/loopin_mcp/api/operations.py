@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from loopin_mcp.api.bodies import MAX_BODY_BYTES
+from loopin_mcp.api.limits import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from loopin_mcp.api.preferences import LONGEST_WAIT_S
 
 ERRORS = {
@@ -12,12 +13,19 @@ ERRORS = {
     401: "No key, or not the right one",
     403: "The key, or the page, may not do this",
     404: "There is no such interrupt",
-    409: "The interrupt is no longer pending",
+    409: "The interrupt is no longer pending, or not what payloadDigest stands for",
     413: f"The body is larger than {MAX_BODY_BYTES} bytes",
+    414: f"The URL is longer than {MAX_URL_BYTES} bytes",
     415: "The body is not declared to be of the type described",
     421: "The host name is not one this API is served under",
+    429: "Too many new interrupts, or too many wrong keys",
+    431: f"The headers are more than {MAX_HEADERS}, or {MAX_HEADER_BYTES} bytes",
     503: "The database cannot be used right now",
 }
+
+# What any call may be answered, and what one for which a key is asked for and a database.
+_ALWAYS = (414, 421, 431)
+_KEYED = (401, 429, 503)
 
 Part = dict[str, Any]
 
@@ -51,7 +59,7 @@ def operation(
         "operationId": name,
         "responses": {
             str(status): _content("Success", "application/json", schema),
-            **{str(code): _refusal(code) for code in sorted({*refusals, 401, 421, 503})},
+            **{str(code): _refusal(code) for code in sorted({*refusals, *_KEYED, *_ALWAYS})},
         },
     }
     if parameters:
@@ -90,7 +98,7 @@ def page(name: str, parameters: list[Part], statuses: tuple[int, ...]) -> Part:
                 str(code): _content(ERRORS.get(code, "The page"), "text/html", {"type": "string"})
                 for code in statuses
             },
-            "421": _refusal(421),
+            **{str(code): _refusal(code) for code in _ALWAYS},
         },
     }
     if 303 in statuses:
@@ -104,14 +112,18 @@ def page(name: str, parameters: list[Part], statuses: tuple[int, ...]) -> Part:
 
 def public(call: Part) -> Part:
     """The operation as one that needs neither key nor database."""
-    for status in ("401", "503"):
-        del call["responses"][status]
+    for status in _KEYED:
+        del call["responses"][str(status)]
     return {**call, "security": []}
 
 
 def _refusal(status: int) -> Part:
     error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-    return _content(ERRORS[status], "application/json", error)
+    refusal = _content(ERRORS[status], "application/json", error)
+    if status == 429:
+        seconds = {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}
+        refusal["headers"] = {"Retry-After": seconds}
+    return refusal
 
 
 def _content(description: str, media_type: str, schema: Part) -> Part:
