@@ -151,7 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.store",
         "api.waiting",
     },
-    "api.operations": LEAVES | {"api.bodies", "api.preferences"},
+    "api.operations": LEAVES | {"api.bodies", "api.limits", "api.preferences"},
     "api.openapi": LEAVES | {"api.interrupts", "api.operations", "api.rows"},
     "api.lookups": set(),
     "api.destinations": LEAVES | {"api.lookups", "api.options"},
