@@ -12,6 +12,10 @@ from loopin_mcp.api.rows import number
 from loopin_mcp.api.statements import Row, Steps
 from loopin_mcp.fields import JSONObject
 
+# No callback is put off for longer; what is due later was, before the clock was set back.
+LONGEST_DELAY_MS = 8 * 3600 * 1000
+_DUE = f"(due_ms <= :now OR due_ms > :now + {LONGEST_DELAY_MS})"
+
 
 @dataclass(frozen=True)
 class Callback:
@@ -28,11 +32,6 @@ class Callback:
     created_ms: int
     tries: int
     leased_until_ms: int
-
-
-# No callback is put off for longer; what is due later was, before the clock was set back.
-LONGEST_DELAY_MS = 8 * 3600 * 1000
-_DUE = f"(due_ms <= :now OR due_ms > :now + {LONGEST_DELAY_MS})"
 
 
 class Callbacks:
