@@ -27,6 +27,7 @@ CREATED = {
 }
 OURS = {"status": "ok", "service": "loopin-api", "version": "0.2.0"}
 PLAIN = {"status": "ok", "service": "loopin-api"}
+FIRST = PLAIN | {"version": "0.1.0"}
 IN_PROGRESS = {"error": "A request with this Idempotency-Key is still in progress"}
 LOST: list[httpx.Response | httpx.RequestError] = [
     httpx.ReadError(""),
@@ -90,6 +91,7 @@ async def test_lost_create_is_sent_again_under_the_same_key(
     "health",
     [
         answer(PLAIN),
+        answer(FIRST),
         httpx.Response(500),
         httpx.ReadTimeout(""),
         *[httpx.Response(status, html=TRACE) for status in (502, 503, 504)],

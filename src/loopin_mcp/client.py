@@ -40,6 +40,8 @@ HOLD_S = 25
 SHORTEST_HOLD_S = 0.5
 # So long the answer to a held request may be under way at the end of a wait.
 GRACE_S = 1.0
+# Those of APIs that take no notice of idempotency keys; LoopIn 1.0 says none.
+WITHOUT_KEYS = (None, "0.1.0")
 
 _AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Cancelled)
 
@@ -219,14 +221,11 @@ class LoopinClient:
             outgoing = replace(outgoing, wait_s=0)
 
     async def _may_arrive_twice(self, outgoing: Outgoing, error: LoopinError) -> bool:
-        """Whether what failed so has effect once, though it be sent again.
-
-        LoopIn 1.0 takes no notice of keys, and says no version either.
-        """
+        """Whether what failed so has effect once, though it be sent again."""
         if outgoing.idempotency_key is None or isinstance(error, NotConnectedError):
             return True
         try:
-            return (await self.get_health()).version is not None
+            return (await self.get_health()).version not in WITHOUT_KEYS
         except APIError as answered:
             return answered.status < 500
         except LoopinError:
