@@ -15,13 +15,15 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
-from loopin_mcp.plain import is_blank
+from loopin_mcp.plain import UNSEEN, is_blank
 
 MAX_OBJECT_BYTES = 64 * 1024
 MAX_OBJECT_DEPTH = 32
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+# The same to the letter; the tools' schemas have to be short.
+NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 
 
 def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge

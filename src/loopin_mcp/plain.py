@@ -11,6 +11,16 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\U00016fe4\U0001d159") | {
     chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 }
+# White space, controls, formats and what is _BLANK, as a class of regular expressions: of these
+# alone nothing would be seen. What is not assigned or private shows at least as a box.
+UNSEEN = (
+    r"\s\x00-\x20\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
+    r"\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d159"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_SEEN = re.compile(f"[^{UNSEEN}]")
 # What may stand inside an emoji: a joiner, the emoji style and, as one that ends it, a skin tone.
 _JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
@@ -50,7 +60,7 @@ def is_unseen(text: str, index: int) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether nothing of the text would be seen."""
-    return all(character.isspace() or _is_hidden(character) for character in text)
+    return _SEEN.search(text) is None
 
 
 def _coded(match: re.Match[str]) -> str:

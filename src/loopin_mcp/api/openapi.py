@@ -15,8 +15,10 @@ from loopin_mcp.api.operations import (
     page,
     public,
     reference,
+    submitted,
 )
 from loopin_mcp.api.rows import CURSOR
+from loopin_mcp.fields import NOT_BLANK_EXACTLY
 from loopin_mcp.models import (
     Analytics,
     Cancelled,
@@ -155,8 +157,17 @@ def _paths() -> Part:
             "get": operation("get_interrupt_analytics", 200, reference(Analytics), (400,), by_user)
         },
         "/review/{interruptId}": {
-            "get": page("show_interrupt", by_id, (200, 404, 503)),
-            "post": page("submit_interrupt", by_id, (303, 400, 403, 404, 409, 413, 415, 503)),
+            "get": page(
+                "show_interrupt", by_id, "Reviewers have keys: sign in first", (200, 404, 503)
+            ),
+            "post": submitted(
+                page(
+                    "submit_interrupt",
+                    by_id,
+                    "Recorded; the page shows the outcome",
+                    (400, 401, 403, 404, 409, 413, 415, 503),
+                )
+            ),
         },
         "/sign-in-links": {
             "post": operation("create_sign_in_link", 201, reference(SignInLink), ())
@@ -180,7 +191,7 @@ def _paths() -> Part:
 
 def _user_schema() -> Part:
     schema: Part = UserPath.model_json_schema()["properties"]["userId"]
-    return schema
+    return schema | {"pattern": NOT_BLANK_EXACTLY}
 
 
 def _page_query() -> list[Part]:
@@ -195,5 +206,8 @@ def _schemas() -> Part:
     schemas: Part = definitions["$defs"]
     for name, always in _ALWAYS.items():
         schemas[name]["required"] += always
-    schemas["NewInterrupt"]["properties"]["callbackUrl"]["anyOf"][0]["pattern"] = _CALLBACK_URL
+    new = schemas["NewInterrupt"]["properties"]
+    new["callbackUrl"]["anyOf"][0]["pattern"] = _CALLBACK_URL
+    for name in ("agentId", "userId", "action"):
+        new[name]["pattern"] = NOT_BLANK_EXACTLY
     return schemas

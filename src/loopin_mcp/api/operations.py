@@ -87,8 +87,8 @@ def held(call: Part) -> Part:
     return call
 
 
-def page(name: str, parameters: list[Part], statuses: tuple[int, ...]) -> Part:
-    """One operation of a page; it answers HTML and needs no key."""
+def page(name: str, parameters: list[Part], see_other: str, statuses: tuple[int, ...]) -> Part:
+    """One operation of a page; it answers HTML, or leads on to another, and needs no key."""
     call: Part = {
         "operationId": name,
         "security": [],
@@ -99,15 +99,16 @@ def page(name: str, parameters: list[Part], statuses: tuple[int, ...]) -> Part:
                 for code in statuses
             },
             **{str(code): _refusal(code) for code in _ALWAYS},
+            "303": {"description": see_other},
         },
     }
-    if 303 in statuses:
-        call["responses"]["303"] = {"description": "Recorded; the page shows the outcome"}
-        call["requestBody"] = {
-            "required": True,
-            "content": {"application/x-www-form-urlencoded": {"schema": _FORM}},
-        }
     return call
+
+
+def submitted(call: Part) -> Part:
+    """The operation as one that takes the form of a decision."""
+    form = {"application/x-www-form-urlencoded": {"schema": _FORM}}
+    return {**call, "requestBody": {"required": True, "content": form}}
 
 
 def public(call: Part) -> Part:

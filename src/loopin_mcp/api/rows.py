@@ -18,8 +18,8 @@ INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STAT
     created_ms, expires_ms, decided_ms, decided_by, decided_via, reason, modified_params"""
 WHOLE = f"{INTERRUPT}, payload_digest, events_head, event_count"
 
-# What `cursor_at` makes.
-CURSOR = r"^[0-9]{1,18}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+# What `cursor_at` makes; an empty one is none.
+CURSOR = r"^([0-9]{1,18}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
