@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,16 @@ def call(host: Host, name: str, **arguments: Any) -> str:  # noqa: ANN401 - any 
 
 
 def test_api_tells_no_secret_though_all_that_it_calls_is_down(tmp_path: Path) -> None:
-    environment = SECRETS | {
-        "DATABASE_URL": f"sqlite:///{tmp_path}/loopin.db",
-        "CALLBACK_ALLOW": "127.0.0.0/8",
-    }
-    with receiving(500) as receiver, running(tmp_path, "api", **environment) as program:
+    with receiving(500) as receiver, ExitStack() as stack:
+        here = f":{receiver.server_port}/"
+        environment = SECRETS | {
+            "DATABASE_URL": f"sqlite:///{tmp_path}/loopin.db",
+            "CALLBACK_ALLOW": "127.0.0.0/8",
+            "LOOPIN_NOTIFY": NOTIFY.replace(":1/", here),
+        }
+        program = stack.enter_context(running(tmp_path, "api", **environment))
         url = program.until(r"http://\S+")
-        hook = CALLBACK_URL.replace(":1/", f":{receiver.server_port}/")
+        hook = CALLBACK_URL.replace(":1/", here)
         key = {"X-API-Key": AGENTS_KEY, "Idempotency-Key": f'"{LONG}"'}
         new = NEW | {"callbackUrl": hook}
         created = httpx.post(f"{url}/interrupts", json=new, headers=key).json()
@@ -99,12 +102,17 @@ def test_api_tells_no_secret_though_all_that_it_calls_is_down(tmp_path: Path) ->
             headers={"X-API-Key": ALICES_KEY},
         )
         program.until("Callback of .* will be tried again")
-        [called] = receiver.received
+        told = receiver.received
         written = program.end()
+    for task in ("export", "verify"):
+        with running(tmp_path, "audit", task, **environment) as audit:
+            written += "".join(audit.process.communicate(timeout=START_TIMEOUT_S))
 
     assert (wrong.status_code, decided.json()["status"]) == (401, "resolved")
-    assert called.path.endswith(f"?token={LONG}")
+    assert {message.path for message in told} == {f"/{LONG}?key={LONG}", f"/{LONG}?token={LONG}"}
+    assert [message.body for message in told if shows_secret(message.body.decode())] == []
     assert "DEBUG" in written
+    assert '"decided"' in written
     assert not shows_secret(written)
 
 

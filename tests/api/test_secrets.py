@@ -189,7 +189,7 @@ async def test_receiver_that_fails_is_told_by_its_host_alone(
         [first, _second] = receiver.received
     events = await sqlite_store.list_events(interrupt_id)
 
-    assert first.path == f"/hook?token={LONG}"
+    assert first.path == f"/{LONG}?token={LONG}"
     assert events[-1].type == "callback-given-up"
     assert "given up" in caplog.text
     assert not shows_secret(caplog.text + repr(events))
