@@ -21,10 +21,10 @@ from mcp_types import (
 )
 from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
 
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.faults import explain
+from loopin_mcp.parsing import parse_json
 
 _LifespanT = TypeVar("_LifespanT")
 
@@ -136,7 +136,7 @@ def unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     if not isinstance(value, str):
         return value
     try:
-        return from_json(value, allow_inf_nan=False)
+        return parse_json(value)
     except ValueError:
         return value
 
