@@ -226,8 +226,10 @@ def _serve_stdio() -> None:
 
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "mcp", "uvicorn"):
+    for noisy in ("httpx", "mcp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns of every malformed request, and anybody can send as many as they like.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # It warns at every attempt, and what fails is logged here.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
 
