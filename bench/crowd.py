@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import cycle
 
 from processes import Served, serving
 
@@ -17,7 +18,9 @@ DECIDERS = 20
 AT_ONCE = 200
 IDLE_S = 10
 WAIT_S = 60
-# The API asks for the body when it begins to wait for the client's end, and it is never sent.
+# Of one user no more than a thousand interrupts may be pending.
+USERS = 100
+# The API asks for the body when it begins to wait for the client's end.
 ONCE_IT_WAITS = ("Expect: 100-continue", "Content-Length: 1")
 BODY = {"agentId": "bench", "userId": "bench", "action": "Pay", "context": {"amount": 1}}
 
@@ -59,6 +62,7 @@ class Connection:
     async def waits(self) -> None:
         """Return once the API says that it would read the body, and so holds the request."""
         assert (await self._reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        self._writer.write(b"x")
 
     def close(self) -> None:
         """Go away."""
@@ -83,9 +87,11 @@ async def shared_out(
 async def create(api: Served, count: int) -> list[str]:
     """So many new interrupts."""
     ids: list[str] = []
+    users = cycle(range(USERS))
 
     async def one(connection: Connection) -> None:
-        status, body = await connection.ask("POST", "/interrupts", BODY)
+        user = f"bench-{next(users)}"
+        status, body = await connection.ask("POST", "/interrupts", BODY | {"userId": user})
         assert status == 201
         ids.append(json.loads(body)["interruptId"])
 
