@@ -1,41 +1,79 @@
-"""What an earlier version stored is all there: found, dated and in its list."""
+"""What an earlier version stored is all there: found, dated, in its list, with a trail."""
 
-import sqlite3
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
-from loopin_mcp.api.database import SQLite
-from loopin_mcp.api.migrations import SCHEMAS
-from loopin_mcp.api.overview import Search
-from loopin_mcp.api.store import Store
-from tests.support import PUBLIC_URL, Clock
+import anyio
+import pytest
 
-ROW = """
-INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context, urgency,
-    status, created_ms, expires_ms, decided_ms, decided_by)
-VALUES (?, 'agent', 'user', ?, 'type', '{"amount": 1}', 'high', ?, ?, ?, ?, ?)
+from loopin_mcp.api.database import Database
+from loopin_mcp.api.events import fault_of
+from loopin_mcp.api.migrations import MANY, SCHEMA_VERSION
+from loopin_mcp.api.overview import Search
+from loopin_mcp.api.payloads import payload_digest
+from loopin_mcp.api.store import Store
+from loopin_mcp.errors import ConfigurationError, UnavailableError
+from tests.api.earlier import Earlier, EarlierPostgreSQL, EarlierSQLite, interrupt
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, missing
+
+OPEN = """
+import anyio, logging, sys
+from pathlib import Path
+from loopin_mcp.api.serving import open_database
+logging.basicConfig(level=logging.INFO)
+anyio.run(open_database, sys.argv[1], Path())
 """
+HOOK = "https://example.com/hook?token=marker"
+
+every_version = pytest.mark.parametrize("version", [1, 2])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Earlier:
+    """A place for an earlier version's database, of each kind there is."""
+    if request.param == "sqlite":
+        return EarlierSQLite(tmp_path / "loopin.db")
+    url = request.getfixturevalue("postgres_url")
+    if importlib.util.find_spec("psycopg") is None:
+        missing("psycopg")
+    return EarlierPostgreSQL(url)
+
+
+async def trails_of(database: Database, count: int) -> list[list[str]]:
+    """The types of the events of each of so many interrupts, whose chains are whole."""
+    store = Store(database, PUBLIC_URL)
+    rows = await database.fetch("SELECT interrupt_id FROM interrupts ORDER BY interrupt_id")
+    assert len(rows) == count
+    trails = []
+    for row in rows:
+        events = await store.list_events(str(row["interrupt_id"]))
+        found = await store.get_interrupt_status(str(row["interrupt_id"]), 0)
+        assert fault_of(events) is None
+        assert found.events_head == events[-1].hash
+        assert found.payload_digest == payload_digest(found)
+        trails.append([event.type for event in events])
+    return trails
 
 
 async def test_interrupts_of_version_1_are_in_the_inbox_and_the_history(
-    tmp_path: Path, clock: Clock
+    earlier: Earlier, clock: Clock
 ) -> None:
-    path = tmp_path / "loopin.db"
     now = clock()
-    with sqlite3.connect(path) as earlier:
-        earlier.executescript((SCHEMAS / "1.sql").read_text("utf-8"))
-        earlier.execute("INSERT INTO schema_version VALUES (1)")
-        later = now + 60_000
-        rows = [
-            ("1", "ÜBERWEISE", "pending", now - 9000, later, None, None),
-            ("2", "approved", "approved", now - 8000, later, now - 1000, "api-key"),
-            ("3", "expired", "expired", now - 7000, now - 2000, None, None),
-            # When it was cancelled was not stored.
-            ("4", "cancelled", "cancelled", now - 3000, later, None, None),
-        ]
-        earlier.executemany(ROW, rows)
-    earlier.close()
+    ended = {"status": "approved", "decided_ms": now - 1000, "decided_by": "api-key"}
+    rows = [
+        interrupt("1", now, action="ÜBERWEISE"),
+        interrupt("2", now, **ended),
+        interrupt("3", now, status="expired", expires_ms=now - 2000),
+        # When it was cancelled was not stored.
+        interrupt("4", now, status="cancelled", created_ms=now - 3000),
+    ]
+    earlier.make(1, rows)
 
-    database = await SQLite.open(path)
+    database = await earlier.open()
     overview = Store(database, PUBLIC_URL).overview
     waiting = await overview.list_pending(Search(q="über AMOUNT"), now, limit=5)
     history = await overview.list_settled(Search(q="amount"), now, limit=5)
@@ -46,3 +84,165 @@ async def test_interrupts_of_version_1_are_in_the_inbox_and_the_history(
         (each.interrupt.status, round(each.settled_at.timestamp() * 1000) - now)
         for each in history.settled
     ] == [("approved", -1000), ("expired", -2000), ("cancelled", -3000)]
+
+
+@every_version
+async def test_every_state_is_kept_and_begins_its_trail(
+    earlier: Earlier, clock: Clock, version: int
+) -> None:
+    now = clock()
+    decided = {"decided_ms": now - 5, "reason": "Ö", "modified_params": json.dumps({"amount": 2})}
+    rows = [
+        interrupt("1", now),
+        interrupt("2", now, expires_ms=now - 1),
+        interrupt("3", now, status="approved", decided_by="review-link", **decided),
+        interrupt("4", now, status="rejected", decided_by="inbox", **decided),
+        interrupt("5", now, status="approved", decided_by="api-key", **decided),
+        interrupt("6", now, status="expired", expires_ms=now - 2),
+        interrupt("7", now, status="cancelled"),
+    ]
+    earlier.make(version, rows)
+
+    database = await earlier.open()
+    store = Store(database, PUBLIC_URL)
+    found = [await store.get_interrupt_status(str(number), now) for number in range(1, 8)]
+    trails = await trails_of(database, 7)
+    await store.expire_interrupts(now)
+    [begun, expired] = await store.list_events("2")
+    await database.aclose()
+
+    assert [(each.status, each.decided_via) for each in found] == [
+        ("pending", None),
+        ("expired", None),
+        ("approved", "review-page"),
+        ("rejected", "inbox"),
+        ("approved", "api"),
+        ("expired", None),
+        ("cancelled", None),
+    ]
+    assert (found[2].reason, found[2].modified_params) == ("Ö", {"amount": 2})
+    assert found[0].context == {"amount": 1, "note": "Ü"}
+    assert trails == [["migrated"]] * 7
+    assert (begun.actor, begun.channel, begun.detail["status"]) == ("loopin", "system", "pending")
+    assert expired.type == "expired"
+
+
+@every_version
+async def test_callbacks_that_are_owed_are_still_told(
+    earlier: Earlier, clock: Clock, version: int
+) -> None:
+    now = clock()
+    decided = {"status": "approved", "decided_ms": now - 5, "callback_url": HOOK}
+    rows = [
+        interrupt("waits", now, callback_url=HOOK),
+        interrupt("told", now, **decided),
+        interrupt("due", now, **decided, callback_due_ms=now - 5),
+        interrupt("tried", now, **decided, callback_due_ms=now + 9_000_000, callback_tries=9),
+    ]
+    earlier.make(version, rows)
+
+    database = await earlier.open()
+    store = Store(database, PUBLIC_URL)
+    clock.now = 2**42
+    due = await store.callbacks.take_due(clock(), lease_ms=1000, limit=9, limit_each=9)
+    heads = [(await store.get_interrupt_status(each, 0)).events_head for each in ("due", "tried")]
+    await database.aclose()
+
+    assert {
+        callback.interrupt_id: (callback.url, json.loads(callback.body)) for callback in due
+    } == {
+        interrupt_id: (
+            HOOK,
+            {
+                "interruptId": interrupt_id,
+                "status": "approved",
+                "decision": "approved",
+                "decidedAt": "2025-06-15T15:06:39.995Z",
+                "eventsHead": head,
+            },
+        )
+        for interrupt_id, head in zip(("due", "tried"), heads, strict=True)
+    }
+
+
+async def test_notices_under_way_go_on_where_they_were(earlier: Earlier, clock: Clock) -> None:
+    now = clock()
+    rows = [
+        interrupt("new", now, notice_due_ms=now, notice_reached="[]"),
+        interrupt("tried", now, notice_due_ms=now, notice_tries=2, notice_reached='["phone"]'),
+        interrupt("reminded", now, notice_due_ms=None, notices_sent=2),
+    ]
+    earlier.make(2, rows)
+
+    database = await earlier.open()
+    outbox = Store(database, PUBLIC_URL).outbox
+    due = await outbox.take_due_notices(now, lease_ms=1000, limit=9, high_alone=False)
+    await database.aclose()
+
+    assert {notice.interrupt_id: (notice.tries, notice.reached) for notice in due} == {
+        "new": (1, frozenset()),
+        "tried": (3, frozenset({"phone"})),
+    }
+
+
+async def test_many_who_open_it_at_once_begin_one_trail(earlier: Earlier, clock: Clock) -> None:
+    earlier.make(2, [interrupt(str(number), clock()) for number in range(50)])
+    opened: list[Database] = []
+
+    async def open_it() -> None:
+        opened.append(await earlier.open())
+
+    async with anyio.create_task_group() as programs:
+        for _ in range(4):
+            programs.start_soon(open_it)
+
+    trails = await trails_of(opened[0], 50)
+    for database in opened:
+        await database.aclose()
+    assert trails == [["migrated"]] * 50
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+async def test_migration_that_is_killed_is_done_by_the_next(
+    earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "loopin_mcp.api.migrations")
+    earlier.make(1, [interrupt(str(number), clock()) for number in range(MANY)])
+    program = subprocess.Popen(
+        [sys.executable, "-c", OPEN, earlier.url], stderr=subprocess.PIPE, text=True
+    )
+    assert program.stderr is not None
+    # It has begun, and takes longer than the kill.
+    assert f"a trail is begun for {MANY} interrupts" in program.stderr.readline()
+    program.send_signal(signal.SIGKILL)
+    program.communicate(timeout=PATIENCE_S)
+
+    database = await earlier.open()
+    trails = await trails_of(database, MANY)
+    await database.aclose()
+
+    assert trails == [["migrated"]] * MANY
+    assert f"a trail is begun for {MANY} interrupts" in caplog.text
+
+
+async def test_damaged_interrupt_keeps_no_other_from_being_read(
+    earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    earlier.make(2, [interrupt("damaged", clock(), context="{"), interrupt("whole", clock())])
+
+    database = await earlier.open()
+    store = Store(database, PUBLIC_URL)
+    whole = await store.get_interrupt_status("whole", clock())
+    with pytest.raises(UnavailableError, match="of interrupt damaged is damaged"):
+        await store.get_interrupt_status("damaged", clock())
+    await database.aclose()
+
+    assert whole.status == "pending"
+    assert "of interrupt damaged is damaged, and gets no trail" in caplog.text
+
+
+async def test_newer_database_is_refused_by_name(earlier: Earlier) -> None:
+    earlier.make(SCHEMA_VERSION + 1, [])
+
+    with pytest.raises(ConfigurationError, match=r"has schema version 4, and .* knows 3: update"):
+        await earlier.open()

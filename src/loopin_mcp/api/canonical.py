@@ -8,6 +8,8 @@ from typing import Any
 # From here on ECMAScript writes an exponent.
 _LARGE = 1e21
 _SMALL = 1e-6
+# All but floats; json.dumps would make an encoder each time.
+_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
@@ -30,10 +32,6 @@ def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
     if isinstance(value, float):
         return _number(value)
     return _text(value)
-
-
-def _text(value: str | int | bool | None) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _number(value: float) -> str:

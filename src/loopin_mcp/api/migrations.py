@@ -1,5 +1,6 @@
 """The versions of the schema, and what leads from one to the next."""
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -17,10 +18,14 @@ SCHEMA_VERSION = 3
 SCHEMAS = Path(__file__).with_name("schema")
 # How many interrupts are brought up at a time.
 PORTION = 500
+# More of them take longer than a second.
+MANY = 1000
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
 
 _T = TypeVar("_T")
+
+logger = logging.getLogger(__name__)
 
 
 def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) -> Steps[None]:
@@ -42,7 +47,7 @@ def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) 
     for version in range(known + 1, SCHEMA_VERSION + 1):
         yield from _run(SCHEMAS / f"{version}.sql", split)
         if version == 3:
-            yield from _begin_trails()
+            yield from _begin_trails(database)
         yield from _run(SCHEMAS / f"{version}.{dialect}.sql", split)
     yield _VERSIONS, {}
     yield "INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION}
@@ -78,9 +83,12 @@ def _run(script: Path, split: Callable[[str], Iterable[str]]) -> Steps[None]:
             yield statement, {}
 
 
-def _begin_trails() -> Steps[None]:
+def _begin_trails(database: str) -> Steps[None]:
     """Give every interrupt of an earlier version its digest and the first event of its trail."""
     now, last = epoch_ms(), ""
+    [found] = yield "SELECT COUNT(*) AS count FROM interrupts", {}
+    if number(found["count"]) >= MANY:
+        logger.info("%s: a trail is begun for %s interrupts", database, found["count"])
     while True:
         rows = yield (
             f"""
@@ -98,7 +106,12 @@ def _begin_trails() -> Steps[None]:
 
 
 def _begin_trail(row: Row, now: int) -> Steps[None]:
-    state = state_of(row)
+    try:
+        state = state_of(row)
+    except UnavailableError as error:
+        # The others are not to be kept from their reviewers by it.
+        logger.error("%s, and gets no trail", error)
+        return
     found = str(state["payloadDigest"])
     row = yield from append(row, "migrated", now, SYSTEM, state, payload_digest=found)
     if row["callback_due_ms"] is not None:
