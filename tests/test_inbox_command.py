@@ -14,6 +14,7 @@ import pytest
 from loopin_mcp.inbox import open_inbox
 from loopin_mcp.settings import Settings
 from tests.api.receiver import receiving
+from tests.api.visitors import ALICES_KEY
 from tests.browser import browser_of
 from tests.host import Host, create, initialize
 from tests.support import PATIENCE_S, START_TIMEOUT_S, clean_environment
@@ -83,6 +84,20 @@ def test_without_a_host_it_serves_the_inbox_itself_until_it_is_ended(
         "No host has it running now, so it is served here: Ctrl-C ends that.\n",
     ]
     assert (command.returncode, stdout, rest) == (0, "", "Stopped.\n")
+
+
+def test_reviewers_sign_in_themselves(tmp_path: Path, start: Callable[..., Host]) -> None:
+    reviewers = {"REVIEWER_KEYS": f"alice={ALICES_KEY}"}
+    host = start(**reviewers)
+    initialize(host)
+    create(host, None)
+
+    printed = inbox("--no-browser", LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", **reviewers)
+
+    assert (printed.returncode, printed.stderr) == (0, "")
+    with httpx.Client(follow_redirects=True) as browser:
+        page = browser.get(printed.stdout.strip())
+    assert (page.status_code, page.url.path) == (200, "/sign-in")
 
 
 def test_inbox_of_another_api_is_opened_without_signing_in() -> None:

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
+from loopin_mcp.desktop import start_browser
 from tests.api.receiver import receiving
 from tests.browser import browser_of
 from tests.host import Host, create, initialize
@@ -42,6 +45,37 @@ def test_inbox_opens_signed_in_and_the_browser_inherits_no_secret(tmp_path: Path
     assert stderr == "Stopped.\n"
 
 
+def test_link_shows_in_no_list_of_processes_and_to_no_other_user(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        desktop = browser_of(receiver, tmp_path)
+        served = ServedAPI(tmp_path / "data", {"LOOPIN_OPEN_REVIEW": "on"} | desktop)
+        httpx.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
+        opened = receiver.next(START_TIMEOUT_S)
+        served.stop()
+
+    token = opened["url"].rpartition("/")[2]
+    assert len(token) == 43
+    assert token not in str(opened["arguments"])
+    assert opened["mode"] == "-rw-------"
+    assert Path(opened["file"]).parent == tmp_path
+
+
+async def test_file_that_leads_to_the_link_goes_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as receiver:
+        for variable, value in browser_of(receiver, tmp_path).items():
+            monkeypatch.setenv(variable, value)
+        link = "https://loopin.test/?a=1&b=\"'<script>"
+        start_browser(link, kept_s=0)
+        opened = await anyio.to_thread.run_sync(receiver.next, START_TIMEOUT_S)
+
+        with anyio.fail_after(PATIENCE_S):
+            while Path(opened["file"]).exists():
+                await anyio.lowlevel.checkpoint()
+    assert opened["url"] == link
+
+
 def test_agent_never_gets_a_link_that_signs_in(tmp_path: Path, start: Callable[..., Host]) -> None:
     with receiving() as receiver:
         host = start(LOOPIN_OPEN_REVIEW="auto", **browser_of(receiver, tmp_path))
@@ -64,6 +98,24 @@ def test_api_of_a_team_opens_nothing_by_itself(tmp_path: Path, setting: str) -> 
         served.stop()
 
         assert receiver.messages == []
+
+
+def test_demo_says_where_no_browser_can_be_started(tmp_path: Path) -> None:
+    homeless = {"HOME": str(tmp_path / "nowhere"), "DISPLAY": ":9"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "loopin_mcp", "demo"],
+        env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), PORT="0", **homeless),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        said = next(line for line in demo.stdout if line.startswith("The browser cannot"))
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=6 * PATIENCE_S)
+
+    why = "No such file or directory"
+    assert said == f"The browser cannot be started: {why}. Open the link yourself.\n"
 
 
 def test_demo_opens_its_question_and_nothing_else(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import sys
 import urllib.parse
 import urllib.request
-import webbrowser
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ import anyio.to_thread
 from mcp import Client, StdioServerParameters
 from mcp_types import Implementation, TextContent
 
-from loopin_mcp.desktop import has_desktop
+from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.version import __version__
 
@@ -91,7 +90,10 @@ async def _wait(mcp: Client, interrupt_id: str, say: Say, wait_s: int) -> dict[s
 
 async def _open_page(review_url: str, say: Say) -> None:
     say("Opening it in your browser.")
-    await anyio.to_thread.run_sync(webbrowser.open, review_url)
+    try:
+        await anyio.to_thread.run_sync(start_browser, review_url)
+    except OSError as error:
+        say(f"The browser cannot be started: {error.strerror}. Open the link yourself.")
 
 
 async def _be_human(review_url: str, decide: str, say: Say) -> None:

@@ -1,13 +1,14 @@
-"""Opens the reviewer's inbox: of the embedded API signed in, of another where its key is asked."""
+"""Opens the reviewer's inbox: of the embedded API signed in, or where it asks for a key."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import anyio
 
+from loopin_mcp.addresses import Address
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
-from loopin_mcp.errors import LoopinError
+from loopin_mcp.errors import ForbiddenError, LoopinError
 from loopin_mcp.settings import Settings
 
 Say = Callable[[str], None]
@@ -30,11 +31,10 @@ async def open_inbox(
     # It is opened here, once.
     async with embedded_api(replace(settings, open_review="off")) as locate:
         try:
-            serves_it = (await locate()).is_here
+            address = await locate()
             async with LoopinClient(locate=locate, timeout_s=settings.timeout_s) as client:
-                link = await client.create_sign_in_link()
-            _open(link.url, say, show, start_browser)
-            if serves_it:
+                _open(await _way_in(client, address), say, show, start_browser)
+            if address.is_here:
                 say("No host has it running now, so it is served here: Ctrl-C ends that.")
                 await anyio.sleep_forever()
         except LoopinError as error:
@@ -42,6 +42,14 @@ async def open_inbox(
             failure = error
     if failure is not None:
         raise failure
+
+
+async def _way_in(client: LoopinClient, address: Address) -> str:
+    """A link that signs in, or one to where reviewers sign in with their own keys."""
+    try:
+        return (await client.create_sign_in_link()).url
+    except ForbiddenError:
+        return f"{address.base_url}/"
 
 
 def _open(url: str, say: Say, show: Say, start_browser: Callable[[str], None] | None) -> None:

@@ -1,7 +1,9 @@
 """A real Chromium, for the pages that humans see."""
 
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +15,14 @@ from loopin_mcp.api.store import Store
 from tests.api.visitors import ALICES_KEY, REVIEWERS, sign_in
 from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    # A name whose owner has made it lead here.
+    "--host-resolver-rules=MAP rebound.example 127.0.0.1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +58,34 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Page]]:
         tab.context.close()
     # Chromium also logs each page that came with an error status, as refusals do.
     assert [error for error in errors if "Failed to load resource" not in error] == []
+
+
+@pytest.fixture
+def hostile_site() -> Iterator[Callable[[str], int]]:
+    """Serve a page on another loopback port; gives the port."""
+    pages: list[bytes] = []
+
+    class HostilePage(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(pages[0])
+
+        def log_message(self, *_: object) -> None: ...
+
+    site = ThreadingHTTPServer(("127.0.0.1", 0), HostilePage)
+    thread = threading.Thread(target=site.serve_forever)
+    thread.start()
+
+    def serve(page: str) -> int:
+        pages.append(page.encode())
+        return int(site.server_address[1])
+
+    yield serve
+    site.shutdown()
+    thread.join()
+    site.server_close()
 
 
 @pytest.fixture(scope="module")

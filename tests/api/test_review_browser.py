@@ -1,8 +1,6 @@
 """The review page as people use it, in a real Chromium."""
 
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -149,34 +147,6 @@ def test_keyboard_alone_reaches_every_control_in_order(ask: Ask, open_tab: OpenT
 
     expect_heading(tab, "Rejected")
     assert interrupt(link)["reason"] == "By keyboard"
-
-
-@pytest.fixture
-def hostile_site() -> Iterator[Callable[[str], int]]:
-    """Serve a page on another loopback port; gives the port."""
-    pages: list[bytes] = []
-
-    class HostilePage(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(pages[0])
-
-        def log_message(self, *_: object) -> None: ...
-
-    site = ThreadingHTTPServer(("127.0.0.1", 0), HostilePage)
-    thread = threading.Thread(target=site.serve_forever)
-    thread.start()
-
-    def serve(page: str) -> int:
-        pages.append(page.encode())
-        return int(site.server_address[1])
-
-    yield serve
-    site.shutdown()
-    thread.join()
-    site.server_close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
