@@ -152,7 +152,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.waiting",
     },
     "api.operations": LEAVES | {"api.bodies", "api.limits", "api.preferences"},
-    "api.openapi": LEAVES | {"api.interrupts", "api.operations", "api.rows"},
+    "api.openapi": LEAVES | {"api.interrupts", "api.operations", "api.options", "api.rows"},
     "api.lookups": set(),
     "api.destinations": LEAVES | {"api.lookups", "api.options"},
     "api.signatures": set(),

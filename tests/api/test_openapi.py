@@ -11,7 +11,10 @@ from starlette.routing import Route
 from loopin_mcp.api.openapi import openapi_document
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
+from tests.api.visitors import ALICES_KEY, REVIEWERS, sign_in
 from tests.support import KEY, Clock, api_app, api_client
+
+WRONG = {"X-API-Key": "a-key-that-is-nobodys"}
 
 
 def check(answer: httpx.Response, method: str, path: str) -> None:
@@ -79,6 +82,19 @@ async def test_keyless_api_describes_no_key(sqlite_store: Store, clock: Clock) -
     assert "401" not in document["paths"]["/interrupts"]["post"]["responses"]
 
 
+async def test_agents_without_a_key_are_described_beside_reviewers_with_one(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    decide = "/interrupts/{interruptId}/decide"
+    async with api_client(sqlite_store, clock, reviewers=REVIEWERS) as client:
+        document = (await client.get("/openapi.json")).json()
+        check(await client.post("/interrupts/x/decide", json={}), "post", decide)
+        check(await client.get("/analytics/u", headers=WRONG), "get", "/analytics/{userId}")
+
+    assert document == openapi_document(keyed=True, anonymous=True)
+    assert document["security"] == [{"key": []}, {}]
+
+
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
@@ -103,6 +119,24 @@ async def test_link_that_signs_in_is_answered_as_described(embedded: httpx.Async
     check(await embedded.post("/sign-in-links", headers=key), "post", "/sign-in-links")
     check(await embedded.post("/sign-in-links"), "post", "/sign-in-links")
     assert description == openapi_document(keyed=True, embedded=True)
+
+
+async def test_pages_and_links_of_reviewers_are_answered_as_described(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    options = {"api_key": KEY, "reviewers": REVIEWERS, "embedded": True}
+    key = {"X-API-Key": KEY}
+    review = "/review/{interruptId}"
+    async with api_client(sqlite_store, clock, **options) as client:
+        asked = await client.get("/review/x")
+        check(await client.post("/review/x", data={"decision": "approved"}), "post", review)
+        check(await client.post("/sign-in-links", headers=key), "post", "/sign-in-links")
+        await sign_in(client, ALICES_KEY)
+        check(await client.get("/review/x"), "get", review)
+
+    described = openapi_document(keyed=True)["paths"][review]["get"]["responses"]
+    assert (asked.status_code, asked.text) == (303, "")
+    assert "content" not in described["303"]
 
 
 @pytest.mark.parametrize("embedded", [True, False])

@@ -53,7 +53,7 @@ def create_app(
     door = Door(keys, clock, sleep)
     rate, destinations = CreateRate(options.rate_limit), Destinations.of(options)
     calls = Interrupts(store, clock, keys, rate, live.waits, destinations)
-    description = Description(keyed=options.api_key is not None, embedded=embedded)
+    description = Description(options)
     pages = Pages(clock, sessions.subject_of, signs_out=sessions.asks)
     access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
     app = Starlette(

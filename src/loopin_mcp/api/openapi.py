@@ -17,6 +17,7 @@ from loopin_mcp.api.operations import (
     reference,
     submitted,
 )
+from loopin_mcp.api.options import Options
 from loopin_mcp.api.rows import CURSOR
 from loopin_mcp.fields import NOT_BLANK_EXACTLY
 from loopin_mcp.models import (
@@ -72,20 +73,24 @@ _CALLBACK_URL = (
 
 
 class Description:
-    """`GET /openapi.json`, for an API that asks for a key or does not, embedded or alone."""
+    """`GET /openapi.json`, for an API on such terms."""
 
-    def __init__(self, *, keyed: bool, embedded: bool) -> None:
-        self._document = openapi_document(keyed=keyed, embedded=embedded)
+    def __init__(self, options: Options) -> None:
+        self._document = openapi_document(
+            keyed=bool(options.api_key or options.reviewers),
+            anonymous=options.api_key is None,
+            embedded=options.embedded,
+        )
 
     async def get_openapi_document(self, _request: Request) -> Response:
         """The description of all the API's calls."""
         return JSONResponse(self._document)
 
 
-def openapi_document(*, keyed: bool, embedded: bool = False) -> Part:
-    """The whole description, OpenAPI 3.1, of an API that asks for a key or does not.
+def openapi_document(*, keyed: bool, anonymous: bool = False, embedded: bool = False) -> Part:
+    """The whole description, OpenAPI 3.1, of an API that takes keys or does not.
 
-    The embedded one has a call more.
+    With reviewers it may let in `anonymous` callers too. The embedded one has a call more.
     """
     document = _document()
     if not embedded:
@@ -95,6 +100,8 @@ def openapi_document(*, keyed: bool, embedded: bool = False) -> Part:
         for path in document["paths"].values():
             for call in path.values():
                 call["responses"].pop("401", None)
+    elif anonymous:
+        document["security"].append({})
     return document
 
 
@@ -145,7 +152,7 @@ def _paths() -> Part:
                 "decide_interrupt",
                 200,
                 reference(Decided),
-                (400, 404, 409, 413, 415),
+                (400, 403, 404, 409, 413, 415),
                 by_id,
                 body=Decision,
             )
@@ -170,7 +177,7 @@ def _paths() -> Part:
             ),
         },
         "/sign-in-links": {
-            "post": operation("create_sign_in_link", 201, reference(SignInLink), ())
+            "post": operation("create_sign_in_link", 201, reference(SignInLink), (403,))
         },
         "/health": {
             "get": public(
