@@ -34,8 +34,8 @@ async def confirm_decision(
 ) -> Decision | InputRequiredResult:
     """Put the decision before the human, where settings and host have it so.
 
-    Returns the decision that may be recorded, which then is for exactly the payload that was shown;
-    or the form, if the host has to show it and to call again, as hosts of 2026-07-28 do.
+    Returns the decision to record, for exactly the payload that was shown if one was; or the form
+    where the host has to show it and call again, as hosts of 2026-07-28 do.
 
     Raises:
         ConflictError: The interrupt is no longer pending; nobody was asked.
@@ -53,14 +53,14 @@ async def confirm_decision(
         raise _refusal("This host cannot ask a human, which LOOPIN_CONFIRM requires", interrupt)
     if part := too_long_to_show(decision):
         raise _refusal(f"{part} is too long to be shown whole in a form of the host", interrupt)
-    shown = decision.model_copy(update={"payload_digest": interrupt.payload_digest})
-    return await _ask(ctx, loopin.forms, interrupt, shown)
+    return await _ask(ctx, loopin.forms, interrupt, decision)
 
 
 async def _ask(
     ctx: Call, forms: Forms, interrupt: Interrupt, decision: Decision
 ) -> Decision | InputRequiredResult:
     message = form_message(interrupt, decision)
+    decision = decision.model_copy(update={"payload_digest": interrupt.payload_digest})
     if ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
         action = await _answer_to_request(ctx, forms, message)
     else:
