@@ -8,7 +8,7 @@ import pytest
 
 from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.store import Store
-from tests.api.visitors import ALICES_KEY, BOBS_KEY, sees_the_inbox, sign_in
+from tests.api.visitors import ALICES_KEY, BOBS_KEY, REVIEWERS, sees_the_inbox, sign_in
 from tests.support import KEY, Clock, api_client
 
 HOUR_S = 3600
@@ -54,6 +54,23 @@ async def test_two_apis_on_one_host_do_not_sign_each_other_out(
     await database.aclose()
 
     assert seen == (True, False)
+
+
+async def test_cookie_that_reached_another_port_does_not_open_the_api_there(
+    alice: httpx.AsyncClient, tmp_path: Path, clock: Clock
+) -> None:
+    database = await SQLite.open(tmp_path / "other.db")
+    [session] = alice.cookies.values()
+    moved = Store(database, "http://127.0.0.1:3003")
+    async with api_client(moved, clock, api_key=KEY, reviewers=REVIEWERS) as browser:
+        await sign_in(browser, ALICES_KEY)
+        [name] = browser.cookies
+        browser.cookies.clear()
+        browser.cookies.set(name, session)
+        sees = await sees_the_inbox(browser)
+    await database.aclose()
+
+    assert not sees
 
 
 async def test_session_ends_after_twelve_hours_without_a_visit(

@@ -37,8 +37,10 @@ class Sessions:
     def __init__(self, keys: Keys, clock: Clock, public_url: str) -> None:
         self.asks = bool(keys.deciders)
         self._keys = keys
+        # A cookie also reaches what listens on another port of the same host.
+        purpose = f"loopin-mcp session\n{public_url}\n"
         self._signing_keys = {
-            name: hmac.digest(key.encode(), f"loopin-mcp session\n{name}".encode(), "sha256")
+            name: hmac.digest(key.encode(), f"{purpose}{name}".encode(), "sha256")
             for name, key in keys.deciders.items()
         }
         self._clock = clock
