@@ -1,0 +1,136 @@
+"""A model told to approve itself, and others who would: each does it where the README says so."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.api.visitors import ALICES_KEY
+from tests.test_docs import README, table
+from tests.threats import SETUPS, Setup, browser, running
+
+APPROVE = {"decision": "approved"}
+FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+THREATS = {
+    threat: ["yes" in cell for cell in cells] for threat, *cells in table(README, "Who tries")
+}
+
+
+def the_model_calls_its_tool(setup: Setup, interrupt_id: str, _link: str) -> None:
+    setup.call("decide_interrupt", interruptId=interrupt_id, decision="approved")
+
+
+def open_the_link(_setup: Setup, interrupt_id: str, link: str) -> None:
+    with browser() as web:
+        web.get(link)
+        for form in (link, urljoin(link, f"../inbox/{interrupt_id}")):
+            web.post(form, data=APPROVE)
+        web.post(urljoin(link, f"../interrupts/{interrupt_id}/decide"), json=APPROVE)
+
+
+def use_key(key: str, interrupt_id: str, link: str) -> None:
+    """All that a key opens."""
+    with browser() as web:
+        headers = {"X-API-Key": key}
+        decide = urljoin(link, f"../interrupts/{interrupt_id}/decide")
+        web.post(decide, json=APPROVE, headers=headers)
+        web.post(urljoin(link, "../sign-in"), data={"key": key})
+        links = web.post(urljoin(link, "../sign-in-links"), headers=headers)
+        if links.status_code == 201:
+            web.get(links.json()["url"])
+        web.post(urljoin(link, f"../inbox/{interrupt_id}"), data=APPROVE)
+
+
+def use_what_lies_on_the_account(setup: Setup, interrupt_id: str, link: str) -> None:
+    open_the_link(setup, interrupt_id, link)
+    for key in setup.found_here:
+        use_key(key, interrupt_id, link)
+
+
+def use_the_agents_key(setup: Setup, interrupt_id: str, link: str) -> None:
+    use_key(setup.agents_key, interrupt_id, link)
+
+
+def come_from_another_page(setup: Setup, interrupt_id: str, link: str) -> None:
+    """What a page of another origin can send in the browser of a human who is signed in."""
+    with browser() as web:
+        web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key})
+        for form in (link, urljoin(link, f"../inbox/{interrupt_id}")):
+            web.post(form, data=APPROVE, headers=FOREIGN)
+            web.post(form, data=APPROVE, headers={"Sec-Fetch-Site": "same-site"})
+            web.post(form, data=APPROVE, headers={"Host": "rebound.example"})
+        decide = urljoin(link, f"../interrupts/{interrupt_id}/decide")
+        web.post(decide, json=APPROVE, headers=FOREIGN)
+        web.post(decide, json=APPROVE, headers={"Host": "rebound.example"})
+
+
+ATTACKS: dict[str, Callable[[Setup, str, str], None]] = {
+    "A model calls `decide_interrupt` itself": the_model_calls_its_tool,
+    "An agent opens the review link with a web tool": open_the_link,
+    "An agent with a shell on your account": use_what_lies_on_the_account,
+    "A web page of another origin, in your browser": come_from_another_page,
+    "Somebody has the agents' key": use_the_agents_key,
+}
+
+
+@pytest.fixture(scope="module", params=range(len(SETUPS)), ids=lambda column: str(column))
+def column(request: pytest.FixtureRequest) -> int:
+    """Which column of the table."""
+    number: int = request.param
+    return number
+
+
+@pytest.fixture(scope="module")
+def setup(column: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
+    """The set-up of the column."""
+    with running(column, tmp_path_factory.mktemp("setup") / "data") as setup:
+        yield setup
+
+
+def test_table_names_every_threat_that_is_tried() -> None:
+    elsewhere = {"Another user of the machine", "Somebody who listens on the network"}
+
+    assert set(THREATS) == ATTACKS.keys() | elsewhere
+    assert f"| Who tries | {' | '.join(SETUPS)} |" in README
+
+
+@pytest.mark.parametrize("threat", ATTACKS)
+def test_attack_succeeds_where_the_readme_says_so_and_nowhere_else(
+    setup: Setup, column: int, threat: str
+) -> None:
+    interrupt_id, link = setup.ask_human()
+
+    ATTACKS[threat](setup, interrupt_id, link)
+
+    is_held_off = THREATS[threat][column]
+    status = setup.status_of(interrupt_id)
+    assert status["status"] == ("pending" if is_held_off else "approved")
+    assert status["approved"] is not is_held_off
+
+
+def test_human_decides_in_each_set_up(setup: Setup) -> None:
+    interrupt_id, link = setup.ask_human()
+
+    with browser() as web:
+        web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key})
+        web.post(link, data=APPROVE)
+
+    status = setup.status_of(interrupt_id)
+    assert (status["approved"], status["decidedVia"]) == (True, "review-page")
+    has_name = setup.humans_key == ALICES_KEY
+    assert status["decidedBy"] == ("alice" if has_name else "review-link")
+
+
+def test_model_is_told_who_decides(setup: Setup, column: int) -> None:
+    interrupt_id, _ = setup.ask_human()
+
+    answer = setup.call("decide_interrupt", interruptId=interrupt_id, decision="approved")
+
+    if column in (0, 3):
+        assert answer["structuredContent"]["status"] == "resolved"
+        assert setup.status_of(interrupt_id)["decidedVia"] == "mcp"
+    elif column == 1:
+        assert "decide_interrupt" in str(answer)
+    else:
+        assert answer["isError"] is True
+        assert answer["content"][0]["text"].startswith("Only a reviewer may decide: ")
