@@ -61,6 +61,9 @@ async def test_every_refusal_is_described(api: httpx.AsyncClient) -> None:
 
     check(await api.post("/interrupts", json={}), "post", "/interrupts")
     check(await api.post("/interrupts", content=b"x" * 300_000), "post", "/interrupts")
+    for action in ("first", "other"):
+        question, once = NEW | {"action": action}, {"Idempotency-Key": '"key"'}
+        check(await api.post("/interrupts", json=question, headers=once), "post", "/interrupts")
     check(await api.delete(path), "delete", "/interrupts/{interruptId}")
     check(await api.get("/interrupts/x"), "get", "/interrupts/{interruptId}")
     check(await api.get("/interrupts/x/events"), "get", "/interrupts/{interruptId}/events")

@@ -7,8 +7,8 @@ from loopin_mcp.errors import InvalidRequestError
 LONGEST_KEY = 255
 
 # A string of RFC 9651, in which quotes and backslashes are escaped; many send it without quotes.
-_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
-_BARE = re.compile(r"[\x21\x23-\x7e]+")
+_QUOTED = r'"((?:[ !#-\[\]-~]|\\["\\])+)"'
+_BARE = r"[!#-~]+"
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -21,9 +21,9 @@ def idempotency_key(values: list[str]) -> str | None:
     if not values:
         return None
     text = values[0].strip()
-    if quoted := _QUOTED.fullmatch(text):
+    if quoted := re.fullmatch(_QUOTED, text):
         text = _ESCAPED.sub(r"\1", quoted[1])
-    elif not _BARE.fullmatch(text):
+    elif not re.fullmatch(_BARE, text):
         text = ""
     if len(values) > 1 or not 1 <= len(text) <= LONGEST_KEY:
         raise InvalidRequestError(

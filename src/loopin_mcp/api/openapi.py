@@ -7,10 +7,12 @@ from starlette.responses import JSONResponse, Response
 
 from loopin_mcp.api.interrupts import PageQuery, UserPath
 from loopin_mcp.api.operations import (
+    NO_NUL,
     Part,
     held,
     in_path,
     in_query,
+    once,
     operation,
     page,
     public,
@@ -132,8 +134,14 @@ def _paths() -> Part:
     )
     return {
         "/interrupts": {
-            "post": operation(
-                "create_interrupt", 201, reference(Created), (400, 413, 415), body=NewInterrupt
+            "post": once(
+                operation(
+                    "create_interrupt",
+                    201,
+                    reference(Created),
+                    (400, 409, 413, 415, 422),
+                    body=NewInterrupt,
+                )
             )
         },
         "/interrupts/pending/{userId}": {
@@ -217,4 +225,5 @@ def _schemas() -> Part:
     new["callbackUrl"]["anyOf"][0]["pattern"] = _CALLBACK_URL
     for name in ("agentId", "userId", "action"):
         new[name]["pattern"] = NOT_BLANK_EXACTLY
+    schemas["Decision"]["properties"]["reason"]["anyOf"][0]["pattern"] = NO_NUL
     return schemas

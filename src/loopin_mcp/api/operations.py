@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from loopin_mcp.api.bodies import MAX_BODY_BYTES
+from loopin_mcp.api.idempotency import LONGEST_KEY
 from loopin_mcp.api.limits import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from loopin_mcp.api.preferences import LONGEST_WAIT_S
 
@@ -18,6 +19,7 @@ ERRORS = {
     414: f"The URL is longer than {MAX_URL_BYTES} bytes",
     415: "The body is not declared to be of the type described",
     421: "The host name is not one this API is served under",
+    422: "The Idempotency-Key was used before with another payload",
     429: "Too many new interrupts, or too many wrong keys",
     431: f"The headers are more than {MAX_HEADERS}, or {MAX_HEADER_BYTES} bytes",
     503: "The database cannot be used right now",
@@ -29,6 +31,7 @@ _KEYED = (401, 429, 503)
 
 Part = dict[str, Any]
 
+NO_NUL = r"^[^\x00]*$"
 _OBJECT_TEXT = r'^(\{("[a-z]{1,20}": ?("[ !#-\[\]-~]{0,40}"|-?[1-9][0-9]{0,9}|true|false))?\})?$'
 _FORM: Part = {
     "type": "object",
@@ -36,7 +39,7 @@ _FORM: Part = {
     "required": ["decision"],
     "properties": {
         "decision": {"enum": ["approved", "rejected"]},
-        "reason": {"type": "string", "maxLength": 4000},
+        "reason": {"type": "string", "maxLength": 4000, "pattern": NO_NUL},
         "modifiedParams": {
             "type": "string",
             "description": "A JSON object as text, or empty; the pattern is of the simplest",
@@ -84,6 +87,26 @@ def held(call: Part) -> Part:
             "schema": {"type": "string"},
         }
     }
+    return call
+
+
+def once(call: Part) -> Part:
+    """The operation with the key that has it done once (see `api.idempotency`).
+
+    It is no parameter here: whoever makes up requests from parameters would reuse keys.
+    """
+    call["description"] = (
+        "With the header Idempotency-Key (one string in double quotes, of 1 to "
+        f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) it may be sent again: "
+        "the same key and payload get the first answer again for 24 hours."
+    )
+    call["responses"]["201"]["headers"] = {
+        "Idempotency-Replayed": {
+            "description": "It is the answer to an earlier request",
+            "schema": {"const": "true"},
+        }
+    }
+    call["responses"]["409"]["description"] = "The first request with this key is still under way"
     return call
 
 
