@@ -100,6 +100,18 @@ def test_api_of_a_team_opens_nothing_by_itself(tmp_path: Path, setting: str) -> 
         assert receiver.messages == []
 
 
+def test_where_no_program_can_be_started_no_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TOO_MUCH_FOR_A_PROGRAM", "x" * 3_000_000)
+
+    with pytest.raises(OSError, match="too long"):
+        start_browser("https://loopin.test/")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_demo_says_where_no_browser_can_be_started(tmp_path: Path) -> None:
     homeless = {"HOME": str(tmp_path / "nowhere"), "DISPLAY": ":9"}
     with subprocess.Popen(
