@@ -63,9 +63,15 @@ class Clock:
 class ServedAPI:
     """`loopin-mcp api` in a process of its own, on a free port."""
 
-    def __init__(self, data_dir: Path, environment: dict[str, str], *options: str) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: dict[str, str],
+        *options: str,
+        launcher: tuple[str, ...] = (),
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "loopin_mcp", "api", *options],
+            [*launcher, sys.executable, "-m", "loopin_mcp", "api", *options],
             env=clean_environment(LOOPIN_DATA_DIR=str(data_dir), PORT="0") | environment,
             stderr=subprocess.PIPE,
             text=True,
@@ -75,9 +81,11 @@ class ServedAPI:
         assert found is not None, self.process.stderr.read()
         self.url = found[0]
 
-    def stop(self) -> None:
+    def stop(self) -> str:
+        """End it; gives what else it logged."""
         self.process.terminate()
-        self.process.communicate(timeout=PATIENCE_S)
+        _, logged = self.process.communicate(timeout=PATIENCE_S)
+        return logged
 
 
 class Down:

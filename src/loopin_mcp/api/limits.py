@@ -1,5 +1,6 @@
 """How much the API takes in and holds at once: heads of requests, new interrupts, waits."""
 
+import contextlib
 import sys
 import time
 from collections import Counter, defaultdict, deque
@@ -21,8 +22,10 @@ URL_FAULT = f"The URL must be at most {MAX_URL_BYTES} bytes"
 HEADERS_FAULT = f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYTES} bytes"
 
 MINUTE_S = 60.0
-# Files that the API itself has open: the database, callbacks under way, the program.
-OWN_FILES = 100
+# Files that the API itself has open: the database for each thread, callbacks, the program.
+OWN_FILES = 250
+# As many as all connections take; macOS lets a process have no more than some.
+MOST_FILES = 10_240 if sys.platform == "darwin" else 22_500
 
 
 @dataclass(frozen=True)
@@ -31,20 +34,19 @@ class Limits:
 
     connections: int = 20_000
     patience_s: float = 20.0
-    # Connections that the system may accept before they can be counted.
-    backlog: int = 2048
+    # How many connections are accepted at once, before any of them can be counted.
+    at_once: int = 512
 
     @classmethod
     def of_process(cls) -> Self:
-        """What the files that this process may open leave room for."""
+        """What there are files for in this process; every agent that waits takes one."""
         if sys.platform == "win32":
             return cls()
-        import resource
-
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        room = max(files - OWN_FILES, 20)
-        backlog = min(cls.backlog, room // 4)
-        return cls(connections=min(cls.connections, room - backlog), backlog=backlog)
+        room = max(_most_files() - OWN_FILES, 20)
+        at_once = min(cls.at_once, room // 16)
+        # By when those are counted, and others closed for them, more have been accepted twice. Were
+        # there no file for one, asyncio would accept nothing for a second.
+        return cls(connections=min(cls.connections, room - 4 * at_once), at_once=at_once)
 
     @property
     def waits(self) -> int:
@@ -55,6 +57,18 @@ class Limits:
     def waits_each(self) -> int:
         """How many of one caller may."""
         return self.waits * 3 // 4
+
+
+def _most_files() -> int:
+    """As many files as this process may open, which are more from now on where they can be."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return files
 
 
 class Heads:

@@ -1,6 +1,5 @@
 """Serves the API on a socket of our own: opens the store, runs the app, yields its URL."""
 
-import contextlib
 import ipaddress
 import socket
 import sys
@@ -160,6 +159,8 @@ async def _running(
     """Run an app until the block ends, and then until its requests in flight are answered."""
     server = _server(app, grace_s, limits)
     await server.startup(sockets=[listener])
+    # More may wait for their turn than are accepted at once.
+    listener.listen(BACKLOG)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.main_loop)
         try:
@@ -192,7 +193,7 @@ def _server(app: Starlette, grace_s: int, limits: Limits) -> uvicorn.Server:
         proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=grace_s,
-        backlog=limits.backlog,
+        backlog=limits.at_once,
         # The connections have a bound of their own, which h11 must not forestall.
         h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
@@ -219,7 +220,6 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
             f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
             "Set PORT or HOST to another."
         ) from error
-    _allow_many_connections()
     with listener:
         channels = await channels_of(settings)
         database = await open_database(settings.database_url, settings.data_dir)
@@ -227,15 +227,3 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         async with serving(listener, database, options, channels) as url:
             say(f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY))
             await anyio.sleep_forever()
-
-
-def _allow_many_connections() -> None:
-    """Open as many files as this process may; every agent that waits is one."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Where there is no bound, macOS has one all the same.
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
