@@ -105,8 +105,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.records": LEAVES
     | {"api.archive", "api.canonical", "api.events", "api.states", "api.statements"},
     "api.heads": LEAVES | {"api.archive", "api.rows", "api.statements"},
-    "api.audit": LEAVES
-    | {"api.archive", "api.heads", "api.records", "api.rows", "api.statements"},
+    "api.audit": LEAVES | {"api.archive", "api.heads", "api.records", "api.rows", "api.statements"},
     "api.retention": LEAVES | {"api.creating", "api.database", "api.statements"},
     "api.overview": LEAVES | {"api.database", "api.rows", "api.searching", "api.statements"},
     "api.store": LEAVES
@@ -151,7 +150,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.store",
         "api.waiting",
     },
-    "api.operations": LEAVES | {"api.bodies", "api.limits", "api.preferences"},
+    "api.operations": LEAVES | {"api.bodies", "api.idempotency", "api.limits", "api.preferences"},
     "api.openapi": LEAVES | {"api.interrupts", "api.operations", "api.options", "api.rows"},
     "api.lookups": set(),
     "api.destinations": LEAVES | {"api.lookups", "api.options"},
@@ -181,7 +180,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.store",
         "api.waiting",
     },
-    "api.pages": LEAVES | {"api.clock", "api.rows", "api.visible"},
+    "api.differences": LEAVES | {"api.canonical"},
+    "api.pages": LEAVES
+    | {
+        "api.actors",
+        "api.clock",
+        "api.differences",
+        "api.payloads",
+        "api.rows",
+        "api.visible",
+    },
+    "api.trails": LEAVES | {"api.events", "api.pages", "api.payloads", "api.states"},
+    "api.review_page": LEAVES | {"api.entry", "api.pages", "api.trails"},
     "api.review": LEAVES
     | {
         "api.actors",
@@ -190,8 +200,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.guards",
         "api.interrupts",
         "api.pages",
+        "api.payloads",
+        "api.review_page",
         "api.sessions",
         "api.store",
+        "api.trails",
     },
     "api.inbox": LEAVES
     | {
@@ -201,6 +214,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.overview",
         "api.pages",
         "api.review",
+        "api.review_page",
         "api.sessions",
         "api.store",
     },
@@ -296,7 +310,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inbox": LEAVES | {"addresses", "client", "embedded"},
     "demo": LEAVES,
     "cli": LEAVES
-    | {"api.archive", "api.audit", "api.notices", "api.serving", "demo", "inbox", "server", "stdio"},
+    | {
+        "api.archive",
+        "api.audit",
+        "api.notices",
+        "api.serving",
+        "demo",
+        "inbox",
+        "server",
+        "stdio",
+    },
     "__main__": {"cli"},
 }
 THIRD_PARTY = {

@@ -14,8 +14,9 @@ _EXACT = ("th", "td", "textarea")
 class Page(HTMLParser):
     """`page["td"]` is the text of each cell, in order, and so with every tag.
 
-    `page["alert"]` and `page["fault"]` hold what bears that role or class. A template, which no
-    browser shows, is left out.
+    `page["alert"]` and `page["fault"]` hold what bears that role or class, and
+    `page["difference-tr"]` the rows of the tables that show what was changed. A template, which
+    no browser shows, is left out.
     """
 
     def __init__(self, answer: httpx.Response) -> None:
@@ -23,6 +24,7 @@ class Page(HTMLParser):
         self._texts: dict[str, list[list[str]]] = {}
         self._open: list[list[str]] = []
         self._in_template = False
+        self._table = ""
         self.attributes: list[dict[str, str | None]] = []
         self.feed(answer.text)
 
@@ -34,7 +36,10 @@ class Page(HTMLParser):
         self.attributes.append({"": tag, **attributes})
         if tag not in _VOID:
             self._open.append([])
-            for kind in (tag, attributes.get("role"), attributes.get("class")):
+            if tag == "table":
+                self._table = f"{attributes.get('class', '')}-".lstrip("-")
+            in_table = self._table + tag if tag in ("tr", "th", "td") else tag
+            for kind in (in_table, attributes.get("role"), attributes.get("class")):
                 self._texts.setdefault(kind or "", []).append(self._open[-1])
 
     def handle_endtag(self, tag: str) -> None:
@@ -61,7 +66,7 @@ class Page(HTMLParser):
 
     @property
     def rows(self) -> dict[str, str]:
-        """The table of the context, and of the modified parameters, without its headings."""
+        """The table of the context, without its headings."""
         names = [name for name in self["th"] if name not in ("Name", "Value")]
         return dict(zip(names, self["td"], strict=True))
 

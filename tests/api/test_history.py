@@ -36,9 +36,9 @@ async def test_history_tells_how_each_ended(
     assert page["li"] == [
         "Expired To be expired agent-1 for user-1 1 second ago 15 June 2025, 16:06:43 UTC",
         "Cancelled To be cancelled agent-1 for user-1 60 minutes ago 15 June 2025, 15:06:43 UTC",
-        "Rejected in the inbox To be rejected agent-1 for user-1 60 minutes ago "
+        "Rejected by alice To be rejected agent-1 for user-1 60 minutes ago "
         "15 June 2025, 15:06:42 UTC",
-        "Approved in the inbox To be approved agent-1 for user-1 60 minutes ago "
+        "Approved by alice To be approved agent-1 for user-1 60 minutes ago "
         "15 June 2025, 15:06:41 UTC",
     ]
 

@@ -105,9 +105,10 @@ async def test_count_is_of_all_and_the_parts_lead_to_each_other(
     inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
     for number in range(1_002):
-        await ask(sqlite_store, clock, action=f"Action {number}")
+        user = f"user-{number // 600}"
+        await ask(sqlite_store, clock, action=f"Action {number}", user_id=user)
 
-    first = Page(await inbox.get("/?user=user-1"))
+    first = Page(await inbox.get("/?agent=agent-1"))
     link = str(first.element(rel="next")["href"])
     second = Page(await inbox.get(link.removeprefix(".")))
 

@@ -138,7 +138,7 @@ def test_question_about_what_is_settled_meanwhile_is_withdrawn(
 
     expect(question(tab)).to_be_hidden()
     first = Row(tab, "Pay the first")
-    expect(first.whole).to_contain_text("It was approved. Decided by: A caller of the API")
+    expect(first.whole).to_contain_text("It was approved. Decided by: Someone without a key")
     expect(first.reason).to_have_value("My thoughts")
     assert read(link)["status"] == "approved"
 

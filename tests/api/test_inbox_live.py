@@ -84,7 +84,8 @@ def test_request_that_is_being_read_stays_and_says_how_it_ended(
     decide(link)
 
     expect(first.whole.locator(".notice")).to_have_text(
-        "It was approved. Decided by: A caller of the API, which asks for no key. "
+        "It was approved. Decided by: Someone without a key, since none is asked for, "
+        "by a call of the API. "
         "Nothing of yours was recorded."
     )
     expect(first.reason).to_have_value("My thoughts")

@@ -19,6 +19,7 @@ async def test_pending_page_shows_the_whole_request(
     answer = await api.get(path)
 
     page = Page(answer)
+    digest = await digest_of(sqlite_store, path)
     assert answer.status_code == 200
     assert page["title"] == ["Waiting for your decision · LoopIn"]
     assert page["h1"] == ["An agent asks to Transfer $4,200 to vendor account ending in 9821"]
@@ -28,11 +29,17 @@ async def test_pending_page_shows_the_whole_request(
         "For": "user-1",
         "Created": "5 minutes ago 15 June 2025, 15:06:40 UTC",
         "Expires": "in 115 minutes 15 June 2025, 17:06:40 UTC",
+        "Digest": f"{digest[:12]} {digest}",
     }
     assert page.rows == {"amount": "4200", "currency": "USD"}
     assert page["button"] == ["Approve", "Reject"]
     assert page["textarea"] == ["", ""]
     assert page["alert"] == []
+
+
+async def digest_of(store: Store, path: str) -> str:
+    interrupt = await store.get_interrupt_status(path.split("/")[-1], 0)
+    return str(interrupt.payload_digest)
 
 
 async def test_approving_answers_303_to_the_page_that_shows_it(
@@ -44,6 +51,7 @@ async def test_approving_answers_303_to_the_page_that_shows_it(
     clock.advance(60)
     page = Page(await api.get(path))
 
+    digest = await digest_of(sqlite_store, path)
     assert answer.status_code == 303
     assert answer.next_request is not None
     assert answer.next_request.url.path == path
@@ -51,6 +59,7 @@ async def test_approving_answers_303_to_the_page_that_shows_it(
     assert page["h2"] == [
         "An agent asked to Transfer $4,200 to vendor account ending in 9821",
         "Context from the agent",
+        "What happened",
     ]
     assert page.facts == {
         "Decided by": "Someone with the link, on this page",
@@ -59,6 +68,7 @@ async def test_approving_answers_303_to_the_page_that_shows_it(
         "For": "user-1",
         "Created": "60 seconds ago 15 June 2025, 15:06:40 UTC",
         "Expiry": "in 59 minutes 15 June 2025, 16:06:40 UTC",
+        "Digest": f"{digest[:12]} {digest}",
     }
     assert page["button"] == []
 
@@ -85,7 +95,11 @@ async def test_modified_parameters_are_recorded_and_shown(
 
     read = await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())
     assert read.modified_params == {"amount": 4000, "note": "é"}
-    assert page["td"] == ["4000", "é", "4200", "USD"]
+    assert page["difference-tr"] == [
+        "Name Asked Decided",
+        "amount changed 4200 4000",
+        "note added not asked é",
+    ]
 
 
 async def test_empty_modified_parameters_are_told_from_none(

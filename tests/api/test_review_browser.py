@@ -92,7 +92,8 @@ def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab
     tab = open_tab(link)
 
     expect_heading(tab, "Approved")
-    expect(tab.get_by_text("Someone without a key, since none is asked for")).to_be_visible()
+    outcome = tab.get_by_role("region", name="Approved")
+    expect(outcome.get_by_text("Someone without a key, since none is asked for")).to_be_visible()
     expect(tab.get_by_text("Fine.")).to_be_visible()
     expect(tab.get_by_role("button")).to_have_count(0)
 
@@ -134,6 +135,8 @@ def test_keyboard_alone_reaches_every_control_in_order(ask: Ask, open_tab: OpenT
     for name in ("Inbox", "History", "Analytics"):
         tab.keyboard.press("Tab")
         expect(tab.get_by_role("link", name=name)).to_be_focused()
+    tab.keyboard.press("Tab")
+    expect(tab.locator(".digest summary")).to_be_focused()
     tab.keyboard.press("Tab")
     expect(tab.get_by_label("Reason")).to_be_focused()
     tab.keyboard.type("By keyboard")

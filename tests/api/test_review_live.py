@@ -113,7 +113,7 @@ def test_distances_in_time_go_on_while_the_page_is_open(ask: Ask, open_tab: Open
 
     tab.clock.run_for(600_000)
 
-    expect(tab.get_by_text("10 minutes ago")).to_be_visible()
+    expect(tab.get_by_text("10 minutes ago").first).to_be_visible()
     expect(tab.get_by_text("in 110 minutes")).to_be_visible()
 
 
@@ -123,7 +123,8 @@ def test_distances_in_time_go_on_while_the_page_is_open(ask: Ask, open_tab: Open
         (
             decide,
             "Approved",
-            "It was approved. Decided by: A caller of the API, which asks for no key.",
+            "It was approved. Decided by: Someone without a key, since none is asked for, "
+            "by a call of the API.",
         ),
         (cancel, "Cancelled", "It was withdrawn before anybody decided."),
     ],

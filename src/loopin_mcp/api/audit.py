@@ -75,8 +75,9 @@ async def _verify_records(archive: Archive, say: Say, progress: Say) -> bool:
     async for record in records(archive):
         interrupts += 1
         events += len(record.event_rows)
-        faulty += bool(record.faults)
-        for fault in record.faults:
+        faults = record.faults()
+        faulty += bool(faults)
+        for fault in faults:
             say(f"{record.interrupt_id}: {fault}.")
         if interrupts % PROGRESS == 0:
             progress(f"{interrupts:,} interrupts checked.")
@@ -95,7 +96,7 @@ async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> boo
 
 def _line(record: Record) -> str:
     """An interrupt as its status answer has it, with its events."""
-    events = [event.model_dump(mode="json", by_alias=True) for event in record.events]
+    events = [event.model_dump(mode="json", by_alias=True) for event in record.events()]
     if record.row is None:
         interrupt = {"interruptId": record.interrupt_id, "eventsHead": events[-1]["hash"]}
     else:

@@ -12,22 +12,28 @@ from loopin_mcp.faults import faults
 from loopin_mcp.models import Decision
 from loopin_mcp.parsing import parse_json
 
-FIELDS = ("decision", "reason", "modifiedParams")
+FIELDS = ("decision", "reason", "modifiedParams", "payloadDigest")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the human typed into the form, and what is wrong with it by field name."""
+    """What the human typed into the form, and what is wrong with it by field name.
+
+    `payload_digest` is that of what they were shown, or empty where it is not known.
+    """
 
     decision: str = ""
     reason: str = ""
     modified_params: str = ""
+    payload_digest: str = ""
     faults: Mapping[str, str] = field(default_factory=dict)
 
     def checked(self) -> "Decision | Entry":
         """The decision, blank fields left out, or this entry with what is wrong with it."""
         typed: dict[str, Any] = {"decision": self.decision}
         wrong: dict[str, str] = {}
+        if self.payload_digest:
+            typed["payloadDigest"] = self.payload_digest
         if self.reason.strip():
             typed["reason"] = self.reason
         if self.modified_params.strip():
@@ -51,7 +57,12 @@ async def read_entry(request: Request) -> Entry:
         InvalidRequestError: It cannot be read, or holds a field that the form does not have.
     """
     form = await read_form(request, FIELDS)
-    return Entry(form.get("decision", ""), form.get("reason", ""), form.get("modifiedParams", ""))
+    return Entry(
+        decision=form.get("decision", ""),
+        reason=form.get("reason", ""),
+        modified_params=form.get("modifiedParams", ""),
+        payload_digest=form.get("payloadDigest", ""),
+    )
 
 
 def _parameters(text: str) -> JsonValue:

@@ -16,7 +16,8 @@ from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.interrupts import interrupt_id_of
 from loopin_mcp.api.overview import History, Queue, Search
 from loopin_mcp.api.pages import Link, Pages, root_of
-from loopin_mcp.api.review import STATES, Review
+from loopin_mcp.api.review import Review
+from loopin_mcp.api.review_page import STATES
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError, NotFoundError, UnavailableError
@@ -24,8 +25,8 @@ from loopin_mcp.models import Interrupt, Wire
 
 PAGE = 50
 RECENT = 8
-# A longer context is read and decided on its own page; fifty of them would make this one too long.
-LONGEST_CONTEXT_BYTES = 8 * 1024
+# What is longer is read and decided on its own page; fifty of them would make this one too long.
+LONGEST_BYTES = 8 * 1024
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
 STATUSES = {
@@ -230,8 +231,8 @@ def way_of(interrupt: Interrupt) -> str:
 
 
 def is_short(interrupt: Interrupt) -> bool:
-    """Whether its context is short enough to be read, and decided, in a list."""
-    return len(to_json(interrupt.context)) <= LONGEST_CONTEXT_BYTES
+    """Whether it is short enough to be read, and decided, in a list."""
+    return len(to_json((interrupt.context, interrupt.modified_params))) <= LONGEST_BYTES
 
 
 def _with(chosen: str, names: tuple[str, ...]) -> tuple[str, ...]:

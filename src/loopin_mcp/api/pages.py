@@ -11,7 +11,10 @@ from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from loopin_mcp.api.actors import SYSTEM
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.differences import differences, summed_up
+from loopin_mcp.api.payloads import payload_digest
 from loopin_mcp.api.rows import moment
 from loopin_mcp.api.visible import visible, visible_json
 from loopin_mcp.errors import APIError
@@ -40,6 +43,7 @@ _UNNAMED = {
     "api-key": "A holder of the API key",
     "inbox": "Someone signed in to the inbox",
     "anonymous": "Someone without a key, since none is asked for",
+    SYSTEM.name: "LoopIn",
 }
 _CHANNELS = {
     "review-page": "on this page",
@@ -148,6 +152,9 @@ def _environment() -> Environment:
         "relative": relative_time,
         "decider": decider,
         "formatted": formatted,
+        "payload_digest": payload_digest,
+        "differences": differences,
+        "summed_up": summed_up,
     }
     # A new version's style sheet is fetched anew.
     environment.globals["version"] = __version__
@@ -172,9 +179,12 @@ def relative_time(moment: datetime, now: datetime) -> str:
 
 def decider(interrupt: Interrupt) -> str:
     """Who decided and by which way, as far as it is known."""
-    name = interrupt.decided_by or "anonymous"
-    channel = _CHANNELS.get(interrupt.decided_via or "")
-    return ", ".join(filter(None, (_UNNAMED.get(name, name), channel)))
+    return doer(interrupt.decided_by or "anonymous", interrupt.decided_via or "")
+
+
+def doer(name: str, channel: str) -> str:
+    """Who did something and by which way, as far as it is known."""
+    return ", ".join(filter(None, (_UNNAMED.get(name, name), _CHANNELS.get(channel))))
 
 
 def formatted(value: JsonValue) -> Markup:

@@ -27,7 +27,6 @@ class Record:
     row: Row | None
     event_rows: Sequence[Row]
 
-    @property
     def events(self) -> list[Event]:
         """Its events.
 
@@ -36,13 +35,12 @@ class Record:
         """
         return [event_of(row) for row in self.event_rows]
 
-    @property
     def faults(self) -> list[str]:
         """All that shows that it is not as it was written."""
         if self.row is None:
             return ["its events are there, and it is not"]
         try:
-            return _faults(self.row, self.events)
+            return _faults(self.row, self.events())
         except UNREADABLE:
             return ["what is stored of it cannot be read"]
 

@@ -1,7 +1,6 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
 import logging
-from dataclasses import dataclass
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -12,9 +11,12 @@ from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.entry import Entry, read_entry
 from loopin_mcp.api.guards import refuse_foreign_page
 from loopin_mcp.api.interrupts import interrupt_id_of
-from loopin_mcp.api.pages import HEADERS, Link, Pages, decider, is_visit
+from loopin_mcp.api.pages import HEADERS, Link, Pages, is_visit
+from loopin_mcp.api.payloads import payload_digest
+from loopin_mcp.api.review_page import ReviewPage
 from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
+from loopin_mcp.api.trails import Trail
 from loopin_mcp.errors import (
     APIError,
     ConflictError,
@@ -25,71 +27,7 @@ from loopin_mcp.errors import (
 )
 from loopin_mcp.models import Interrupt
 
-STATES = {
-    "pending": "Waiting for your decision",
-    "approved": "Approved",
-    "rejected": "Rejected",
-    "expired": "Expired",
-    "cancelled": "Cancelled",
-}
-_VERDICTS = {"approved": "Approve", "rejected": "Reject"}
-_EXPIRY = {"pending": "Expires", "expired": "Expired"}
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ReviewPage:
-    """What the review page says of an interrupt, and of what the human typed."""
-
-    interrupt: Interrupt
-    entry: Entry
-
-    @property
-    def state(self) -> str:
-        """The status in words."""
-        return STATES[self.interrupt.status]
-
-    @property
-    def title(self) -> str:
-        """The state; where the human has to mend something, that comes first."""
-        return f"Not recorded yet · {self.state}" if self.is_faulty else self.state
-
-    @property
-    def verdict(self) -> str | None:
-        """The button that the human has pressed."""
-        return _VERDICTS.get(self.entry.decision)
-
-    @property
-    def is_faulty(self) -> bool:
-        """Whether the human has to mend something before they can decide."""
-        return self.interrupt.is_pending and bool(self.entry.faults)
-
-    @property
-    def came_too_late(self) -> bool:
-        """Whether the human decided what was settled already."""
-        return not self.interrupt.is_pending and self.verdict is not None
-
-    @property
-    def remedy(self) -> str:
-        """What to do about a faulty form."""
-        if self.verdict is None:
-            return "Choose Approve or Reject."
-        return "Correct what is marked below, then decide again."
-
-    @property
-    def expiry(self) -> str:
-        """What to call the moment of expiry."""
-        return _EXPIRY.get(self.interrupt.status, "Expiry")
-
-    @property
-    def outcome(self) -> str:
-        """What became of the interrupt, to one who had its page open."""
-        if self.interrupt.status == "expired":
-            return "It expired before anybody decided."
-        if self.interrupt.status == "cancelled":
-            return "It was withdrawn before anybody decided."
-        return f"It was {self.interrupt.status}. Decided by: {decider(self.interrupt)}."
 
 
 class Review:
@@ -111,7 +49,7 @@ class Review:
             return self._sessions.ask(request)
         try:
             interrupt = await self._interrupt(request)
-            answer = self._page(request, interrupt, Entry())
+            answer = await self._page(request, interrupt, Entry())
             self._sessions.renew(request, answer)
             if interrupt.is_pending and is_visit(request):
                 # To record it must not keep the page from showing.
@@ -158,15 +96,18 @@ class Review:
     async def _record(self, request: Request, entry: Entry, actor: Actor) -> Response | None:
         """The page with what is wrong, or None where the decision is recorded."""
         interrupt = await self._interrupt(request)
+        if entry.payload_digest not in ("", payload_digest(interrupt)):
+            return await self._page(request, interrupt, entry, 409)
         checked = entry.checked()
         if isinstance(checked, Entry):
-            return self._page(request, interrupt, checked, 400 if interrupt.is_pending else 409)
+            status = 400 if interrupt.is_pending else 409
+            return await self._page(request, interrupt, checked, status)
         try:
             await self._store.decide_interrupt(
                 interrupt.interrupt_id, checked, self._clock(), actor
             )
         except ConflictError:
-            return self._page(request, await self._interrupt(request), entry, 409)
+            return await self._page(request, await self._interrupt(request), entry, 409)
         return None
 
     async def _record_view(self, request: Request, name: str) -> None:
@@ -179,10 +120,11 @@ class Review:
     async def _interrupt(self, request: Request) -> Interrupt:
         return await self._store.get_interrupt_status(interrupt_id_of(request), self._clock())
 
-    def _page(
+    async def _page(
         self, request: Request, interrupt: Interrupt, entry: Entry, status: int = 200
     ) -> Response:
-        page = ReviewPage(interrupt, entry)
+        trail = Trail(interrupt, await self._store.list_events(interrupt.interrupt_id))
+        page = ReviewPage(interrupt, entry, trail)
         return self._pages.page(
-            request, "review.html", status, page=page, interrupt=interrupt, entry=entry
+            request, "review.html", status, page=page, interrupt=interrupt, entry=entry, trail=trail
         )
