@@ -35,6 +35,7 @@ fix: $(READY)  ## Mend what the linter can, and format
 bench: $(READY)  ## Measure how soon, and at what cost, a decision wakes those who wait (Linux)
 	$(BIN)/python bench/wake.py
 	$(BIN)/python bench/crowd.py
+	$(BIN)/python bench/flood.py
 
 clean:  ## Remove .venv and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist

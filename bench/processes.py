@@ -41,6 +41,11 @@ class Served:
         return int(found[1])
 
     @property
+    def files(self) -> int:
+        """How many files and connections it has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    @property
     def cpu_s(self) -> float:
         """The processor time it has used, in seconds."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
