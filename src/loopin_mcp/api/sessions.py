@@ -60,7 +60,7 @@ class Sessions:
             if hmac.compare_digest(signature.encode(), self._signature(subject, payload).encode()):
                 # Only what was made here bears the signature, so that it can be read.
                 session = _Session.model_validate_json(base64.urlsafe_b64decode(payload))
-                return subject if session.until_ms > self._clock() else None
+                return session.subject if session.until_ms > self._clock() else None
         return None
 
     def is_signed_in(self, request: Request) -> bool:

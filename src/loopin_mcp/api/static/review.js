@@ -9,13 +9,13 @@
   const page = form.dataset.review;
   let sending = null;
 
-  const stream = loopin.follow(`${page}/events`, { settled: showOutcome });
+  const stream = loopin.follow(`${page}/events`, { settled: showOutcome }, { whenLost });
 
   /** Exchange what is shown for the page as it is now, and say that it was settled meanwhile. */
   async function showOutcome() {
     // The human's own decision settles it too, and then its page is on the way already.
     if (sending || !form.isConnected) return;
-    const shown = await load();
+    const shown = settledPart(await look());
     if (!shown || sending || !form.isConnected) return;
     stream.stop();
     const notice = fill(document.getElementById("meanwhile").content, shown.main);
@@ -28,16 +28,28 @@
     scrollTo({ top: 0 });
   }
 
-  /** The page once it is settled, or null: then the stream, which has ended, says so again. */
-  async function load() {
+  /** Say so where the stream is lost since the reviewer is signed out; what they typed stays. */
+  async function whenLost() {
+    const shown = await look();
+    if (!shown?.getElementById("sign-in")) return;
+    stream.stop();
+    form.before(document.getElementById("signed-out").content);
+  }
+
+  /** The page as it is now, or null. */
+  async function look() {
     try {
       const answer = await fetch(page);
-      const shown = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const settled = shown.getElementById("outcome");
-      return settled && { title: shown.title, main: shown.querySelector("main") };
+      return new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch {
       return null;
     }
+  }
+
+  /** A page once it is settled, or null: then the stream, which has ended, says so again. */
+  function settledPart(shown) {
+    const settled = shown?.getElementById("outcome");
+    return settled && { title: shown.title, main: shown.querySelector("main") };
   }
 
   function fill(notice, main) {
