@@ -211,6 +211,21 @@ async def test_reason_with_nul_is_refused_by_name(api: httpx.AsyncClient) -> Non
     assert (answer.status_code, answer.json()) == (400, {"error": "reason must not contain NUL"})
 
 
+async def test_form_that_holds_two_decisions_records_none(api: httpx.AsyncClient) -> None:
+    created = await create(api)
+
+    answer = await api.post(
+        f"/review/{created['interruptId']}",
+        content="decision=approved&reason=&decision=rejected",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+    assert answer.status_code == 400
+    assert "The form holds a field twice" in answer.text
+    read = await api.get(f"/interrupts/{created['interruptId']}")
+    assert read.json()["status"] == "pending"
+
+
 async def test_body_that_is_cut_short_is_bad_input() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}

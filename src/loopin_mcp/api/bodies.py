@@ -51,7 +51,7 @@ async def read_form(request: Request, known: Collection[str]) -> Mapping[str, st
     Raises:
         UnsupportedTypeError: The body is not declared to be a form.
         TooLargeError: It is over the limit.
-        InvalidRequestError: It is not a form in UTF-8, or holds a field that is not known.
+        InvalidRequestError: It is not a form in UTF-8, or holds a field twice or one not known.
     """
     body = await _read(request, "application/x-www-form-urlencoded")
     try:
@@ -61,6 +61,8 @@ async def read_form(request: Request, known: Collection[str]) -> Mapping[str, st
     except ValueError:
         raise InvalidRequestError("The form cannot be read") from None
     form = {name: value.replace("\r\n", "\n") for name, value in pairs}
+    if len(form) < len(pairs):
+        raise InvalidRequestError("The form holds a field twice")
     if unknown := sorted(form.keys() - set(known)):
         raise InvalidRequestError(f"{unknown[0][:100]} is not a known field")
     return form
