@@ -2,8 +2,8 @@
 
     python examples/review.py accounting
 
-LOOPIN_API_URL (http://127.0.0.1:3002) and LOOPIN_API_KEY name the API and its key. Where the API has
-REVIEWER_KEYS, it has to be one of these.
+LOOPIN_API_URL (http://127.0.0.1:3002) and LOOPIN_API_KEY name the API and its key. Where the API
+has REVIEWER_KEYS, it has to be one of these.
 """
 
 import json

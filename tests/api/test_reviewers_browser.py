@@ -69,7 +69,9 @@ def test_page_says_when_its_reviewer_is_signed_out_and_keeps_what_was_typed(
     tab.evaluate(HIDE, arg=False)
 
     notice = tab.get_by_role("alert")
-    expect(notice).to_have_text("You are signed out. Sign in again in another tab, then decide here.")
+    expect(notice).to_have_text(
+        "You are signed out. Sign in again in another tab, then decide here."
+    )
     with tab.expect_popup() as popup:
         notice.get_by_role("link", name="Sign in again").click()
     sign_in(popup.value, ALICES_KEY)
