@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
 from tests.support import (
     AGENT,
+    PATIENCE_S,
     PUBLIC_URL,
     REVIEWER,
     START_TIMEOUT_S,
@@ -143,8 +145,8 @@ def test_copy_is_read_where_nothing_can_be_written(data_dir: Path, tmp_path: Pat
     shutil.copy(data_dir / "api.db", copy)
     copy.chmod(0o400)
     before = copy.read_bytes()
-    # Where there is a directory no file can be made, whoever this user is.
-    (tmp_path / "copy.db-shm").mkdir()
+    # Through a link that leads nowhere no file can be made, whoever this user is.
+    (tmp_path / "copy.db-shm").symlink_to(tmp_path / "nowhere" / "file")
 
     verified = audit(tmp_path, "verify", DATABASE_URL=f"sqlite:///{copy}")
 
@@ -211,11 +213,33 @@ def test_database_of_another_version_is_not_judged(data_dir: Path) -> None:
 
 
 def test_damaged_database_is_said_to_be(data_dir: Path) -> None:
-    content = bytearray((data_dir / "api.db").read_bytes())
-    content[4096 * 3 :] = b"x" * len(content[4096 * 3 :])
-    (data_dir / "api.db").write_bytes(content)
+    with closing(sqlite3.connect(data_dir / "api.db")) as database:
+        [(page,)] = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'events'")
+        [(size,)] = database.execute("PRAGMA page_size")
+    with (data_dir / "api.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"x" * size)
 
     refused = audit(data_dir, "verify")
 
     assert refused.returncode == 1
     assert "malformed" in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_audit_can_be_interrupted(data_dir: Path) -> None:
+    head = '{"interruptId": "x", "eventsHead": "x"}\n'
+    with subprocess.Popen(
+        [sys.executable, "-m", "loopin_mcp", "audit", "verify", "--heads", "-"],
+        env=clean_environment(LOOPIN_DATA_DIR=str(data_dir)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Interrupts: 1.")
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(head, timeout=PATIENCE_S)
+
+    assert (process.returncode, *said) == (130, "", "")

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import anyio.lowlevel
+
 from loopin_mcp.api.locations import API_FILE, EMBEDDED_FILE, sqlite_path
 from loopin_mcp.api.migrations import of_this_version
 from loopin_mcp.api.sqlite_setup import run
@@ -68,6 +70,8 @@ class _SQLiteArchive:
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Archive.transact`."""
+        # Here whoever reads for long can be interrupted.
+        await anyio.lowlevel.checkpoint()
         try:
             self._connection.execute("BEGIN")
             return run(self._connection, of_this_version(steps()))
