@@ -38,7 +38,7 @@ from loopin_mcp.settings import Settings
 from loopin_mcp.version import __version__
 
 BACKLOG = 2048
-NO_KEY = " (no API_KEY_SECRET: no key asked)"
+NO_KEY = " (agents need no key: no API_KEY_SECRET)"
 SEND_BUFFER_BYTES = 128 * 1024
 
 _Loop = Callable[[], Coroutine[object, object, None]]
