@@ -7,7 +7,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
 from starlette.responses import JSONResponse
@@ -34,6 +33,8 @@ class Limits:
 
     connections: int = 20_000
     patience_s: float = 20.0
+    # Of requests that are incomplete, on all connections together.
+    held_bytes: int = 256 * 1024 * 1024
     # How many connections are accepted at once, before any of them can be counted.
     at_once: int = 512
 
@@ -103,16 +104,22 @@ def _refused(status: int, error: str) -> JSONResponse:
     return JSONResponse({"error": error}, status, {"Connection": "close"})
 
 
+def has_body(scope: Scope) -> bool:
+    """Whether a head announces a body."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        for name, value in scope["headers"]
+    )
+
+
 class CreateRate:
     """At most so many new interrupts of each caller in any minute."""
 
     def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._per_minute = per_minute
-        # When the last of each caller were; callers are as many as there are keys.
-        self._recent: defaultdict[str, deque[float]] = defaultdict(
-            partial(deque[float], maxlen=per_minute)
-        )
+        # When those of the last minute were; callers are as many as there are keys.
+        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def count(self, caller: str) -> None:
         """Count one more.
@@ -121,7 +128,9 @@ class CreateRate:
             RateLimitedError: There were as many in the last minute; this one does not count.
         """
         recent, now = self._recent[caller], self._now()
-        if len(recent) == self._per_minute and now - recent[0] < MINUTE_S:
+        while recent and now - recent[0] >= MINUTE_S:
+            recent.popleft()
+        if len(recent) >= self._per_minute:
             raise RateLimitedError(
                 f"At most {self._per_minute} interrupts a minute may be created with this key: "
                 "RATE_LIMIT sets how many",
