@@ -7,8 +7,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from loopin_mcp.settings import Settings
 
 API = "from loopin_mcp.cli import main; main(['api'])"
 # As a LoopIn 1.0 server does, it answers at once whatever is preferred, and so has to be polled.
@@ -16,8 +18,8 @@ PLAIN_API = "import loopin_mcp.api.interrupts as i; i.preferred_wait_s = lambda 
 
 
 # The settings of whoever starts a benchmark do not count; empty ones are unset.
-OF_SHELL = [name for name in os.environ if name.startswith("LOOPIN_")]
-ENVIRONMENT = os.environ | dict.fromkeys([*OF_SHELL, "HOST", "API_KEY_SECRET", "DATABASE_URL"], "")
+OF_SHELL = [setting.metadata["variable"] for setting in fields(Settings)]
+ENVIRONMENT = os.environ | dict.fromkeys(OF_SHELL, "")
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,17 @@ def test_table_of_calls_is_what_the_api_serves(name: str) -> None:
     }
 
 
+def test_contributing_names_every_module() -> None:
+    parts = re.split(r"^In `src/loopin_mcp/", PAGES["CONTRIBUTING.md"], flags=re.MULTILINE)[1:]
+    named = [set(re.findall(r"`(\w+\.py)`", part.split("`tests/`")[0])) for part in parts]
+
+    source = PROJECT / "src/loopin_mcp"
+    assert named == [
+        {path.name for path in folder.glob("*.py") if not path.name.startswith("__")}
+        for folder in (source, source / "api")
+    ]
+
+
 @every_page
 def test_variables_that_are_mentioned_exist(name: str) -> None:
     mentioned = set(re.findall(r"\b(?:LOOPIN_[A-Z_]+|API_KEY\w+|DATABASE_\w+)", PAGES[name]))

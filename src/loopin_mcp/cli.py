@@ -47,8 +47,9 @@ def api(*, insecure: bool) -> None:
     """Serve the LoopIn REST API, its inbox and its review pages.
 
     Settings are read from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
-    API_KEY_SECRET, REVIEWER_KEYS, DATABASE_URL (SQLite in the data directory), LOOPIN_NOTIFY and
-    LOOPIN_NOTIFY_HIGH. Ctrl-C ends it.
+    API_KEY_SECRET, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT (120 a
+    minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, LOOPIN_NOTIFY, LOOPIN_NOTIFY_HIGH and
+    LOOPIN_OPEN_REVIEW. The README says what each means. Ctrl-C ends it.
     """
     from loopin_mcp.api.serving import serve_alone
 

@@ -70,7 +70,7 @@ _ALWAYS = {
 # Addresses may be used too, where they are public or CALLBACK_ALLOW has them.
 _CALLBACK_URL = (
     r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}(:[1-9][0-9]{1,3})?"
-    r"(/[!-~]{0,1000})?$"
+    r"([/?][!-~]{0,1000})?$"
 )
 
 
@@ -222,7 +222,11 @@ def _schemas() -> Part:
     for name, always in _ALWAYS.items():
         schemas[name]["required"] += always
     new = schemas["NewInterrupt"]["properties"]
-    new["callbackUrl"]["anyOf"][0]["pattern"] = _CALLBACK_URL
+    new["callbackUrl"]["anyOf"][0] |= {
+        "pattern": _CALLBACK_URL,
+        "description": "http(s) URL that is sent the outcome by POST. In place of a name, a public "
+        "address or one of CALLBACK_ALLOW may stand too",
+    }
     for name in ("agentId", "userId", "action"):
         new[name]["pattern"] = NOT_BLANK_EXACTLY
     schemas["Decision"]["properties"]["reason"]["anyOf"][0]["pattern"] = NO_NUL

@@ -32,7 +32,8 @@ _KEYED = (401, 429, 503)
 Part = dict[str, Any]
 
 NO_NUL = r"^[^\x00]*$"
-_OBJECT_TEXT = r'^(\{("[a-z]{1,20}": ?("[ !#-\[\]-~]{0,40}"|-?[1-9][0-9]{0,9}|true|false))?\})?$'
+_VALUE_TEXT = r'("[ !#-\[\]-~]{0,200}"|-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?|true|false|null)'
+_OBJECT_TEXT = rf'^(\{{("[A-Za-z_][A-Za-z0-9_-]{{0,40}}": ?{_VALUE_TEXT})?\}})?$'
 _FORM: Part = {
     "type": "object",
     "additionalProperties": False,
@@ -44,6 +45,11 @@ _FORM: Part = {
             "type": "string",
             "description": "A JSON object as text, or empty; the pattern is of the simplest",
             "pattern": _OBJECT_TEXT,
+        },
+        "payloadDigest": {
+            "type": "string",
+            "description": "The payloadDigest of what the page showed, or empty",
+            "pattern": "^([0-9a-f]{64})?$",
         },
     },
 }
