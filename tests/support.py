@@ -23,11 +23,9 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.door import Sleep
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
-from loopin_mcp.api.keys import Keys
-from loopin_mcp.api.limits import Limits, Waits
-from loopin_mcp.api.live import Live
+from loopin_mcp.api.limits import Limits
 from loopin_mcp.api.options import Options
-from loopin_mcp.api.sessions import Sessions
+from loopin_mcp.api.shared import Shared
 from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -145,15 +143,13 @@ def api_app(
 ) -> Starlette:
     """The API app itself, on such options."""
     api_options = Options(**options)
-    sessions = Sessions(Keys.of(api_options), clock, store.public_url)
     return create_app(
         store,
         api_options,
+        Shared.of(store, api_options, clock, limits or Limits()),
         health=HealthCheck("1.2.3", 3002, proof_key),
         knows_host=host_rule(listens_on, store.public_url),
         clock=clock,
-        sessions=sessions,
-        live=Live(store, clock, sessions, Waits(limits or Limits())),
         sleep=sleep,
     )
 

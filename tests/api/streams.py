@@ -12,11 +12,10 @@ from starlette.types import ASGIApp, Message, Scope
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.guards import host_rule
 from loopin_mcp.api.health import HealthCheck
-from loopin_mcp.api.keys import API_KEY, Keys
-from loopin_mcp.api.limits import Limits, Waits
-from loopin_mcp.api.live import Live
+from loopin_mcp.api.keys import API_KEY
+from loopin_mcp.api.limits import Limits
 from loopin_mcp.api.options import Options
-from loopin_mcp.api.sessions import Sessions
+from loopin_mcp.api.shared import Shared
 from loopin_mcp.api.store import Store
 from tests.support import PATIENCE_S, PUBLIC_URL, Clock
 
@@ -98,17 +97,15 @@ class PagesAPI:
         limits: Limits | None = None,
     ) -> None:
         options = Options(api_key=api_key, reviewers=reviewers or {})
-        self.sessions = Sessions(Keys.of(options), clock, PUBLIC_URL)
-        waits = Waits(limits or Limits())
-        self.live = Live(store, clock, self.sessions, waits, heartbeat_s)
+        shared = Shared.of(store, options, clock, limits or Limits(), heartbeat_s)
+        self.sessions, self.live = shared.sessions, shared.live
         self.app = create_app(
             store,
             options,
+            shared,
             health=HealthCheck("1.2.3", 3002),
             knows_host=host_rule("127.0.0.1", PUBLIC_URL),
             clock=clock,
-            sessions=self.sessions,
-            live=self.live,
         )
 
     def stream(self, path: str, **options: str) -> AbstractAsyncContextManager[Events]:

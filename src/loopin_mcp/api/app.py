@@ -15,13 +15,11 @@ from starlette.staticfiles import StaticFiles
 from loopin_mcp.api.access import Access
 from loopin_mcp.api.analytics import AnalyticsPage
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.door import Door, Sleep
 from loopin_mcp.api.guards import Guard, HostRule, refusal
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.inbox import Inbox
 from loopin_mcp.api.interrupts import Interrupts
-from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.limits import CreateRate, Heads
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
@@ -29,6 +27,7 @@ from loopin_mcp.api.options import Options
 from loopin_mcp.api.pages import Pages
 from loopin_mcp.api.review import Review
 from loopin_mcp.api.sessions import Sessions
+from loopin_mcp.api.shared import Shared
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError
 
@@ -40,26 +39,25 @@ _Page = partial(Route, include_in_schema=False)
 def create_app(
     store: Store,
     options: Options,
+    shared: Shared,
     *,
     health: HealthCheck,
     knows_host: HostRule,
     clock: Clock,
-    sessions: Sessions,
-    live: Live,
     sleep: Sleep = anyio.sleep,
 ) -> Starlette:
     """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
-    keys, embedded = Keys.of(options), options.embedded
-    door = Door(keys, clock, sleep)
-    rate, destinations = CreateRate(options.rate_limit), Destinations.of(options)
-    calls = Interrupts(store, clock, keys, rate, live.waits, destinations)
+    sessions, embedded = shared.sessions, options.embedded
+    door = Door(shared.keys, clock, sleep)
+    rate = CreateRate(options.rate_limit)
+    calls = Interrupts(store, clock, shared.keys, rate, shared.waits, shared.destinations)
     description = Description(options)
     pages = Pages(clock, sessions.subject_of, signs_out=sessions.asks)
     access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
     app = Starlette(
         routes=[
             *_call_routes(calls, health, description),
-            *_page_routes(store, clock, sessions, pages, live),
+            *_page_routes(store, clock, sessions, pages, shared.live),
             *_access_routes(access, gives_links=embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],

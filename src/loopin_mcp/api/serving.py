@@ -17,18 +17,15 @@ from loopin_mcp.api.channels import Channels, channels_of
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.connections import MAX_INCOMPLETE_BYTES, Connections
 from loopin_mcp.api.database import Database, SQLite
-from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.guards import check_keys, host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.housekeeping import keep_house
-from loopin_mcp.api.keys import Keys
-from loopin_mcp.api.limits import Limits, Waits
-from loopin_mcp.api.live import Live
+from loopin_mcp.api.limits import Limits
 from loopin_mcp.api.locations import API_FILE, sqlite_path
 from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.opener import open_inbox
 from loopin_mcp.api.options import GRACE_S, Options
-from loopin_mcp.api.sessions import Sessions
+from loopin_mcp.api.shared import Shared
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import follow_changes, let_go
 from loopin_mcp.api.webhooks import deliver_callbacks
@@ -107,35 +104,40 @@ async def serving(
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
     store = Store(database, options.public_url or url)
-    proof_key = options.api_key if options.embedded else None
-    sessions = Sessions(Keys.of(options), epoch_ms, store.public_url)
-    live = Live(store, epoch_ms, sessions, Waits(limits))
+    shared = Shared.of(store, options, epoch_ms, limits)
     app = create_app(
         store,
         options,
-        health=HealthCheck(__version__, port, proof_key),
+        shared,
+        health=HealthCheck(__version__, port, options.api_key if options.embedded else None),
         knows_host=host_rule(host, store.public_url),
         clock=epoch_ms,
-        sessions=sessions,
-        live=live,
     )
-    loops: list[_Loop] = [
-        partial(
-            deliver_callbacks, store, epoch_ms, Destinations.of(options), options.callback_secret
-        ),
-        partial(follow_changes, store, epoch_ms),
-        partial(keep_house, store, epoch_ms, options.retention_days),
-    ]
-    if channels is not None:
-        loops.append(partial(send_notices, store, epoch_ms, channels))
-    if options.opens_inbox:
-        loops.append(partial(open_inbox, store, sessions, live, epoch_ms, start_browser))
+    loops = _loops(store, options, shared, channels)
     try:
         async with _running(app, listener, options.grace_s, limits), _beside(store, loops):
             yield url
     finally:
         with anyio.CancelScope(shield=True):
             await database.aclose()
+
+
+def _loops(
+    store: Store, options: Options, shared: Shared, channels: Channels | None
+) -> list[_Loop]:
+    """What goes on beside the requests."""
+    sent_to, signed_with = shared.destinations, options.callback_secret
+    loops: list[_Loop] = [
+        partial(deliver_callbacks, store, epoch_ms, sent_to, signed_with),
+        partial(follow_changes, store, epoch_ms),
+        partial(keep_house, store, epoch_ms, options.retention_days),
+    ]
+    if channels is not None:
+        loops.append(partial(send_notices, store, epoch_ms, channels))
+    if options.opens_inbox:
+        open_new = partial(open_inbox, store, shared.sessions, shared.live)
+        loops.append(partial(open_new, epoch_ms, start_browser))
+    return loops
 
 
 @asynccontextmanager
