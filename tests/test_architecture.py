@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.canonical": set(),
     "api.statements": set(),
     "api.rows": LEAVES | {"api.statements"},
+    "api.reading": LEAVES | {"api.rows", "api.statements"},
     "api.payloads": LEAVES | {"api.canonical"},
     "api.states": LEAVES | {"api.payloads", "api.rows", "api.statements"},
     "api.events": LEAVES | {"api.actors", "api.canonical", "api.rows", "api.statements"},
@@ -107,7 +108,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.heads": LEAVES | {"api.archive", "api.rows", "api.statements"},
     "api.audit": LEAVES | {"api.archive", "api.heads", "api.records", "api.rows", "api.statements"},
     "api.retention": LEAVES | {"api.creating", "api.database", "api.statements"},
-    "api.overview": LEAVES | {"api.database", "api.rows", "api.searching", "api.statements"},
+    "api.overview": LEAVES
+    | {"api.database", "api.reading", "api.rows", "api.searching", "api.statements"},
     "api.store": LEAVES
     | {
         "api.actors",
@@ -119,6 +121,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.figures",
         "api.outbox",
         "api.overview",
+        "api.reading",
         "api.retention",
         "api.rows",
         "api.settling",
@@ -301,6 +304,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.channels",
         "api.database",
         "api.health",
+        "api.limits",
         "api.locations",
         "api.options",
         "api.serving",

@@ -20,6 +20,7 @@ from loopin_mcp.addresses import Address, Locate
 from loopin_mcp.api.channels import channels_of
 from loopin_mcp.api.database import SQLite, make_private_directory
 from loopin_mcp.api.health import proof_of_key
+from loopin_mcp.api.limits import raise_file_limit
 from loopin_mcp.api.locations import EMBEDDED_FILE
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, port_of, serving
@@ -127,6 +128,8 @@ class _Copy:
         task_status: anyio.abc.TaskStatus[Address],
     ) -> None:
         """Serve until cancelled."""
+        # A host may let its servers open few files, and the agents of all copies wait here.
+        raise_file_limit()
         with listener:
             channels = await channels_of(self._settings)
             database = await SQLite.open(self._settings.data_dir / EMBEDDED_FILE)

@@ -40,10 +40,13 @@ class Limits:
 
     @classmethod
     def of_process(cls) -> Self:
-        """What there are files for in this process; every agent that waits takes one."""
+        """What this process may open files for by now; every agent that waits takes one."""
         if sys.platform == "win32":
             return cls()
-        room = max(_most_files() - OWN_FILES, 20)
+        import resource
+
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        room = max(files - OWN_FILES, 20)
         at_once = min(cls.at_once, room // 16)
         # By when those are counted, and others closed for them, more have been accepted twice. Were
         # there no file for one, asyncio would accept nothing for a second.
@@ -60,16 +63,16 @@ class Limits:
         return self.waits * 3 // 4
 
 
-def _most_files() -> int:
-    """As many files as this process may open, which are more from now on where they can be."""
+def raise_file_limit() -> None:
+    """Let this process, and what it starts, open as many files as an API can use."""
+    if sys.platform == "win32":
+        return
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return files
 
 
 class Heads:

@@ -20,7 +20,7 @@ from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import check_keys, host_rule
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.housekeeping import keep_house
-from loopin_mcp.api.limits import Limits
+from loopin_mcp.api.limits import Limits, raise_file_limit
 from loopin_mcp.api.locations import API_FILE, sqlite_path
 from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.opener import open_inbox
@@ -59,7 +59,8 @@ def listen(host: str, port: int) -> socket.socket:
         # Its connections inherit this; a larger one would hide for long that a client reads.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        # Only whoever listens has the port to itself.
+        listener.listen()
     except BaseException:
         listener.close()
         raise
@@ -196,7 +197,10 @@ def _server(app: Starlette, grace_s: int, limits: Limits) -> uvicorn.Server:
         ws="none",
         timeout_graceful_shutdown=grace_s,
         backlog=limits.at_once,
-        # The connections have a bound of their own, which h11 must not forestall.
+        # Httptools takes in as many requests at once as a client sends without waiting for answers,
+        # some 20 MB of memory of each connection. Of connections there is a bound of our own, which
+        # h11 must not forestall.
+        http="h11",
         h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     config.load()
@@ -214,6 +218,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         ConfigurationError: The settings cannot be used, or would let in everybody.
     """
     check_keys(settings, insecure=insecure)
+    raise_file_limit()
     try:
         listener = listen(settings.host, settings.port)
     except (OSError, TypeError, UnicodeError) as error:
