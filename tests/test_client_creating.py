@@ -93,6 +93,9 @@ async def test_lost_create_is_sent_again_under_the_same_key(
         answer(PLAIN),
         answer(FIRST),
         httpx.Response(500),
+        answer({"error": "Unauthorized"}, 401),
+        httpx.Response(200, html=TRACE),
+        httpx.Response(302, headers={"location": "/login"}),
         httpx.ReadTimeout(""),
         *[httpx.Response(status, html=TRACE) for status in (502, 503, 504)],
         httpx.ConnectError(""),
@@ -121,20 +124,11 @@ def _raised(health: httpx.Response | httpx.RequestError) -> httpx.Response:
     return health
 
 
-@pytest.mark.parametrize(
-    "health",
-    [
-        answer({"error": "Not found"}, 404),
-        answer({"error": "Unauthorized"}, 401),
-        httpx.Response(200, html=TRACE),
-        httpx.Response(302, headers={"location": "/login"}),
-    ],
-)
-async def test_lost_create_is_sent_again_to_what_is_no_older_server(
-    client: LoopinClient, api: API, health: httpx.Response
+async def test_lost_create_is_sent_again_to_what_has_no_address_of_health(
+    client: LoopinClient, api: API
 ) -> None:
     api.create.side_effect = [httpx.ReadError(""), answer(CREATED, 201)]
-    api.health.return_value = health
+    api.health.return_value = answer({"error": "Not found"}, 404)
 
     await client.create_interrupt(new_interrupt())
 

@@ -12,7 +12,7 @@ import httpx
 
 from loopin_mcp.addresses import Locate, fixed_address, is_loopback, segment
 from loopin_mcp.answers import Answer
-from loopin_mcp.errors import APIError, LoopinError, UnreachableError
+from loopin_mcp.errors import APIError, LoopinError, NotFoundError, UnreachableError
 from loopin_mcp.models import (
     Analytics,
     Cancelled,
@@ -226,8 +226,9 @@ class LoopinClient:
             return True
         try:
             return (await self.get_health()).version not in WITHOUT_KEYS
-        except APIError as answered:
-            return answered.status < 500
+        except NotFoundError:
+            # LoopIn 1.0 has this address.
+            return True
         except LoopinError:
             return False
 

@@ -29,7 +29,7 @@ _MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
 _NOT_ASCII = re.compile(r"[^ -~]")
 _SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _SPACE = re.compile(f"[{_SPACES}]+")
-_LINE_BREAK = re.compile(rf"[{_SPACES}]*(?:\r?\n[{_SPACES}]*)+")
+_LINE_BREAK = re.compile(r" ?(?:\r?\n ?)+")
 
 
 def plain_text(text: str) -> str:
@@ -38,7 +38,7 @@ def plain_text(text: str) -> str:
     Line breaks become `↵`, any other white space one space, and a character that would not be
     seen its code, such as `[U+202E]`.
     """
-    line = _SPACE.sub(" ", _LINE_BREAK.sub(" ↵ ", text.strip()))
+    line = _LINE_BREAK.sub(" ↵ ", _SPACE.sub(" ", text.strip()))
     return _NOT_ASCII.sub(_coded, line)
 
 

@@ -1,8 +1,10 @@
 """The REST endpoints: each parses one model, calls one store method, returns one model."""
 
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote, unquote, urlencode
 
+import anyio.to_thread
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.requests import Request
@@ -102,9 +104,9 @@ class Interrupts:
             next_query = urlencode({"limit": query.limit, "cursor": page.next_cursor})
             path = f"/interrupts/pending/{quote(user_id, safe='')}"
             headers["Link"] = f'<{self._store.public_url}{path}?{next_query}>; rel="next"'
-        return Response(
-            to_json(page.interrupts, by_alias=True), media_type="application/json", headers=headers
-        )
+        # A page may hold megabytes, and nobody else must wait for their making.
+        body = await anyio.to_thread.run_sync(partial(to_json, page.interrupts, by_alias=True))
+        return Response(body, media_type="application/json", headers=headers)
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /interrupts/{interruptId}/decide`."""

@@ -1,7 +1,9 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
 import logging
+from functools import partial
 
+import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -125,6 +127,6 @@ class Review:
     ) -> Response:
         trail = Trail(interrupt, await self._store.list_events(interrupt.interrupt_id))
         page = ReviewPage(interrupt, entry, trail)
-        return self._pages.page(
-            request, "review.html", status, page=page, interrupt=interrupt, entry=entry, trail=trail
-        )
+        make = partial(self._pages.page, page=page, interrupt=interrupt, entry=entry, trail=trail)
+        # Long texts take their time, and those who wait for a decision must not wait for that.
+        return await anyio.to_thread.run_sync(make, request, "review.html", status)
