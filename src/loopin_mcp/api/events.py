@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.canonical import digest
-from loopin_mcp.api.rows import WHOLE, moment, number, whole
+from loopin_mcp.api.rows import WHOLE, moment, number, object_of, whole
 from loopin_mcp.api.statements import Row, Statement, Steps, Value
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Event
@@ -117,7 +117,7 @@ def event_of(row: Row) -> Event:
     """
     with whole(row):
         return Event.model_validate(
-            {**row, "at": moment(row["at_ms"]), "detail": json.loads(str(row["detail"]))}
+            {**row, "at": moment(row["at_ms"]), "detail": object_of(row["detail"])}
         )
 
 

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from loopin_mcp.api.database import Database
-from loopin_mcp.api.rows import INTERRUPT, cursor_at, interrupt_of, moment, number, position_of
+from loopin_mcp.api.reading import Reading
+from loopin_mcp.api.rows import INTERRUPT, cursor_at, moment, number, position_of, whole
 from loopin_mcp.api.searching import ESCAPE, patterns
 from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.models import Interrupt, Wire
@@ -88,9 +89,9 @@ class Names:
 class Overview:
     """Looks over the interrupts of all users. `now` is epoch milliseconds."""
 
-    def __init__(self, database: Database, public_url: str) -> None:
+    def __init__(self, database: Database, reading: Reading) -> None:
         self._database = database
-        self._public_url = public_url
+        self._reading = reading
 
     async def list_pending(
         self, search: Search, now: int, *, limit: int, cursor: str | None = None
@@ -117,7 +118,7 @@ class Overview:
             f"SELECT COUNT(*) AS count FROM interrupts WHERE {_PENDING}{_waiting(search)}",  # noqa: S608 - constants alone
             **params,
         )
-        interrupts = tuple(interrupt_of(row, self._public_url) for row in rows[:limit])
+        interrupts = tuple(self._reading.interrupts(rows[:limit]))
         following = cursor_at(rows[limit - 1], "place") if len(rows) > limit else None
         return Queue(number(counted["count"]), interrupts, following)
 
@@ -144,7 +145,7 @@ class Overview:
         if end:
             until = {"until_ms": end["settled_ms"], "until_id": end["interrupt_id"]}
         rows = await self._settled_rows(search, {**look, **until, "now": now, "limit": limit + 1})
-        settled = tuple(self._settled(row) for row in rows[:limit])
+        settled = tuple(self._reading.undamaged(rows[:limit], self._settled))
         if len(rows) > limit:
             return History(settled, cursor_at(rows[limit - 1], "settled_ms"))
         if end:
@@ -195,7 +196,8 @@ class Overview:
         return tuple(str(row["name"]) for row in rows)
 
     def _settled(self, row: Row) -> Settled:
-        return Settled(interrupt_of(row, self._public_url), moment(row["settled_ms"]))
+        with whole(row):
+            return Settled(self._reading.interrupt(row), moment(row["settled_ms"]))
 
 
 def _waiting(search: Search) -> str:

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from pydantic_core import from_json
+
 from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.errors import InvalidRequestError, UnavailableError
+from loopin_mcp.fields import JSONObject
 from loopin_mcp.models import Interrupt
 
 # From expires_ms on every read says expired, whether or not a sweep has stored it.
@@ -21,6 +24,7 @@ WHOLE = f"{INTERRUPT}, payload_digest, events_head, event_count"
 # What `cursor_at` makes; an empty one is none.
 CURSOR = r"^([0-9]{1,18}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"
 
+_STATUSES = {"pending", "approved", "rejected", "expired", "cancelled"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,16 +41,18 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
     """
     decided_ms, modified_params = row["decided_ms"], row["modified_params"]
     with whole(row):
+        if row["status"] not in _STATUSES:
+            raise ValueError("there is no such status")
         return Interrupt.model_validate(
             {
                 **row,
-                "context": json.loads(str(row["context"])),
+                "context": object_of(row["context"]),
                 "created_at": moment(row["created_ms"]),
                 "expires_at": moment(row["expires_ms"]),
                 "review_url": review_url(public_url, row["interrupt_id"]),
                 "decision": row["status"] if decided_ms is not None else None,
                 "decided_at": moment(decided_ms) if decided_ms is not None else None,
-                "modified_params": modified_params and json.loads(str(modified_params)),
+                "modified_params": modified_params and object_of(modified_params),
             }
         )
 
@@ -75,6 +81,19 @@ def moment(epoch_ms: Value) -> datetime:
 def number(value: Value) -> int:
     """An integer column or sum; PostgreSQL sums BIGINTs to a decimal."""
     return int(value or 0)
+
+
+def object_of(text: Value) -> JSONObject:
+    """The JSON object that is stored as this text.
+
+    Raises:
+        ValueError: It is no JSON.
+        TypeError: It is another value.
+    """
+    value = from_json(str(text), allow_inf_nan=False)
+    if not isinstance(value, dict):
+        raise TypeError("it is no object")
+    return value
 
 
 def json_text(value: Mapping[str, object] | None) -> str | None:

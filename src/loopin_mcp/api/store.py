@@ -12,8 +12,9 @@ from loopin_mcp.api.events import EVENT, event_of, seen, view
 from loopin_mcp.api.figures import Figures
 from loopin_mcp.api.outbox import Outbox
 from loopin_mcp.api.overview import Overview
+from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.retention import Retention
-from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, interrupt_of, moment, position_of
+from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, moment, position_of
 from loopin_mcp.api.settling import cancel, decide, expire
 from loopin_mcp.api.statements import Row
 from loopin_mcp.errors import ConflictError, NotFoundError
@@ -46,7 +47,8 @@ class Store:
         self.changes = Changes()
         self.callbacks = Callbacks(database)
         self.outbox = Outbox(database)
-        self.overview = Overview(database, public_url)
+        self._reading = Reading(public_url)
+        self.overview = Overview(database, self._reading)
         self.figures = Figures(database)
         self.retention = Retention(database)
         self._in_flight: set[IdempotencyKey] = set()
@@ -98,7 +100,7 @@ class Store:
         )
         if not rows:
             raise NotFoundError("Interrupt not found")
-        return self._interrupt(rows[0])
+        return self._reading.interrupt(rows[0])
 
     async def list_pending_interrupts(
         self, user_id: str, now: int, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
@@ -122,12 +124,12 @@ class Store:
             last_id=last_id,
             limit=limit + 1,
         )
-        page = rows[:limit]
+        interrupts = self._reading.interrupts(rows[:limit])
         return PendingPage(
             user_id=user_id,
-            count=len(page),
-            interrupts=tuple(self._interrupt(row) for row in page),
-            next_cursor=cursor_at(page[-1]) if len(rows) > limit else None,
+            count=len(interrupts),
+            interrupts=tuple(interrupts),
+            next_cursor=cursor_at(rows[limit - 1]) if len(rows) > limit else None,
         )
 
     async def decide_interrupt(
@@ -229,13 +231,13 @@ class Store:
             now=now,
             **named,
         )
-        return [self._interrupt(row) for row in rows]
+        return self._reading.interrupts(rows)
 
     def _tell(self, *rows: Row) -> None:
-        self.changes.tell(*map(self._interrupt, rows))
+        self.changes.tell(*self._reading.interrupts(rows))
 
     def _created(self, row: Row) -> Created:
-        created = self._interrupt(row)
+        created = self._reading.interrupt(row)
         return Created(
             interrupt_id=created.interrupt_id,
             # It is the first answer, whatever has become of it meanwhile.
@@ -243,6 +245,3 @@ class Store:
             expires_at=moment(row["expires_ms"]),
             review_url=created.review_url,
         )
-
-    def _interrupt(self, row: Row) -> Interrupt:
-        return interrupt_of(row, self.public_url)

@@ -1,0 +1,53 @@
+"""Reads the interrupts that rows hold, and tells the log of those that are damaged."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from loopin_mcp.api.rows import interrupt_of
+from loopin_mcp.api.statements import Row, Value
+from loopin_mcp.errors import UnavailableError
+from loopin_mcp.models import Interrupt
+
+_T = TypeVar("_T")
+
+logger = logging.getLogger(__name__)
+
+
+class Reading:
+    """Interrupts whose links begin with `public_url`. The log tells of each damaged one once."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url = public_url
+        self._told: set[Value] = set()
+
+    def interrupt(self, row: Row) -> Interrupt:
+        """The interrupt that a row holds.
+
+        Raises:
+            UnavailableError: What is stored of it is damaged.
+        """
+        return interrupt_of(row, self._public_url)
+
+    def interrupts(self, rows: Iterable[Row]) -> list[Interrupt]:
+        """The interrupts that rows hold, without those that are damaged."""
+        return self.undamaged(rows, self.interrupt)
+
+    def undamaged(self, rows: Iterable[Row], read: Callable[[Row], _T]) -> list[_T]:
+        """What is read of the rows of interrupts, without those that are damaged."""
+        found = []
+        for row in rows:
+            with self.past_damage(row):
+                found.append(read(row))
+        return found
+
+    @contextmanager
+    def past_damage(self, row: Row) -> Iterator[None]:
+        """End this block, and nothing else, where what it reads of an interrupt is damaged."""
+        try:
+            yield
+        except UnavailableError as error:
+            if row["interrupt_id"] not in self._told:
+                self._told.add(row["interrupt_id"])
+                logger.error("%s, and is left out: see loopin-mcp audit verify", error)

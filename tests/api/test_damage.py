@@ -1,0 +1,75 @@
+"""An interrupt that is damaged in the database harms itself alone, and is known for what it is."""
+
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.api.database import Database
+from loopin_mcp.api.store import Store
+from loopin_mcp.models import Decision
+from loopin_mcp.settings import Settings
+from tests.api.auditing import audited, edit, settings_of
+from tests.support import AGENT, REVIEWER, Clock, api_client, new_interrupt
+
+CHANGE = "UPDATE interrupts SET"
+DAMAGES = [
+    "context = 'null'",
+    "context = '{'",
+    "context = '[1]'",
+    """context = '{"a": "\\ud800"}'""",
+    "modified_params = '1'",
+    "status = 'odd', settled_ms = 1",
+    "settled_ms = 400000000000000000",
+]
+
+
+async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str:
+    created = await store.create_interrupt(new_interrupt(action=action, **changes), clock(), AGENT)
+    return created.interrupt_id
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damaged_interrupt_takes_no_list_with_it(
+    store: Store,
+    database: Database,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    damaged = {}
+    for kind in ("waits", "is settled"):
+        damaged[kind] = await ask(store, clock, f"damaged, and {kind}")
+        whole = await ask(store, clock, f"whole, and {kind}")
+    for interrupt_id in (damaged["is settled"], whole):
+        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
+    for interrupt_id in damaged.values():
+        await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
+
+    async with api_client(store, clock) as browser:
+        answers = [await browser.get("/") for _ in range(2)]
+        answers.append(await browser.get("/history"))
+        pending = await browser.get("/interrupts/pending/user-1")
+        page = await browser.get(f"/review/{damaged['is settled']}")
+
+    assert [answer.status_code for answer in (*answers, pending)] == [200] * 4
+    assert all("whole, and is settled" in answer.text for answer in answers)
+    assert all("whole, and waits" in answer.text for answer in (*answers[:2], pending))
+    assert "damaged, and is settled" not in answers[0].text
+    assert page.status_code in (200, 503)
+    assert caplog.text.count(f"{damaged['is settled']} is damaged, and is left out") == 1
+
+
+async def test_audit_names_what_is_damaged(
+    store: Store,
+    database: Database,
+    clock: Clock,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    settings: Settings = settings_of(database, request, tmp_path)
+    interrupt_id = await ask(store, clock, "damaged")
+    await edit(database, interrupt_id, f"{CHANGE} context = 'null' WHERE TRUE")
+
+    _, said = await audited(settings)
+
+    assert said[0] == f"{interrupt_id}: what is stored of it cannot be read."
