@@ -22,7 +22,7 @@ LEAVES = {
 MAY_IMPORT: dict[str, set[str]] = {
     "desktop": set(),
     "errors": set(),
-    "fields": {"plain"},
+    "fields": {"plain", "values"},
     "models": {"fields"},
     "parsing": set(),
     "plain": set(),
@@ -61,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.searching",
         "api.statements",
     },
-    "api.settling": LEAVES | {"api.actors", "api.events", "api.rows", "api.statements"},
+    "api.settling": LEAVES
+    | {"api.actors", "api.events", "api.reading", "api.rows", "api.statements"},
     "api.migrations": LEAVES
     | {
         "api.actors",

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-# As long as a link that signs in lasts; a browser may have to start first.
-KEPT_S = 60.0
+# As long as a link that signs in is good; a browser may have to start first.
+KEPT_S = 60
 
 _PAGE = """\
 <!doctype html>

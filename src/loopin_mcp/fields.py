@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import to_json
 
 from loopin_mcp.plain import UNSEEN, is_blank
+from loopin_mcp.values import LONGEST_NAME
 
 MAX_OBJECT_BYTES = 64 * 1024
 MAX_OBJECT_DEPTH = 32
@@ -102,12 +103,19 @@ def format_time(value: datetime) -> str:
 
 AgentId = Annotated[
     str,
-    Field(min_length=1, max_length=200, pattern=_NOT_BLANK, description="The agent that asks"),
+    Field(
+        min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="The agent that asks"
+    ),
     AfterValidator(_seen),
 ]
 UserId = Annotated[
     str,
-    Field(min_length=1, max_length=200, pattern=_NOT_BLANK, description="The human who is asked"),
+    Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=_NOT_BLANK,
+        description="The human who is asked",
+    ),
     AfterValidator(_seen),
 ]
 Action = Annotated[

@@ -8,7 +8,7 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.values import checked_key
 
 SHORTEST_KEY = 32
-LONGEST_NAME = 100
+LONGEST_REVIEWER = 100
 # What the API calls those whose names it does not know, itself, and the ways to decide.
 _TAKEN = frozenset(
     ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
@@ -56,8 +56,8 @@ def refuse_shared_key(reviewers: Mapping[str, str], api_key: str | None) -> None
 
 def _remedy(name: str, key: str, others: Mapping[str, str]) -> str | None:
     """What is wrong with an entry, and how to mend it."""
-    if len(name) > LONGEST_NAME or not name.isprintable():
-        return f"needs a name of at most {LONGEST_NAME} printable characters."
+    if len(name) > LONGEST_REVIEWER or not name.isprintable():
+        return f"needs a name of at most {LONGEST_REVIEWER} printable characters."
     if re.sub(r"[\W_]", "", _folded(name)) in _TAKEN:
         return "is what the API calls others: choose another name."
     if _folded(name) in map(_folded, others):

@@ -17,6 +17,7 @@ from loopin_mcp.api.sessions import Sessions
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import APIError
 from loopin_mcp.models import Wire
+from loopin_mcp.values import LONGEST_NAME
 
 OFFERED_USERS = 50
 PERIODS = {
@@ -30,7 +31,7 @@ PERIODS = {
 class AnalyticsQuery(Wire):
     """Whose figures are asked for, blank for everybody's, and how many days of decisions."""
 
-    user: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = EVERYBODY
+    user: Annotated[str, Field(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")] = EVERYBODY
     days: Literal["7", "30", "90", "365"] = "30"
 
     @property

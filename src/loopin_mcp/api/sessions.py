@@ -13,10 +13,11 @@ from starlette.responses import RedirectResponse, Response
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.keys import ANONYMOUS, Keys
 from loopin_mcp.api.pages import HEADERS, is_visit, root_of
+from loopin_mcp.desktop import KEPT_S
 from loopin_mcp.errors import ForbiddenError
 
 SESSION_S = 12 * 3600
-LINK_S = 60
+LINK_S = KEPT_S
 REVIEW_LINK = "review-link"
 
 

@@ -7,7 +7,7 @@ import anyio
 import anyio.abc
 import httpx
 
-from loopin_mcp.api.callbacks import Callback
+from loopin_mcp.api.callbacks import LONGEST_DELAY_MS, Callback
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.destinations import DestinationError, Destinations, callback_client
 from loopin_mcp.api.outages import Outage
@@ -26,7 +26,9 @@ AT_ONCE_EACH = 5
 MOST_READ_BYTES = 64 * 1024
 # The first retry comes after ten seconds, then twice as late each time.
 FIRST_BACKOFF_S = 10.0
-LONGEST_BACKOFF_S = 6 * 3600.0
+JITTER = 0.2
+# With its jitter it is shorter than what the outbox takes for a clock that was set back.
+LONGEST_BACKOFF_S = 0.75 * LONGEST_DELAY_MS / 1000
 GIVEN_UP_AFTER_S = 3 * 86_400
 
 logger = logging.getLogger(__name__)
@@ -129,7 +131,8 @@ class Webhooks:
             return
         last_ms = callback.created_ms + _ms(GIVEN_UP_AFTER_S)
         backoff_s = min(FIRST_BACKOFF_S * 2 ** min(callback.tries - 1, 12), LONGEST_BACKOFF_S)
-        due_ms = min(now + _ms(backoff_s * random.uniform(0.8, 1.2)), last_ms)  # noqa: S311 - jitter
+        jittered_s = backoff_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+        due_ms = min(now + _ms(jittered_s), last_ms)
         if now >= last_ms:
             detail = {"tries": callback.tries, "reason": fault}
             await self._store.callbacks.settle(callback, "callback-given-up", now, detail)
