@@ -105,7 +105,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.statements",
     },
     "api.records": LEAVES
-    | {"api.archive", "api.canonical", "api.events", "api.states", "api.statements"},
+    | {
+        "api.archive",
+        "api.canonical",
+        "api.events",
+        "api.rows",
+        "api.statements",
+        "api.states",
+    },
     "api.heads": LEAVES | {"api.archive", "api.rows", "api.statements"},
     "api.audit": LEAVES | {"api.archive", "api.heads", "api.records", "api.rows", "api.statements"},
     "api.retention": LEAVES | {"api.creating", "api.database", "api.statements"},

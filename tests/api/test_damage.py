@@ -11,6 +11,7 @@ from loopin_mcp.settings import Settings
 from tests.api.auditing import audited, edit, settings_of
 from tests.support import AGENT, REVIEWER, Clock, api_client, new_interrupt
 
+HOOK = "https://203.0.113.7/hook"
 CHANGE = "UPDATE interrupts SET"
 DAMAGES = [
     "context = 'null'",
@@ -73,3 +74,67 @@ async def test_audit_names_what_is_damaged(
     _, said = await audited(settings)
 
     assert said[0] == f"{interrupt_id}: what is stored of it cannot be read."
+
+
+@pytest.mark.parametrize("damage", ["context = '{'", "created_ms = -9000000000000000000"])
+async def test_damaged_interrupt_is_not_decided(
+    store: Store, database: Database, clock: Clock, damage: str
+) -> None:
+    interrupt_id = await ask(store, clock, "damaged")
+    await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
+
+    async with api_client(store, clock) as api:
+        path = f"/interrupts/{interrupt_id}"
+        decided = await api.post(f"{path}/decide", json={"decision": "approved"})
+        events = (await api.get(f"{path}/events")).json()
+        cancelled = await api.delete(path)
+
+    assert (decided.status_code, len(events)) == (503, 1)
+    assert cancelled.json()["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("damage", "is_told"),
+    [
+        ("context = '{'", True),
+        ("callback_url = 'no-url'", True),
+        ("callback_url = 'http://[::'", False),
+        ("expires_ms = -9000000000000000000", False),
+    ],
+)
+async def test_damaged_interrupt_keeps_no_other_from_expiring(
+    store: Store,
+    database: Database,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+    is_told: bool,
+) -> None:
+    ids = [await ask(store, clock, "Pay", expires_in=1, callback_url=HOOK) for _ in range(3)]
+    await edit(database, sorted(ids)[1], f"{CHANGE} {damage} WHERE TRUE")
+    clock.advance(1)
+
+    for _ in range(2):
+        await store.expire_interrupts(clock())
+
+    due = await store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
+    assert {each.interrupt_id for each in due} == {
+        each for each in ids if is_told or each != sorted(ids)[1]
+    }
+    assert all('"status":"expired"' in each.body for each in due)
+    assert caplog.text.count("is damaged") <= 1
+
+
+async def test_request_whose_events_are_gone_is_shown_as_such(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    interrupt_id = await ask(store, clock, "Pay")
+    await edit(database, interrupt_id, "DELETE FROM events WHERE TRUE")
+
+    async with api_client(store, clock) as browser:
+        events = await browser.get(f"/interrupts/{interrupt_id}/events")
+        page = await browser.get(f"/review/{interrupt_id}")
+
+    assert page.status_code == 200
+    assert "Its trail shows that all its events are missing." in page.text
+    assert (events.status_code, events.json()) == (200, [])

@@ -225,10 +225,11 @@ async def test_migration_that_is_killed_is_done_by_the_next(
     assert f"a trail is begun for {MANY} interrupts" in caplog.text
 
 
+@pytest.mark.parametrize("context", ["{", "null"])
 async def test_damaged_interrupt_keeps_no_other_from_being_read(
-    earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture
+    earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture, context: str
 ) -> None:
-    earlier.make(2, [interrupt("damaged", clock(), context="{"), interrupt("whole", clock())])
+    earlier.make(2, [interrupt("damaged", clock(), context=context), interrupt("whole", clock())])
 
     database = await earlier.open()
     store = Store(database, PUBLIC_URL)

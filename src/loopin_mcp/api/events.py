@@ -20,6 +20,11 @@ _SEEN = """
         AND actor = :actor AND channel = :channel
     """
 
+_TRAIL = """
+    SELECT events.* FROM interrupts LEFT JOIN events USING (interrupt_id)
+    WHERE interrupts.interrupt_id = :interrupt_id ORDER BY sequence
+    """
+
 
 def append(
     row: Row,
@@ -72,6 +77,11 @@ def fault_of(chain: Iterable[Event]) -> str | None:
             return f"event {sequence} was changed"
         previous = event.hash
     return None
+
+
+def trail(interrupt_id: str) -> Statement:
+    """Yields the events of an interrupt in their order; a row without one, if it has none."""
+    return _TRAIL, {"interrupt_id": interrupt_id}
 
 
 def seen(interrupt_id: str, actor: Actor) -> Statement:

@@ -1,8 +1,7 @@
 """Reads the interrupts that rows hold, and tells the log of those that are damaged."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from loopin_mcp.api.rows import interrupt_of
@@ -38,16 +37,14 @@ class Reading:
         """What is read of the rows of interrupts, without those that are damaged."""
         found = []
         for row in rows:
-            with self.past_damage(row):
+            try:
                 found.append(read(row))
+            except UnavailableError as error:
+                self.tell_damage(row, error)
         return found
 
-    @contextmanager
-    def past_damage(self, row: Row) -> Iterator[None]:
-        """End this block, and nothing else, where what it reads of an interrupt is damaged."""
-        try:
-            yield
-        except UnavailableError as error:
-            if row["interrupt_id"] not in self._told:
-                self._told.add(row["interrupt_id"])
-                logger.error("%s, and is left out: see loopin-mcp audit verify", error)
+    def tell_damage(self, row: Row, error: UnavailableError) -> None:
+        """Have the log tell that an interrupt is damaged, unless it has."""
+        if row["interrupt_id"] not in self._told:
+            self._told.add(row["interrupt_id"])
+            logger.error("%s, and is left out: see loopin-mcp audit verify", error)

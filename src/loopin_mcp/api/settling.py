@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from loopin_mcp.api.actors import SYSTEM, Actor
 from loopin_mcp.api.events import append
-from loopin_mcp.api.rows import STATUS, WHOLE, interrupt_of, json_text, number
+from loopin_mcp.api.reading import Reading
+from loopin_mcp.api.rows import STATUS, WHOLE, interrupt_of, json_text, number, whole
 from loopin_mcp.api.statements import Row, Steps, Value
-from loopin_mcp.errors import ConflictError, NotFoundError
+from loopin_mcp.errors import ConflictError, NotFoundError, UnavailableError
 from loopin_mcp.fields import JSONObject
 from loopin_mcp.models import Decision
 
@@ -31,6 +32,7 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
     Raises:
         NotFoundError: There is none of that id.
         ConflictError: It is no longer pending, or not what the decision is for.
+        UnavailableError: It is damaged, so that nobody can know what it asks.
     """
     row = yield from _claimed(
         f"{_OPEN} AND payload_digest = COALESCE(:payload_digest, payload_digest)",
@@ -46,6 +48,8 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
                 "what it asks: read it again"
             )
         raise ConflictError(f"Interrupt is already {status}")
+    # Nobody has read what cannot be read.
+    interrupt_of(row, "")
     detail = decision.model_dump(mode="json", by_alias=True)
     at_ms = _at(row, now)
     row = yield from _settle(
@@ -79,16 +83,19 @@ def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
     return (yield from _settle(row, "cancelled", _at(row, now), actor, {}, status="cancelled"))
 
 
-def expire(interrupt_ids: Iterable[str], now: int) -> Steps[list[Row]]:
-    """Store the expiry of those of these whose time has come."""
+def expire(interrupt_ids: Iterable[str], now: int, reading: Reading) -> Steps[list[Row]]:
+    """Store the expiry of those of these whose time has come, and which are not damaged."""
     expired = []
     for interrupt_id in interrupt_ids:
         row = yield from _claimed("expires_ms <= :now", interrupt_id=interrupt_id, now=now)
         if row is not None:
-            at_ms = number(row["expires_ms"])
-            row = yield from _settle(row, "expired", at_ms, SYSTEM, {}, status="expired")
-            yield from tell(row, now)
-            expired.append(row)
+            yield "SAVEPOINT expiry", {}
+            try:
+                expired.append((yield from _expired(row, now)))
+            except UnavailableError as error:
+                yield "ROLLBACK TO SAVEPOINT expiry", {}
+                reading.tell_damage(row, error)
+            yield "RELEASE SAVEPOINT expiry", {}
     return expired
 
 
@@ -97,6 +104,8 @@ def tell(row: Row, now: int) -> Steps[None]:
     url = row["callback_url"]
     if url is None:
         return
+    # The context is not told, so it does not matter what it is.
+    outcome = interrupt_of({**row, "context": "{}"}, "")
     yield (
         """
         INSERT INTO callbacks (callback_id, interrupt_id, url, host, body, created_ms, due_ms)
@@ -106,11 +115,19 @@ def tell(row: Row, now: int) -> Steps[None]:
             "callback_id": str(uuid.uuid4()),
             "interrupt_id": row["interrupt_id"],
             "url": url,
-            "host": urlsplit(str(url)).hostname,
-            "body": interrupt_of(row, "").model_dump_json(by_alias=True, include=_TOLD),
+            "host": str(urlsplit(str(url)).hostname),
+            "body": outcome.model_dump_json(by_alias=True, include=_TOLD),
             "now": now,
         },
     )
+
+
+def _expired(row: Row, now: int) -> Steps[Row]:
+    with whole(row):
+        at_ms = number(row["expires_ms"])
+        row = yield from _settle(row, "expired", at_ms, SYSTEM, {}, status="expired")
+        yield from tell(row, now)
+    return row
 
 
 def _at(row: Row, now: int) -> int:

@@ -8,7 +8,7 @@ from loopin_mcp.api.callbacks import Callbacks
 from loopin_mcp.api.changes import Changes
 from loopin_mcp.api.creating import IdempotencyKey, create, create_once
 from loopin_mcp.api.database import Database
-from loopin_mcp.api.events import EVENT, event_of, seen, view
+from loopin_mcp.api.events import event_of, seen, trail, view
 from loopin_mcp.api.figures import Figures
 from loopin_mcp.api.outbox import Outbox
 from loopin_mcp.api.overview import Overview
@@ -168,13 +168,11 @@ class Store:
         Raises:
             NotFoundError: There is none of that id.
         """
-        rows = await self._database.fetch(
-            f"SELECT {EVENT} FROM events WHERE interrupt_id = :interrupt_id ORDER BY sequence",  # noqa: S608 - constants alone
-            interrupt_id=interrupt_id,
-        )
+        sql, params = trail(interrupt_id)
+        rows = await self._database.fetch(sql, **params)
         if not rows:
             raise NotFoundError("Interrupt not found")
-        return tuple(map(event_of, rows))
+        return tuple(event_of(row) for row in rows if row["sequence"] is not None)
 
     async def record_view(self, interrupt_id: str, now: int, actor: Actor) -> None:
         """Record that someone was shown an interrupt that is pending, the first time.
@@ -203,7 +201,8 @@ class Store:
         if due:
             # All take them in the same order, so that no two wait for each other.
             interrupt_ids = sorted(str(row["interrupt_id"]) for row in due)
-            self._tell(*await self._database.transact(partial(expire, interrupt_ids, now)))
+            steps = partial(expire, interrupt_ids, now, self._reading)
+            self._tell(*await self._database.transact(steps))
 
     async def changed_elsewhere(self) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.

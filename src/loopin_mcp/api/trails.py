@@ -50,6 +50,8 @@ class Trail:
     @property
     def fault(self) -> str | None:
         """What shows that something was changed afterwards, or None."""
+        if not self.events:
+            return "all its events are missing"
         if state_after(self.events).get("payloadDigest") != payload_digest(self.interrupt):
             return "what is asked is not what was asked at first"
         # Since then there may be more of them.
