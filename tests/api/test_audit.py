@@ -1,11 +1,15 @@
 """An audit finds what was changed after it was written, interrupt by interrupt."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from loopin_mcp.api.archive import open_archive
 from loopin_mcp.api.database import Database
+from loopin_mcp.api.statements import single
 from loopin_mcp.api.store import Store
+from loopin_mcp.errors import UnavailableError
 from loopin_mcp.settings import Settings
 from tests.api.auditing import audited, decided, edit, settings_of
 from tests.support import AGENT, Clock, new_interrupt
@@ -173,3 +177,16 @@ async def test_database_of_either_kind_is_searched(
             f"{ids[2]}: it has no events.",
         ]
     )
+
+
+async def test_audit_can_change_nothing(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    await decided(store, clock)
+    steps = partial(single, "DELETE FROM events", {})
+
+    async with open_archive(settings, embedded=False) as archive:
+        with pytest.raises(UnavailableError):
+            await archive.transact(steps)
+
+    assert len(await database.fetch("SELECT sequence FROM events")) == 3

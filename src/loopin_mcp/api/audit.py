@@ -6,9 +6,10 @@ from functools import partial
 
 from loopin_mcp.api.archive import Archive
 from loopin_mcp.api.heads import compare_heads, read_heads
-from loopin_mcp.api.records import UNREADABLE, Record, records
+from loopin_mcp.api.records import Record, records
 from loopin_mcp.api.rows import interrupt_of, moment
 from loopin_mcp.api.statements import Row, single
+from loopin_mcp.errors import UnavailableError
 from loopin_mcp.fields import format_time
 
 # How many interrupts are read between two lines that say how far it is.
@@ -47,9 +48,9 @@ async def export(archive: Archive, say: Say, progress: Say) -> bool:
     async for record in records(archive):
         try:
             say(_line(record))
-        except UNREADABLE:
+        except UnavailableError:
             unreadable += 1
-            progress(f"{record.interrupt_id}: what is stored of it cannot be read.")
+            progress(f"{record.name}: what is stored of it cannot be read.")
         count += 1
         if count % PROGRESS == 0:
             progress(f"{count:,} interrupts exported.")
@@ -78,7 +79,7 @@ async def _verify_records(archive: Archive, say: Say, progress: Say) -> bool:
         faults = record.faults()
         faulty += bool(faults)
         for fault in faults:
-            say(f"{record.interrupt_id}: {fault}.")
+            say(f"{record.name}: {fault}.")
         if interrupts % PROGRESS == 0:
             progress(f"{interrupts:,} interrupts checked.")
     say(f"Interrupts: {interrupts:,}. Events: {events:,}. Not as written: {faulty:,}.")

@@ -8,6 +8,7 @@ from functools import partial
 from loopin_mcp.api.archive import Archive
 from loopin_mcp.api.canonical import canonical
 from loopin_mcp.api.events import EVENT, event_of, fault_of
+from loopin_mcp.api.rows import whole
 from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.api.states import STATE, state_after, state_of
 from loopin_mcp.errors import UnavailableError
@@ -15,8 +16,6 @@ from loopin_mcp.models import Event
 
 # How many interrupts are held at a time.
 PORTION = 200
-# What comes of values that no API has written.
-UNREADABLE = (UnavailableError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,16 @@ class Record:
     row: Row | None
     event_rows: Sequence[Row]
 
+    @property
+    def name(self) -> str:
+        """Its id; what is no text in it is shown by its codes."""
+        return str(self.interrupt_id).encode(errors="backslashreplace").decode()
+
     def events(self) -> list[Event]:
         """Its events.
 
         Raises:
-            UNREADABLE: They hold what no API has written.
+            UnavailableError: They are damaged.
         """
         return [event_of(row) for row in self.event_rows]
 
@@ -40,8 +44,9 @@ class Record:
         if self.row is None:
             return ["its events are there, and it is not"]
         try:
-            return _faults(self.row, self.events())
-        except UNREADABLE:
+            with whole(self.row):
+                return _faults(self.row, self.events())
+        except UnavailableError:
             return ["what is stored of it cannot be read"]
 
 
