@@ -66,15 +66,18 @@ _T = TypeVar("_T")
 class PostgreSQL:
     """A pool of connections to one PostgreSQL database; many API processes may share it."""
 
-    def __init__(self, url: str, pool: "AsyncConnectionPool[Any]") -> None:
+    def __init__(self, url: str, pool: "AsyncConnectionPool[Any]", answer_s: float) -> None:
         self._url = url
         self._pool = pool
+        self._answer_s = answer_s
         self._listener: psycopg.AsyncConnection[Any] | None = None
         self._using = Breakdown("The database of DATABASE_URL", "be used", _fault_of)
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, answer_s: float = ANSWER_S) -> Self:
         """Connect, and make the tables where they are missing.
+
+        `answer_s` is how long the server may take for what is asked at once.
 
         Raises:
             ConfigurationError: There is no connection, or a newer program wrote the database.
@@ -90,7 +93,7 @@ class PostgreSQL:
                 "DATABASE_URL cannot be used. Check that PostgreSQL runs there, has this database, "
                 f"and lets this user in: {str(error).strip()}"
             ) from error
-        return await cls._connected(url, _bound)
+        return await cls._connected(url, _bound, answer_s)
 
     @classmethod
     async def open_to_read(cls, url: str) -> Self:
@@ -102,10 +105,10 @@ class PostgreSQL:
             ConfigurationError: It is no connection URL.
         """
         _refuse_unreadable(url)
-        return await cls._connected(url, _bound_to_read)
+        return await cls._connected(url, _bound_to_read, ANSWER_S)
 
     @classmethod
-    async def _connected(cls, url: str, configure: _Configure) -> Self:
+    async def _connected(cls, url: str, configure: _Configure, answer_s: float) -> Self:
         pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -119,19 +122,19 @@ class PostgreSQL:
             open=False,
         )
         await pool.open()
-        return cls(url, pool)
+        return cls(url, pool, answer_s)
 
     async def fetch(self, sql: str, **params: Value) -> list[Row]:
         """See `Database.fetch`."""
         if not sql.lstrip().startswith("SELECT"):
             return await self.transact(partial(single, sql, params))
-        with self._using.watched(), anyio.fail_after(ANSWER_S):
+        with self._using.watched(), anyio.fail_after(self._answer_s):
             async with self._pool.connection() as connection:
                 return await _execute(connection, sql, params)
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
-        with self._using.watched(), anyio.fail_after(ANSWER_S):
+        with self._using.watched(), anyio.fail_after(self._answer_s):
             for _ in range(MOST_ATTEMPTS - 1):
                 with contextlib.suppress(*_IN_THE_WAY):
                     return await self._attempt(steps)
