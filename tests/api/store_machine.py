@@ -56,6 +56,11 @@ class StoreMachine(StoreComparison):
     def set_the_clock_back(self, span_ms: int) -> None:
         self.clock.now -= span_ms
 
+    @rule(which=st.integers(0, 30), off_ms=st.sampled_from([-1, 0, 1]))
+    def set_the_clock_to_a_moment_that_matters(self, which: int, off_ms: int) -> None:
+        if moments := self.model.moments():
+            self.clock.now = moments[which % len(moments)] + off_ms
+
     @rule(target=interrupts, question=questions)
     def create(self, question: NewInterrupt) -> str:
         created = self.run(self.store.create_interrupt(question, self.clock(), AGENT))

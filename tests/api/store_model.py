@@ -29,6 +29,10 @@ class Asked:
     notices_sent: int = 0
     reached: frozenset[str] = frozenset()
 
+    @property
+    def half_ms(self) -> int:
+        return (self.created_ms + self.expires_ms) // 2
+
     def status_at(self, now: int) -> str:
         return "expired" if self.status == "pending" and self.expires_ms <= now else self.status
 
@@ -85,6 +89,15 @@ class Model:
             asked.viewers.add(viewer)
             asked.events.append("viewed")
 
+    def moments(self) -> list[int]:
+        """The times at which something changes by itself."""
+        found = {created + KEY_LIFE_MS for _, _, created in self.keys.values()}
+        for due, _ in self.owed.values():
+            found |= {due, due - LONGEST_DELAY_MS}
+        for asked in self.asked.values():
+            found |= {asked.created_ms, asked.half_ms, asked.expires_ms, asked.notice_due_ms or 0}
+        return sorted(found - {0})
+
     def due(self, now: int) -> set[str]:
         """Whose callbacks are to be sent now: also those of before the clock was set back."""
         latest = now + LONGEST_DELAY_MS
@@ -131,11 +144,10 @@ class Model:
         asked = self.asked.get(notice.interrupt_id)
         if asked is None or asked.notice_due_ms != notice.leased_until_ms:
             return
-        half = (asked.created_ms + asked.expires_ms) // 2
         is_first = asked.notices_sent == 0
         asked.notices_sent += 1
         asked.reached = frozenset()
-        asked.notice_due_ms = half if is_first and half > now else None
+        asked.notice_due_ms = asked.half_ms if is_first and asked.half_ms > now else None
 
     def forget(self, now: int) -> None:
         self.keys = {key: known for key, known in self.keys.items() if self.known(key, now)}
