@@ -1,0 +1,183 @@
+"""Ends APIs and their database at random moments, again and again, and looks for what is lost.
+
+python bench/crashes.py sqlite [rounds] [seed]
+python bench/crashes.py postgresql [rounds] [seed]
+
+Two APIs share the database; one or both are killed, and with PostgreSQL every third time that.
+"""
+
+import asyncio
+import contextlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+from crashing import AT_ONCE, Agents, LostError, Question, Receiver
+from processes import ENVIRONMENT
+from servers import KillableAPI, PostgreSQLServer, postgresql
+
+from loopin_mcp.api.serving import open_database
+
+LONGEST_S = 0.8
+PATIENCE_S = 60.0
+# A callback under way is settled within this; what is leased for longer was so by the dead.
+UNDER_WAY_MS = 3000
+LEASE_MS = 20_000
+
+
+class Crashes:
+    """Rounds on one database, of which nothing may be lost until the end."""
+
+    def __init__(
+        self, settings: dict[str, str], server: PostgreSQLServer | None, logs: Path, seed: int
+    ) -> None:
+        self.seen: Counter[str] = Counter()
+        self._settings = settings | {
+            "CALLBACK_ALLOW": "127.0.0.0/8",
+            "RATE_LIMIT": "999999999",
+            "LOOPIN_BASE_URL": "http://127.0.0.1:3002",
+        }
+        self._server = server
+        self._chance = random.Random(seed)
+        self._receiver = Receiver(self._chance)
+        self._questions: list[Question] = []
+        self._apis = [KillableAPI(self._settings, logs / name) for name in ("a.log", "b.log")]
+
+    async def run(self, rounds: int) -> None:
+        """Have as many crashes, and look whether all is there after each and at the end.
+
+        Raises:
+            LostError: It is not.
+        """
+        callback_url = await self._receiver.serve()
+        try:
+            for number in range(rounds):
+                agents = Agents(f"user-{number}", callback_url, self._chance)
+                await self._crash(agents, of_server=number % 3 == 2)
+                await self._check(agents)
+                if number % 10 == 9:
+                    print(f"{number + 1} rounds: {dict(self.seen)}", flush=True)
+            await self._drain()
+        finally:
+            for api in self._apis:
+                api.kill()
+        self._receiver.check(self._questions)
+        self._audit()
+        self.seen["callbacks arrived"] = len(self._receiver.bodies)
+        self.seen["of these once more after a crash"] = self._receiver.repeated
+
+    async def _crash(self, agents: Agents, *, of_server: bool) -> None:
+        async with asyncio.TaskGroup() as working:
+            for place in range(AT_ONCE):
+                working.create_task(agents.work(self._apis[place % 2].url))
+            await asyncio.wait_for(agents.begun.wait(), PATIENCE_S)
+            await asyncio.sleep(self._chance.uniform(0, LONGEST_S))
+            if of_server and self._server:
+                self._server.stop_at_once()
+            else:
+                for api in self._chance.sample(self._apis, self._chance.randint(1, 2)):
+                    api.kill()
+            await asyncio.sleep(0.05)
+            agents.stops = True
+        # What the dead had sent has arrived by now. The receiver goes on answering.
+        self._receiver.epoch += 1
+        if of_server and self._server:
+            await asyncio.to_thread(self._server.start)
+        for api in self._apis:
+            if api.is_dead:
+                await asyncio.to_thread(api.start)
+
+    async def _check(self, agents: Agents) -> None:
+        """All that was acknowledged is there, and what was asked twice is there once."""
+        questions = agents.questions
+        self._questions += questions
+        async with httpx.AsyncClient(base_url=self._apis[0].url, timeout=PATIENCE_S) as api:
+            await self._until_usable(api)
+            for question in questions:
+                was_known = bool(question.interrupt_id)
+                was_stored = await agents.check(api, question, self._receiver)
+                self.seen["creates acknowledged"] += was_known
+                self.seen["creates in doubt"] += not was_known
+                self.seen["of these stored"] += not was_known and was_stored
+                self.seen["outcomes acknowledged"] += question.is_settled
+            user = questions[0].user
+            count = (await api.get(f"/analytics/{user}")).json()["totalInterrupts"]
+        if count != len(questions):
+            raise LostError(f"{user} was asked {len(questions)} times and has {count}")
+        await self._hurry()
+
+    async def _until_usable(self, api: httpx.AsyncClient) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while (answer := await api.get("/analytics/nobody")).status_code != 200:
+            if time.monotonic() > deadline:
+                raise LostError(f"the API does not recover: {answer.text}")
+            await asyncio.sleep(0.1)
+
+    async def _hurry(self) -> int:
+        """Have the callbacks sent that the dead had taken; how many are owed."""
+        now = time.time_ns() // 1_000_000
+        database = await open_database(
+            self._settings.get("DATABASE_URL"), Path(self._settings["LOOPIN_DATA_DIR"])
+        )
+        await database.fetch(
+            "UPDATE callbacks SET due_ms = :now WHERE due_ms BETWEEN :now AND :latest",
+            now=now,
+            latest=now + LEASE_MS - UNDER_WAY_MS,
+        )
+        [owed] = await database.fetch("SELECT COUNT(*) AS count FROM callbacks")
+        await database.aclose()
+        return int(str(owed["count"]))
+
+    async def _drain(self) -> None:
+        """Wait until no callback is owed any more."""
+        self._receiver.refuses = 0
+        deadline = time.monotonic() + PATIENCE_S
+        while owed := await self._hurry():
+            if time.monotonic() > deadline:
+                raise LostError(f"{owed} callbacks are not delivered")
+            await asyncio.sleep(0.5)
+
+    def _audit(self) -> None:
+        """Every chain is whole, and holds each head that a callback told."""
+        with tempfile.NamedTemporaryFile() as heads:
+            Path(heads.name).write_bytes(b"\n".join(self._receiver.bodies))
+            command = [sys.executable, "-m", "loopin_mcp", "audit", "verify"]
+            audit = subprocess.run(
+                [*command, "--heads", heads.name],
+                env=ENVIRONMENT | self._settings,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        print(audit.stdout, end="")
+        if audit.returncode:
+            raise LostError(audit.stderr)
+
+
+def main() -> None:
+    """Try as many rounds as are asked for, and tell what came of them."""
+    kind, rounds, seed = (*sys.argv[1:], "100", str(time.time_ns()))[:3]
+    with contextlib.ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(postgresql()) if kind == "postgresql" else None
+        settings = {"LOOPIN_DATA_DIR": str(place)}
+        if server:
+            settings["DATABASE_URL"] = server.url
+        crashes = Crashes(settings, server, place, int(seed))
+        try:
+            asyncio.run(crashes.run(int(rounds)))
+        except LostError:
+            print(*(log.read_text() for log in place.glob("*.log")), sep="\n")
+            raise
+    for what, count in crashes.seen.items():
+        print(f"{count:>8,} {what}")
+    print(f"{rounds} crashes on {kind}: nothing lost, nothing told twice without a crash")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Who asks, decides and is told while the API crashes; and what they know to have been stored."""
+
+import asyncio
+import contextlib
+import json
+import random
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import httpx
+
+from loopin_mcp.api.events import fault_of
+from loopin_mcp.models import Event
+
+AT_ONCE = 16
+HOST = "127.0.0.1"
+
+
+class LostError(Exception):
+    """Something that was acknowledged is not there, or something happened twice."""
+
+
+@dataclass
+class Question:
+    """What an agent asked under a key: its id and outcome as far as they were acknowledged."""
+
+    user: str
+    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    interrupt_id: str = ""
+    wanted: str = ""
+    is_settled: bool = False
+    status: str = ""
+    # How many callbacks had come in all when this one's success was found on record.
+    told_at: int | None = None
+
+
+class Receiver:
+    """Takes callbacks, and notes each; now and then it refuses one."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.arrivals: list[tuple[str, int]] = []
+        self.bodies: list[bytes] = []
+        self.epoch = 0
+        self.refuses = 0.1
+        self._chance = chance
+        self._taken: Counter[tuple[str, int]] = Counter()
+
+    async def serve(self) -> str:
+        """Begin to listen; where."""
+        server = await asyncio.start_server(self._answer, HOST, 0)
+        return f"http://{HOST}:{server.sockets[0].getsockname()[1]}/"
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            status = self._status_for(await reader.readexactly(length))
+            writer.write(
+                f"HTTP/1.1 {status} -\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+            )
+            await writer.drain()
+        writer.close()
+
+    def _status_for(self, body: bytes) -> int:
+        interrupt_id = json.loads(body)["interruptId"]
+        self.arrivals.append((interrupt_id, self.epoch))
+        if self._chance.random() < self.refuses:
+            return 500
+        self.bodies.append(body)
+        self._taken[interrupt_id, self.epoch] += 1
+        return 200
+
+    @property
+    def repeated(self) -> int:
+        """How many came once more after a crash."""
+        return self._taken.total() - len({interrupt_id for interrupt_id, _ in self._taken})
+
+    def check(self, questions: Iterable[Question]) -> None:
+        """Every settled question was told, and no more once that was on record.
+
+        Raises:
+            LostError: One was not, or was.
+        """
+        arrived = {interrupt_id for interrupt_id, _ in self._taken}
+        last = {interrupt_id: place for place, (interrupt_id, _) in enumerate(self.arrivals)}
+        for question in questions:
+            if question.status in ("approved", "rejected") and question.interrupt_id not in arrived:
+                raise LostError(f"no callback came of {question}")
+            if question.told_at is not None and last[question.interrupt_id] >= question.told_at:
+                raise LostError(f"a callback came again after its success was recorded: {question}")
+        if twice := [taken for taken, count in self._taken.items() if count > 1]:
+            raise LostError(f"callbacks came twice without a crash in between: {twice}")
+
+
+class Agents:
+    """Ask and decide as fast as they can, until `stops` is set, and note what is acknowledged."""
+
+    def __init__(self, user: str, callback_url: str, chance: random.Random) -> None:
+        self.questions: list[Question] = []
+        self.begun = asyncio.Event()
+        self.stops = False
+        self._user = user
+        self._callback_url = callback_url
+        self._chance = chance
+
+    async def work(self, url: str) -> None:
+        """Be one agent, and one human who answers it."""
+        async with httpx.AsyncClient(base_url=url) as api:
+            while not self.stops:
+                question = Question(self._user)
+                self.questions.append(question)
+                try:
+                    await self._ask_and_decide(api, question)
+                except httpx.HTTPError:
+                    await asyncio.sleep(0.02)
+
+    async def ask(self, api: httpx.AsyncClient, question: Question) -> httpx.Response:
+        """Ask a question, for the first time or again."""
+        new = {
+            "agentId": "agent",
+            "userId": question.user,
+            "action": "Pay",
+            "context": {"key": question.key},
+            "callbackUrl": self._callback_url,
+        }
+        return await api.post(
+            "/interrupts", json=new, headers={"Idempotency-Key": f'"{question.key}"'}
+        )
+
+    async def _ask_and_decide(self, api: httpx.AsyncClient, question: Question) -> None:
+        answer = await self.ask(api, question)
+        if answer.status_code != 201:
+            return
+        question.interrupt_id = answer.json()["interruptId"]
+        self.begun.set()
+        path = f"/interrupts/{question.interrupt_id}"
+        question.wanted = self._chance.choice(["approved", "rejected", "cancelled", ""])
+        if question.wanted == "cancelled":
+            answer = await api.delete(path)
+        elif question.wanted:
+            answer = await api.post(f"{path}/decide", json={"decision": question.wanted})
+        question.is_settled = bool(question.wanted) and answer.status_code == 200
+
+    async def check(self, api: httpx.AsyncClient, question: Question, receiver: Receiver) -> bool:
+        """Whether a question whose answer was lost had been stored; all others have to be.
+
+        Raises:
+            LostError: It is not as it was acknowledged.
+        """
+        was_stored = True
+        if not question.interrupt_id:
+            answer = await self.ask(api, question)
+            question.interrupt_id = answer.json()["interruptId"]
+            was_stored = "Idempotency-Replayed" in answer.headers
+        path = f"/interrupts/{question.interrupt_id}"
+        answer, events = await api.get(path), await api.get(f"{path}/events")
+        if (answer.status_code, events.status_code) != (200, 200):
+            raise LostError(f"{question}: {answer.text} {events.text}")
+        chain = [Event.model_validate(event) for event in events.json()]
+        question.status = answer.json()["status"]
+        known = {question.wanted} if question.is_settled else {question.wanted, "pending"}
+        if question.status not in known or fault_of(chain):
+            raise LostError(f"{question} should be {known}: {fault_of(chain)}")
+        if any(event.type == "callback-delivered" for event in chain):
+            question.told_at = len(receiver.arrivals)
+        return was_stored
