@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -98,18 +99,26 @@ class Crashes:
         self._questions += questions
         async with httpx.AsyncClient(base_url=self._apis[0].url, timeout=PATIENCE_S) as api:
             await self._until_usable(api)
-            for question in questions:
-                was_known = bool(question.interrupt_id)
-                was_stored = await agents.check(api, question, self._receiver)
-                self.seen["creates acknowledged"] += was_known
-                self.seen["creates in doubt"] += not was_known
-                self.seen["of these stored"] += not was_known and was_stored
-                self.seen["outcomes acknowledged"] += question.is_settled
+            checks = iter(questions)
+            async with asyncio.TaskGroup() as checking:
+                for _ in range(AT_ONCE):
+                    checking.create_task(self._check_each(api, agents, checks))
             user = questions[0].user
             count = (await api.get(f"/analytics/{user}")).json()["totalInterrupts"]
         if count != len(questions):
             raise LostError(f"{user} was asked {len(questions)} times and has {count}")
         await self._hurry()
+
+    async def _check_each(
+        self, api: httpx.AsyncClient, agents: Agents, questions: Iterator[Question]
+    ) -> None:
+        for question in questions:
+            was_known, was_settled = bool(question.interrupt_id), question.is_settled
+            was_stored = await agents.check(api, question, self._receiver)
+            self.seen["creates acknowledged"] += was_known
+            self.seen["creates in doubt"] += not was_known
+            self.seen["of these stored"] += not was_known and was_stored
+            self.seen["outcomes acknowledged"] += was_settled
 
     async def _until_usable(self, api: httpx.AsyncClient) -> None:
         deadline = time.monotonic() + PATIENCE_S
