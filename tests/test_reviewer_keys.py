@@ -13,6 +13,7 @@ TAKEN = "is what the API calls others: choose another name."
 TWICE = "is there twice: give each reviewer a name of their own."
 SHORT = f"needs a key of 32 characters or more.{MAKE_ONE}"
 SHARED = f"has the key of another reviewer: give them one of their own.{MAKE_ONE}"
+MARKED = "has a key with {} in it: separate reviewers by commas, without quotes."
 BAD_NAME = "needs a name of at most 100 printable characters."
 
 
@@ -38,6 +39,8 @@ def test_reviewers_are_read_with_their_keys() -> None:
         (f"{BOB[:20]}==", NOT_WRITTEN),
         (f"={BOB}", NOT_WRITTEN),
         ("bob=", NOT_WRITTEN),
+        (f"bob={BOB};carol={BOB}x", f"bob {MARKED.format(';')}"),
+        (f'bob="{BOB}"', f"bob {MARKED.format(chr(34))}"),
         (f"bob={BOB[:31]}", f"bob {SHORT}"),
         (f"{BOB}=bob", f"entry 2 {SHORT}"),
         (f"bob={BOB} x", "the key of bob must be printable ASCII without spaces or line breaks: "),

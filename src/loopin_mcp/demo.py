@@ -2,6 +2,7 @@
 
 import json
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -109,6 +110,11 @@ def _submit(review_url: str, decide: str) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(review_url, form.encode(), timeout=10).close()
+    except urllib.error.HTTPError as error:
+        raise LoopinError(
+            f"The review page takes no decision of the demo ({error}). With REVIEWER_KEYS set a "
+            "reviewer has to decide: leave out --decide, or unset REVIEWER_KEYS."
+        ) from error
     except OSError as error:
         raise LoopinError(
             f"The review page {review_url} cannot be reached: {error}. Check LOOPIN_BASE_URL."

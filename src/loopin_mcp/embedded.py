@@ -19,7 +19,7 @@ import anyio.to_thread
 from loopin_mcp.addresses import Address, Locate
 from loopin_mcp.api.channels import channels_of
 from loopin_mcp.api.database import SQLite, make_private_directory
-from loopin_mcp.api.health import proof_of_key
+from loopin_mcp.api.health import proof_of_key, sibling_key
 from loopin_mcp.api.limits import raise_file_limit
 from loopin_mcp.api.locations import EMBEDDED_FILE
 from loopin_mcp.api.options import Options
@@ -154,7 +154,8 @@ class _Copy:
             return None
         except LoopinError:
             return False
-        proof = proof_of_key(api_key, challenge, port)
+        shared = sibling_key(api_key, self._settings.reviewer_keys or {})
+        proof = proof_of_key(shared, challenge, port)
         return hmac.compare_digest(proof.encode(), (health.proof or "").encode())
 
 

@@ -62,6 +62,8 @@ def _remedy(name: str, key: str, others: Mapping[str, str]) -> str | None:
         return "is what the API calls others: choose another name."
     if _folded(name) in map(_folded, others):
         return "is there twice: give each reviewer a name of their own."
+    if mark := re.search("[;\"'`]", key):
+        return f"has a key with {mark[0]} in it: separate reviewers by commas, without quotes."
     if len(key) < SHORTEST_KEY:
         return f"needs a key of {SHORTEST_KEY} characters or more. {MAKE_ONE}"
     if key in others.values():

@@ -1,6 +1,8 @@
 """Says that the API is well, and proves to a sibling that it holds the same key."""
 
 import hmac
+import json
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +21,14 @@ def proof_of_key(api_key: str, challenge: str, port: int) -> str:
     """
     message = f"loopin-mcp health\n{port}\n{challenge}".encode()
     return hmac.new(api_key.encode(), message, "sha256").hexdigest()
+
+
+def sibling_key(api_key: str, reviewers: Mapping[str, str]) -> str:
+    """What those alone hold who have the same key, and let the same reviewers decide."""
+    if not reviewers:
+        return api_key
+    names = json.dumps(sorted(reviewers.items())).encode()
+    return hmac.new(api_key.encode(), names, "sha256").hexdigest()
 
 
 class HealthCheck:

@@ -18,7 +18,7 @@ from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.connections import MAX_INCOMPLETE_BYTES, Connections
 from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.guards import check_keys, host_rule
-from loopin_mcp.api.health import HealthCheck
+from loopin_mcp.api.health import HealthCheck, sibling_key
 from loopin_mcp.api.housekeeping import keep_house
 from loopin_mcp.api.limits import Limits, raise_file_limit
 from loopin_mcp.api.locations import API_FILE, sqlite_path
@@ -110,7 +110,7 @@ async def serving(
         store,
         options,
         shared,
-        health=HealthCheck(__version__, port, options.api_key if options.embedded else None),
+        health=HealthCheck(__version__, port, _proof_key(options)),
         knows_host=host_rule(host, store.public_url),
         clock=epoch_ms,
     )
@@ -139,6 +139,13 @@ def _loops(
         open_new = partial(open_inbox, store, shared.sessions, shared.live)
         loops.append(partial(open_new, epoch_ms, start_browser))
     return loops
+
+
+def _proof_key(options: Options) -> str | None:
+    """What the embedded API proves that it holds; a key that a human chose could be guessed."""
+    if options.api_key is None or not options.embedded:
+        return None
+    return sibling_key(options.api_key, options.reviewers)
 
 
 @asynccontextmanager

@@ -1,0 +1,37 @@
+"""Copies of the embedded API that let other people decide keep to themselves."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp import Decision, LoopinClient
+from loopin_mcp.embedded import embedded_api
+from loopin_mcp.errors import ForbiddenError
+from loopin_mcp.settings import Settings
+from tests.support import free_port, new_interrupt
+
+ALICE, BOB = {"alice": "a" * 32}, {"bob": "b" * 32}
+
+
+@pytest.mark.parametrize("others", [None, BOB], ids=["none", "others"])
+async def test_copy_that_serves_already_lets_nobody_decide_for_other_reviewers(
+    tmp_path: Path, others: dict[str, str] | None
+) -> None:
+    settings = Settings(data_dir=tmp_path, port=free_port(), reviewer_keys=ALICE)
+
+    async with (
+        embedded_api(replace(settings, reviewer_keys=others)) as earlier,
+        embedded_api(settings) as locate,
+        embedded_api(settings) as sibling,
+        LoopinClient(locate=locate) as agent,
+    ):
+        other = await earlier()
+        created = await agent.create_interrupt(new_interrupt())
+        with pytest.raises(ForbiddenError, match="Only a reviewer may decide"):
+            await agent.decide_interrupt(created.interrupt_id, Decision(decision="approved"))
+        read = await agent.get_interrupt_status(created.interrupt_id)
+        addresses = [await locate(), await sibling()]
+
+    assert read.status == "pending"
+    assert addresses[0] == addresses[1] != other
