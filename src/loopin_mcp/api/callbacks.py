@@ -1,7 +1,7 @@
 """The outbox of callbacks: what is still to be told to receivers, row by row."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,7 +9,7 @@ from loopin_mcp.api.actors import SYSTEM
 from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import append, locked
 from loopin_mcp.api.rows import number
-from loopin_mcp.api.statements import Row, Steps
+from loopin_mcp.api.statements import Row, Steps, listed, named
 from loopin_mcp.fields import JSONObject
 
 # No callback is put off for longer; what is due later was, before the clock was set back.
@@ -55,11 +55,11 @@ class Callbacks:
         hosts `under_way`. What was not tried yet comes first.
         """
         busy = Counter(under_way)
-        full = _named(host for host in busy if busy[host] >= limit_each)
+        full = named(host for host in busy if busy[host] >= limit_each)
         due = await self._database.fetch(
             f"""
             SELECT callback_id, host FROM callbacks
-            WHERE {_DUE} AND host NOT IN ({_listed(full)})
+            WHERE {_DUE} AND host NOT IN ({listed(full)})
             ORDER BY tries > 0, due_ms LIMIT :limit
             """,  # noqa: S608 - names made here
             now=now,
@@ -91,11 +91,11 @@ class Callbacks:
 
     async def _take(self, callback_ids: list[str], now: int, until_ms: int) -> list[Callback]:
         """Take those of these that nobody else has taken meanwhile."""
-        chosen = _named(callback_ids)
+        chosen = named(callback_ids)
         rows = await self._database.fetch(
             f"""
             UPDATE callbacks SET due_ms = :until_ms, tries = tries + 1
-            WHERE {_DUE} AND callback_id IN ({_listed(chosen)}) RETURNING *
+            WHERE {_DUE} AND callback_id IN ({listed(chosen)}) RETURNING *
             """,  # noqa: S608 - names made here
             now=now,
             until_ms=until_ms,
@@ -125,12 +125,3 @@ def _callback(row: Row) -> Callback:
         tries=number(row["tries"]),
         leased_until_ms=number(row["due_ms"]),
     )
-
-
-def _named(values: Iterable[str]) -> dict[str, str]:
-    """Parameters that hold these; there is always one, since no list in SQL may be empty."""
-    return {f"listed_{place}": value for place, value in enumerate(["", *values])}
-
-
-def _listed(named: Iterable[str]) -> str:
-    return ", ".join(f":{name}" for name in named)

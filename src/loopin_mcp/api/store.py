@@ -16,7 +16,7 @@ from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.retention import Retention
 from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, moment, position_of
 from loopin_mcp.api.settling import cancel, decide, expire
-from loopin_mcp.api.statements import Row
+from loopin_mcp.api.statements import Row, listed, named
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE
 from loopin_mcp.models import (
@@ -221,14 +221,14 @@ class Store:
         return await self._among(interrupt_ids, now, "TRUE")
 
     async def _among(self, interrupt_ids: list[str], now: int, which: str) -> list[Interrupt]:
-        named = {f"id_{place}": interrupt_id for place, interrupt_id in enumerate(interrupt_ids)}
+        chosen = named(interrupt_ids)
         rows = await self._database.fetch(
             f"""
             SELECT {WHOLE} FROM interrupts
-            WHERE {which} AND interrupt_id IN ({", ".join(f":{name}" for name in named)})
+            WHERE {which} AND interrupt_id IN ({listed(chosen)})
             """,  # noqa: S608 - constants and names made here
             now=now,
-            **named,
+            **chosen,
         )
         return self._reading.interrupts(rows)
 
