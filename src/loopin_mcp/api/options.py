@@ -1,7 +1,7 @@
 """On which terms an API serves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from loopin_mcp.settings import DEFAULT_RATE_LIMIT, Settings
@@ -54,14 +54,10 @@ class Options:
     @classmethod
     def embedded_of(cls, settings: Settings, api_key: str) -> Self:
         """Those of the embedded API, whose key is made by itself."""
-        return cls(
+        return replace(
+            cls.of(settings),
             api_key=api_key,
-            reviewers=settings.reviewer_keys or {},
-            public_url=settings.public_url,
             embedded=True,
             opens_inbox=settings.open_review != "off",
-            rate_limit=settings.rate_limit,
-            callback_secret=settings.callback_secret,
-            callback_allow=settings.callback_allow,
-            retention_days=settings.retention_days,
+            grace_s=GRACE_S,
         )
