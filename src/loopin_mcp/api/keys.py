@@ -15,14 +15,15 @@ ANONYMOUS = "anonymous"
 class Keys:
     """The agents' key and those of reviewers, by name.
 
-    `deciders` are those who may decide and sign in to the pages: the reviewers, or where there are
-    none whoever holds the agents' key. An API without any key is open to everybody.
+    `deciders` names those who may decide and sign in to the pages: the reviewers, or where there
+    are none whoever holds the agents' key. An API without any key is open to everybody.
     """
 
     def __init__(self, api_key: str | None, reviewers: Mapping[str, str]) -> None:
         agents = {API_KEY: api_key} if api_key else {}
         self.has_reviewers = bool(reviewers)
-        self.deciders = {**(reviewers or agents)}
+        self._keys_of_deciders = {**(reviewers or agents)}
+        self.deciders = frozenset(self._keys_of_deciders)
         # Where agents need no key, to show none is as good as one.
         callers = agents or {ANONYMOUS: ""}
         self._digests = {name: _digest(key) for name, key in {**callers, **reviewers}.items()}
@@ -43,6 +44,10 @@ class Keys:
             if hmac.compare_digest(digest, known):
                 holder = name
         return holder
+
+    def signing_key(self, name: str, purpose: str) -> bytes:
+        """A key for one purpose alone, made of that of a decider."""
+        return hmac.digest(self._keys_of_deciders[name].encode(), purpose.encode(), "sha256")
 
     def may_decide(self, name: str) -> bool:
         """Whether a holder may decide, and sign in to the pages."""

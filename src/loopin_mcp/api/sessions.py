@@ -41,8 +41,7 @@ class Sessions:
         # A cookie also reaches what listens on another port of the same host.
         purpose = f"loopin-mcp session\n{public_url}\n"
         self._signing_keys = {
-            name: hmac.digest(key.encode(), f"{purpose}{name}".encode(), "sha256")
-            for name, key in keys.deciders.items()
+            name: keys.signing_key(name, f"{purpose}{name}") for name in keys.deciders
         }
         self._clock = clock
         self._public_url = public_url
