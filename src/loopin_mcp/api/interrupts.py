@@ -79,7 +79,7 @@ class Interrupts:
     async def get_interrupt_status(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
         wait_s = preferred_wait_s(request.headers.getlist("prefer"))
-        with self._waits.one_of(actor_of(request).name) as may_wait:
+        with self._waits.one_of(("calls", actor_of(request).name)) as may_wait:
             # Whoever may not wait is told how it is now, and so can ask again in a while.
             interrupt = await self._waiting.for_settled(
                 interrupt_id_of(request),

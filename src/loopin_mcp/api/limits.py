@@ -7,7 +7,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -142,15 +142,19 @@ class CreateRate:
         recent.append(now)
 
 
+# Pages are counted beside the calls of whoever reads them.
+Caller = tuple[Literal["calls", "pages"], str]
+
+
 class Waits:
     """Who waits right now; so many may at once, and so many of one caller."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._of: Counter[str] = Counter()
+        self._of: Counter[Caller] = Counter()
 
     @contextmanager
-    def one_of(self, caller: str) -> Iterator[bool]:
+    def one_of(self, caller: Caller) -> Iterator[bool]:
         """Count one more for as long as the block lasts; false, and not counted, if too many do."""
         if self._of.total() >= self._limits.waits or self._of[caller] >= self._limits.waits_each:
             yield False

@@ -125,7 +125,7 @@ class Live:
                     await anyio.sleep(SHORTEST_GAP_S)
 
     async def _tell_settled(self, reviewer: str, interrupt_id: str, say: Say) -> None:
-        with self._waits.one_of(f"pages of {reviewer}") as may_wait:
+        with self._waits.one_of(("pages", reviewer)) as may_wait:
             wait_s = math.inf if may_wait else 0
             # The stream itself ends when its client goes away.
             interrupt = await self._waiting.for_settled(interrupt_id, wait_s, anyio.sleep_forever)
@@ -137,7 +137,7 @@ class Live:
         """Count one more inbox page; false if too many of its reader's wait."""
         self._connected += 1
         try:
-            with self._waits.one_of(f"pages of {subject}") as may_wait:
+            with self._waits.one_of(("pages", subject)) as may_wait:
                 yield may_wait
         finally:
             self._connected -= 1
