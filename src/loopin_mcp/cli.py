@@ -90,12 +90,8 @@ def demo(decide: str | None) -> None:
 
     environment = dict(os.environ)
     _forget_secrets()
-    try:
+    with _refusing():
         anyio.run(run_demo, decide, environment, _print)
-    except LoopinError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
 
 
 @main.command(short_help="Send a test notice to every place you named.")
@@ -107,10 +103,8 @@ def notify() -> None:
     """
     from loopin_mcp.api.notices import send_test_notices
 
-    try:
+    with _refusing():
         arrived = anyio.run(send_test_notices, _load_settings(), _print)
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
     raise SystemExit(0 if arrived else 1)
 
 
@@ -169,9 +163,16 @@ def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
         async with open_archive(settings, embedded=embedded) as archive:
             return await work(archive, say=_print, progress=_say)
 
-    try:
+    with _refusing():
         settings = _load_settings()
         raise SystemExit(0 if anyio.run(on_archive) else 1)
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Have an expected failure end the command in one line, and Ctrl-C as shells know it."""
+    try:
+        yield
     except LoopinError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -182,12 +183,11 @@ def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
 def _until_interrupted() -> Iterator[None]:
     """Have SIGTERM end the block like Ctrl-C, which lets the requests in flight be answered."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    except LoopinError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        _say("Stopped.")
+    with _refusing():
+        try:
+            yield
+        except KeyboardInterrupt:
+            _say("Stopped.")
 
 
 def _load_settings() -> Settings:
