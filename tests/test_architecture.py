@@ -62,7 +62,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.statements",
     },
     "api.settling": LEAVES
-    | {"api.actors", "api.events", "api.reading", "api.rows", "api.statements"},
+    | {
+        "api.actors",
+        "api.events",
+        "api.payloads",
+        "api.reading",
+        "api.rows",
+        "api.statements",
+    },
     "api.migrations": LEAVES
     | {
         "api.actors",

@@ -1,5 +1,6 @@
 """Digests by which others check what was asked and what happened, with no code of this project."""
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loopin_mcp.api.store import Store
 from tests.api.questions import create
 from tests.support import START_TIMEOUT_S
 from tests.test_docs import PAGES, snippets
@@ -119,3 +121,19 @@ async def test_what_is_no_digest_is_refused_by_name(api: httpx.AsyncClient, dige
 
     assert answer.status_code == 400
     assert "payloadDigest" in answer.json()["error"]
+
+
+async def test_question_that_was_tampered_with_cannot_be_decided(
+    api: httpx.AsyncClient, sqlite_store: Store, tmp_path: Path
+) -> None:
+    path = f"/interrupts/{(await create(api))['interruptId']}"
+    with sqlite3.connect(tmp_path / "loopin.db") as forger:
+        forger.execute("DROP TRIGGER interrupts_stay")
+        forger.execute("UPDATE interrupts SET context = '{\"amount\": 9}'")
+    forger.close()
+
+    decided = await api.post(f"{path}/decide", json={"decision": "approved"})
+
+    assert (decided.status_code, "was changed after it was created" in decided.text) == (409, True)
+    assert (await api.get(path)).json()["status"] == "pending"
+    assert (await api.delete(path)).status_code == 200

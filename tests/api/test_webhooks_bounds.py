@@ -14,6 +14,7 @@ from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.destinations import LOOPBACK, Destinations
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.webhooks import deliver_callbacks
+from loopin_mcp.models import Decision
 from tests.api.receiver import (
     Names,
     Receiver,
@@ -23,7 +24,7 @@ from tests.api.receiver import (
     delivering,
     receiving,
 )
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 NAMES = Names(**{f"{name}.test": ["127.0.0.1"] for name in "abcdef"})
 
@@ -58,6 +59,18 @@ async def test_receiver_that_hangs_gets_five_at_once_and_delays_no_other(
 
             hanging.released.set()
             await arrivals(hanging, 7)
+
+
+async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store, clock: Clock) -> None:
+    for host in ("127.0.0.1", "127.1", "2130706433", "0x7f000001", "LOCALHOST.", "localhost"):
+        new = new_interrupt(callback_url=f"http://{host}/")
+        created = await sqlite_store.create_interrupt(new, clock(), AGENT)
+        approved = Decision(decision="approved")
+        await sqlite_store.decide_interrupt(created.interrupt_id, approved, clock(), REVIEWER)
+
+    due = await sqlite_store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
+
+    assert sorted({callback.host for callback in due}) == ["127.0.0.1", "localhost"]
 
 
 async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: Clock) -> None:

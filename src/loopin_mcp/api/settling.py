@@ -1,11 +1,13 @@
 """The steps by which an interrupt leaves pending: decided, cancelled or expired, and it alone."""
 
+import socket
 import uuid
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from loopin_mcp.api.actors import SYSTEM, Actor
 from loopin_mcp.api.events import append
+from loopin_mcp.api.payloads import payload_digest
 from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.rows import STATUS, WHOLE, interrupt_of, json_text, number, whole
 from loopin_mcp.api.statements import Row, Steps, Value
@@ -31,7 +33,7 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
 
     Raises:
         NotFoundError: There is none of that id.
-        ConflictError: It is no longer pending, or not what the decision is for.
+        ConflictError: It is no longer pending, not what the decision is for, or was tampered with.
         UnavailableError: It is damaged, so that nobody can know what it asks.
     """
     row = yield from _claimed(
@@ -48,8 +50,11 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
                 "what it asks: read it again"
             )
         raise ConflictError(f"Interrupt is already {status}")
-    # Nobody has read what cannot be read.
-    interrupt_of(row, "")
+    if payload_digest(interrupt_of(row, "")) != row["payload_digest"]:
+        raise ConflictError(
+            "What this interrupt asks was changed after it was created, so it cannot be decided: "
+            "cancel it and ask again"
+        )
     detail = decision.model_dump(mode="json", by_alias=True)
     at_ms = _at(row, now)
     row = yield from _settle(
@@ -115,11 +120,20 @@ def tell(row: Row, now: int) -> Steps[None]:
             "callback_id": str(uuid.uuid4()),
             "interrupt_id": row["interrupt_id"],
             "url": url,
-            "host": str(urlsplit(str(url)).hostname),
+            "host": _host(str(url)),
             "body": outcome.model_dump_json(by_alias=True, include=_TOLD),
             "now": now,
         },
     )
+
+
+def _host(url: str) -> str:
+    """The host that a URL names, in one spelling of those that its name or address has."""
+    host = str(urlsplit(url).hostname).rstrip(".")
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return host
 
 
 def _expired(row: Row, now: int) -> Steps[Row]:
