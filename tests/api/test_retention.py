@@ -1,17 +1,18 @@
 """What is old goes: with its events, on the record, and never before its callback is told."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from loopin_mcp.api.creating import IdempotencyKey
-from loopin_mcp.api.database import Database
+from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.housekeeping import clean_up
 from loopin_mcp.api.retention import PORTION
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Decision
-from tests.support import AGENT, REVIEWER, Clock, api_client, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt
 
 APPROVED = Decision(decision="approved")
 DAY_S = 86_400
@@ -135,3 +136,15 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
     assert [record.message for record in caplog.records] == [
         f"Deleted {PORTION + 1} interrupts settled 2 days ago"
     ]
+
+
+async def test_nothing_of_what_is_deleted_stays_in_the_file(tmp_path: Path, clock: Clock) -> None:
+    database = await SQLite.open(tmp_path / "loopin.db")
+    store, secret = Store(database, PUBLIC_URL), "That nobody may read for ever"
+    await settled(store, clock, action=secret, context={"note": secret * 1000})
+    clock.advance(DAY_S)
+
+    await clean_up(store, clock(), 1)
+    await database.aclose()
+
+    assert [path for path in tmp_path.iterdir() if secret.encode() in path.read_bytes()] == []

@@ -93,6 +93,8 @@ class SQLiteFile:
             use_write_ahead_log(self.writer, self._busy_timeout_s)
             # The file keeps the mode of its log; how to sync is each connection's own.
             self.writer.execute("PRAGMA synchronous=FULL")
+            # What is deleted is overwritten, as some builds of SQLite do by themselves.
+            self.writer.execute("PRAGMA secure_delete=ON")
             # The log and its index are there from the first look at the tables on.
             self.writer.execute("SELECT 1 FROM sqlite_schema").fetchall()
         except BaseException:
