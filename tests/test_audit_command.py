@@ -95,7 +95,7 @@ def test_export_is_what_a_later_audit_takes(data_dir: Path, tmp_path: Path) -> N
     kept.write_text(exported.stdout, encoding="utf-8")
     verified = audit(data_dir, "verify", "--heads", str(kept))
     edit(data_dir, "UPDATE events SET hash = 'x'")
-    piped = audit(data_dir, "verify", "--heads", "-", heads=exported.stdout)
+    piped = audit(data_dir, "verify", "--heads", "-", heads=f"\ufeff{exported.stdout}")
 
     assert (exported.returncode, exported.stderr) == (0, "")
     interrupt = json.loads(exported.stdout)

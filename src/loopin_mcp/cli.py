@@ -126,7 +126,8 @@ _embedded = click.option(
 @_embedded
 @click.option(
     "--heads",
-    type=click.File(encoding="utf-8"),
+    # What is not UTF-8 is refused where a head has it, by the number of its entry.
+    type=click.File(encoding="utf-8-sig", errors="surrogateescape"),
     help="Also look for every eventsHead that was kept elsewhere: JSON lines with interruptId "
     "and eventsHead, such as callbacks or an export, or CSV that names both.",
 )

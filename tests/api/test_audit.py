@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.archive import open_archive
+from loopin_mcp.api.audit import export
 from loopin_mcp.api.database import Database
+from loopin_mcp.api.records import PORTION
 from loopin_mcp.api.statements import single
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -190,3 +192,47 @@ async def test_audit_can_change_nothing(
             await archive.transact(steps)
 
     assert len(await database.fetch("SELECT sequence FROM events")) == 3
+
+
+@in_sqlite
+async def test_ids_that_are_no_text_are_named_and_end_no_audit(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    ids = sorted([await decided(store, clock) for _ in range(3)])
+    no_text = "interrupt_id = CAST(X'7AFF' AS TEXT) || event_count"
+    for count, interrupt_id in enumerate(ids[1:]):
+        await edit(database, interrupt_id, f"{CHANGE} event_count = {count} WHERE TRUE")
+        await edit(database, interrupt_id, f"{CHANGE} {no_text} WHERE TRUE")
+    lines: list[str] = []
+
+    _, said = await audited(settings)
+    async with open_archive(settings, embedded=False) as archive:
+        await export(archive, lines.append, said.append)
+
+    assert said == [
+        *(f"{interrupt_id}: its events are there, and it is not." for interrupt_id in ids[1:]),
+        "z\\udcff0: it has no events.",
+        "z\\udcff1: it has no events.",
+        "Interrupts: 5. Events: 9. Not as written: 4.",
+        "z\\udcff0: what is stored of it cannot be read.",
+        "z\\udcff1: what is stored of it cannot be read.",
+    ]
+    assert len(lines) == 3
+
+
+@in_sqlite
+async def test_more_ids_that_are_no_text_than_are_read_at_once_are_all_named(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    for number in range(PORTION + 1):
+        await database.fetch(
+            """
+            INSERT INTO events
+            SELECT CAST(X'FF' AS TEXT) || :number, 1, 't', 0, 'a', 'c', '{}', '', ''
+            """,
+            number=number,
+        )
+
+    _, said = await audited(settings)
+
+    assert len(set(said)) == PORTION + 2

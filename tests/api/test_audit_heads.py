@@ -128,6 +128,11 @@ async def test_what_was_deleted_by_its_age_is_listed_and_no_fault(
         ['{"interruptId":"a","eventsHead":"b"}', "{"],
         ["interruptId,eventsHead", "a,b", "a"],
         ["a,b", "a,b", "a,b"],
+        ['{"interruptId":"a","eventsHead":"b"}', '{"interruptId":"\\ud800","eventsHead":"b"}'],
+        ['{"interruptId":"a","eventsHead":"b"}', '{"interruptId":"\udcff","eventsHead":"b"}'],
+        ["interruptId,eventsHead", "a,b", "\udcff,b"],
+        ["interruptId,eventsHead", "a,b", "a," + "b" * 200_000],
+        ['{"interruptId":"a","eventsHead":"b"}', '{"a":' * 9999],
     ],
 )
 async def test_heads_that_cannot_be_read_are_refused_by_number(

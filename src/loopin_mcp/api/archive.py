@@ -1,7 +1,8 @@
 """Opens the database of an API to be read, and never changed."""
 
+import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -10,8 +11,8 @@ import anyio.lowlevel
 
 from loopin_mcp.api.locations import API_FILE, EMBEDDED_FILE, sqlite_path
 from loopin_mcp.api.migrations import of_this_version
-from loopin_mcp.api.sqlite_setup import run
-from loopin_mcp.api.statements import Steps
+from loopin_mcp.api.sqlite_setup import as_mapping, run
+from loopin_mcp.api.statements import Steps, Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.settings import Settings
 
@@ -74,13 +75,22 @@ class _SQLiteArchive:
         await anyio.lowlevel.checkpoint()
         try:
             self._connection.execute("BEGIN")
-            return run(self._connection, of_this_version(steps()))
+            return run(self._execute, of_this_version(steps()))
         except sqlite3.Error as error:
             raise UnavailableError(f"The database cannot be read: {error}") from error
         finally:
             # This fails where nothing was begun.
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
+
+    def _execute(self, sql: str, params: Mapping[str, Value]) -> sqlite3.Cursor:
+        bound: dict[str, Value | bytes] = {**params}
+        for name, value in params.items():
+            if isinstance(value, str) and not value.isascii():
+                # What was no text when it was read is not bound as text either.
+                sql = re.sub(rf":{name}\b", f"CAST(:{name} AS TEXT)", sql)
+                bound[name] = value.encode(errors="surrogateescape")
+        return self._connection.execute(sql, bound)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -102,7 +112,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _checked(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None)
-    connection.row_factory = sqlite3.Row
+    connection.row_factory = as_mapping
     # What somebody has changed to be no text is to be found, and not to end the search.
     connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
     try:

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from pydantic_core import to_json
+
 from loopin_mcp.api.archive import Archive
 from loopin_mcp.api.heads import compare_heads, read_heads
 from loopin_mcp.api.records import Record, records
-from loopin_mcp.api.rows import interrupt_of, moment
+from loopin_mcp.api.rows import interrupt_of, moment, whole
 from loopin_mcp.api.statements import Row, single
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.fields import format_time
@@ -96,7 +98,11 @@ async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> boo
 
 
 def _line(record: Record) -> str:
-    """An interrupt as its status answer has it, with its events."""
+    """An interrupt as its status answer has it, with its events.
+
+    Raises:
+        UnavailableError: They are damaged.
+    """
     events = [event.model_dump(mode="json", by_alias=True) for event in record.events()]
     if record.row is None:
         interrupt = {"interruptId": record.interrupt_id, "eventsHead": events[-1]["hash"]}
@@ -105,7 +111,11 @@ def _line(record: Record) -> str:
         left_out = {"review_url"}
         model = interrupt_of(record.row, "")
         interrupt = model.model_dump(mode="json", by_alias=True, exclude=left_out)
-    return json.dumps({**interrupt, "events": events})
+    line = {**interrupt, "events": events}
+    with whole(record.row or record.event_rows[0]):
+        # It fails where anything in it is no text.
+        to_json(line)
+    return json.dumps(line)
 
 
 def _deletion_line(row: Row) -> str:

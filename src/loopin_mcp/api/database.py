@@ -77,7 +77,7 @@ class _Write(Generic[_T]):
         """Take the steps; if they fail, undo them and them alone."""
         connection.execute("SAVEPOINT steps")
         try:
-            result = run(connection, of_this_version(self.steps()))
+            result = run(connection.execute, of_this_version(self.steps()))
         # Whatever is wrong with one must not take the others with it.
         except Exception as error:
             # This fails where SQLite has undone the whole transaction, as on a full disk.

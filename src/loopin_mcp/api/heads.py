@@ -1,14 +1,13 @@
 """The heads of chains that others kept, held against the events that are stored."""
 
 import csv
-import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 
 from loopin_mcp.api.archive import Archive
-from loopin_mcp.api.rows import moment
+from loopin_mcp.api.rows import moment, object_of
 from loopin_mcp.api.statements import Steps
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.fields import format_time
@@ -40,19 +39,16 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
     Raises:
         ConfigurationError: An entry has no head; the message has its number.
     """
-    unread = filter(str.strip, lines)
-    first = next(unread, "")
-    everything = chain([first], unread)
-    is_json = first.lstrip().startswith("{")
-    found = map(_object, everything) if is_json else csv.DictReader(everything)
-    for number, entry in enumerate(found, 1):
-        interrupt_id, events_head = entry.get("interruptId"), entry.get("eventsHead")
-        if not (isinstance(interrupt_id, str) and isinstance(events_head, str)):
-            raise ConfigurationError(
-                f"Entry {number} of the heads has no interruptId and eventsHead: give an object "
-                "with both in each line, or CSV whose first line names them."
-            )
-        yield Head(interrupt_id, events_head)
+    number = 1
+    try:
+        for entry in _entries(lines):
+            yield _head(entry)
+            number += 1
+    except (ValueError, TypeError, csv.Error) as error:
+        raise ConfigurationError(
+            f"Entry {number} of the heads has no interruptId and eventsHead: give an object with "
+            "both in each line, or CSV whose first line names them, in UTF-8."
+        ) from error
 
 
 async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterator[Finding]:
@@ -91,10 +87,27 @@ def _finding(head: Head) -> Steps[Finding | None]:
     return Finding(head, "it is not there, and was not deleted by its age", is_fault=True)
 
 
-def _object(line: str) -> dict[str, object]:
-    """What a line of JSON holds; nothing, where it is no object."""
-    try:
-        value = json.loads(line)
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else {}
+def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    """The objects of JSON lines, or the rows of CSV."""
+    unread = filter(str.strip, lines)
+    first = next(unread, "")
+    everything = chain([first], unread)
+    if first.lstrip().startswith("{"):
+        return map(object_of, everything)
+    return csv.DictReader(everything)
+
+
+def _head(entry: Mapping[str, object]) -> Head:
+    """The head that an entry has.
+
+    Raises:
+        TypeError: It has none.
+        ValueError: No interrupt can have this one.
+    """
+    interrupt_id, events_head = entry.get("interruptId"), entry.get("eventsHead")
+    if not (isinstance(interrupt_id, str) and isinstance(events_head, str)):
+        raise TypeError("it has no head")
+    # Databases cannot look for all that is not.
+    if not f"{interrupt_id}{events_head}".isprintable():
+        raise ValueError("its head is no text")
+    return Head(interrupt_id, events_head)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loopin_mcp.api.sqlite_faults import MovedError
-from loopin_mcp.api.sqlite_setup import use_write_ahead_log
+from loopin_mcp.api.sqlite_setup import as_mapping, use_write_ahead_log
 from loopin_mcp.api.statements import Row, Value
 
 # What is at a path, by device and number.
@@ -72,7 +72,7 @@ class SQLiteFile:
             connection = self._connect()
         try:
             yield connection
-        except sqlite3.Error:
+        except BaseException:
             # It may know files that are no longer there.
             connection.close()
             raise
@@ -130,7 +130,7 @@ class SQLiteFile:
             check_same_thread=False,
             uri=True,
         )
-        connection.row_factory = _as_mapping
+        connection.row_factory = as_mapping
         return connection
 
 
@@ -140,7 +140,3 @@ def _file_at(path: Path) -> _Found:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}

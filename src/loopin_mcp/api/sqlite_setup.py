@@ -2,14 +2,15 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from loopin_mcp.api.migrations import migrate
 from loopin_mcp.api.searching import folded
-from loopin_mcp.api.statements import Row, Steps
+from loopin_mcp.api.statements import Row, Steps, Value
 
 _T = TypeVar("_T")
+Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
 
 # How long to leave a file alone that somebody else is setting up.
 LOCKED_S = 0.01
@@ -41,11 +42,16 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
     connection.create_function("LOWER", 1, folded, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
-    run(connection, migrate("sqlite", name, _statements))
+    run(connection.execute, migrate("sqlite", name, _statements))
     connection.execute("COMMIT")
 
 
-def run(connection: sqlite3.Connection, steps: Steps[_T]) -> _T:
+def as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
+    """A row by the names of its columns; a row factory of SQLite's connections."""
+    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
+
+
+def run(execute: Execute, steps: Steps[_T]) -> _T:
     """Take steps on a connection, within the transaction that it is in."""
     rows: list[Row] | None = None
     while True:
@@ -54,7 +60,7 @@ def run(connection: sqlite3.Connection, steps: Steps[_T]) -> _T:
         except StopIteration as end:
             result: _T = end.value
             return result
-        rows = connection.execute(sql, params).fetchall()
+        rows = execute(sql, params).fetchall()
 
 
 def _statements(script: str) -> Iterator[str]:
