@@ -2,6 +2,8 @@
 
 import contextlib
 import ipaddress
+import sys
+import threading
 from collections.abc import Collection
 from typing import Any
 
@@ -96,3 +98,16 @@ async def test_create_is_refused_where_its_callback_may_not_go(
 
     assert (answer.status_code, pending) == ((400, 0) if told else (201, 1))
     assert answer.json().get("error") == told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows bounds the size of a stack")
+async def test_create_goes_on_where_no_thread_can_be_started() -> None:
+    destinations = Destinations((), Lookups().addresses_of)
+    # No thread can have a stack as large as all memory there can be.
+    size = threading.stack_size(2**60)
+    try:
+        refused = await refusal("https://h.test/", destinations)
+    finally:
+        threading.stack_size(size)
+
+    assert refused is None

@@ -29,7 +29,11 @@ class Lookups:
         if self._under_way == self._most_at_once:
             raise OSError("too many names are being looked up")
         outcome: _Outcome = asyncio.get_running_loop().create_future()
-        threading.Thread(target=self._run, args=(host, outcome), daemon=True).start()
+        thread = threading.Thread(target=self._run, args=(host, outcome), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise OSError("there are too many threads") from error
         self._under_way += 1
         return await outcome
 
