@@ -209,7 +209,7 @@ def test_database_of_another_version_is_not_judged(data_dir: Path) -> None:
     refused = audit(data_dir, "verify")
 
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "schema version 2" in refused.stderr
+    assert "schema version 2, and this loopin-mcp knows 3: start its API once" in refused.stderr
 
 
 def test_damaged_database_is_said_to_be(data_dir: Path) -> None:

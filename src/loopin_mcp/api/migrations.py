@@ -39,7 +39,7 @@ def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) 
     yield _VERSIONS, {}
     known = yield from _version()
     if known > SCHEMA_VERSION:
-        raise ConfigurationError(_newer(database, known))
+        raise ConfigurationError(_other(database, known))
     if known == SCHEMA_VERSION:
         return
     # On PostgreSQL whoever looks there from now on, to take steps, waits until all this is done.
@@ -54,14 +54,14 @@ def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) 
 
 
 def of_this_version(steps: Steps[_T]) -> Steps[_T]:
-    """Steps that are not taken once a newer program has changed the schema.
+    """Steps that are taken on a database of this program's version alone.
 
     Raises:
-        UnavailableError: One has, so nothing can be changed any more from here.
+        UnavailableError: A newer program has changed the schema, or none has brought it up yet.
     """
     known = yield from _version()
     if known != SCHEMA_VERSION:
-        raise UnavailableError(_newer("The database", known))
+        raise UnavailableError(_other("The database", known))
     return (yield from steps)
 
 
@@ -70,10 +70,12 @@ def _version() -> Steps[int]:
     return number(found["version"])
 
 
-def _newer(database: str, known: int) -> str:
+def _other(database: str, known: int) -> str:
+    is_newer = known > SCHEMA_VERSION
+    remedy = "update loopin-mcp" if is_newer else "start its API once, which brings it up"
     return (
         f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}: "
-        "update loopin-mcp."
+        f"{remedy}."
     )
 
 
