@@ -82,10 +82,7 @@ class PostgreSQL:
         Raises:
             ConfigurationError: There is no connection, or a newer program wrote the database.
         """
-        _refuse_unreadable(url)
-        url = psycopg.conninfo.make_conninfo(
-            **{**_NOTICED, **psycopg.conninfo.conninfo_to_dict(url)}
-        )
+        url = _readable(url)
         try:
             await _prepare(url)
         except psycopg.Error as error:
@@ -104,8 +101,7 @@ class PostgreSQL:
         Raises:
             ConfigurationError: It is no connection URL.
         """
-        _refuse_unreadable(url)
-        return await cls._connected(url, _bound_to_read, ANSWER_S)
+        return await cls._connected(_readable(url), _bound_to_read, ANSWER_S)
 
     @classmethod
     async def _connected(cls, url: str, configure: _Configure, answer_s: float) -> Self:
@@ -144,7 +140,8 @@ class PostgreSQL:
         """See `Database.changed`; a trigger tells, of changes made here too."""
         try:
             if self._listener is None:
-                self._listener = await _listener(self._url)
+                self._listener = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+                await self._listener.execute("LISTEN loopin_changes")
                 # Whatever changed before it listened was not told.
                 return None
             return [told.payload async for told in self._listener.notifies(stop_after=1)]
@@ -168,22 +165,21 @@ class PostgreSQL:
                 await listener.close()
 
 
-def _refuse_unreadable(url: str) -> None:
-    """Refuse what libpq cannot read, or reads amiss, since its errors then quote the password.
+def _readable(url: str) -> str:
+    """How to connect, such that a server that is gone is noticed.
 
     Raises:
         ConfigurationError: It is no connection URL.
     """
-    is_readable = _PLAIN_URL.fullmatch(url) is not None
-    try:
-        psycopg.conninfo.conninfo_to_dict(url)
-    except (psycopg.Error, UnicodeError):
-        is_readable = False
-    if not is_readable:
-        raise ConfigurationError(
-            "DATABASE_URL is not a connection URL such as postgresql://user:password@host/name. "
-            "In user name and password write %40 for @, %2F for / and %25 for %."
-        )
+    # Of what libpq cannot read, or reads amiss, its errors quote the password.
+    if _PLAIN_URL.fullmatch(url):
+        with contextlib.suppress(psycopg.Error, UnicodeError):
+            said = psycopg.conninfo.conninfo_to_dict(url)
+            return psycopg.conninfo.make_conninfo(**{**_NOTICED, **said})
+    raise ConfigurationError(
+        "DATABASE_URL is not a connection URL such as postgresql://user:password@host/name. "
+        "In user name and password write %40 for @, %2F for / and %25 for %."
+    )
 
 
 async def _bound(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -234,13 +230,6 @@ async def _execute(
     query = _with_percent(sql) if params else sql.encode()
     cursor = await connection.execute(query, params or None)
     return await cursor.fetchall() if cursor.description else []
-
-
-async def _listener(url: str) -> psycopg.AsyncConnection[Any]:
-    """A connection that is told of changes."""
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
-    await connection.execute("LISTEN loopin_changes")
-    return connection
 
 
 def _with_percent(sql: str) -> bytes:
