@@ -34,6 +34,8 @@ questions = st.builds(
 # A moment, a minute, an hour, a day and a year.
 spans_ms = st.sampled_from([1, 60_000, 3_600_000, 86_400_000, 31_536_000_000])
 
+near_expiry = st.sampled_from([None, None, 0, 1])
+
 
 class StoreMachine(StoreComparison):
     """Makes the same changes to the store and to the model."""
@@ -102,8 +104,12 @@ class StoreMachine(StoreComparison):
         interrupt_id=interrupts,
         verdict=st.sampled_from(["approved", "rejected"]),
         digest=st.sampled_from(["right", "wrong", "none"]),
+        to_expiry_ms=near_expiry,
     )
-    def decide(self, interrupt_id: str, verdict: Verdict, digest: str) -> None:
+    def decide(
+        self, interrupt_id: str, verdict: Verdict, digest: str, to_expiry_ms: int | None
+    ) -> None:
+        self._go_near_expiry(interrupt_id, to_expiry_ms)
         digests = {"wrong": "0" * 64, "right": self.model.digests.get(interrupt_id)}
         decision = Decision(decision=verdict, payload_digest=digests.get(digest))
         refused = self.model.refusal(interrupt_id, self.clock())
@@ -117,8 +123,9 @@ class StoreMachine(StoreComparison):
             self.run(decide)
             self.model.settle(interrupt_id, verdict, self.clock())
 
-    @rule(interrupt_id=interrupts)
-    def cancel(self, interrupt_id: str) -> None:
+    @rule(interrupt_id=interrupts, to_expiry_ms=near_expiry)
+    def cancel(self, interrupt_id: str, to_expiry_ms: int | None) -> None:
+        self._go_near_expiry(interrupt_id, to_expiry_ms)
         cancel = self.store.cancel_interrupt(interrupt_id, self.clock(), AGENT)
         if refused := self.model.refusal(interrupt_id, self.clock()):
             with pytest.raises(refused):
@@ -126,6 +133,11 @@ class StoreMachine(StoreComparison):
         else:
             self.run(cancel)
             self.model.settle(interrupt_id, "cancelled", self.clock())
+
+    def _go_near_expiry(self, interrupt_id: str, to_expiry_ms: int | None) -> None:
+        asked = self.model.asked.get(interrupt_id)
+        if asked and to_expiry_ms is not None:
+            self.clock.now = asked.expires_ms - to_expiry_ms
 
     @rule()
     def expire(self) -> None:

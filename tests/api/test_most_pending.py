@@ -1,5 +1,6 @@
 """At most so many interrupts wait for one user, however they come."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import anyio
@@ -16,13 +17,15 @@ async def fill(store: Store, clock: Clock, count: int) -> list[str]:
     """So many questions to one user; their ids."""
     ids: list[str] = []
 
-    async def ask(expires_in: int) -> None:
-        question = new_interrupt(user_id="u", expires_in=expires_in)
-        ids.append((await store.create_interrupt(question, clock(), AGENT)).interrupt_id)
+    async def ask(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            question = new_interrupt(user_id="u", expires_in=3600 + number)
+            ids.append((await store.create_interrupt(question, clock(), AGENT)).interrupt_id)
 
     async with anyio.create_task_group() as agents:
-        for number in range(count):
-            agents.start_soon(ask, 3600 + number)
+        numbers = iter(range(count))
+        for _ in range(20):
+            agents.start_soon(ask, numbers)
     return ids
 
 

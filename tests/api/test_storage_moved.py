@@ -92,6 +92,19 @@ async def test_log_that_was_deleted_takes_nothing_with_it(
     assert await stored_in(left / path.name) == {first["interruptId"], second["interruptId"]}
 
 
+async def test_log_that_another_file_took_the_place_of_takes_nothing_with_it(
+    api: httpx.AsyncClient, path: Path
+) -> None:
+    first = await create(api)
+    log = path.with_name(f"{path.name}-wal")
+    log.unlink()
+    log.touch()
+
+    second = await create(api)
+
+    assert await stored_in(path) == {first["interruptId"], second["interruptId"]}
+
+
 async def test_log_that_is_in_use_is_kept_until_it_is_not(
     api: httpx.AsyncClient, path: Path
 ) -> None:
