@@ -9,8 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loopin_mcp.api.database import SQLite
+from loopin_mcp.errors import UnavailableError
 from tests.api.questions import create
 from tests.api.storage import api_on, refusal_of, status_of, stored_in
+
+MOVED = "its file, or the log beside it, was moved, deleted or replaced"
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows lets nobody move or delete a file that is open"
@@ -41,10 +45,10 @@ async def test_moved_database_takes_no_changes_until_it_is_back(
     elsewhere.rename(path)
     second = await create(api)
 
-    assert refusal.endswith("its file was moved, deleted or replaced")
+    assert refusal.endswith(MOVED)
     assert (while_away, exists) == ("pending", False)
     assert await stored_in(path) == {first["interruptId"], second["interruptId"]}
-    assert f"The database {path} cannot store this: its file was moved" in caplog.text
+    assert f"The database {path} cannot store this: its file, or the log" in caplog.text
     assert "Put it back, or restart" in caplog.text
 
 
@@ -63,10 +67,10 @@ async def test_backup_in_place_of_a_running_database_stays_as_it_is(path: Path) 
         refusal = await refusal_of(api)
         read = await api.get(f"/interrupts/{kept['interruptId']}")
 
-    assert refusal.endswith("its file was moved, deleted or replaced")
+    assert refusal.endswith(MOVED)
     assert (read.status_code, read.json()["error"]) == (
         503,
-        "The database cannot be read right now: its file was moved, deleted or replaced",
+        f"The database cannot be read right now: {MOVED}",
     )
     # The log beside it was that of the database before.
     assert await stored_in(path) == {kept["interruptId"]}
@@ -105,19 +109,20 @@ async def test_log_that_another_file_took_the_place_of_takes_nothing_with_it(
     assert await stored_in(path) == {first["interruptId"], second["interruptId"]}
 
 
-async def test_log_that_is_in_use_is_kept_until_it_is_not(
+async def test_log_that_others_go_on_with_is_not_begun_anew(
     api: httpx.AsyncClient, path: Path
 ) -> None:
     first = await create(api)
-    reader = sqlite3.connect(path, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT 1 FROM interrupts").fetchall()
-    await create(api)
+    other = await SQLite.open(path, busy_timeout_s=0)
     path.with_name(f"{path.name}-wal").unlink()
 
     refusal = await refusal_of(api)
-    reader.close()
+    read = await api.get(f"/interrupts/{first['interruptId']}")
+    with pytest.raises(UnavailableError, match="another process keeps it locked"):
+        await other.fetch("DELETE FROM deletions")
+    await other.aclose()
+    second = await create(api)
 
-    assert "its log is in use" in refusal
-    assert (await create(api))["interruptId"] in await stored_in(path)
-    assert await status_of(api, first["interruptId"]) == "pending"
+    assert "another process keeps it locked" in refusal
+    assert read.status_code == 503
+    assert await stored_in(path) == {first["interruptId"], second["interruptId"]}

@@ -34,10 +34,10 @@ _OTHER = ("SQLite refuses", "Look at what SQLite says")
 
 
 class MovedError(sqlite3.OperationalError):
-    """The file that was opened is no longer at its path."""
+    """A file that was opened is no longer at its path."""
 
     def __init__(self) -> None:
-        super().__init__("its file was moved, deleted or replaced")
+        super().__init__("its file, or the log beside it, was moved, deleted or replaced")
 
 
 def fault_of(error: Exception) -> Fault | None:

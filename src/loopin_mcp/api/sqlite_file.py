@@ -61,7 +61,7 @@ class SQLiteFile:
         """A connection to read by that nobody else uses meanwhile.
 
         Raises:
-            MovedError: There is no more left, and what is at the path is another file.
+            MovedError: There is no more left, and other files are at the path.
         """
         readers = self._readers
         try:
@@ -80,11 +80,14 @@ class SQLiteFile:
 
     def close(self) -> None:
         """Close all connections."""
+        self._close_readers()
+        # The last one moves what the log holds into the file.
+        self.writer.close()
+
+    def _close_readers(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._readers.get_nowait().close()
-        # The last one moves what the log holds into the file.
-        self.writer.close()
 
     def _open(self) -> None:
         self.writer = self._connect()
@@ -109,11 +112,13 @@ class SQLiteFile:
         log is lost, or taken for the log of what was put in the place of the database.
         """
         if found[1] in (None, opened[1]):
-            result: Row = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if result["busy"]:
-                raise sqlite3.OperationalError("its log is in use")
+            self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if found[0] != opened[0]:
             raise MovedError
+        self._close_readers()
+        # SQLite leaves the log only where nobody else has the file open, who would go on with the
+        # log that is lost while here another one is begun.
+        self.writer.execute("PRAGMA journal_mode=DELETE")
         self.close()
         self._opened = None
 
