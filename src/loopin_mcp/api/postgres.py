@@ -41,6 +41,7 @@ _NOTICED: Mapping[str, Any] = {
 # Any number will do, as long as it is always the same: it keeps two starting processes apart.
 _SCHEMA_LOCK = 7_466_301
 MOST_ATTEMPTS = 5
+_NAME = "The database of DATABASE_URL"
 # Each mark that divides a URL stands where it divides it, and nowhere else.
 _PLAIN_URL = re.compile(r"\w+://(?:[^\s:/@]*(?::[^\s/@]*)?@)?[^\s@]*")
 # What comes of another transaction at the same time, and not if this one is tried once more.
@@ -71,7 +72,8 @@ class PostgreSQL:
         self._pool = pool
         self._answer_s = answer_s
         self._listener: psycopg.AsyncConnection[Any] | None = None
-        self._using = Breakdown("The database of DATABASE_URL", "be used", _fault_of)
+        self._reading = Breakdown(_NAME, "be read", _fault_of)
+        self._writing = Breakdown(_NAME, "be used", _fault_of)
 
     @classmethod
     async def open(cls, url: str, answer_s: float = ANSWER_S) -> Self:
@@ -124,13 +126,13 @@ class PostgreSQL:
         """See `Database.fetch`."""
         if not sql.lstrip().startswith("SELECT"):
             return await self.transact(partial(single, sql, params))
-        with self._using.watched(), anyio.fail_after(self._answer_s):
+        with self._reading.watched(), anyio.fail_after(self._answer_s):
             async with self._pool.connection() as connection:
                 return await _execute(connection, sql, params)
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
-        with self._using.watched(), anyio.fail_after(self._answer_s):
+        with self._writing.watched(), anyio.fail_after(self._answer_s):
             for _ in range(MOST_ATTEMPTS - 1):
                 with contextlib.suppress(*_IN_THE_WAY):
                     return await self._attempt(steps)
@@ -203,7 +205,7 @@ async def _prepare(url: str) -> None:
     """Bring the database to this program's schema, whatever version it has."""
     async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
-        await _run(connection, migrate("postgresql", "The database of DATABASE_URL", _whole))
+        await _run(connection, migrate("postgresql", _NAME, _whole))
 
 
 def _whole(script: str) -> list[str]:
