@@ -1,0 +1,122 @@
+"""How long it takes to audit many interrupts, and to delete them by their age.
+
+python bench/trail.py [interrupts]
+"""
+
+import asyncio
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from processes import ENVIRONMENT
+
+from loopin_mcp import Decision
+from loopin_mcp.api.actors import Actor
+from loopin_mcp.api.creating import create
+from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.events import view
+from loopin_mcp.api.housekeeping import clean_up
+from loopin_mcp.api.settling import decide
+from loopin_mcp.api.statements import Steps
+from loopin_mcp.api.store import Store
+from loopin_mcp.models import NewInterrupt
+
+AGENT, REVIEWER = Actor("api-key", "api"), Actor("alice", "review-page")
+BEGIN_MS = 1_750_000_000_000
+DAY_MS = 86_400_000
+PORTION = 1000
+
+
+def decided(first: int, count: int) -> Steps[None]:
+    """So many interrupts that were asked, viewed and decided."""
+    for number in range(first, first + count):
+        asked = NewInterrupt(
+            agent_id="bench",
+            user_id=f"user-{number % 5000}",
+            action=f"Pay invoice {number}",
+            context={"amount": number, "note": "x" * 300},
+        )
+        row = yield from create(asked, BEGIN_MS, AGENT)
+        interrupt_id = str(row["interrupt_id"])
+        decision = Decision(decision="approved", modified_params={"amount": number + 1})
+        yield from view(interrupt_id, BEGIN_MS, REVIEWER)
+        yield from decide(interrupt_id, decision, BEGIN_MS + 1000, REVIEWER)
+
+
+async def fill(database: SQLite, count: int) -> None:
+    """Store so many interrupts."""
+    for first in range(0, count, PORTION):
+        await database.transact(partial(decided, first, min(PORTION, count - first)))
+
+
+def audit(directory: str, output: Path, *arguments: str) -> None:
+    """Run the audit command, and say how long it took and what memory it had at most."""
+    began = time.perf_counter()
+    with output.open("w") as file:
+        subprocess.run(
+            [sys.executable, "-m", "loopin_mcp", "audit", *arguments],
+            env=ENVIRONMENT | {"LOOPIN_DATA_DIR": directory},
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+    took_s = time.perf_counter() - began
+    # Of all so far the largest, in KiB.
+    most_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    what = f"audit {' '.join(arguments[:2])}"
+    print(f"{what}: {took_s:.1f} s, at most {most_kb / 1024:.0f} MiB")
+
+
+async def slowest_write(store: Store, interrupt_id: str) -> float:
+    """View an interrupt by ever new names until cancelled; how long the slowest took."""
+    slowest_s, number = 0.0, 0
+    try:
+        while True:
+            began = time.perf_counter()
+            await store.record_view(interrupt_id, BEGIN_MS, Actor(f"{number}", "api"))
+            slowest_s, number = max(slowest_s, time.perf_counter() - began), number + 1
+            await asyncio.sleep(0.05)
+    except asyncio.CancelledError:
+        return slowest_s
+
+
+async def delete(database: SQLite) -> None:
+    """Delete all but one that is pending, and say how long that took, and a write beside it."""
+    store = Store(database, "http://127.0.0.1:3002")
+    asked = NewInterrupt(agent_id="bench", user_id="u", action="Pay", context={})
+    pending = await store.create_interrupt(asked, BEGIN_MS, AGENT)
+    other = asyncio.create_task(slowest_write(store, pending.interrupt_id))
+    began = time.perf_counter()
+    await clean_up(store, BEGIN_MS + 31 * DAY_MS, 30)
+    took_s = time.perf_counter() - began
+    other.cancel()
+    print(
+        f"deletion by age: {took_s:.1f} s; the slowest write beside it {await other * 1000:.0f} ms"
+    )
+
+
+async def measure(count: int, directory: str) -> None:
+    """Take all figures, with files in this directory."""
+    path, kept, said = (Path(directory, name) for name in ("api.db", "kept.jsonl", "said"))
+    database = await SQLite.open(path)
+    await fill(database, count)
+    print(f"{count:,} interrupts")
+    audit(directory, said, "verify")
+    audit(directory, kept, "export")
+    audit(directory, said, "verify", "--heads", str(kept))
+    await delete(database)
+    await database.aclose()
+
+
+def main(count: int) -> None:
+    """Take all figures of so many interrupts."""
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(measure(count, directory))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
