@@ -188,19 +188,24 @@ async def test_two_stores_on_one_file_agree_on_a_single_winner(
     assert (len(won), len(lost)) == (1, 9)
 
 
-async def test_cancelled_write_leaves_the_database_usable(tmp_path: Path) -> None:
+async def test_cancelled_write_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
     database = await SQLite.open(tmp_path / "loopin.db")
+    other = sqlite3.connect(tmp_path / "loopin.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
 
     async with anyio.create_task_group() as writers:
-        for number in range(30):
-            writers.start_soon(lambda n: database.fetch(INSERT, id=str(n)), number)
-        await anyio.lowlevel.checkpoint()
+        writers.start_soon(lambda: database.fetch(INSERT, id="under way"))
+        await anyio.wait_all_tasks_blocked()
+        writers.start_soon(lambda: database.fetch(INSERT, id="in line"))
+        await anyio.wait_all_tasks_blocked()
         writers.cancel_scope.cancel()
-    await database.fetch(INSERT, id="last")
+        other.execute("ROLLBACK")
+    other.close()
+    await database.fetch(INSERT, id="after")
 
-    rows = await database.fetch("SELECT 1 AS one FROM deletions WHERE interrupt_id = 'last'")
+    rows = await database.fetch("SELECT interrupt_id FROM deletions ORDER BY interrupt_id")
     await database.aclose()
-    assert len(rows) == 1
+    assert [row["interrupt_id"] for row in rows] == ["after", "under way"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
