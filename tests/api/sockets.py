@@ -18,7 +18,7 @@ from tests.api.questions import NEW
 from tests.support import PATIENCE_S
 
 GET_HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-IMPATIENT = Limits(patience_s=0.1)
+IMPATIENT = Limits(patience_s=0.2)
 
 
 class Raw:
@@ -95,11 +95,6 @@ class Target:
         assert status == 201, created
         return str(created["interruptId"])
 
-    async def create_large_list(self) -> None:
-        """Six megabytes of interrupts for one user, more than systems take in advance."""
-        for _ in range(100):
-            await self.create(context={"text": "x" * 60_000})
-
     async def cancel(self, interrupt_id: str) -> None:
         status, _ = await self.ask(request("DELETE", f"/interrupts/{interrupt_id}"))
         assert status == 200
@@ -118,9 +113,20 @@ class Target:
         assert (await raw.head()).startswith("HTTP/1.1 200")
         return raw
 
+    async def patience_to_be_lost(self) -> anyio.Event:
+        """What is set once a client is cut that comes just now and does nothing."""
+        idle, lost = await self.connect(), anyio.Event()
+
+        async def wait() -> None:
+            assert await idle.until_cut() == b""
+            lost.set()
+
+        self._tasks.start_soon(wait)
+        return lost
+
     async def patience_is_lost(self) -> None:
-        """Return once a client that came just now and did nothing is cut."""
-        assert await (await self.connect()).until_cut() == b""
+        """Return once that is set."""
+        await (await self.patience_to_be_lost()).wait()
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -1,5 +1,6 @@
 """What clients hold: the slow are cut, and the many leave room for others."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.limits import Limits
+from tests.api.questions import NEW
 from tests.api.sockets import GET_HEALTH, IMPATIENT, attacked, create, request
 
 OK = {"status": "ok", "service": "loopin-api"}
@@ -14,6 +16,13 @@ OK = {"status": "ok", "service": "loopin-api"}
 
 def is_well(answer: tuple[int, dict[str, str]]) -> bool:
     return answer[0] == 200 and answer[1].items() >= OK.items()
+
+
+async def store_large_list(data_dir: Path) -> None:
+    """Six megabytes of interrupts for one user, more than systems take in advance."""
+    async with attacked(data_dir, Limits()) as api:
+        for _ in range(100):
+            await api.create(context={"text": "x" * 60_000})
 
 
 def length_in(head: str) -> int:
@@ -91,6 +100,16 @@ async def test_body_without_end_of_a_request_that_waits_is_cut(tmp_path: Path) -
         assert await flood.until_cut() == b""
 
 
+async def test_bodies_that_are_refused_unread_do_not_add_up(tmp_path: Path) -> None:
+    async with attacked(tmp_path, Limits(patience_s=60)) as api:
+        unread = request("PUT", "/interrupts", "Content-Length: 20000", body=b"a" * 20_000)
+        raw = await api.connect()
+
+        for _ in range(10):
+            await raw.send(unread)
+            assert (await raw.answer())[0] == 405
+
+
 async def test_newcomer_takes_the_place_of_whoever_has_been_idle_the_longest(
     tmp_path: Path,
 ) -> None:
@@ -107,6 +126,21 @@ async def test_newcomer_takes_the_place_of_whoever_has_been_idle_the_longest(
         assert is_well(await (await second.send(GET_HEALTH[10:])).answer())
         await api.cancel(interrupt_id)
         assert (await waiting.answer())[1]["status"] == "cancelled"
+
+
+async def test_much_of_incomplete_requests_makes_room_for_more(tmp_path: Path) -> None:
+    async with attacked(tmp_path, Limits(patience_s=60, held_bytes=100_000)) as api:
+        body = json.dumps(NEW | {"context": {"text": "x" * 60_000}}).encode()
+        asked = create(body, f"Content-Length: {len(body)}")
+        first = await api.connect(asked[:-1])
+        for _ in range(3):
+            assert (await api.ask(asked))[0] == 201
+
+        assert await first.until_cut() == b""
+        head = await api.connect(GET_HEALTH.strip() + b"\r\nX: " + b"a" * 60_000)
+        for _ in range(3):
+            assert (await api.ask(asked))[0] == 201
+        assert await head.until_cut() == b""
 
 
 async def test_newcomer_is_told_when_nobody_is_idle(tmp_path: Path) -> None:
@@ -126,8 +160,8 @@ async def test_newcomer_is_told_when_nobody_is_idle(tmp_path: Path) -> None:
 
 
 async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) -> None:
+    await store_large_list(tmp_path)
     async with attacked(tmp_path, IMPATIENT) as api:
-        await api.create_large_list()
         reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
         size = length_in(await reader.head())
         # It took the first of it: what the system takes in advance.
@@ -138,12 +172,14 @@ async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) ->
 
 
 async def test_reader_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
-    async with attacked(tmp_path, IMPATIENT) as api:
-        await api.create_large_list()
+    await store_large_list(tmp_path)
+    async with attacked(tmp_path, Limits(patience_s=0.5)) as api:
         reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
         size = length_in(await reader.head())
-        for _ in range(5):
-            size -= len(await reader.receive(size // 10))
-            await api.patience_is_lost()
+        lost = await api.patience_to_be_lost()
+        while not lost.is_set():
+            size -= len(await reader.receive(65_536))
+            for _ in range(3):
+                await api.ask(GET_HEALTH)
 
         assert len(await reader.until_cut()) == size

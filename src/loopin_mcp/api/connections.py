@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopin_mcp.api.bodies import MAX_BODY_BYTES
-from loopin_mcp.api.limits import HEADERS_FAULT, URL_FAULT, Limits
+from loopin_mcp.api.limits import HEADERS_FAULT, URL_FAULT, Limits, has_body
 
 # What may come before the last piece of a head; `Heads` judges those that are complete.
 MAX_HEAD_BYTES = 64 * 1024
@@ -24,9 +24,9 @@ class Connections:
     """The connections to a server, at most so many, whichever HTTP protocol speaks on them.
 
     A connection waits for its client while a request is incomplete or an answer is not taken. The
-    client has a bounded time for each of those; and when there are too many connections,
-    the one that has waited for its client the longest makes room. What the server itself has to
-    do, or holds until a human decides, is left alone.
+    client has a bounded time for each of those; and when there are too many connections, or too
+    much of incomplete requests, the one that has waited for its client the longest makes room. What
+    the server itself has to do, or holds until a human decides, is left alone.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -34,6 +34,7 @@ class Connections:
         self._open: set[Connection] = set()
         # The one that has waited the longest comes first.
         self._waiting: dict[Connection, asyncio.TimerHandle] = {}
+        self._held_bytes = 0
 
     def under(self, make_protocol: MakeProtocol) -> MakeProtocol:
         """Makes uvicorn's HTTP protocol as before, and puts one of these connections under it."""
@@ -79,8 +80,15 @@ class Connections:
         if timer := self._waiting.pop(connection, None):
             timer.cancel()
 
+    def hold(self, count: int) -> None:
+        """Count so many bytes more, or less, of requests that are incomplete."""
+        self._held_bytes += count
+        while self._held_bytes > self._limits.held_bytes and self._waiting:
+            next(iter(self._waiting)).cut()
+
     def leave(self, connection: "Connection") -> None:
         """Count a connection no more."""
+        connection.forget()
         self._open.discard(connection)
         self.go_on(connection)
 
@@ -92,6 +100,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._answering = 0
         self._received_bytes = 0
+        self._piece_bytes = 0
         self._unsent_bytes = 0
         self._body_is_due = False
         self._reads_body = False
@@ -120,8 +129,9 @@ class Connection(asyncio.Protocol):
         if self._received_bytes > (MAX_RAW_BODY_BYTES if is_body else MAX_HEAD_BYTES):
             self._refuse_more()
         else:
-            self._received_bytes += len(data)
             self._is_in_first_line = self._is_in_first_line and b"\n" not in data
+            self._piece_bytes = len(data)
+            self._hold(self._piece_bytes)
             self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -156,9 +166,11 @@ class Connection(asyncio.Protocol):
             return message
 
         self._answering += 1
-        self._received_bytes = 0
         self._reads_body = False
-        self._expect_body(_has_body(scope))
+        self.forget()
+        # Much of the body may have come with the last of the head.
+        self._hold(self._piece_bytes)
+        self._expect_body(has_body(scope))
         try:
             await app(scope, receive_in_turn, send)
         finally:
@@ -179,12 +191,21 @@ class Connection(asyncio.Protocol):
         self._connections.leave(self)
         self._transport.abort()
 
+    def forget(self) -> None:
+        """Count what was received no more: the request is complete, or will not be."""
+        self._connections.hold(-self._received_bytes)
+        self._received_bytes = 0
+        self._is_in_first_line = True
+
+    def _hold(self, count: int) -> None:
+        self._received_bytes += count
+        self._connections.hold(count)
+
     def _expect_body(self, is_due: bool) -> None:
         self._body_is_due = is_due
         if not is_due:
             self._reads_body = False
-            self._received_bytes = 0
-            self._is_in_first_line = True
+            self.forget()
         self._take_turns()
 
     def _take_turns(self) -> None:
@@ -223,10 +244,3 @@ class Connection(asyncio.Protocol):
         self._is_refused = True
         self._transport.write(last_words)
         self._transport.write_eof()
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
-        for name, value in scope["headers"]
-    )

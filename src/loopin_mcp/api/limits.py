@@ -34,7 +34,7 @@ class Limits:
     connections: int = 20_000
     patience_s: float = 20.0
     # Of requests that are incomplete, on all connections together.
-    held_bytes: int = 256 * 1024 * 1024
+    held_bytes: int = 128 * 1024 * 1024
     # How many connections are accepted at once, before any of them can be counted.
     at_once: int = 512
 
