@@ -179,7 +179,9 @@ class SQLite:
     async def aclose(self) -> None:
         """Release all connections."""
         self._watch.close()
-        self._file.close()
+        # A thread may be writing.
+        async with self._turn:
+            self._file.close()
 
     def _read(self, sql: str, params: Mapping[str, Value]) -> list[Row]:
         with self._file.reader() as connection:
