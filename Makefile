@@ -14,12 +14,14 @@ help:  ## Show this list
 demo: $(READY)  ## See the whole loop; DECIDE=approved or rejected plays the human too
 	$(BIN)/loopin-mcp demo $(if $(DECIDE),--decide $(DECIDE))
 
-test: $(READY)  ## Run all tests
-	$(BIN)/pytest
+test: $(READY)  ## Run all tests; TESTS="--ignore …" names fewer
+	$(BIN)/pytest $(TESTS)
 
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest tests/api >.api.log 2>&1 & api=$$!; \
+	$(BIN)/coverage run -m pytest --ignore tests/api; rest=$$?; \
+	wait $$api; api=$$?; cat .api.log; exit $$((api + rest))
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=100
 
@@ -38,7 +40,7 @@ bench: $(READY)  ## Measure how soon, and at what cost, a decision wakes those w
 	$(BIN)/python bench/flood.py
 
 clean:  ## Remove .venv and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov build dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* .*.log htmlcov build dist
 
 # uv installs faster where it is there; pip does where it is not, or where uv cannot.
 $(READY): pyproject.toml
