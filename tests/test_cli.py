@@ -95,6 +95,14 @@ def test_demo_tells_that_the_page_cannot_be_reached(tmp_path: Path) -> None:
     assert "Traceback" not in demo.stderr
 
 
+def test_demo_decides_nothing_where_reviewers_do(tmp_path: Path) -> None:
+    demo = run(tmp_path, "demo", "--decide", "approved", REVIEWER_KEYS=f"alice={'a' * 32}")
+
+    assert demo.returncode == 1
+    assert "leave out --decide, or unset REVIEWER_KEYS" in demo.stderr
+    assert "Traceback" not in demo.stderr
+
+
 async def test_demo_asks_again_until_somebody_decides(tmp_path: Path) -> None:
     said: list[str] = []
     environment = clean_environment(LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")

@@ -1,10 +1,14 @@
 """The store on every database there is."""
 
+from functools import partial
+
 import anyio
 import pytest
 
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.database import Database
+from loopin_mcp.api.reading import Reading
+from loopin_mcp.api.settling import expire
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import (
     ConflictError,
@@ -200,3 +204,11 @@ async def test_failed_statement_takes_no_other_with_it(database: Database) -> No
 async def test_unreadable_statement_says_the_database_is_unavailable(database: Database) -> None:
     with pytest.raises(UnavailableError):
         await database.fetch("SELECT nothing FROM nowhere")
+
+
+async def test_expiry_that_somebody_else_has_stored_is_left_to_them(
+    database: Database, clock: Clock
+) -> None:
+    steps = partial(expire, ["gone"], clock(), Reading(PUBLIC_URL))
+
+    assert await database.transact(steps) == []
