@@ -161,6 +161,13 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
         ("LOOPIN_MAX_WAIT", "86401", f"{SECONDS} '86401'."),
         ("PORT", "65536", f"{PORT} '65536'."),
         ("PORT", "-1", f"{PORT} '-1'."),
+        ("RATE_LIMIT", "0", "must be a whole number from 1 to 999999999: '0'."),
+        ("RETENTION_DAYS", "-1", "must be a whole number from 1 to 999999999: '-1'."),
+        (
+            "CALLBACK_ALLOW",
+            "10.1.2.3/8",
+            "must list networks such as 10.1.0.0/16 or 192.168.1.7: 10.1.2.3/8 has host bits set.",
+        ),
         ("PORT", "٣", f"{PORT} '٣'."),
         ("PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
         ("LOOPIN_CONFIRM", "always", "must be auto, off or required: 'always'."),
