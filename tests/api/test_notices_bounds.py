@@ -108,8 +108,7 @@ async def test_what_is_new_goes_before_what_waits_for_a_place_that_hangs(
     store: Store, clock: Clock
 ) -> None:
     with receiving() as steady, receiving("hang") as hanging:
-        bounds = Bounds(turn_s=1)
-        notices = Notices(store, clock, channels_to(steady.url, hanging.url, bounds=bounds))
+        notices = Notices(store, clock, channels_to(steady.url, hanging.url))
         async with anyio.create_task_group() as sending:
             for _ in range(2):
                 for _ in range(MOST_A_MINUTE):
