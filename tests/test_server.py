@@ -7,7 +7,7 @@ import pytest
 from mcp import Client
 
 from loopin_mcp.errors import ConfigurationError
-from loopin_mcp.server import INSTRUCTIONS, create_server
+from loopin_mcp.server import create_server
 from loopin_mcp.settings import TOOLS, Settings
 from tests.server_support import call, refusal
 
@@ -40,11 +40,19 @@ async def test_tool_list_is_lean_and_complete(mcp: Client) -> None:
 
 async def test_instructions_fit_and_name_the_workflow() -> None:
     async with Client(create_server(Settings())) as client:
-        assert client.instructions == INSTRUCTIONS
-    assert len(INSTRUCTIONS.encode()) <= 2048
+        instructions = client.instructions or ""
+    assert len(instructions.encode()) <= 2048
     steps = ["create_interrupt", "reviewUrl", "get_interrupt_status", "waitSeconds", "approved"]
-    positions = [INSTRUCTIONS.index(step) for step in steps]
+    positions = [instructions.index(step) for step in [*steps, "decide_interrupt"]]
     assert positions == sorted(positions)
+
+
+async def test_instructions_name_no_tool_for_deciding_where_none_is_offered() -> None:
+    tools = tuple(name for name in TOOLS if name != "decide_interrupt")
+    async with Client(create_server(Settings(tools=tools))) as client:
+        instructions = client.instructions or ""
+    assert "Never approve your own\nrequest." in instructions
+    assert "decide_interrupt" not in instructions
 
 
 async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:

@@ -160,10 +160,13 @@ class Event(Wire):
 
     interrupt_id: InterruptId
     sequence: int
-    type: str
+    type: str = Field(
+        description="created, notified, viewed, decided, cancelled, expired, callback-delivered, "
+        "callback-given-up or migrated"
+    )
     at: Timestamp
     actor: str
-    channel: str
+    channel: str = Field(description="review-page, inbox, api, mcp or system")
     detail: JSONObject
     previous_hash: str
     hash: str

@@ -40,7 +40,7 @@ from loopin_mcp.settings import Settings
 from loopin_mcp.toolbox import PlainSpokenServer, tool_of, unquoted
 from loopin_mcp.version import HOME_PAGE, __version__
 
-INSTRUCTIONS = """\
+_INSTRUCTIONS = """\
 LoopIn asks a human before you do what you should not decide alone: spending money, deleting or
 publishing, writing to other people, changing production, anything that cannot be undone.
 
@@ -53,8 +53,9 @@ publishing, writing to other people, changing production, anything that cannot b
    act: tell the user, and follow the reason if there is one.
 
 Whatever comes back on one interrupt has a `nextStep` that says what to do. Never approve your own
-request: decide_interrupt is for passing on what a human has told you in so many words.
+request{unless}.
 """
+_UNLESS = ": decide_interrupt is for passing on what a human has told you in so many words"
 # Neither list changes while a server runs.
 HINT = CacheHint(ttl_ms=3_600_000)
 # Longer than a form counts, so that a late answer is refused in our words and not the SDK's.
@@ -89,7 +90,7 @@ def create_server(
         title="LoopIn",
         version=__version__,
         website_url=HOME_PAGE,
-        instructions=INSTRUCTIONS,
+        instructions=instructions_for(usable.tools),
         tools=[TOOLS[name] for name in usable.tools],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
@@ -98,6 +99,11 @@ def create_server(
     for prompt in prompts_for(usable.tools):
         server.add_prompt(prompt)
     return server
+
+
+def instructions_for(tools: tuple[str, ...]) -> str:
+    """What the host's model is told of how to use these tools together."""
+    return _INSTRUCTIONS.format(unless=_UNLESS if "decide_interrupt" in tools else "")
 
 
 def _tool(

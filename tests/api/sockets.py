@@ -1,7 +1,6 @@
 """Talks to a served API byte by byte, as a client does that keeps to no rules."""
 
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -156,17 +155,10 @@ async def connecting(port: int) -> AsyncIterator[Target]:
 
 
 @asynccontextmanager
-async def attacked(
-    data_dir: Path, limits: Limits, *, sent_ahead: int | None = None
-) -> AsyncIterator[Target]:
-    """Serve an API for the length of the block, and connect to it.
-
-    The system takes `sent_ahead` bytes or so of what a client does not take yet.
-    """
+async def attacked(data_dir: Path, limits: Limits) -> AsyncIterator[Target]:
+    """Serve an API for the length of the block, and connect to it."""
     database = await SQLite.open(data_dir / "api.db")
     listener = listen("127.0.0.1", 0)
-    if sent_ahead is not None:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sent_ahead)
     async with (
         serving(listener, database, Options(), limits=limits),
         connecting(port_of(listener)) as target,

@@ -13,6 +13,7 @@ from hypothesis.stateful import (
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.callbacks import Callback
 from loopin_mcp.api.creating import IdempotencyKey
+from loopin_mcp.api.events import EventType
 from loopin_mcp.api.outbox import Notice
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConflictError, NotFoundError, UnprocessableError
@@ -175,7 +176,7 @@ class StoreMachine(StoreComparison):
         self.model.postpone(callback, self.clock() + span_ms)
 
     @rule(callback=callbacks, outcome=st.sampled_from(["callback-delivered", "callback-given-up"]))
-    def settle_callback(self, callback: Callback, outcome: str) -> None:
+    def settle_callback(self, callback: Callback, outcome: EventType) -> None:
         self.run(self.store.callbacks.settle(callback, outcome, self.clock(), {}))
         self.model.deliver(callback, outcome)
 

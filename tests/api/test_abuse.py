@@ -173,7 +173,7 @@ async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) ->
 
 async def test_reader_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
     await store_large_list(tmp_path)
-    async with attacked(tmp_path, Limits(patience_s=1), sent_ahead=65_536) as api:
+    async with attacked(tmp_path, Limits(patience_s=1)) as api:
         reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
         size = length_in(await reader.head())
         lost = await api.patience_to_be_lost()

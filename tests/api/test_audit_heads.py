@@ -140,3 +140,11 @@ async def test_heads_that_cannot_be_read_are_refused_by_number(
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"^Entry [12] of the heads has no interruptId"):
         await audited(settings, lines)
+
+
+@pytest.mark.parametrize("lines", [[], ["", "\n"], ["interruptId,eventsHead"]])
+async def test_no_heads_at_all_are_refused_since_they_show_nothing(
+    store: Store, settings: Settings, lines: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError, match="^There are no heads"):
+        await audited(settings, lines)

@@ -6,15 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.api.lists import Row
+from tests.api.looks import PHONE, look_at
 from tests.api.test_review_live import Ask, OpenTab, cancel, decide
-from tests.api.test_review_looks import LOW_CONTRAST, QUESTIONS, SCREENSHOTS
+from tests.api.test_review_looks import QUESTIONS
 from tests.support import KEY, ServedAPI
-
-LOOKS = {
-    "phone": {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"},
-    "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-}
-every_look = pytest.mark.parametrize("look", LOOKS)
 
 
 @pytest.fixture
@@ -28,14 +23,6 @@ def busy(ask_user: Ask, user: str) -> None:
     decide(ask_user("Done " + "w" * 400))
     decide(ask_user("Not done\u202e"), decision="rejected")
     cancel(ask_user("Never done"))
-
-
-def look_at(tab: Page, name: str, look: str) -> None:
-    """The page is readable, and no wider than the screen."""
-    tab.screenshot(path=SCREENSHOTS / f"{name}-{look}.png", full_page=True)
-    assert tab.evaluate(LOW_CONTRAST) == []
-    width = tab.evaluate("innerWidth")
-    assert tab.evaluate("document.documentElement.scrollWidth") == width
 
 
 def as_it_is(_: Page) -> None: ...
@@ -57,57 +44,53 @@ def helped(tab: Page) -> None:
     expect(tab.get_by_role("dialog")).to_be_visible()
 
 
-@every_look
 @pytest.mark.parametrize("state", [as_it_is, opened, questioned, helped])
 @pytest.mark.usefixtures("busy")
 def test_inbox_is_readable_in_every_state(
-    open_inbox: OpenTab, state: Callable[[Page], None], look: str
+    open_inbox: OpenTab, state: Callable[[Page], None]
 ) -> None:
-    tab = open_inbox(**LOOKS[look])
+    tab = open_inbox()
     expect(tab.locator("#keys-line")).not_to_have_attribute("hidden", "")
 
     state(tab)
 
-    look_at(tab, f"inbox-{state.__name__}", look)
+    look_at(tab, f"inbox-{state.__name__}")
 
 
-@every_look
-def test_empty_inbox_and_history_are_readable(open_tab: OpenTab, served: str, look: str) -> None:
+def test_empty_inbox_and_history_are_readable(open_tab: OpenTab, served: str) -> None:
     for page in ("", "history"):
-        tab = open_tab(f"{served}/{page}?q=nothing-like-this", **LOOKS[look])
+        tab = open_tab(f"{served}/{page}?q=nothing-like-this")
         expect(tab.get_by_text("Search for less, or show all.")).to_be_visible()
-        look_at(tab, f"empty-{page}", look)
+        look_at(tab, f"empty-{page or 'inbox'}")
 
 
-@every_look
 @pytest.mark.usefixtures("busy")
-def test_history_is_readable(open_tab: OpenTab, served: str, user: str, look: str) -> None:
-    tab = open_tab(f"{served}/history", **LOOKS[look])
+def test_history_is_readable(open_tab: OpenTab, served: str, user: str) -> None:
+    tab = open_tab(f"{served}/history")
 
     expect(tab.get_by_role("link", name="Never done").first).to_be_visible()
-    look_at(tab, "history", look)
+    look_at(tab, "history")
 
 
-@every_look
 def test_signing_in_is_readable(
-    open_tab: OpenTab, tmp_path_factory: pytest.TempPathFactory, look: str
+    open_tab: OpenTab, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     api = ServedAPI(tmp_path_factory.mktemp("keyed"), {"API_KEY_SECRET": KEY})
-    tab = open_tab(api.url, **LOOKS[look])
+    tab = open_tab(api.url)
     tab.get_by_label("API key").fill("wrong")
     tab.get_by_role("button", name="Sign in").click()
     expect(tab.get_by_role("alert")).to_be_visible()
-    look_at(tab, "sign-in-wrong", look)
+    look_at(tab, "sign-in-wrong")
     tab.get_by_label("API key").fill(KEY)
     tab.get_by_role("button", name="Sign in").click()
     expect(tab.get_by_role("heading", name="Inbox")).to_be_visible()
-    look_at(tab, "signed-in", look)
+    look_at(tab, "signed-in")
     api.stop()
 
 
 @pytest.mark.usefixtures("busy")
 def test_buttons_and_fields_are_large_enough_for_a_finger(open_inbox: OpenTab) -> None:
-    tab = open_inbox(**LOOKS["phone"], has_touch=True)
+    tab = open_inbox(viewport=PHONE, has_touch=True)
     opened(tab)
 
     sizes = [

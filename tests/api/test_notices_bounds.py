@@ -108,7 +108,9 @@ async def test_what_is_new_goes_before_what_waits_for_a_place_that_hangs(
     store: Store, clock: Clock
 ) -> None:
     with receiving() as steady, receiving("hang") as hanging:
-        notices = Notices(store, clock, channels_to(steady.url, hanging.url))
+        # However long it takes, nothing is given up meanwhile.
+        bounds = Bounds(send_s=600, turn_s=600)
+        notices = Notices(store, clock, channels_to(steady.url, hanging.url, bounds=bounds))
         async with anyio.create_task_group() as sending:
             for _ in range(2):
                 for _ in range(MOST_A_MINUTE):

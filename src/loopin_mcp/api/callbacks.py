@@ -7,7 +7,7 @@ from functools import partial
 
 from loopin_mcp.api.actors import SYSTEM
 from loopin_mcp.api.database import Database
-from loopin_mcp.api.events import append, locked
+from loopin_mcp.api.events import EventType, append, locked
 from loopin_mcp.api.rows import number
 from loopin_mcp.api.statements import Row, Steps, listed, named
 from loopin_mcp.fields import JSONObject
@@ -85,7 +85,9 @@ class Callbacks:
             leased_until=callback.leased_until_ms,
         )
 
-    async def settle(self, callback: Callback, outcome: str, now: int, detail: JSONObject) -> None:
+    async def settle(
+        self, callback: Callback, outcome: EventType, now: int, detail: JSONObject
+    ) -> None:
         """Send a callback no more, and record its outcome as an event of that type."""
         await self._database.transact(partial(_settle, callback, outcome, now, detail))
 
@@ -104,7 +106,7 @@ class Callbacks:
         return [_callback(row) for row in rows]
 
 
-def _settle(callback: Callback, outcome: str, now: int, detail: JSONObject) -> Steps[None]:
+def _settle(callback: Callback, outcome: EventType, now: int, detail: JSONObject) -> Steps[None]:
     gone = yield (
         "DELETE FROM callbacks WHERE callback_id = :callback_id RETURNING callback_id",
         {"callback_id": callback.callback_id},

@@ -21,6 +21,28 @@ MOST_PENDING = 1000
 RETRY_AFTER_S = 60
 KEY_LIFE_MS = 24 * 3600 * 1000
 
+_INSERT = f"""
+    INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
+        urgency, status, created_ms, expires_ms, notice_due_ms, callback_url, search_text,
+        payload_digest)
+    VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
+        :urgency, 'pending', :now, :expires_ms, :now, :callback_url, :search_text,
+        :payload_digest)
+    RETURNING {WHOLE}
+    """  # noqa: S608 - constants alone
+_FORGET_EXPIRED_KEY = """
+    DELETE FROM idempotency_keys
+    WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
+    """
+_EARLIER = f"""
+    SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
+        SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
+        WHERE owner = :owner AND idempotency_key = :text) AS earlier ON id = interrupt_id
+    """  # noqa: S608 - constants alone
+_KEEP_KEY = """
+    INSERT INTO idempotency_keys VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
+    """
+
 
 @dataclass(frozen=True)
 class IdempotencyKey:
@@ -39,15 +61,7 @@ def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
     found = payload_digest(interrupt)
     expires_ms = now + interrupt.expires_in * 1000
     [row] = yield (
-        f"""
-        INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
-            urgency, status, created_ms, expires_ms, notice_due_ms, callback_url, search_text,
-            payload_digest)
-        VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
-            :urgency, 'pending', :now, :expires_ms, :now, :callback_url, :search_text,
-            :payload_digest)
-        RETURNING {WHOLE}
-        """,  # noqa: S608 - constants alone
+        _INSERT,
         {
             "interrupt_id": str(uuid.uuid4()),
             "agent_id": interrupt.agent_id,
@@ -81,21 +95,8 @@ def create_once(
     """
     fingerprint = digest(interrupt.model_dump(mode="json", by_alias=True))
     named = {"owner": key.owner, "text": key.text}
-    yield (
-        """
-        DELETE FROM idempotency_keys
-        WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
-        """,
-        {**named, "since": now - KEY_LIFE_MS},
-    )
-    earlier = yield (
-        f"""
-        SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
-            SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
-            WHERE owner = :owner AND idempotency_key = :text) AS earlier ON id = interrupt_id
-        """,  # noqa: S608 - constants alone
-        {**named, "now": now},
-    )
+    yield _FORGET_EXPIRED_KEY, {**named, "since": now - KEY_LIFE_MS}
+    earlier = yield _EARLIER, {**named, "now": now}
     if earlier:
         if earlier[0]["fingerprint"] != fingerprint:
             raise UnprocessableError(
@@ -104,13 +105,8 @@ def create_once(
             )
         return earlier[0], True
     row = yield from create(interrupt, now, actor)
-    yield (
-        """
-        INSERT INTO idempotency_keys
-        VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
-        """,
-        {**named, "fingerprint": fingerprint, "interrupt_id": row["interrupt_id"], "now": now},
-    )
+    kept = {"fingerprint": fingerprint, "interrupt_id": row["interrupt_id"], "now": now}
+    yield _KEEP_KEY, {**named, **kept}
     return row, False
 
 

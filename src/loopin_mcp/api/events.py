@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -11,6 +12,18 @@ from loopin_mcp.api.rows import WHOLE, moment, number, object_of, whole
 from loopin_mcp.api.statements import Row, Statement, Steps, Value
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Event
+
+EventType = Literal[
+    "created",
+    "notified",
+    "viewed",
+    "decided",
+    "cancelled",
+    "expired",
+    "callback-delivered",
+    "callback-given-up",
+    "migrated",
+]
 
 # The columns that `event_of` reads.
 EVENT = "interrupt_id, sequence, type, at_ms, actor, channel, detail, previous_hash, hash"
@@ -28,7 +41,7 @@ _TRAIL = """
 
 def append(
     row: Row,
-    kind: str,
+    kind: EventType,
     at_ms: int,
     actor: Actor,
     detail: Mapping[str, JsonValue],

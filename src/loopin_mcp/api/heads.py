@@ -37,7 +37,7 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
     """The heads in JSON lines, or in CSV with a line of names; what stands beside them is left out.
 
     Raises:
-        ConfigurationError: An entry has no head; the message has its number.
+        ConfigurationError: An entry has no head; the message has its number. Or there is no entry.
     """
     number = 1
     try:
@@ -49,6 +49,8 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
             f"Entry {number} of the heads has no interruptId and eventsHead: give an object with "
             "both in each line, or CSV whose first line names them, in UTF-8."
         ) from error
+    if number == 1:
+        raise ConfigurationError("There are no heads in what was given, so they show nothing.")
 
 
 async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterator[Finding]:

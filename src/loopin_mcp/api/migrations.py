@@ -9,7 +9,7 @@ from loopin_mcp.api.actors import SYSTEM
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.events import append
 from loopin_mcp.api.rows import number
-from loopin_mcp.api.settling import tell
+from loopin_mcp.api.settling import owe_callback
 from loopin_mcp.api.statements import Row, Steps
 from loopin_mcp.api.states import STATE, state_of
 from loopin_mcp.errors import ConfigurationError, UnavailableError
@@ -117,4 +117,4 @@ def _begin_trail(row: Row, now: int) -> Steps[None]:
     found = str(state["payloadDigest"])
     row = yield from append(row, "migrated", now, SYSTEM, state, payload_digest=found)
     if row["callback_due_ms"] is not None:
-        yield from tell(row, now)
+        yield from owe_callback(row, now)

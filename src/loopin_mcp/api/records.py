@@ -17,6 +17,22 @@ from loopin_mcp.models import Event
 # How many interrupts are held at a time.
 PORTION = 200
 
+# An interrupt may be gone whose events are there, and the other way round.
+_IDS = f"""
+    SELECT interrupt_id FROM (SELECT interrupt_id FROM interrupts
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS asked
+    UNION SELECT interrupt_id FROM (SELECT DISTINCT interrupt_id FROM events
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS told
+    ORDER BY interrupt_id LIMIT {PORTION}
+    """  # noqa: S608 - constants alone
+_STATES = f"""
+    SELECT {STATE} FROM interrupts WHERE interrupt_id > :after AND interrupt_id <= :last
+    """  # noqa: S608 - constants alone
+_EVENTS = f"""
+    SELECT {EVENT} FROM events WHERE interrupt_id > :after AND interrupt_id <= :last
+    ORDER BY interrupt_id, sequence
+    """  # noqa: S608 - constants alone
+
 
 @dataclass(frozen=True)
 class Record:
@@ -60,37 +76,15 @@ async def records(archive: Archive) -> AsyncIterator[Record]:
 
 
 def _portion(after: Value) -> Steps[list[Record]]:
-    found = yield (
-        f"""
-        SELECT interrupt_id FROM (SELECT interrupt_id FROM interrupts
-            WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS asked
-        UNION SELECT interrupt_id FROM (SELECT DISTINCT interrupt_id FROM events
-            WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS told
-        ORDER BY interrupt_id LIMIT {PORTION}
-        """,  # noqa: S608 - constants alone
-        {"after": after},
-    )
+    found = yield _IDS, {"after": after}
     if not found:
         return []
     among = {"after": after, "last": found[-1]["interrupt_id"]}
-    interrupts = yield (
-        f"""
-        SELECT {STATE} FROM interrupts
-        WHERE interrupt_id > :after AND interrupt_id <= :last
-        """,  # noqa: S608 - constants alone
-        # What is stored counts, and not what it reads as by now.
-        {**among, "now": 0},
-    )
-    events = yield (
-        f"""
-        SELECT {EVENT} FROM events WHERE interrupt_id > :after AND interrupt_id <= :last
-        ORDER BY interrupt_id, sequence
-        """,  # noqa: S608 - constants alone
-        among,
-    )
+    # What is stored counts, and not what it reads as by now.
+    interrupts = yield _STATES, {**among, "now": 0}
     rows = {row["interrupt_id"]: row for row in interrupts}
     told = defaultdict(list)
-    for event in events:
+    for event in (yield _EVENTS, among):
         told[event["interrupt_id"]].append(event)
     ids = [row["interrupt_id"] for row in found]
     return [Record(each, rows.get(each), told[each]) for each in ids]

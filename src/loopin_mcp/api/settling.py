@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from loopin_mcp.api.actors import SYSTEM, Actor
-from loopin_mcp.api.events import append
+from loopin_mcp.api.events import EventType, append
 from loopin_mcp.api.payloads import payload_digest
 from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.rows import STATUS, WHOLE, interrupt_of, json_text, number, whole
@@ -36,33 +36,14 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
         ConflictError: It is no longer pending, not what the decision is for, or was tampered with.
         UnavailableError: It is damaged, so that nobody can know what it asks.
     """
-    row = yield from _claimed(
-        f"{_OPEN} AND payload_digest = COALESCE(:payload_digest, payload_digest)",
-        interrupt_id=interrupt_id,
-        now=now,
-        payload_digest=decision.payload_digest,
-    )
-    if row is None:
-        status = yield from _status_of(interrupt_id, now)
-        if status == "pending":
-            raise ConflictError(
-                "payloadDigest is not that of this interrupt, so that what was decided is not "
-                "what it asks: read it again"
-            )
-        raise ConflictError(f"Interrupt is already {status}")
-    if payload_digest(interrupt_of(row, "")) != row["payload_digest"]:
-        raise ConflictError(
-            "What this interrupt asks was changed after it was created, so it cannot be decided: "
-            "cancel it and ask again"
-        )
-    detail = decision.model_dump(mode="json", by_alias=True)
+    row = yield from _asked_of(interrupt_id, decision, now)
     at_ms = _at(row, now)
     row = yield from _settle(
         row,
         "decided",
         at_ms,
         actor,
-        detail,
+        decision.model_dump(mode="json", by_alias=True),
         status=decision.decision,
         decided_ms=at_ms,
         decided_by=actor.name,
@@ -70,7 +51,7 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
         reason=decision.reason,
         modified_params=json_text(decision.modified_params),
     )
-    yield from tell(row, now)
+    yield from owe_callback(row, now)
     return row
 
 
@@ -104,7 +85,7 @@ def expire(interrupt_ids: Iterable[str], now: int, reading: Reading) -> Steps[li
     return expired
 
 
-def tell(row: Row, now: int) -> Steps[None]:
+def owe_callback(row: Row, now: int) -> Steps[None]:
     """Put the callback of a settled interrupt into the outbox, if it has one."""
     url = row["callback_url"]
     if url is None:
@@ -127,6 +108,36 @@ def tell(row: Row, now: int) -> Steps[None]:
     )
 
 
+def _asked_of(interrupt_id: str, decision: Decision, now: int) -> Steps[Row]:
+    """The row of what a decision is for, as it was asked.
+
+    Raises:
+        NotFoundError: There is none of that id.
+        ConflictError: It is no longer pending, not what the decision is for, or was tampered with.
+        UnavailableError: It is damaged.
+    """
+    row = yield from _claimed(
+        f"{_OPEN} AND payload_digest = COALESCE(:payload_digest, payload_digest)",
+        interrupt_id=interrupt_id,
+        now=now,
+        payload_digest=decision.payload_digest,
+    )
+    if row is None:
+        status = yield from _status_of(interrupt_id, now)
+        if status == "pending":
+            raise ConflictError(
+                "payloadDigest is not that of this interrupt, so that what was decided is not "
+                "what it asks: read it again"
+            )
+        raise ConflictError(f"Interrupt is already {status}")
+    if payload_digest(interrupt_of(row, "")) != row["payload_digest"]:
+        raise ConflictError(
+            "What this interrupt asks was changed after it was created, so it cannot be decided: "
+            "cancel it and ask again"
+        )
+    return row
+
+
 def _host(url: str) -> str:
     """The host that a URL names, in one spelling of those that its name or address has."""
     host = str(urlsplit(url).hostname).rstrip(".")
@@ -140,7 +151,7 @@ def _expired(row: Row, now: int) -> Steps[Row]:
     with whole(row):
         at_ms = number(row["expires_ms"])
         row = yield from _settle(row, "expired", at_ms, SYSTEM, {}, status="expired")
-        yield from tell(row, now)
+        yield from owe_callback(row, now)
     return row
 
 
@@ -150,7 +161,7 @@ def _at(row: Row, now: int) -> int:
 
 
 def _settle(
-    row: Row, kind: str, at_ms: int, actor: Actor, detail: JSONObject, **changes: Value
+    row: Row, kind: EventType, at_ms: int, actor: Actor, detail: JSONObject, **changes: Value
 ) -> Steps[Row]:
     """Have an interrupt leave pending, with the event that says so."""
     return append(row, kind, at_ms, actor, detail, settled_ms=at_ms, notice_due_ms=None, **changes)
