@@ -2,13 +2,15 @@
 
     CALLBACK_SECRET=whsec_… python examples/receive_callbacks.py 8000
 
-The secret is that of the API. It needs the standard library alone, and shows all that a receiver
-has to do: check the signature over the bytes as they came, refuse what is old, and act once on what
-comes twice. One that does more than print keeps the ids in its database, in the transaction of what
-it does.
+The secret is that of the API, which calls this machine only if CALLBACK_ALLOW=127.0.0.1 says so
+(the embedded one does by itself). The receiver needs the standard library alone, and shows all
+that one has to do: check the signature over the bytes as they came, refuse what is old, and act
+once on what comes twice. One that does more than print keeps the ids in its database, in the
+transaction of what it does.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -69,10 +71,12 @@ def act_on(interrupt: dict[str, Any]) -> None:
     print(f"{interrupt['interruptId']} is {interrupt['status']}{values}", flush=True)
 
 
-secret = os.environ.get("CALLBACK_SECRET", "")
-if len(sys.argv) != 2 or not secret.startswith("whsec_"):
+try:
+    port = int(sys.argv[1])
+    _, key = os.environ.get("CALLBACK_SECRET", "").split("whsec_")
+    Receiver.secret = base64.b64decode(key, validate=True)
+except (IndexError, ValueError):
     sys.exit(__doc__)
-Receiver.secret = base64.b64decode(secret.removeprefix("whsec_"))
-with HTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver) as server:
+with HTTPServer(("127.0.0.1", port), Receiver) as server, contextlib.suppress(KeyboardInterrupt):
     print(f"Waiting for callbacks at http://127.0.0.1:{server.server_port}/", flush=True)
     server.serve_forever()

@@ -107,7 +107,9 @@ async def test_page_says_that_somebody_changed_what_is_stored(
 
     assert page["alert"] == [
         "Somebody has changed what is stored of this request. Its trail shows that "
-        f"{fault}. Do not rely on what you read here: tell whoever runs this LoopIn."
+        f"{fault}. Do not rely on what you read here, and do not decide it: tell whoever runs this "
+        "LoopIn."
     ]
+    assert page["button"] == []
     assert page["fault"] == [f"The chain of hashes is broken: {fault}."]
     assert INTACT not in page["p"]

@@ -32,6 +32,11 @@ class ReviewPage:
         return STATES[self.interrupt.status]
 
     @property
+    def is_decidable(self) -> bool:
+        """Whether the human can decide here: it waits for them, and is as it was asked."""
+        return self.interrupt.is_pending and self.trail.fault is None
+
+    @property
     def title(self) -> str:
         """The state; where the human has to mend something, that comes first."""
         is_open = self.is_faulty or self.is_for_another
