@@ -4,11 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mcp import Client
 
 from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ForbiddenError
+from loopin_mcp.server import create_server
 from loopin_mcp.settings import Settings
+from tests.confirmation_support import ACCEPT, Human
+from tests.server_support import call, in_each_era, refusal
 from tests.support import free_port, new_interrupt
 
 ALICE, BOB = {"alice": "a" * 32}, {"bob": "b" * 32}
@@ -35,3 +39,19 @@ async def test_copy_that_serves_already_lets_nobody_decide_for_other_reviewers(
 
     assert read.status == "pending"
     assert addresses[0] == addresses[1] != other
+
+
+@in_each_era
+async def test_nobody_is_asked_to_confirm_what_only_a_reviewer_may_decide(
+    tmp_path: Path, era: str
+) -> None:
+    human = Human(ACCEPT)
+    settings = Settings(data_dir=tmp_path, port=free_port(), reviewer_keys=ALICE, user_id="u")
+
+    async with Client(create_server(settings), mode=era, elicitation_callback=human) as host:
+        created = await call(host, "create_interrupt", action="Pay", context={}, agentId="a")
+        decision = {"interruptId": created["interruptId"], "decision": "approved"}
+        told = await refusal(host, "decide_interrupt", **decision)
+
+    assert told.startswith("Only a reviewer may decide")
+    assert human.forms == []

@@ -42,8 +42,11 @@ async def confirm_decision(
         LoopinError: Nobody confirmed the decision, so it must not be recorded.
     """
     loopin = ctx.request_context.lifespan_context
-    can_ask = _shows_forms(ctx.client_capabilities)
-    if loopin.settings.confirm == "off" or (loopin.settings.confirm == "auto" and not can_ask):
+    settings, can_ask = loopin.settings, _shows_forms(ctx.client_capabilities)
+    if settings.confirm == "off" or (settings.confirm == "auto" and not can_ask):
+        return decision
+    if settings.api_url is None and settings.reviewer_keys:
+        # Whatever was confirmed, the embedded API then refuses it, and says who may decide.
         return decision
     interrupt = await loopin.client.get_interrupt_status(interrupt_id)
     if not interrupt.is_pending:
