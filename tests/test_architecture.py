@@ -100,7 +100,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.callbacks": LEAVES
     | {"api.actors", "api.database", "api.events", "api.rows", "api.statements"},
     "api.outbox": LEAVES
-    | {"api.actors", "api.database", "api.events", "api.rows", "api.statements"},
+    | {
+        "api.actors",
+        "api.database",
+        "api.events",
+        "api.reading",
+        "api.rows",
+        "api.statements",
+    },
     "api.figures": LEAVES | {"api.database", "api.rows", "api.statements"},
     "api.locations": LEAVES,
     "api.archive": LEAVES
@@ -185,7 +192,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.services": LEAVES,
     "api.channels": LEAVES | {"api.services"},
     "api.notices": LEAVES
-    | {"api.outages", "api.channels", "api.clock", "api.outbox", "api.services", "api.store"},
+    | {
+        "api.outages",
+        "api.channels",
+        "api.clock",
+        "api.outbox",
+        "api.rows",
+        "api.services",
+        "api.store",
+    },
     "api.opener": LEAVES | {"api.clock", "api.live", "api.sessions", "api.store"},
     "api.entry": LEAVES | {"api.bodies"},
     "api.sessions": LEAVES | {"api.clock", "api.keys", "api.pages"},

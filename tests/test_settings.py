@@ -30,13 +30,11 @@ ENVIRONMENT = {
     "UNRELATED": "ignored",
 }
 
-NO_URL = (
-    "is not a URL. Set it to the address of the LoopIn API, such as https://loopin.example.com."
-)
+NO_URL = "is not a URL. Set it to a base URL, such as https://loopin.example.com."
 NOT_WEB = NO_URL.replace("is not a URL", "must be an http or https URL")
 NOT_BASE = NO_URL.replace("is not a URL", "must be a base URL in ASCII, without query and spaces")
 CREDENTIALS = (
-    "must not hold a user name or password: take them out and put the key into LOOPIN_API_KEY."
+    "must not hold a user name or password: take them out, and set LOOPIN_API_KEY to the API's key."
 )
 BAD_KEY = "must be printable ASCII without spaces or line breaks: copy the key again."
 SECONDS = "must be a number of seconds, more than 0 and at most 86400:"
@@ -145,6 +143,8 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
     with pytest.raises(ConfigurationError) as refusal:
         Settings.load({variable: value})
 
+    if variable == "LOOPIN_BASE_URL":
+        fault = fault.replace(", and set LOOPIN_API_KEY to the API's key", "")
     assert str(refusal.value) == f"{variable} {fault}"
 
 

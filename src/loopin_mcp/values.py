@@ -15,7 +15,7 @@ LONGEST_NAME = 200
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_URL_REMEDY = "Set it to the address of the LoopIn API, such as https://loopin.example.com."
+_URL_REMEDY = "Set it to a base URL, such as https://loopin.example.com."
 
 
 def checked_base_url(variable: str, value: str) -> str:
@@ -35,10 +35,10 @@ def checked_base_url(variable: str, value: str) -> str:
     if scheme not in ("http", "https") or not host or port == 0:
         raise ConfigurationError(f"{variable} must be an http or https URL. {_URL_REMEDY}")
     if "@" in parts.netloc:
-        raise ConfigurationError(
-            f"{variable} must not hold a user name or password: take them out and put the key "
-            "into LOOPIN_API_KEY."
-        )
+        remedy = "take them out, and set LOOPIN_API_KEY to the API's key"
+        if variable != "LOOPIN_API_URL":
+            remedy = "take them out"
+        raise ConfigurationError(f"{variable} must not hold a user name or password: {remedy}.")
     if any(mark in value for mark in "?# ") or not value.isascii() or not value.isprintable():
         raise ConfigurationError(
             f"{variable} must be a base URL in ASCII, without query and spaces. {_URL_REMEDY}"

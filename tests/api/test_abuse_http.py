@@ -39,6 +39,12 @@ async def test_too_long_a_request_is_refused_in_json(api: Target, sent: bytes, s
     assert (await api.ask(GET_HEALTH))[0] == 200
 
 
+async def test_nobody_is_told_to_send_again_what_is_too_long(api: Target) -> None:
+    raw = await api.connect(b"GET /" + LONG + b" HTTP/1.1\r\n\r\n")
+
+    assert "retry-after" not in (await raw.head()).lower()
+
+
 @pytest.mark.parametrize(
     "sent",
     [

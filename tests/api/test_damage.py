@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from loopin_mcp.api.database import Database
+from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from loopin_mcp.settings import Settings
 from tests.api.auditing import audited, edit, settings_of
-from tests.support import AGENT, REVIEWER, Clock, api_client, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt
 
 HOOK = "https://203.0.113.7/hook"
 CHANGE = "UPDATE interrupts SET"
@@ -138,3 +138,75 @@ async def test_request_whose_events_are_gone_is_shown_as_such(
     assert page.status_code == 200
     assert "Its trail shows that all its events are missing." in page.text
     assert (events.status_code, events.json()) == (200, [])
+
+
+@pytest.mark.parametrize("damage", ["event_count = 'x'", "created_ms = 'x'"])
+async def test_damage_that_postgresql_would_not_take_is_no_fault_of_the_api(
+    tmp_path: Path, clock: Clock, damage: str
+) -> None:
+    database = await SQLite.open(tmp_path / "damaged.db")
+    store = Store(database, PUBLIC_URL)
+    interrupt_id = await ask(store, clock, "damaged")
+    await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
+
+    path = f"/interrupts/{interrupt_id}"
+    async with api_client(store, clock) as api:
+        answers = [
+            await api.post(f"{path}/decide", json={"decision": "approved"}),
+            await api.delete(path),
+        ]
+        page = await api.get(f"/review/{interrupt_id}")
+
+    assert [answer.status_code for answer in answers] == [503] * 2
+    assert page.status_code in (200, 503)
+    await database.aclose()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"{CHANGE} created_ms = -9000000000000000000, event_count = -9 WHERE TRUE",
+        "DELETE FROM interrupts WHERE TRUE",
+    ],
+)
+async def test_callback_that_was_sent_is_not_sent_again_though_its_interrupt_is_lost(
+    store: Store, database: Database, clock: Clock, damage: str
+) -> None:
+    interrupt_id = await ask(store, clock, "Pay", callback_url=HOOK)
+    await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
+    [callback] = await store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1)
+    await edit(database, interrupt_id, damage)
+
+    await store.callbacks.settle(callback, "callback-delivered", clock(), {})
+
+    clock.advance(60)
+    assert await store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1) == []
+
+
+async def test_damaged_notice_keeps_no_other_from_being_sent(
+    store: Store, database: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged, whole = [await ask(store, clock, action) for action in ("damaged", "whole")]
+    await edit(database, damaged, f"{CHANGE} notice_reached = '{{' WHERE TRUE")
+
+    due = await store.outbox.take_due_notices(clock(), lease_ms=1, limit=9, high_alone=False)
+
+    assert [notice.interrupt_id for notice in due] == [whole]
+    assert f"{damaged} is damaged" in caplog.text
+
+
+async def test_decision_without_its_time_is_counted_and_takes_no_figures_with_it(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    ids = [await ask(store, clock, "Pay") for _ in range(2)]
+    clock.advance(2)
+    for interrupt_id in ids:
+        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
+    await edit(database, ids[0], f"{CHANGE} decided_ms = NULL WHERE TRUE")
+
+    async with api_client(store, clock) as api:
+        figures = (await api.get("/analytics/user-1")).json()
+
+    assert figures["byStatus"] == {"approved": 2}
+    times = ("avgResponseTimeMs", "p50ResponseTimeMs", "p95ResponseTimeMs")
+    assert [figures[name] for name in times] == [2000.0] * 3

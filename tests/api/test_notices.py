@@ -53,7 +53,7 @@ async def test_new_interrupt_is_told_with_what_a_human_needs_to_decide_when(
         (1, "1 second"),
         (119, "119 seconds"),
         (120, "2 minutes"),
-        (7199, "120 minutes"),
+        (7199, "119 minutes"),
         (7200, "2 hours"),
         (172_800, "2 days"),
         (2_592_000, "30 days"),

@@ -28,3 +28,14 @@ def test_outage_is_logged_when_it_begins_and_when_it_is_over(
         "Callbacks wait no more",
         "Callbacks wait: The database is away",
     ]
+
+
+def test_fault_in_a_round_is_no_end_of_the_loop_and_its_text_is_kept_out_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outage = Outage(logging.getLogger("loopin_mcp.test"), "Callbacks")
+
+    with outage.watched():
+        raise ValueError("a row of the database")
+
+    assert caplog.messages == ["Callbacks wait: ValueError"]

@@ -1,5 +1,6 @@
 """The outbox of callbacks: what is still to be told to receivers, row by row."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import EventType, append, locked
 from loopin_mcp.api.rows import number
 from loopin_mcp.api.statements import Row, Steps, listed, named
+from loopin_mcp.errors import NotFoundError, UnavailableError
 from loopin_mcp.fields import JSONObject
 
 # No callback is put off for longer; what is due later was, before the clock was set back.
@@ -19,7 +21,7 @@ _DUE = f"(due_ms <= :now OR due_ms > :now + {LONGEST_DELAY_MS})"
 
 @dataclass(frozen=True)
 class Callback:
-    """What is to be told, where, since when, and how often it was tried with this time.
+    """What is to be told, where, since when, and how often it was tried, this time included.
 
     It belongs to whoever took it until `leased_until_ms`.
     """
@@ -112,8 +114,10 @@ def _settle(callback: Callback, outcome: EventType, now: int, detail: JSONObject
         {"callback_id": callback.callback_id},
     )
     if gone:
-        row = yield from locked(callback.interrupt_id, now)
-        yield from append(row, outcome, now, SYSTEM, detail)
+        # An interrupt that is gone, or damaged, has no trail to add to; its callback ends as well.
+        with contextlib.suppress(NotFoundError, UnavailableError):
+            row = yield from locked(callback.interrupt_id, now)
+            yield from append(row, outcome, now, SYSTEM, detail)
 
 
 def _callback(row: Row) -> Callback:

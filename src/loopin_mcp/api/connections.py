@@ -119,7 +119,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._protocol.connection_made(transport)
         if not self._connections.enter(self):
-            self._refuse("503 Service Unavailable", "Too many connections: try again soon")
+            fault = "Too many connections: try again soon"
+            self._refuse("503 Service Unavailable", fault, "Retry-After: 1\r\n")
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -227,11 +228,11 @@ class Connection(asyncio.Protocol):
         else:
             self._refuse("431 Request Header Fields Too Large", HEADERS_FAULT)
 
-    def _refuse(self, status: str, error: str) -> None:
+    def _refuse(self, status: str, error: str, header: str = "") -> None:
         body = to_json({"error": error})
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(body)}\r\n{header}Connection: close\r\n\r\n"
         )
         self._end(head.encode() + body)
 

@@ -47,21 +47,25 @@ def append(
     detail: Mapping[str, JsonValue],
     **changes: Value,
 ) -> Steps[Row]:
-    """Add an event to the chain of the interrupt that `row` holds, whose row this change locks.
+    """Add an event to the chain of the interrupt in `row`, which this transaction has locked.
 
-    `changes` are what becomes of its columns by that. Returns the row as it is then.
+    The columns in `changes` are set with it. Returns the row as it is then.
+
+    Raises:
+        UnavailableError: What is stored of the interrupt is damaged.
     """
-    event = Event(
-        interrupt_id=str(row["interrupt_id"]),
-        sequence=number(row["event_count"]) + 1,
-        type=kind,
-        at=moment(at_ms),
-        actor=actor.name,
-        channel=actor.channel,
-        detail=dict(detail),
-        previous_hash=str(row["events_head"]),
-        hash="",
-    )
+    with whole(row):
+        event = Event(
+            interrupt_id=str(row["interrupt_id"]),
+            sequence=number(row["event_count"]) + 1,
+            type=kind,
+            at=moment(at_ms),
+            actor=actor.name,
+            channel=actor.channel,
+            detail=dict(detail),
+            previous_hash=str(row["events_head"]),
+            hash="",
+        )
     event = event.model_copy(update={"hash": hash_of(event)})
     yield _insert(event, at_ms)
     changes |= {"events_head": event.hash, "event_count": event.sequence}

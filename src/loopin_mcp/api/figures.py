@@ -19,14 +19,14 @@ EVERYBODY = ""
 # those at the closest ranks below and above each percentile; `count` is then their rank.
 _ANALYTICS = f"""
     SELECT {STATUS} AS status, urgency, NULL AS action_type, COUNT(*) AS count,
-        SUM(decided_ms - created_ms) AS response_ms
+        SUM(decided_ms - created_ms) AS response_ms, COUNT(decided_ms) AS timed
     FROM interrupts WHERE :whose GROUP BY 1, urgency
     UNION ALL
-    SELECT NULL, NULL, action_type, count, NULL FROM (
+    SELECT NULL, NULL, action_type, count, NULL, NULL FROM (
         SELECT action_type, COUNT(*) AS count FROM interrupts WHERE :whose
         GROUP BY action_type ORDER BY count DESC, action_type LIMIT {TOP_ACTION_TYPES}) AS top
     UNION ALL
-    SELECT NULL, NULL, NULL, place, response_ms FROM (
+    SELECT NULL, NULL, NULL, place, response_ms, NULL FROM (
         SELECT decided_ms - created_ms AS response_ms, COUNT(*) OVER () - 1 AS last,
             ROW_NUMBER() OVER (ORDER BY decided_ms - created_ms) AS place
         FROM interrupts WHERE :whose AND decided_ms IS NOT NULL) AS ranked
@@ -98,14 +98,15 @@ class Figures:
         by_status = tally(groups, "status")
         approved = by_status.get("approved", 0)
         decided = approved + by_status.get("rejected", 0)
+        timed = sum(number(group["timed"]) for group in groups)
         total_ms = sum(number(group["response_ms"]) for group in groups)
         return Analytics(
             user_id=user_id,
             total_interrupts=sum(by_status.values()),
             approval_rate=approved / decided if decided else None,
-            avg_response_time_ms=total_ms / decided if decided else None,
-            p50_response_time_ms=_percentile(response_ms, decided, 50),
-            p95_response_time_ms=_percentile(response_ms, decided, 95),
+            avg_response_time_ms=total_ms / timed if timed else None,
+            p50_response_time_ms=_percentile(response_ms, timed, 50),
+            p95_response_time_ms=_percentile(response_ms, timed, 95),
             by_status=by_status,
             by_urgency=tally(groups, "urgency"),
             top_action_types=tuple(sorted(types, key=lambda top: (-top.count, top.action))),

@@ -39,7 +39,7 @@ def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) 
     yield _VERSIONS, {}
     known = yield from _version()
     if known > SCHEMA_VERSION:
-        raise ConfigurationError(_other(database, known))
+        raise ConfigurationError(f"{_other(database, known)}.")
     if known == SCHEMA_VERSION:
         return
     # On PostgreSQL whoever looks there from now on, to take steps, waits until all this is done.
@@ -75,7 +75,7 @@ def _other(database: str, known: int) -> str:
     remedy = "update loopin-mcp" if is_newer else "start its API once, which brings it up"
     return (
         f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}: "
-        f"{remedy}."
+        f"{remedy}"
     )
 
 

@@ -20,6 +20,7 @@ from loopin_mcp.api.channels import (
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.outages import Outage
 from loopin_mcp.api.outbox import Notice
+from loopin_mcp.api.rows import moment
 from loopin_mcp.api.services import Message
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, LoopinError
@@ -196,7 +197,7 @@ def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:
     agent, user = (
         quoted(name or "", LONGEST_NAME) for name in (interrupt.agent_id, interrupt.user_id)
     )
-    left = _duration(interrupt.expires_at.timestamp() - now / 1000)
+    left = _duration((interrupt.expires_at - moment(now)).total_seconds())
     return Message(
         title=f"{title}, high urgency" if urgent else title,
         text=f"{quoted(interrupt.action, LONGEST_ACTION)}\n"
@@ -207,8 +208,8 @@ def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:
 
 
 def _duration(seconds: float) -> str:
-    """A time in the largest unit of which there are at least two."""
+    """A time in the largest unit of which there are at least two; never more than there is."""
     for name, size in ("days", 86_400), ("hours", 3600), ("minutes", 60):
         if seconds >= 2 * size:
-            return f"{round(seconds / size)} {name}"
-    return "1 second" if round(seconds) == 1 else f"{round(seconds)} seconds"
+            return f"{int(seconds // size)} {name}"
+    return "1 second" if int(seconds) == 1 else f"{int(seconds)} seconds"

@@ -20,9 +20,11 @@ class Outage:
         """Let pass what cannot be done right now; the next round is to try again."""
         try:
             yield
-        except LoopinError as error:
+        # Whatever goes wrong in a round must not end the API.
+        except Exception as error:
             if not self.lasts:
-                self._logger.warning("%s wait: %s", self._what, error)
+                reason = error if isinstance(error, LoopinError) else type(error).__name__
+                self._logger.warning("%s wait: %s", self._what, reason)
             self.lasts = True
         else:
             if self.lasts:

@@ -8,13 +8,14 @@ from functools import partial
 from loopin_mcp.api.actors import SYSTEM
 from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import append, locked
-from loopin_mcp.api.rows import number
+from loopin_mcp.api.reading import Reading
+from loopin_mcp.api.rows import number, whole
 from loopin_mcp.api.statements import Row, Statement, Steps, Value
 
 
 @dataclass(frozen=True)
 class Notice:
-    """What a human is to be told of, and how often it was tried with this time.
+    """What a human is to be told of, and how often it was tried, this time included.
 
     It belongs to whoever took it until `leased_until_ms`. `reached` says which channels have it.
     """
@@ -30,8 +31,9 @@ class Notice:
 class Outbox:
     """Takes what is due, one taker at a time. `now` is epoch milliseconds."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reading: Reading) -> None:
         self._database = database
+        self._reading = reading
 
     async def take_due_notices(
         self, now: int, *, lease_ms: int, limit: int, high_alone: bool
@@ -57,7 +59,7 @@ class Outbox:
             limit=limit,
             high_alone=int(high_alone),
         )
-        return [_notice(row) for row in rows]
+        return self._reading.undamaged(rows, _notice)
 
     async def keep_reached(
         self, notice: Notice, reached: Collection[str], now: int, told: str
@@ -120,11 +122,12 @@ def _change(change: str, notice: Notice, **params: Value) -> Statement:
 
 
 def _notice(row: Row) -> Notice:
-    return Notice(
-        interrupt_id=str(row["interrupt_id"]),
-        urgency=str(row["urgency"]),
-        is_reminder=number(row["notices_sent"]) > 0,
-        tries=number(row["notice_tries"]),
-        reached=frozenset(json.loads(str(row["notice_reached"]))),
-        leased_until_ms=number(row["notice_due_ms"]),
-    )
+    with whole(row):
+        return Notice(
+            interrupt_id=str(row["interrupt_id"]),
+            urgency=str(row["urgency"]),
+            is_reminder=number(row["notices_sent"]) > 0,
+            tries=number(row["notice_tries"]),
+            reached=frozenset(json.loads(str(row["notice_reached"]))),
+            leased_until_ms=number(row["notice_due_ms"]),
+        )

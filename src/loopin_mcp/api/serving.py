@@ -1,6 +1,7 @@
 """Serves the API on a socket of our own: opens the store, runs the app, yields its URL."""
 
 import ipaddress
+import math
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -203,6 +204,8 @@ def _server(app: Starlette, grace_s: int, limits: Limits) -> uvicorn.Server:
         proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=grace_s,
+        # An idle connection is cut by ours.
+        timeout_keep_alive=math.ceil(limits.patience_s) + 1,
         backlog=limits.at_once,
         # Httptools takes in as many requests at once as a client sends without waiting for answers,
         # some 20 MB of memory of each connection. Of connections there is a bound of our own, which

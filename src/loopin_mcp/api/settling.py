@@ -61,12 +61,15 @@ def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
     Raises:
         NotFoundError: There is none of that id.
         ConflictError: It is no longer pending.
+        UnavailableError: It is damaged where it must not be.
     """
     row = yield from _claimed(_OPEN, interrupt_id=interrupt_id, now=now)
     if row is None:
         status = yield from _status_of(interrupt_id, now)
         raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
-    return (yield from _settle(row, "cancelled", _at(row, now), actor, {}, status="cancelled"))
+    with whole(row):
+        at_ms = _at(row, now)
+    return (yield from _settle(row, "cancelled", at_ms, actor, {}, status="cancelled"))
 
 
 def expire(interrupt_ids: Iterable[str], now: int, reading: Reading) -> Steps[list[Row]]:

@@ -46,8 +46,8 @@ class Store:
         self.public_url = public_url
         self.changes = Changes()
         self.callbacks = Callbacks(database)
-        self.outbox = Outbox(database)
         self._reading = Reading(public_url)
+        self.outbox = Outbox(database, self._reading)
         self.overview = Overview(database, self._reading)
         self.figures = Figures(database)
         self.retention = Retention(database)

@@ -94,9 +94,11 @@ class Webhooks:
     async def _deliver(self, callback: Callback) -> None:
         try:
             await self._conclude(callback, await self._fault_of_sending(callback))
-        except LoopinError as error:
+        # Whatever goes wrong with one callback must not keep the others from being sent.
+        except Exception as error:
             # Its lease ends, and then it is due again.
-            logger.warning("Callback of %s waits: %s", callback.interrupt_id, error)
+            reason = error if isinstance(error, LoopinError) else type(error).__name__
+            logger.warning("Callback of %s waits: %s", callback.interrupt_id, reason)
         finally:
             self._hosts.remove(callback.host)
             self.next_end.set()
