@@ -99,7 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.clock": set(),
     "api.callbacks": LEAVES
     | {"api.actors", "api.database", "api.events", "api.rows", "api.statements"},
-    "api.outbox": LEAVES
+    "api.due_notices": LEAVES
     | {
         "api.actors",
         "api.database",
@@ -141,7 +141,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.database",
         "api.events",
         "api.figures",
-        "api.outbox",
+        "api.due_notices",
         "api.overview",
         "api.reading",
         "api.retention",
@@ -196,7 +196,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.outages",
         "api.channels",
         "api.clock",
-        "api.outbox",
+        "api.due_notices",
         "api.rows",
         "api.services",
         "api.store",

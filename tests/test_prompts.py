@@ -45,7 +45,7 @@ async def test_review_lists_what_waits_and_leaves_the_decision_to_the_human(era:
         text = await text_of(client, "review_pending")
 
     assert route.calls.last.request.url.params["limit"] == "20"
-    assert "For `u` there wait, newest first, 2." in text
+    assert "Pending for `u`, newest first: 2." in text
     entries = re.sub(r"\d+ days", "N days", text[text.index("1. interruptId") :])
     assert entries.splitlines() == [
         "1. interruptId: i-1",

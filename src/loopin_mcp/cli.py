@@ -117,8 +117,8 @@ def notify() -> None:
 def audit() -> None:
     """Check or export the trail of every interrupt: who did what to it, and when.
 
-    They read the database of `loopin-mcp api`, as DATABASE_URL or LOOPIN_DATA_DIR names it, or a
-    copy of it, and change nothing. The API may go on beside them.
+    Both commands read the database of `loopin-mcp api`, as DATABASE_URL or LOOPIN_DATA_DIR names
+    it, or a copy of it, and change nothing. The API may run meanwhile.
     """
 
 
@@ -139,9 +139,9 @@ _embedded = click.option(
 def verify(*, embedded: bool, heads: TextIO | None) -> None:
     """Find every interrupt that is not as it was written.
 
-    Tells by events that were changed, dropped, added or put in another order, and by what is asked
-    or decided that its events do not tell. Who writes all events of an interrupt anew is found by
-    --heads alone. The exit code is 0 if all is as written, and else 1.
+    Reports events that were changed, dropped, added or reordered, and whatever is asked or decided
+    otherwise than the events tell. Only --heads finds out somebody who rewrote all events of an
+    interrupt. The exit code is 0 if all is as written, and else 1.
     """
     from loopin_mcp.api.audit import verify
 

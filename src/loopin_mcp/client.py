@@ -227,7 +227,7 @@ class LoopinClient:
         try:
             return (await self.get_health()).version not in WITHOUT_KEYS
         except NotFoundError:
-            # LoopIn 1.0 has this address.
+            # LoopIn 1.0 answers at /health: this is a later API, behind something that hides it.
             return True
         except LoopinError:
             return False

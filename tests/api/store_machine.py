@@ -13,8 +13,8 @@ from hypothesis.stateful import (
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.callbacks import Callback
 from loopin_mcp.api.creating import IdempotencyKey
+from loopin_mcp.api.due_notices import Notice
 from loopin_mcp.api.events import EventType
-from loopin_mcp.api.outbox import Notice
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConflictError, NotFoundError, UnprocessableError
 from loopin_mcp.fields import Verdict
@@ -183,7 +183,7 @@ class StoreMachine(StoreComparison):
     @rule(target=notices)
     def take_notices(self) -> MultipleResults[Notice]:
         taken = self.run(
-            self.store.outbox.take_due_notices(
+            self.store.notices.take_due_notices(
                 self.clock(), lease_ms=LEASE_MS, limit=100, high_alone=False
             )
         )
@@ -195,7 +195,7 @@ class StoreMachine(StoreComparison):
     @rule(notice=notices, channel=st.sampled_from(["phone", "chat"]))
     def notify(self, notice: Notice, channel: str) -> None:
         reached = notice.reached | {channel}
-        keep = self.store.outbox.keep_reached(notice, reached, self.clock(), channel)
+        keep = self.store.notices.keep_reached(notice, reached, self.clock(), channel)
         if notice.interrupt_id in self.model.asked:
             self.run(keep)
             self.model.notify(notice, reached)
@@ -205,7 +205,7 @@ class StoreMachine(StoreComparison):
 
     @rule(notice=consumes(notices))
     def settle_notice(self, notice: Notice) -> None:
-        self.run(self.store.outbox.settle_notice(notice, self.clock()))
+        self.run(self.store.notices.settle_notice(notice, self.clock()))
         self.model.settle_notice(notice, self.clock())
 
     @rule()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from loopin_mcp.api.callbacks import LONGEST_DELAY_MS, Callback
 from loopin_mcp.api.creating import KEY_LIFE_MS
-from loopin_mcp.api.outbox import Notice
+from loopin_mcp.api.due_notices import Notice
 from loopin_mcp.errors import APIError, ConflictError, NotFoundError
 from loopin_mcp.models import ActionCount, Analytics, NewInterrupt
 

@@ -189,7 +189,7 @@ async def test_damaged_notice_keeps_no_other_from_being_sent(
     damaged, whole = [await ask(store, clock, action) for action in ("damaged", "whole")]
     await edit(database, damaged, f"{CHANGE} notice_reached = '{{' WHERE TRUE")
 
-    due = await store.outbox.take_due_notices(clock(), lease_ms=1, limit=9, high_alone=False)
+    due = await store.notices.take_due_notices(clock(), lease_ms=1, limit=9, high_alone=False)
 
     assert [notice.interrupt_id for notice in due] == [whole]
     assert f"{damaged} is damaged" in caplog.text

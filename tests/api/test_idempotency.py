@@ -171,7 +171,7 @@ async def test_human_is_told_once(api: httpx.AsyncClient, store: Store, clock: C
     for _ in range(3):
         await api.post("/interrupts", json=NEW, headers=ONCE)
 
-    due = await store.outbox.take_due_notices(clock(), lease_ms=9, limit=9, high_alone=False)
+    due = await store.notices.take_due_notices(clock(), lease_ms=9, limit=9, high_alone=False)
     [event] = await store.list_events(due[0].interrupt_id)
     assert (len(due), event.type) == (1, "created")
 

@@ -175,8 +175,8 @@ async def test_notices_under_way_go_on_where_they_were(earlier: Earlier, clock: 
     earlier.make(2, rows)
 
     database = await earlier.open()
-    outbox = Store(database, PUBLIC_URL).outbox
-    due = await outbox.take_due_notices(now, lease_ms=1000, limit=9, high_alone=False)
+    notices = Store(database, PUBLIC_URL).notices
+    due = await notices.take_due_notices(now, lease_ms=1000, limit=9, high_alone=False)
     await database.aclose()
 
     assert {notice.interrupt_id: (notice.tries, notice.reached) for notice in due} == {

@@ -20,7 +20,7 @@ async def test_place_that_refuses_is_told_again_later_and_the_others_are_not(
 ) -> None:
     with receiving() as steady, receiving(answer, 200) as flaky:
         notices = Notices(store, clock, channels_to(steady.url, flaky.url))
-        await store.create_interrupt(new_interrupt(), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(expires_in=100_000), clock(), AGENT)
         await send_due(notices)
         refused = flaky.messages
         clock.advance(3.9)
@@ -91,7 +91,7 @@ async def test_notice_taken_by_a_process_that_died_is_sent_by_another(
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
         await store.create_interrupt(new_interrupt(), clock(), AGENT)
-        taken = await store.outbox.take_due_notices(
+        taken = await store.notices.take_due_notices(
             clock(), lease_ms=round(LEASE_S * 1000), limit=5, high_alone=False
         )
         await send_due(notices)
@@ -99,7 +99,7 @@ async def test_notice_taken_by_a_process_that_died_is_sent_by_another(
         clock.advance(LEASE_S)
         await send_due(notices)
         # The one who was thought dead comes back: it has no say any more.
-        await store.outbox.postpone_notice(taken[0], clock(), 0, [])
+        await store.notices.postpone_notice(taken[0], clock(), 0, [])
         await send_due(notices)
 
         assert len(receiver.messages) == 1
@@ -134,7 +134,7 @@ async def test_notice_that_cannot_be_settled_waits_for_its_lease_to_end(
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
         created = await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
         with monkeypatch.context() as away:
-            away.setattr(sqlite_store.outbox, "settle_notice", locked)
+            away.setattr(sqlite_store.notices, "settle_notice", locked)
             await send_due(notices)
         clock.advance(LEASE_S)
         await send_due(notices)

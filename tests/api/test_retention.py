@@ -134,7 +134,7 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
     await clean_up(store, clock(), 2)
 
     assert [record.message for record in caplog.records] == [
-        f"Deleted {PORTION + 1} interrupts settled 2 days ago"
+        f"Deleted {PORTION + 1} interrupts settled 2 or more days ago"
     ]
 
 

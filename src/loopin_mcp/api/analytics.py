@@ -74,7 +74,7 @@ class AnalyticsPage:
     async def show_analytics(self, request: Request) -> Response:
         """`GET /analytics`."""
         if not self._sessions.is_signed_in(request):
-            return self._sessions.ask(request)
+            return self._sessions.redirect_to_sign_in(request)
         try:
             query = check(AnalyticsQuery, dict(request.query_params))
             report = await self._report(query)

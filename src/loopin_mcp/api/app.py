@@ -20,7 +20,7 @@ from loopin_mcp.api.guards import Guard, HostRule, refusal
 from loopin_mcp.api.health import HealthCheck
 from loopin_mcp.api.inbox import Inbox
 from loopin_mcp.api.interrupts import Interrupts
-from loopin_mcp.api.limits import CreateRate, Heads
+from loopin_mcp.api.limits import CreateRate, RequestHeads
 from loopin_mcp.api.live import Live
 from loopin_mcp.api.openapi import Description
 from loopin_mcp.api.options import Options
@@ -52,7 +52,7 @@ def create_app(
     rate = CreateRate(options.rate_limit)
     calls = Interrupts(store, clock, shared.keys, rate, shared.waits, shared.destinations)
     description = Description(options)
-    pages = Pages(clock, sessions.subject_of, signs_out=sessions.asks)
+    pages = Pages(clock, sessions.subject_of, signs_out=sessions.needs_key)
     access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
     app = Starlette(
         routes=[
@@ -61,7 +61,7 @@ def create_app(
             *_access_routes(access, gives_links=embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Heads), Middleware(Guard, door=door, knows_host=knows_host)],
+        middleware=[Middleware(RequestHeads), Middleware(Guard, door=door, knows_host=knows_host)],
         exception_handlers={
             APIError: _refuse,
             HTTPException: _refuse_route,

@@ -20,7 +20,7 @@ def digest(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
 def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
     """A JSON value in the form of RFC 8785.
 
-    Integers that a double cannot hold are written in full, where the RFC has no form for them:
+    Integers beyond ±2⁵³ are written in all their digits, where the RFC has no form for them:
     an account number must not be mistaken for its neighbour.
     """
     if isinstance(value, dict):

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from loopin_mcp.api.bodies import MAX_BODY_BYTES
 from loopin_mcp.api.limits import HEADERS_FAULT, URL_FAULT, Limits, has_body
 
-# What may come before the last piece of a head; `Heads` judges those that are complete.
+# What may come before the last piece of a head; `RequestHeads` judges whole ones.
 MAX_HEAD_BYTES = 64 * 1024
 # Asyncio reads pieces of 256 KiB at most.
 MAX_INCOMPLETE_BYTES = MAX_HEAD_BYTES + 2 * 256 * 1024

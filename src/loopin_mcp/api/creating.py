@@ -77,7 +77,8 @@ def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
             "payload_digest": found,
         },
     )
-    # It is counted once it is there, since others wait from then on who ask the same user.
+    # The insert has taken the user's turn on PostgreSQL too, so that those who ask the same user at
+    # the same time count each other.
     yield from _refuse_too_many(interrupt.user_id, now)
     detail = {"payloadDigest": found, "expiresAt": format_time(moment(expires_ms))}
     return (yield from append(row, "created", now, actor, detail))
@@ -92,6 +93,7 @@ def create_once(
 
     Raises:
         UnprocessableError: The key was used for another question.
+        RateLimitedError: Too many wait for its user already.
     """
     fingerprint = digest(interrupt.model_dump(mode="json", by_alias=True))
     named = {"owner": key.owner, "text": key.text}
@@ -111,7 +113,7 @@ def create_once(
 
 
 def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
-    """Refuse a question to a user for whom more wait with it than may."""
+    """Refuse the question just stored if more wait for its user now than may."""
     [found] = yield (
         """
         SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM interrupts WHERE user_id = :user_id

@@ -26,7 +26,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of a head that is none of the events; `is_fault` unless that is right."""
+    """What is to be said of a head that no event has; a fault, unless the deletion is on record."""
 
     head: Head
     text: str
@@ -79,7 +79,8 @@ def _finding(head: Head) -> Steps[Finding | None]:
     if known:
         return None
     deleted = yield "SELECT * FROM deletions WHERE interrupt_id = :interrupt_id", named
-    for row in deleted:
+    if deleted:
+        [row] = deleted
         at = format_time(moment(row["deleted_ms"]))
         was_last = "" if row["events_head"] == head.events_head else " with another eventsHead"
         return Finding(head, f"was deleted by its age at {at}{was_last}", is_fault=False)
@@ -109,7 +110,7 @@ def _head(entry: Mapping[str, object]) -> Head:
     interrupt_id, events_head = entry.get("interruptId"), entry.get("eventsHead")
     if not (isinstance(interrupt_id, str) and isinstance(events_head, str)):
         raise TypeError("it has no head")
-    # Databases cannot look for all that is not.
+    # Not every database can search for text that is not printable, such as NUL.
     if not f"{interrupt_id}{events_head}".isprintable():
         raise ValueError("its head is no text")
     return Head(interrupt_id, events_head)

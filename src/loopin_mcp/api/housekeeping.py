@@ -26,7 +26,8 @@ async def clean_up(store: Store, now: int, retention_days: int | None) -> None:
     """Forget old idempotency keys, and delete what was settled `retention_days` ago, if given.
 
     Raises:
-        UnavailableError: The database cannot be used right now; what is deleted, is.
+        UnavailableError: The database cannot be used right now; what was deleted until then
+            stays deleted.
     """
     await store.retention.forget_keys(now)
     if retention_days is None:
@@ -37,7 +38,9 @@ async def clean_up(store: Store, now: int, retention_days: int | None) -> None:
             deleted += portion
     finally:
         if deleted:
-            logger.info("Deleted %d interrupts settled %d days ago", deleted, retention_days)
+            logger.info(
+                "Deleted %d interrupts settled %d or more days ago", deleted, retention_days
+            )
 
 
 async def _expire(store: Store, clock: Clock) -> None:

@@ -177,7 +177,7 @@ class Inbox:
         model: Callable[[Search, Place], Awaitable[InboxPage | HistoryPage]],
     ) -> Response:
         if not self._sessions.is_signed_in(request):
-            return self._sessions.ask(request)
+            return self._sessions.redirect_to_sign_in(request)
         asked = dict(request.query_params)
         try:
             page = await model(check(Search, asked), check(Place, asked))

@@ -111,7 +111,7 @@ class Interrupts:
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /interrupts/{interruptId}/decide`."""
         actor = actor_of(request)
-        self._keys.refuse_to_decide(actor.name)
+        self._keys.require_decider(actor.name)
         decision = await read_json(request, Decision)
         return _json(
             await self._store.decide_interrupt(

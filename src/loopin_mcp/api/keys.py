@@ -53,7 +53,7 @@ class Keys:
         """Whether a holder may decide, and sign in to the pages."""
         return not self.deciders or name in self.deciders
 
-    def refuse_to_decide(self, name: str) -> None:
+    def require_decider(self, name: str) -> None:
         """Let nobody pass who may not decide.
 
         Raises:

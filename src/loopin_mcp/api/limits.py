@@ -48,8 +48,9 @@ class Limits:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         room = max(files - OWN_FILES, 20)
         at_once = min(cls.at_once, room // 16)
-        # By when those are counted, and others closed for them, more have been accepted twice. Were
-        # there no file for one, asyncio would accept nothing for a second.
+        # Asyncio accepts `at_once` connections before any is counted, and may do so again before
+        # those that are cut for them are closed. Without a file for one, it would accept nothing
+        # for a second.
         return cls(connections=min(cls.connections, room - 4 * at_once), at_once=at_once)
 
     @property
@@ -75,7 +76,7 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
-class Heads:
+class RequestHeads:
     """Refuses requests whose head is too large, or has a body end in two places."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""Tells humans of interrupts that wait for them: at once, and once more at half its life."""
+"""Tells humans of interrupts that wait for them: at once, and again at half their life."""
 
 import contextlib
 import logging
@@ -18,8 +18,8 @@ from loopin_mcp.api.channels import (
     channels_of,
 )
 from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.due_notices import Notice
 from loopin_mcp.api.outages import Outage
-from loopin_mcp.api.outbox import Notice
 from loopin_mcp.api.rows import moment
 from loopin_mcp.api.services import Message
 from loopin_mcp.api.store import Store
@@ -116,7 +116,7 @@ class Notices:
         limit = MOST_A_MINUTE - len(self._sent_ms)
         if not limit:
             return
-        due = await self._store.outbox.take_due_notices(
+        due = await self._store.notices.take_due_notices(
             now,
             lease_ms=round(LEASE_S * 1000),
             limit=limit,
@@ -153,7 +153,7 @@ class Notices:
                 attempt.reached.add(channel.digest)
                 # It is stored once more when all are done.
                 with contextlib.suppress(LoopinError):
-                    await self._store.outbox.keep_reached(
+                    await self._store.notices.keep_reached(
                         notice, attempt.reached, self._clock(), channel.label
                     )
 
@@ -167,20 +167,20 @@ class Notices:
 
     async def _conclude(self, notice: Notice, attempt: _Attempt) -> None:
         """Settle a notice that all channels have, or that is given up; postpone any other."""
-        outbox, now = self._store.outbox, self._clock()
+        notices, now = self._store.notices, self._clock()
         if not attempt.failed and attempt.faults:
             # It was not tried, but comes after those that are new.
             tries, due_ms = max(1, notice.tries - 1), now + round(ROUND_S * 1000)
-            await outbox.postpone_notice(notice, due_ms, tries, attempt.reached)
+            await notices.postpone_notice(notice, due_ms, tries, attempt.reached)
         elif attempt.failed and notice.tries < MOST_TRIES:
             if notice.tries == 1:
                 _log(logging.INFO, "is to be sent again", notice, attempt)
             delay_s = FIRST_BACKOFF_S * 3 ** (notice.tries - 1) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             due_ms = now + round(delay_s * 1000)
-            await outbox.postpone_notice(notice, due_ms, notice.tries, attempt.reached)
+            await notices.postpone_notice(notice, due_ms, notice.tries, attempt.reached)
         else:
             _log(logging.WARNING, "is given up", notice, attempt)
-            await outbox.settle_notice(notice, now)
+            await notices.settle_notice(notice, now)
 
 
 def _log(level: int, outcome: str, notice: Notice, attempt: _Attempt) -> None:

@@ -14,7 +14,7 @@ ERRORS = {
     401: "No key, or not the right one",
     403: "The key, or the page, may not do this",
     404: "There is no such interrupt",
-    409: "The interrupt is no longer pending, or not what payloadDigest stands for",
+    409: "The interrupt is no longer pending, not what payloadDigest stands for, or tampered with",
     413: f"The body is larger than {MAX_BODY_BYTES} bytes",
     414: f"The URL is longer than {MAX_URL_BYTES} bytes",
     415: "The body is not declared to be of the type described",

@@ -66,9 +66,9 @@ class Link:
 class Pages:
     """Makes pages of templates. `clock` gives epoch milliseconds.
 
-    Every template has `now`; `root`, the way from the page to the top, for its links; and for
-    who is signed in `navigation`, the links to the pages that take that, and `reviewer`, their
-    name if they have one. Where one `signs_out`, that stands beside them.
+    Every template has `now`, and `root`, the way from the page to the top. For somebody who is
+    signed in it also has `navigation`, the links to the pages, `reviewer`, their name if they
+    have one, and `signs_out`, whether to offer that.
     """
 
     def __init__(
@@ -161,14 +161,14 @@ def _environment() -> Environment:
     return environment
 
 
-def absolute_time(moment: datetime) -> str:
+def absolute_time(time: datetime) -> str:
     """A moment as a human reads it, in UTC."""
-    return f"{moment.astimezone(UTC):%d %B %Y, %H:%M:%S} UTC".lstrip("0")
+    return f"{time.astimezone(UTC):%d %B %Y, %H:%M:%S} UTC".lstrip("0")
 
 
-def relative_time(moment: datetime, now: datetime) -> str:
+def relative_time(time: datetime, now: datetime) -> str:
     """The distance of a moment from now: "in 59 minutes", "3 days ago"."""
-    seconds = round((moment - now).total_seconds())
+    seconds = round((time - now).total_seconds())
     # Counted in a unit from two on and rounded down: it promises no time that is not there.
     fitting = ((name, length) for name, length in _UNITS if abs(seconds) >= 2 * length)
     name, length = next(fitting, ("second", 1))

@@ -48,7 +48,7 @@ class Review:
         """`GET /review/{interruptId}`."""
         name = self._sessions.reviewer_of(request)
         if name is None:
-            return self._sessions.ask(request)
+            return self._sessions.redirect_to_sign_in(request)
         try:
             interrupt = await self._interrupt(request)
             answer = await self._page(request, interrupt, Entry())

@@ -36,7 +36,7 @@ class Sessions:
     """
 
     def __init__(self, keys: Keys, clock: Clock, public_url: str) -> None:
-        self.asks = bool(keys.deciders)
+        self.needs_key = bool(keys.deciders)
         self._keys = keys
         # A cookie also reaches what listens on another port of the same host.
         purpose = f"loopin-mcp session\n{public_url}\n"
@@ -53,7 +53,7 @@ class Sessions:
 
     def subject_of(self, request: Request) -> str | None:
         """Who is signed in to the pages in this browser, or None."""
-        if not self.asks:
+        if not self.needs_key:
             return ANONYMOUS
         payload, _, signature = request.cookies.get(self._cookie, "").partition(".")
         for subject in self._signing_keys:
@@ -74,7 +74,7 @@ class Sessions:
         """
         return self.subject_of(request) if self._keys.has_reviewers else REVIEW_LINK
 
-    def ask(self, request: Request) -> Response:
+    def redirect_to_sign_in(self, request: Request) -> Response:
         """Lead to the sign-in page, and from there back to the page that was asked for."""
         return RedirectResponse(self.way_to_sign_in(request), 303, HEADERS)
 
@@ -86,7 +86,7 @@ class Sessions:
 
     def sign_in(self, response: Response, subject: str) -> None:
         """Sign the browser that gets this response in, for twelve hours."""
-        if self.asks:
+        if self.needs_key:
             session = _Session(subject=subject, until_ms=self._clock() + SESSION_S * 1000)
             payload = base64.urlsafe_b64encode(session.model_dump_json().encode()).decode()
             self._set(response, f"{payload}.{self._signature(subject, payload)}", SESSION_S)

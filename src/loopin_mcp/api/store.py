@@ -8,9 +8,9 @@ from loopin_mcp.api.callbacks import Callbacks
 from loopin_mcp.api.changes import Changes
 from loopin_mcp.api.creating import IdempotencyKey, create, create_once
 from loopin_mcp.api.database import Database
+from loopin_mcp.api.due_notices import DueNotices
 from loopin_mcp.api.events import event_of, seen, trail, view
 from loopin_mcp.api.figures import Figures
-from loopin_mcp.api.outbox import Outbox
 from loopin_mcp.api.overview import Overview
 from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.retention import Retention
@@ -47,7 +47,7 @@ class Store:
         self.changes = Changes()
         self.callbacks = Callbacks(database)
         self._reading = Reading(public_url)
-        self.outbox = Outbox(database, self._reading)
+        self.notices = DueNotices(database, self._reading)
         self.overview = Overview(database, self._reading)
         self.figures = Figures(database)
         self.retention = Retention(database)
@@ -139,8 +139,8 @@ class Store:
 
         Raises:
             NotFoundError: There is none of that id.
-            ConflictError: It is no longer pending, or not what the decision is for; nothing was
-                changed.
+            ConflictError: It is no longer pending, not what the decision is for, or was tampered
+                with; nothing was changed.
         """
         steps = partial(decide, interrupt_id, decision, now, actor)
         row = await self._database.transact(steps)

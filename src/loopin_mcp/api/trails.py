@@ -1,4 +1,4 @@
-"""What happened to an interrupt, as its page tells it: in words, and nothing that was written."""
+"""What happened to an interrupt, as its page tells it: in our own words alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The outbox of notices: what humans are still to be told, row by row."""
+"""What humans are still to be told, row by row."""
 
 import json
 from collections.abc import Collection
@@ -28,7 +28,7 @@ class Notice:
     leased_until_ms: int
 
 
-class Outbox:
+class DueNotices:
     """Takes what is due, one taker at a time. `now` is epoch milliseconds."""
 
     def __init__(self, database: Database, reading: Reading) -> None:
