@@ -120,6 +120,22 @@ async def test_what_was_deleted_by_its_age_is_listed_and_no_fault(
     assert [set(line) for line in after[1:]] == [{"interruptId", "deletedAt", "eventsHead"}] * 2
 
 
+async def test_deletion_on_record_of_what_is_there_is_a_fault(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    interrupt_id = await decided(store, clock)
+    await database.fetch("INSERT INTO deletions VALUES (:id, :now, '')", id=interrupt_id, now=0)
+
+    assert await audited(settings) == (
+        False,
+        [
+            "Interrupts: 1. Events: 3. Not as written: 0.",
+            f"{interrupt_id}: it is there, and recorded as deleted by its age.",
+            "1970-01-01: 1 deleted by their age.",
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -136,6 +136,26 @@ async def test_name_that_stands_twice_in_an_object_is_refused(
     assert (answer.status_code, answer.json()) == (400, {"error": fault})
 
 
+@pytest.mark.parametrize("number", ["1e-400", "-0.5E-9999", "0." + "0" * 400 + "1"])
+async def test_number_that_would_become_zero_is_refused(
+    api: httpx.AsyncClient, number: str
+) -> None:
+    body = '{"agentId":"a","userId":"u","action":"Pay","context":{"amount":NUMBER}}'
+    answer = await api.post("/interrupts", content=body.replace("NUMBER", number), headers=JSON)
+
+    fault = f"The body has the number {number[:100]}, which is too small"
+    assert (answer.status_code, answer.json()) == (400, {"error": fault})
+
+
+@pytest.mark.parametrize("number", ["0", "-0.0", "0e-999", "5e-324", "0.1", "0.10000000000000001"])
+async def test_number_that_a_double_holds_is_taken(api: httpx.AsyncClient, number: str) -> None:
+    body = '{"agentId":"a","userId":"u","action":"Pay","context":{"amount":NUMBER}}'
+    created = await api.post("/interrupts", content=body.replace("NUMBER", number), headers=JSON)
+    read = await api.get(f"/interrupts/{created.json()['interruptId']}")
+
+    assert read.json()["context"] == {"amount": float(number)}
+
+
 @pytest.mark.parametrize("body", ["[]", "1", "null", '"text"'])
 async def test_json_that_is_no_object_is_bad_input(api: httpx.AsyncClient, body: str) -> None:
     answer = await api.post("/interrupts", content=body, headers=JSON)

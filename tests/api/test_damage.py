@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.housekeeping import clean_up
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from loopin_mcp.settings import Settings
@@ -210,3 +211,78 @@ async def test_decision_without_its_time_is_counted_and_takes_no_figures_with_it
     assert figures["byStatus"] == {"approved": 2}
     times = ("avgResponseTimeMs", "p50ResponseTimeMs", "p95ResponseTimeMs")
     assert [figures[name] for name in times] == [2000.0] * 3
+
+
+NO_TEXT = "CAST(x'7b22ff227d' AS TEXT)"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "interrupt_id",
+        "agent_id",
+        "user_id",
+        "action",
+        "action_type",
+        "context",
+        "urgency",
+        "status",
+        "callback_url",
+        "search_text",
+        "payload_digest",
+        "events_head",
+        "notice_reached",
+    ],
+)
+async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, column: str
+) -> None:
+    database = await SQLite.open(tmp_path / "damaged.db")
+    store = Store(database, PUBLIC_URL)
+    ids = [
+        await ask(store, clock, "Pay", expires_in=lasts_s, callback_url=f"{HOOK}?token=s3cret")
+        for lasts_s in (1, 1, 900, 900)
+    ]
+    for damaged in (ids[0], ids[2]):
+        # No two may have the same id.
+        no_text = NO_TEXT if column != "interrupt_id" else f"interrupt_id || {NO_TEXT}"
+        await edit(database, damaged, f"{CHANGE} {column} = {no_text} WHERE TRUE")
+    clock.advance(2)
+
+    await store.expire_interrupts(clock())
+    async with api_client(store, clock) as api:
+        answers = [
+            await api.get(path)
+            for path in ("/", "/history", "/analytics", "/interrupts/pending/user-1")
+        ]
+        answers.append(await api.get("/analytics/user-1"))
+        decided = await api.post(f"/interrupts/{ids[3]}/decide", json={"decision": "approved"})
+        answers.append(await api.get(f"/interrupts/{ids[2]}"))
+    due = await store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
+    await store.notices.take_due_notices(clock(), lease_ms=1, limit=9, high_alone=False)
+    await clean_up(store, clock() + 3 * 86_400_000, 1)
+
+    assert {answer.status_code for answer in answers} <= {200, 404, 503}
+    assert [answer.status_code for answer in answers[:5]] == [200] * 5
+    assert decided.status_code == 200
+    assert {ids[1], ids[3]} <= {callback.interrupt_id for callback in due}
+    assert "s3cret" not in caplog.text + "".join(answer.text for answer in answers)
+    await database.aclose()
+
+
+@pytest.mark.parametrize("column", ["callback_id", "interrupt_id", "url", "host", "body"])
+async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
+    tmp_path: Path, clock: Clock, column: str
+) -> None:
+    database = await SQLite.open(tmp_path / "damaged.db")
+    store = Store(database, PUBLIC_URL)
+    ids = [await ask(store, clock, "Pay", callback_url=HOOK) for _ in range(2)]
+    for interrupt_id in ids:
+        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
+    change = f"UPDATE callbacks SET {column} = {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
+    await edit(database, ids[0], change)
+
+    due = await store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
+
+    assert ids[1] in {callback.interrupt_id for callback in due}
+    await database.aclose()

@@ -45,6 +45,14 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
     assert [answer.status_code for answer in public] == [200, 200, 404]
 
 
+async def test_two_keys_are_none(sqlite_store: Store, clock: Clock) -> None:
+    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+        headers = [("X-API-Key", KEY), ("X-API-Key", KEY)]
+        answer = await client.get("/interrupts/pending/u", headers=headers)
+
+    assert answer.status_code == 401
+
+
 async def test_without_a_configured_key_none_is_asked_for(
     sqlite_store: Store, clock: Clock
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from loopin_mcp.api.database import Database
+from loopin_mcp.api.database import Database, SQLite
 from loopin_mcp.api.statements import Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -117,3 +117,55 @@ async def test_event_cannot_be_deleted_while_its_interrupt_is_there(
         await database.fetch("DELETE FROM events WHERE sequence = 2")
 
     assert len(await store.list_events(interrupt_id)) == 2
+
+
+async def test_outcome_cannot_come_with_an_event_that_is_not_there(
+    database: Database, store: Store, clock: Clock
+) -> None:
+    interrupt_id = await ask(store, clock)
+
+    change = "UPDATE interrupts SET {} = :value, event_count = event_count + 1"
+    assert await refused(database, change, SETTLED) == list(SETTLED)
+
+    assert (await store.get_interrupt_status(interrupt_id, clock())).status == "pending"
+
+
+async def test_nothing_is_put_in_the_place_of_what_is_there(
+    database: Database, store: Store, clock: Clock
+) -> None:
+    interrupt_id = await decide(store, clock)
+    before = await store.get_interrupt_status(interrupt_id, clock())
+    events = await store.list_events(interrupt_id)
+
+    for table in ("interrupts", "events"):
+        copy = f"INTO {table} SELECT * FROM {table} WHERE TRUE"  # noqa: S608 - constants alone
+        replace = f"INSERT OR REPLACE {copy}"
+        if not isinstance(database, SQLite):
+            column = "action" if table == "interrupts" else "type"
+            key = "interrupt_id" if table == "interrupts" else "interrupt_id, sequence"
+            replace = f"INSERT {copy} ON CONFLICT ({key}) DO UPDATE SET {column} = 'another'"
+        with pytest.raises(UnavailableError):
+            await database.fetch(replace)
+
+    assert await store.get_interrupt_status(interrupt_id, clock()) == before
+    assert await store.list_events(interrupt_id) == events
+
+
+@pytest.mark.parametrize(
+    "changes", ["status = 'approved'", "event_count = 1", "payload_digest = ''"]
+)
+async def test_interrupt_begins_pending_and_with_its_digest(
+    database: Database, store: Store, clock: Clock, changes: str
+) -> None:
+    await ask(store, clock)
+    column, value = changes.split(" = ")
+    [row] = await database.fetch("SELECT * FROM interrupts")
+    begun = {**row, "interrupt_id": "another", "status": "pending", "event_count": 0}
+    names = ", ".join(begun)
+    values = ", ".join(value if name == column else f":{name}" for name in begun)
+    given = {name: begun[name] for name in begun if name != column}
+
+    with pytest.raises(UnavailableError):
+        await database.fetch(f"INSERT INTO interrupts ({names}) VALUES ({values})", **given)  # noqa: S608
+
+    assert len(await database.fetch("SELECT * FROM interrupts")) == 1

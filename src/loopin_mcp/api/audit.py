@@ -32,6 +32,9 @@ async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progre
         UnavailableError: The database cannot be read.
     """
     is_whole = await _verify_records(archive, say, progress)
+    for row in await archive.transact(partial(single, _NOT_DELETED, {})):
+        say(f"{row['interrupt_id']}: it is there, and recorded as deleted by its age.")
+        is_whole = False
     for day in await archive.transact(partial(single, _BY_DAY, {})):
         say(f"{format_time(moment(day['day_ms']))[:10]}: {day['count']:,} deleted by their age.")
     return (heads is None or await _verify_heads(archive, heads, say)) and is_whole
@@ -68,6 +71,10 @@ _BY_DAY = """
     SELECT deleted_ms - deleted_ms % 86400000 AS day_ms, COUNT(*) AS count FROM deletions
     GROUP BY deleted_ms - deleted_ms % 86400000 ORDER BY day_ms
     """
+_NOT_DELETED = f"""
+    SELECT interrupt_id FROM deletions JOIN interrupts USING (interrupt_id)
+    ORDER BY interrupt_id LIMIT {PORTION}
+    """  # noqa: S608 - a constant
 _DELETED = f"""
     SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}
     """  # noqa: S608 - a constant

@@ -16,6 +16,7 @@ class Fault:
 
     what: str
     remedy: str
+    is_damage: bool = False
 
 
 class Breakdown:
@@ -31,6 +32,7 @@ class Breakdown:
         self._what = what
         self._fault_of = fault_of
         self._lasts = False
+        self._is_damaged = False
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -54,7 +56,10 @@ class Breakdown:
             self._lasts = False
 
     def _tell(self, fault: Fault) -> None:
-        if not self._lasts:
+        is_known = self._lasts or (fault.is_damage and self._is_damaged)
+        # What is read well elsewhere in between does not mend it.
+        self._is_damaged |= fault.is_damage
+        self._lasts |= not fault.is_damage
+        if not is_known:
             said = (self._database, self._what, fault.what, fault.remedy)
             logger.error("%s cannot %s: %s. %s.", *said)
-            self._lasts = True

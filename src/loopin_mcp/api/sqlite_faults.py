@@ -47,5 +47,5 @@ def fault_of(error: Exception) -> Fault | None:
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    what, remedy = _FAULTS.get(code & 0xFF, _OTHER)
-    return Fault(f"{what} ({error})", remedy)
+    what, remedy = found = _FAULTS.get(code & 0xFF, _OTHER)
+    return Fault(f"{what} ({error})", remedy, is_damage=found is _DAMAGED)

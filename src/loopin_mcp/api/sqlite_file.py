@@ -4,6 +4,7 @@ import contextlib
 import queue
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from loopin_mcp.api.sqlite_faults import MovedError
@@ -136,6 +137,9 @@ class SQLiteFile:
             uri=True,
         )
         connection.row_factory = as_mapping
+        # What is damaged so that it is no text keeps nobody from the rest, and the error about it
+        # would quote it. Digests and `audit verify` tell that it was changed.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         return connection
 
 

@@ -14,13 +14,24 @@ CREATE TRIGGER interrupts_stay BEFORE UPDATE OF interrupt_id, agent_id, user_id,
     urgency, created_ms, expires_ms, callback_url, payload_digest ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();
 
-CREATE TRIGGER interrupts_begin_with_digest BEFORE INSERT ON interrupts
-    FOR EACH ROW WHEN (NEW.payload_digest = '') EXECUTE FUNCTION loopin_refuse_change();
+CREATE TRIGGER interrupts_begin_pending BEFORE INSERT ON interrupts
+    FOR EACH ROW WHEN (NEW.payload_digest = '' OR NEW.status <> 'pending' OR NEW.event_count <> 0)
+    EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE OR REPLACE FUNCTION loopin_settle_with_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.status <> 'pending' OR NEW.event_count <> OLD.event_count + 1
+        OR NOT EXISTS (SELECT 1 FROM events WHERE interrupt_id = NEW.interrupt_id
+            AND sequence = NEW.event_count AND hash = NEW.events_head) THEN
+        RAISE EXCEPTION 'refused by the rule %', TG_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
 
 CREATE TRIGGER interrupts_settle_with_event BEFORE UPDATE OF status, settled_ms, decided_ms,
     decided_by, decided_via, reason, modified_params ON interrupts
-    FOR EACH ROW WHEN (OLD.status <> 'pending' OR NEW.event_count <> OLD.event_count + 1)
-    EXECUTE FUNCTION loopin_refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION loopin_settle_with_event();
 
 CREATE TRIGGER events_stay BEFORE UPDATE ON events
     FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();

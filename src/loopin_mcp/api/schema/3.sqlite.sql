@@ -10,19 +10,31 @@ BEGIN
     SELECT RAISE(ABORT, 'what a human is asked cannot be changed');
 END;
 
-CREATE TRIGGER interrupts_begin_with_digest BEFORE INSERT ON interrupts WHEN NEW.payload_digest = ''
+-- INSERT OR REPLACE deletes without asking the rules for that.
+CREATE TRIGGER interrupts_begin_pending BEFORE INSERT ON interrupts
+    WHEN NEW.payload_digest = '' OR NEW.status <> 'pending' OR NEW.event_count <> 0
+    OR EXISTS (SELECT 1 FROM interrupts WHERE interrupt_id = NEW.interrupt_id)
 BEGIN
-    SELECT RAISE(ABORT, 'an interrupt needs its digest');
+    SELECT RAISE(ABORT, 'an interrupt begins once, with its digest, and pending');
 END;
 
 CREATE TRIGGER interrupts_settle_with_event BEFORE UPDATE OF status, settled_ms, decided_ms,
     decided_by, decided_via, reason, modified_params ON interrupts
     WHEN OLD.status <> 'pending' OR NEW.event_count <> OLD.event_count + 1
+    OR NOT EXISTS (SELECT 1 FROM events WHERE interrupt_id = NEW.interrupt_id
+        AND sequence = NEW.event_count AND hash = NEW.events_head)
 BEGIN
     SELECT RAISE(ABORT, 'an interrupt is settled once, and with an event');
 END;
 
 CREATE TRIGGER events_stay BEFORE UPDATE ON events
+BEGIN
+    SELECT RAISE(ABORT, 'an event cannot be changed');
+END;
+
+CREATE TRIGGER events_come_once BEFORE INSERT ON events
+    WHEN EXISTS (SELECT 1 FROM events WHERE interrupt_id = NEW.interrupt_id
+        AND sequence = NEW.sequence)
 BEGIN
     SELECT RAISE(ABORT, 'an event cannot be changed');
 END;
