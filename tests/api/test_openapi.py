@@ -154,3 +154,16 @@ async def test_every_route_is_described(
     }
 
     assert routed == set(openapi_document(keyed=True, embedded=embedded)["paths"])
+
+
+def test_only_the_status_is_described_as_held() -> None:
+    paths = openapi_document(keyed=True, embedded=True)["paths"]
+
+    held = [
+        (method, path)
+        for path, calls in paths.items()
+        for method, call in calls.items()
+        if "Prefer" in [parameter["name"] for parameter in call.get("parameters", [])]
+    ]
+
+    assert held == [("get", "/interrupts/{interruptId}")]

@@ -66,12 +66,12 @@ _ALWAYS = {
     "Health": ["version"],
 }
 
-
 # Addresses may be used too, where they are public or CALLBACK_ALLOW has them.
 _CALLBACK_URL = (
     r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}(:[1-9][0-9]{1,3})?"
     r"([/?][!-~]{0,1000})?$"
 )
+_BY_ID = (in_path("interruptId", {"type": "string"}),)
 
 
 class Description:
@@ -126,12 +126,13 @@ def _document() -> Part:
 
 
 def _paths() -> Part:
+    return _paths_of_interrupts() | _paths_of_review() | _paths_of_api()
+
+
+def _paths_of_interrupts() -> Part:
     pending = {"type": "array", "items": reference(Interrupt)}
     events = {"type": "array", "minItems": 1, "items": reference(Event)}
-    by_id, by_user = (
-        [in_path("interruptId", {"type": "string"})],
-        [in_path("userId", _user_schema())],
-    )
+    by_user = (in_path("userId", _user_schema()),)
     return {
         "/interrupts": {
             "post": once(
@@ -146,14 +147,14 @@ def _paths() -> Part:
         },
         "/interrupts/pending/{userId}": {
             "get": operation(
-                "list_pending_interrupts", 200, pending, (400,), by_user + _page_query()
+                "list_pending_interrupts", 200, pending, (400,), (*by_user, *_page_query())
             )
         },
         "/interrupts/{interruptId}": {
             "get": held(
-                operation("get_interrupt_status", 200, reference(Interrupt), (404,), by_id)
+                operation("get_interrupt_status", 200, reference(Interrupt), (404,), _BY_ID)
             ),
-            "delete": operation("cancel_interrupt", 200, reference(Cancelled), (404, 409), by_id),
+            "delete": operation("cancel_interrupt", 200, reference(Cancelled), (404, 409), _BY_ID),
         },
         "/interrupts/{interruptId}/decide": {
             "post": operation(
@@ -161,29 +162,39 @@ def _paths() -> Part:
                 200,
                 reference(Decided),
                 (400, 403, 404, 409, 413, 415),
-                by_id,
+                _BY_ID,
                 body=Decision,
             )
         },
         "/interrupts/{interruptId}/events": {
-            "get": operation("list_events", 200, events, (404,), by_id)
+            "get": operation("list_events", 200, events, (404,), _BY_ID)
         },
         "/analytics/{userId}": {
             "get": operation("get_interrupt_analytics", 200, reference(Analytics), (400,), by_user)
         },
+    }
+
+
+def _paths_of_review() -> Part:
+    return {
         "/review/{interruptId}": {
             "get": page(
-                "show_interrupt", by_id, "Reviewers have keys: sign in first", (200, 404, 503)
+                "show_interrupt", _BY_ID, "Reviewers have keys: sign in first", (200, 404, 503)
             ),
             "post": submitted(
                 page(
                     "submit_interrupt",
-                    by_id,
+                    _BY_ID,
                     "Recorded; the page shows the outcome",
                     (400, 401, 403, 404, 409, 413, 415, 503),
                 )
             ),
         },
+    }
+
+
+def _paths_of_api() -> Part:
+    return {
         "/sign-in-links": {
             "post": operation("create_sign_in_link", 201, reference(SignInLink), (403,))
         },

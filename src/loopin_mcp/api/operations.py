@@ -1,5 +1,6 @@
 """The building blocks of the OpenAPI description: one operation, and what it answers."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -60,7 +61,7 @@ def operation(
     status: int,
     schema: Part,
     refusals: tuple[int, ...],
-    parameters: list[Part] | None = None,
+    parameters: Iterable[Part] = (),
     body: type[BaseModel] | None = None,
 ) -> Part:
     """One operation of the API; it answers JSON."""
@@ -71,8 +72,8 @@ def operation(
             **{str(code): _refusal(code) for code in sorted({*refusals, *_KEYED, *_ALWAYS})},
         },
     }
-    if parameters:
-        call["parameters"] = parameters
+    if found := list(parameters):
+        call["parameters"] = found
     if body:
         call["requestBody"] = {
             "required": True,
@@ -116,12 +117,12 @@ def once(call: Part) -> Part:
     return call
 
 
-def page(name: str, parameters: list[Part], see_other: str, statuses: tuple[int, ...]) -> Part:
+def page(name: str, parameters: Iterable[Part], see_other: str, statuses: tuple[int, ...]) -> Part:
     """One operation of a page; it answers HTML, or leads on to another, and needs no key."""
     call: Part = {
         "operationId": name,
         "security": [],
-        "parameters": parameters,
+        "parameters": list(parameters),
         "responses": {
             **{
                 str(code): _content(ERRORS.get(code, "The page"), "text/html", {"type": "string"})
