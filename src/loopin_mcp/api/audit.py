@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from loopin_mcp.api.archive import Archive
 from loopin_mcp.api.heads import compare_heads, read_heads
-from loopin_mcp.api.records import Record, records
+from loopin_mcp.api.records import Record, name_of, records
 from loopin_mcp.api.rows import interrupt_of, moment, whole
 from loopin_mcp.api.statements import Row, single
 from loopin_mcp.errors import UnavailableError
@@ -33,7 +33,8 @@ async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progre
     """
     is_whole = await _verify_records(archive, say, progress)
     for row in await archive.transact(partial(single, _NOT_DELETED, {})):
-        say(f"{row['interrupt_id']}: it is there, and recorded as deleted by its age.")
+        name = name_of(row["interrupt_id"])
+        say(f"{name}: it is there, and recorded as deleted by its age.")
         is_whole = False
     for day in await archive.transact(partial(single, _BY_DAY, {})):
         say(f"{format_time(moment(day['day_ms']))[:10]}: {day['count']:,} deleted by their age.")

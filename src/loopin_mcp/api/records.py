@@ -44,8 +44,8 @@ class Record:
 
     @property
     def name(self) -> str:
-        """Its id; what is no text in it is shown by its codes."""
-        return str(self.interrupt_id).encode(errors="backslashreplace").decode()
+        """Its id, see `name_of`."""
+        return name_of(self.interrupt_id)
 
     def events(self) -> list[Event]:
         """Its events.
@@ -64,6 +64,11 @@ class Record:
                 return _faults(self.row, self.events())
         except UnavailableError:
             return ["what is stored of it cannot be read"]
+
+
+def name_of(interrupt_id: Value) -> str:
+    """An id as it is told; what is no text in it is shown by its codes."""
+    return str(interrupt_id).encode(errors="backslashreplace").decode()
 
 
 async def records(archive: Archive) -> AsyncIterator[Record]:
