@@ -114,7 +114,7 @@ def test_wrong_setting_does_not_stop_the_server_and_every_tool_says_what_to_mend
         texts.add(result["content"][0]["text"])
 
     assert texts == {
-        "LOOPIN_API_URL must be an http or https URL. Set it to the address of the LoopIn API, "
+        "LOOPIN_API_URL must be an http or https URL. Set it to a base URL, "
         "such as https://loopin.example.com."
     }
 
