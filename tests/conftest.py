@@ -64,6 +64,18 @@ def postgres_url() -> Iterator[str]:
         run(pg_ctl, "-D", data, "-m", "immediate", "stop")
 
 
+@pytest.fixture
+def empty_postgres_url(postgres_url: str) -> str:
+    """The same with nothing in its database, whatever an earlier test has left there."""
+    if importlib.util.find_spec("psycopg") is None:
+        missing("psycopg")
+    import psycopg
+
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return postgres_url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(
     request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
@@ -73,15 +85,9 @@ async def database(
     if request.param == "sqlite":
         opened = await SQLite.open(tmp_path / "loopin.db")
     else:
-        url = request.getfixturevalue("postgres_url")
-        if importlib.util.find_spec("psycopg") is None:
-            missing("psycopg")
-        import psycopg
-
+        url = request.getfixturevalue("empty_postgres_url")
         from loopin_mcp.api.postgres import PostgreSQL
 
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-            await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         opened = await PostgreSQL.open(url)
     yield opened
     await opened.aclose()

@@ -23,12 +23,11 @@ OF_POOL = "SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <>
 
 
 @pytest.fixture
-async def impatient(postgres_url: str, anyio_backend: str) -> AsyncIterator[Database]:
+async def impatient(empty_postgres_url: str, anyio_backend: str) -> AsyncIterator[Database]:
     """A database that has to answer soon."""
     from loopin_mcp.api.postgres import PostgreSQL
 
-    database = await PostgreSQL.open(postgres_url, answer_s=ANSWER_S)
-    await database.fetch("TRUNCATE interrupts, events, callbacks, idempotency_keys, deletions")
+    database = await PostgreSQL.open(empty_postgres_url, answer_s=ANSWER_S)
     yield database
     await database.aclose()
 

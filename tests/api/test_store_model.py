@@ -3,12 +3,10 @@
 MODEL_EXAMPLES is how many runs are tried on each database; without it they are a few.
 """
 
-import importlib.util
 import itertools
 import os
 from pathlib import Path
 
-import pytest
 from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -56,12 +54,11 @@ def test_store_on_sqlite_is_what_its_model_is(tmp_path: Path) -> None:
     compare(fresh, again)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("psycopg") is None, reason="psycopg is missing")
-def test_store_on_postgresql_is_what_its_model_is(postgres_url: str) -> None:
+def test_store_on_postgresql_is_what_its_model_is(empty_postgres_url: str) -> None:
     from loopin_mcp.api.postgres import PostgreSQL
 
     async def again() -> Database:
-        return await PostgreSQL.open(postgres_url)
+        return await PostgreSQL.open(empty_postgres_url)
 
     async def fresh() -> Database:
         database = await again()
