@@ -39,10 +39,10 @@ every_page = pytest.mark.parametrize("name", PAGES)
 
 
 def table(page: str, first_column: str) -> list[list[str]]:
-    """The rows of the table whose first heading is this."""
-    found = re.search(rf"^\| {first_column} \|.*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    """The rows of all tables whose first heading is this."""
+    found = re.findall(rf"^\| {first_column} \|.*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE)
     assert found, f"no table of {first_column}"
-    return [line.strip("| ").split(" | ") for line in found[1].splitlines()]
+    return [line.strip("| ").split(" | ") for line in "".join(found).splitlines()]
 
 
 def snippets(page: str, language: str) -> list[str]:
