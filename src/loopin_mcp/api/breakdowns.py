@@ -1,4 +1,4 @@
-"""Says what is wrong with a database: to callers each time, to the log when it begins and ends."""
+"""Says what is wrong with a database: to callers each time, to the log where that is news."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -12,7 +12,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a database, in words for everybody, and what its operator can do."""
+    """What is wrong with a database, in words for everybody, and what its operator can do.
+
+    Damage lasts until then, though what is stored elsewhere can be used.
+    """
 
     what: str
     remedy: str
