@@ -51,7 +51,7 @@ class Host:
 
     def read(self) -> Message:
         """The next line; every line on stdout has to be JSON-RPC."""
-        message: Message = json.loads(self._lines.get(timeout=3 * PATIENCE_S))
+        message: Message = json.loads(self._lines.get(timeout=PATIENCE_S))
         assert message["jsonrpc"] == "2.0"
         return message
 

@@ -40,9 +40,9 @@ USER = "accounting"
 AGENT = Actor("api-key", "api")
 REVIEWER = Actor("alice", "review-page")
 MOMENT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 # A program has to import all of itself before it starts to do what is waited for.
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 
 
 class Clock:

@@ -8,9 +8,14 @@ import pytest
 import respx
 
 from loopin_mcp import Interrupt, LoopinClient
-from loopin_mcp.client import SHORTEST_HOLD_S
+from loopin_mcp.client import GRACE_S, HOLD_S
 from tests.client_support import APPROVED, PENDING, URL, Naps, answer
-from tests.support import PATIENCE_S
+from tests.loops import ON_VIRTUAL_TIME, Backend
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return ON_VIRTUAL_TIME
 
 
 def held(body: object) -> httpx.Response:
@@ -40,13 +45,12 @@ async def test_api_that_holds_is_asked_again_without_a_pause(
     async def hold(request: httpx.Request) -> httpx.Response:
         if "prefer" not in request.headers:
             return answer(PENDING)
-        await anyio.sleep(SHORTEST_HOLD_S)
+        await anyio.sleep(HOLD_S)
         return answers.pop(0)
 
     route.side_effect = hold
 
-    with anyio.fail_after(PATIENCE_S):
-        interrupt = await client.wait_for_decision("int-1", 300)
+    interrupt = await client.wait_for_decision("int-1", 300)
 
     assert interrupt == Interrupt.model_validate(APPROVED)
     assert preferences(route) == [None, "wait=25", "wait=25"]
@@ -84,24 +88,22 @@ async def test_wait_without_time_is_one_look(
     assert preferences(route) == [None]
 
 
-async def test_poll_is_cut_short_for_a_last_look_at_the_bound(
-    route: respx.Route,
-) -> None:
-    naps: list[float] = []
+async def test_poll_is_cut_short_for_a_last_look_at_the_bound(route: respx.Route) -> None:
+    looks: list[float] = []
 
-    async def nap(seconds: float) -> None:
-        naps.append(seconds)
-        await anyio.sleep(seconds)
+    async def look(_request: httpx.Request) -> httpx.Response:
+        looks.append(anyio.current_time())
+        return answer(APPROVED if len(looks) == 4 else PENDING)
 
-    route.side_effect = [answer(PENDING), answer(PENDING), answer(APPROVED)]
+    route.side_effect = look
 
-    async with LoopinClient(URL, sleep=nap) as client:
-        with anyio.fail_after(PATIENCE_S):
-            interrupt = await client.wait_for_decision("int-1", 0.2)
+    async with LoopinClient(URL) as client:
+        begun = anyio.current_time()
+        interrupt = await client.wait_for_decision("int-1", 1.2)
 
     assert interrupt == Interrupt.model_validate(APPROVED)
-    assert [nap_s <= 0.2 for nap_s in naps] == [True]
-    assert preferences(route) == [None, "wait=1", None]
+    assert [look_s - begun for look_s in looks] == pytest.approx([0, 0, 1, 1.2])
+    assert preferences(route) == [None, "wait=2", "wait=1", None]
 
 
 async def test_wait_ends_at_its_bound_though_a_look_hangs(
@@ -117,11 +119,12 @@ async def test_wait_ends_at_its_bound_though_a_look_hangs(
 
     route.side_effect = hang_at_last
 
-    with anyio.fail_after(PATIENCE_S):
-        interrupt = await client.wait_for_decision("int-1", 0.2)
+    begun = anyio.current_time()
+    interrupt = await client.wait_for_decision("int-1", 7)
 
     assert interrupt == Interrupt.model_validate(PENDING)
     assert hangs.is_set()
+    assert anyio.current_time() - begun == pytest.approx(7 + GRACE_S)
 
 
 @pytest.mark.parametrize("cut", [answer("", 504), httpx.ReadError("cut")])

@@ -25,7 +25,7 @@ async def test_wait_goes_on_when_the_serving_copy_ends(settings: Settings) -> No
         held.set()
         outcomes.append(await client.wait_for_decision(interrupt_id, 60))
 
-    with anyio.fail_after(2 * PATIENCE_S):
+    with anyio.fail_after(PATIENCE_S):
         async with embedded_api(settings) as locate, LoopinClient(locate=locate) as client:  # noqa: SIM117 - the inner one ends first
             async with anyio.create_task_group() as tasks:
                 async with embedded_api(settings) as first, LoopinClient(locate=first) as owner:

@@ -124,7 +124,7 @@ def test_demo_says_where_no_browser_can_be_started(tmp_path: Path) -> None:
         assert demo.stdout is not None
         said = next(line for line in demo.stdout if line.startswith("The browser cannot"))
         demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=6 * PATIENCE_S)
+        demo.communicate(timeout=START_TIMEOUT_S)
 
     why = "No such file or directory"
     assert said == f"The browser cannot be started: {why}. Open the link yourself.\n"
@@ -142,7 +142,7 @@ def test_demo_opens_its_question_and_nothing_else(tmp_path: Path) -> None:
         ) as demo:
             opened = receiver.next(START_TIMEOUT_S)["url"]
             demo.send_signal(signal.SIGINT)
-            demo.communicate(timeout=6 * PATIENCE_S)
+            demo.communicate(timeout=START_TIMEOUT_S)
 
         assert "/review/" in opened
         assert receiver.messages == []

@@ -56,7 +56,7 @@ class Program:
     def end(self, with_signal: signal.Signals = signal.SIGTERM) -> str:
         """End it; gives all that it has written."""
         self.process.send_signal(with_signal)
-        stdout, stderr = self.process.communicate(timeout=2 * PATIENCE_S)
+        stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
         return stdout + self.written + stderr
 
 

@@ -71,7 +71,7 @@ def test_cancelled_call_closes_its_request_at_once_and_is_not_answered(
     start: Callable[..., Host], tool: str, arguments: dict[str, object], request_line: bytes
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(3 * PATIENCE_S)
+        listener.settimeout(PATIENCE_S)
         host = start(LOOPIN_API_URL=f"http://127.0.0.1:{listener.getsockname()[1]}")
         initialize(host)
         call = {"name": tool, "arguments": {"interruptId": "x", **arguments}}
@@ -159,7 +159,7 @@ def test_end_comes_also_when_nobody_reads_stdout(tmp_path: Path, line: dict[str,
     process.stdin.write((json.dumps(line) + "\n").encode() * 2000)
     process.stdin.close()
 
-    process.wait(timeout=3 * PATIENCE_S)
+    process.wait(timeout=PATIENCE_S)
     process.stdout.close()
 
 
@@ -179,7 +179,7 @@ def test_end_comes_also_when_the_host_closes_stdout_alone(start: Callable[..., H
     process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
     process.stdin.flush()
 
-    process.wait(timeout=3 * PATIENCE_S)
+    process.wait(timeout=PATIENCE_S)
     process.stdin.close()
 
 

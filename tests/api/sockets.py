@@ -15,10 +15,10 @@ from loopin_mcp.api.limits import Limits
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, port_of, serving
 from tests.api.questions import NEW
+from tests.loops import leap
 from tests.support import PATIENCE_S
 
 GET_HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-IMPATIENT = Limits(patience_s=0.2)
 
 
 class Raw:
@@ -113,20 +113,12 @@ class Target:
         assert (await raw.head()).startswith("HTTP/1.1 200")
         return raw
 
-    async def patience_to_be_lost(self) -> anyio.Event:
-        """What is set once a client is cut that comes just now and does nothing."""
-        idle, lost = await self.connect(), anyio.Event()
-
-        async def wait() -> None:
-            assert await idle.until_cut() == b""
-            lost.set()
-
-        self._tasks.start_soon(wait)
-        return lost
-
-    async def patience_is_lost(self) -> None:
-        """Return once that is set."""
-        await (await self.patience_to_be_lost()).wait()
+    async def pass_time(self, seconds: float) -> None:
+        """Let so much time pass at once, for all that was sent so far."""
+        # Connections are taken in the order in which they come.
+        await self.ask(GET_HEALTH)
+        leap(seconds)
+        await self.ask(GET_HEALTH)
 
     async def aclose(self) -> None:
         """Close all connections."""

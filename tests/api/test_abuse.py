@@ -4,14 +4,20 @@ import json
 import re
 from pathlib import Path
 
-import anyio
 import pytest
 
 from loopin_mcp.api.limits import Limits
 from tests.api.questions import NEW
-from tests.api.sockets import GET_HEALTH, IMPATIENT, attacked, create, request
+from tests.api.sockets import GET_HEALTH, attacked, create, request
+from tests.loops import WITH_LEAPING_TIME, Backend
 
+LIMITS = Limits()
 OK = {"status": "ok", "service": "loopin-api"}
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return WITH_LEAPING_TIME
 
 
 def is_well(answer: tuple[int, dict[str, str]]) -> bool:
@@ -20,7 +26,7 @@ def is_well(answer: tuple[int, dict[str, str]]) -> bool:
 
 async def store_large_list(data_dir: Path) -> None:
     """Six megabytes of interrupts for one user, more than systems take in advance."""
-    async with attacked(data_dir, Limits()) as api:
+    async with attacked(data_dir, LIMITS) as api:
         for _ in range(100):
             await api.create(context={"text": "x" * 60_000})
 
@@ -43,48 +49,49 @@ def length_in(head: str) -> int:
     ids=["nothing", "half a head", "half a body", "a chunk", "no body although it may"],
 )
 async def test_client_that_does_not_go_on_is_cut(tmp_path: Path, sent: bytes) -> None:
-    async with attacked(tmp_path, IMPATIENT) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         slow = await api.connect(sent)
+        await api.pass_time(LIMITS.patience_s)
 
         assert await slow.until_cut() in (b"", b"HTTP/1.1 100 Continue\r\n\r\n")
         assert is_well(await api.ask(GET_HEALTH))
 
 
 async def test_head_that_comes_byte_by_byte_is_cut_while_others_are_served(tmp_path: Path) -> None:
-    async with attacked(tmp_path, IMPATIENT) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         slow = await (await api.connect()).send(b"GET /health HTTP/1.1\r\nX: ")
 
-        async def drip() -> None:
-            while True:
-                await slow.send(b"a")
-                assert is_well(await api.ask(GET_HEALTH))
+        for _ in range(4):
+            await slow.send(b"a")
+            assert is_well(await api.ask(GET_HEALTH))
+            await api.pass_time(LIMITS.patience_s / 4)
 
-        with pytest.raises(anyio.BrokenResourceError):
-            await drip()
         assert await slow.until_cut() == b""
 
 
 async def test_connection_that_is_used_no_more_is_closed(tmp_path: Path) -> None:
-    async with attacked(tmp_path, IMPATIENT) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         idle = await api.connect(GET_HEALTH)
 
         assert is_well(await idle.answer())
+        await api.pass_time(LIMITS.patience_s)
         assert await idle.until_cut() == b""
 
 
 async def test_remains_of_a_refused_body_are_taken_for_a_while_alone(tmp_path: Path) -> None:
-    async with attacked(tmp_path, IMPATIENT) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         refused = await api.connect(create(b"a" * 500_000, "Content-Length: 900000"))
 
         assert (await refused.answer())[0] == 413
+        await api.pass_time(LIMITS.patience_s)
         assert await refused.until_cut() == b""
 
 
 async def test_request_that_waits_for_a_human_is_not_cut(tmp_path: Path) -> None:
-    async with attacked(tmp_path, IMPATIENT) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         interrupt_id = await api.create()
         waiting = await api.wait_for(interrupt_id)
-        await api.patience_is_lost()
+        await api.pass_time(LIMITS.patience_s)
 
         await api.cancel(interrupt_id)
 
@@ -92,7 +99,7 @@ async def test_request_that_waits_for_a_human_is_not_cut(tmp_path: Path) -> None
 
 
 async def test_body_without_end_of_a_request_that_waits_is_cut(tmp_path: Path) -> None:
-    async with attacked(tmp_path, Limits(patience_s=60)) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         wait = ("Prefer: wait=60", "Content-Length: 100000000")
         path = f"/interrupts/{await api.create()}"
         flood = await api.connect(request("GET", path, *wait, body=b"a" * 10**7))
@@ -101,7 +108,7 @@ async def test_body_without_end_of_a_request_that_waits_is_cut(tmp_path: Path) -
 
 
 async def test_bodies_that_are_refused_unread_do_not_add_up(tmp_path: Path) -> None:
-    async with attacked(tmp_path, Limits(patience_s=60)) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         unread = request("PUT", "/interrupts", "Content-Length: 20000", body=b"a" * 20_000)
         raw = await api.connect()
 
@@ -113,7 +120,7 @@ async def test_bodies_that_are_refused_unread_do_not_add_up(tmp_path: Path) -> N
 async def test_newcomer_takes_the_place_of_whoever_has_been_idle_the_longest(
     tmp_path: Path,
 ) -> None:
-    async with attacked(tmp_path, Limits(connections=3, patience_s=60)) as api:
+    async with attacked(tmp_path, Limits(connections=3)) as api:
         interrupt_id = await api.create()
         waiting = await api.wait_for(interrupt_id)
         first = await api.connect(b"GET /")
@@ -144,7 +151,7 @@ async def test_much_of_incomplete_requests_makes_room_for_more(tmp_path: Path) -
 
 
 async def test_newcomer_is_told_when_nobody_is_idle(tmp_path: Path) -> None:
-    async with attacked(tmp_path, Limits(connections=3, patience_s=60)) as api:
+    async with attacked(tmp_path, Limits(connections=3)) as api:
         interrupt_id = await api.create()
         waiting = [await api.wait_for(interrupt_id) for _ in range(2)]
         await api.watch(interrupt_id)
@@ -161,25 +168,24 @@ async def test_newcomer_is_told_when_nobody_is_idle(tmp_path: Path) -> None:
 
 async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) -> None:
     await store_large_list(tmp_path)
-    async with attacked(tmp_path, IMPATIENT) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
         size = length_in(await reader.head())
         # It took the first of it: what the system takes in advance.
         for _ in range(5):
-            await api.patience_is_lost()
+            await api.pass_time(LIMITS.patience_s)
 
         assert len(await reader.until_cut()) < size
 
 
 async def test_reader_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
     await store_large_list(tmp_path)
-    async with attacked(tmp_path, Limits(patience_s=1)) as api:
+    async with attacked(tmp_path, LIMITS) as api:
         reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
         size = length_in(await reader.head())
-        lost = await api.patience_to_be_lost()
-        while not lost.is_set():
-            size -= len(await reader.receive(size // 500))
-            for _ in range(3):
-                await api.ask(GET_HEALTH)
+        piece = size // 10
+        for _ in range(9):
+            await reader.receive(piece)
+            await api.pass_time(LIMITS.patience_s)
 
-        assert len(await reader.until_cut()) == size
+        assert len(await reader.until_cut()) == size - 9 * piece

@@ -31,17 +31,18 @@ async def main():
 anyio.run(main)
 """
 WRITE_UNTIL_KILLED = """
-import anyio, sys, time
+import anyio, sys, uuid
 from pathlib import Path
 from loopin_mcp.api.database import SQLite
-from loopin_mcp.api.serving import open_database
 from loopin_mcp.api.store import Store
 from tests.support import AGENT, new_interrupt
 async def main():
     store = Store(await SQLite.open(Path(sys.argv[1])), "http://127.0.0.1:3002")
     async def write():
         while True:
-            created = await store.create_interrupt(new_interrupt(), 1_750_000_000_000, AGENT)
+            # A user has at most 1,000 that are pending.
+            interrupt = new_interrupt(user_id=str(uuid.uuid4()))
+            created = await store.create_interrupt(interrupt, 1_750_000_000_000, AGENT)
             sys.stdout.write(created.interrupt_id + chr(10))
             sys.stdout.flush()
     async with anyio.create_task_group() as writers:

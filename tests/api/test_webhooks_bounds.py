@@ -32,7 +32,7 @@ NAMES = Names(**{f"{name}.test": ["127.0.0.1"] for name in "abcdef"})
 @asynccontextmanager
 async def delivered_by_loops(*stores: Store, clock: Clock) -> AsyncIterator[None]:
     """Deliver the callbacks of these stores, as API processes do, as long as the block lasts."""
-    with anyio.fail_after(2 * PATIENCE_S):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as loops:
             for store in stores:
                 destinations = Destinations(LOOPBACK, NAMES)

@@ -70,9 +70,8 @@ class Connections:
     def wait(self, connection: "Connection") -> None:
         """Have a connection wait for its client from now on, if it does not yet."""
         if connection in self._open and connection not in self._waiting:
-            call_later = asyncio.get_running_loop().call_later
-            self._waiting[connection] = call_later(
-                self._limits.patience_s, connection.lose_patience
+            self._waiting[connection] = asyncio.get_running_loop().call_later(
+                self._limits.patience_s, connection.lose_patience, connection.unsent_bytes
             )
 
     def go_on(self, connection: "Connection") -> None:
@@ -101,7 +100,6 @@ class Connection(asyncio.Protocol):
         self._answering = 0
         self._received_bytes = 0
         self._piece_bytes = 0
-        self._unsent_bytes = 0
         self._body_is_due = False
         self._reads_body = False
         self._is_blocked = False
@@ -179,9 +177,14 @@ class Connection(asyncio.Protocol):
             self._answering -= 1
             self._take_turns()
 
-    def lose_patience(self) -> None:
-        """Cut the connection, unless the client has taken something of an answer meanwhile."""
-        if self._transport.get_write_buffer_size() < self._unsent_bytes:
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of answers the client has yet to take, beside what the system has of them."""
+        return self._transport.get_write_buffer_size()
+
+    def lose_patience(self, unsent_bytes: int) -> None:
+        """Cut the connection, unless the client has taken something since so much was unsent."""
+        if self.unsent_bytes < unsent_bytes:
             self._connections.go_on(self)
             self._take_turns()
         else:
@@ -214,7 +217,6 @@ class Connection(asyncio.Protocol):
         if self._answering and not self._reads_body and not self._is_blocked:
             self._connections.go_on(self)
         else:
-            self._unsent_bytes = self._transport.get_write_buffer_size()
             self._connections.wait(self)
 
     def _refuse_more(self) -> None:
