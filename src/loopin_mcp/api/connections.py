@@ -85,6 +85,11 @@ class Connections:
         while self._held_bytes > self._limits.held_bytes and self._waiting:
             next(iter(self._waiting)).cut()
 
+    def cut_waiting(self) -> None:
+        """Cut all that wait for their clients."""
+        for connection in tuple(self._waiting):
+            connection.cut()
+
     def leave(self, connection: "Connection") -> None:
         """Count a connection no more."""
         connection.forget()

@@ -12,12 +12,14 @@ from pathlib import Path
 import anyio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.channels import Channels, channels_of
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.connections import MAX_INCOMPLETE_BYTES, Connections
 from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.endings import Endings
 from loopin_mcp.api.guards import check_keys, host_rule
 from loopin_mcp.api.health import HealthCheck, sibling_key
 from loopin_mcp.api.housekeeping import keep_house
@@ -117,7 +119,11 @@ async def serving(
     )
     loops = _loops(store, options, shared, channels)
     try:
-        async with _running(app, listener, options.grace_s, limits), _beside(store, loops):
+        async with (
+            _beside(loops),
+            _running(app, listener, options.grace_s, limits),
+            _letting_go(store),
+        ):
             yield url
     finally:
         with anyio.CancelScope(shield=True):
@@ -150,25 +156,37 @@ def _proof_key(options: Options) -> str | None:
 
 
 @asynccontextmanager
-async def _beside(store: Store, loops: list[_Loop]) -> AsyncIterator[None]:
-    """Run loops until the block ends, and then let those go who wait for changes."""
+async def _beside(loops: list[_Loop]) -> AsyncIterator[None]:
+    """Run loops until the block ends."""
     async with anyio.create_task_group() as tasks:
         for loop in loops:
             tasks.start_soon(loop)
         try:
             yield
         finally:
-            with anyio.move_on_after(GRACE_S, shield=True):
-                await let_go(store, epoch_ms)
             tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _letting_go(store: Store) -> AsyncIterator[None]:
+    """Let those go who wait for changes when the block ends."""
+    try:
+        yield
+    finally:
+        with anyio.move_on_after(GRACE_S, shield=True):
+            await let_go(store, epoch_ms)
 
 
 @asynccontextmanager
 async def _running(
     app: Starlette, listener: socket.socket, grace_s: int, limits: Limits
 ) -> AsyncIterator[None]:
-    """Run an app until the block ends, and then until its requests in flight are answered."""
-    server = _server(app, grace_s, limits)
+    """Run an app until the block ends, and then until its requests in flight are answered.
+
+    What takes longer than `grace_s` is answered with 503, and who sends or reads slowly is cut.
+    """
+    connections, endings = Connections(limits), Endings()
+    server = _server(connections, endings.over(app), limits)
     await server.startup(sockets=[listener])
     # More may wait for their turn than are accepted at once.
     listener.listen(BACKLOG)
@@ -179,7 +197,20 @@ async def _running(
         finally:
             server.should_exit = True
             with anyio.move_on_after(grace_s + 1, shield=True):
-                await server.shutdown(sockets=[listener])
+                async with anyio.create_task_group() as ending:
+                    ending.start_soon(_hurry, connections, endings, grace_s)
+                    await server.shutdown(sockets=[listener])
+                    ending.cancel_scope.cancel()
+
+
+async def _hurry(connections: Connections, endings: Endings, grace_s: int) -> None:
+    """Answer what is still in flight after a while, and cut who sends or reads slowly.
+
+    Uvicorn would cancel the tasks, and leave their threads in a database that is being closed.
+    """
+    await anyio.sleep(grace_s)
+    connections.cut_waiting()
+    endings.end_all()
 
 
 def _url(host: str, port: int) -> str:
@@ -189,12 +220,11 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(app: Starlette, grace_s: int, limits: Limits) -> uvicorn.Server:
+def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.Server:
     """A uvicorn server that is started and stopped here: it takes no signals and logs no access.
 
     Its own `serve` would replace the signal handlers of the process it is embedded in.
     """
-    connections = Connections(limits)
     config = uvicorn.Config(
         connections.over(app),
         lifespan="off",
@@ -203,7 +233,6 @@ def _server(app: Starlette, grace_s: int, limits: Limits) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        timeout_graceful_shutdown=grace_s,
         # An idle connection is cut by ours.
         timeout_keep_alive=math.ceil(limits.patience_s) + 1,
         backlog=limits.at_once,
