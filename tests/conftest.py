@@ -182,6 +182,20 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
 
 
 @pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody listens on unless the test does."""
+    with socket.socket() as holder:
+        if sys.platform == "linux":
+            # There a server may listen on it nevertheless, and nobody else is given it meanwhile.
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
+
+
+@pytest.fixture
 def silent_url() -> Iterator[str]:
     """A server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -121,14 +120,6 @@ def clean_environment(**variables: str) -> dict[str, str]:
     own = {setting.metadata["variable"] for setting in fields(Settings)}
     kept = {name: value for name, value in os.environ.items() if name not in own}
     return kept | {"LOOPIN_OPEN_REVIEW": "off"} | variables
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def api_app(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from loopin_mcp.demo import run_demo
-from tests.support import KEY, PATIENCE_S, ServedAPI, clean_environment, free_port
+from tests.support import KEY, PATIENCE_S, ServedAPI, clean_environment
 
 LONG_S = 30
 
@@ -86,8 +86,8 @@ def test_demo_withdraws_its_question_when_interrupted(
     assert (demo.returncode, stderr) == (130, "")
 
 
-def test_demo_tells_that_the_page_cannot_be_reached(tmp_path: Path) -> None:
-    elsewhere = f"http://127.0.0.1:{free_port()}"
+def test_demo_tells_that_the_page_cannot_be_reached(tmp_path: Path, free_port: int) -> None:
+    elsewhere = f"http://127.0.0.1:{free_port}"
     demo = run(tmp_path, "demo", "--decide", "approved", LOOPIN_BASE_URL=elsewhere)
 
     assert demo.returncode == 1
@@ -225,8 +225,8 @@ def test_api_warns_of_a_key_that_could_be_guessed(tmp_path: Path) -> None:
 
 
 def test_api_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
-    port = str(free_port())
-    served = ServedAPI(tmp_path / "data", {"PORT": port})
+    served = ServedAPI(tmp_path / "data", {})
+    port = served.url.rpartition(":")[2]
     second = subprocess.run(
         [sys.executable, "-m", "loopin_mcp", "api"],
         env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT=port),

@@ -17,7 +17,6 @@ from tests.support import (
     Clock,
     ServedAPI,
     api_app,
-    free_port,
     new_interrupt,
 )
 
@@ -54,8 +53,10 @@ async def test_one_interrupt_comes_of_a_create_whose_answers_are_lost(
     assert [event.type for event in events] == ["created"]
 
 
-async def test_wait_goes_on_at_an_api_that_was_killed_and_started_again(tmp_path: Path) -> None:
-    environment = {"PORT": str(free_port())}
+async def test_wait_goes_on_at_an_api_that_was_killed_and_started_again(
+    tmp_path: Path, free_port: int
+) -> None:
+    environment = {"PORT": str(free_port)}
     waits, read = anyio.Event(), list[Interrupt]()
 
     async def tell(request: httpx.Request) -> None:

@@ -19,7 +19,7 @@ from loopin_mcp.embedded import embedded_api, load_api_key
 from loopin_mcp.errors import ConfigurationError, UnauthorizedError
 from loopin_mcp.models import Decision
 from loopin_mcp.settings import Settings
-from tests.support import free_port, new_interrupt
+from tests.support import new_interrupt
 
 
 def port_in(address: Address) -> int:
@@ -27,8 +27,8 @@ def port_in(address: Address) -> int:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", port=free_port())
+def settings(tmp_path: Path, free_port: int) -> Settings:
+    return Settings(data_dir=tmp_path / "data", port=free_port)
 
 
 @pytest.fixture

@@ -13,16 +13,16 @@ from loopin_mcp.server import create_server
 from loopin_mcp.settings import Settings
 from tests.confirmation_support import ACCEPT, Human
 from tests.server_support import call, in_each_era, refusal
-from tests.support import free_port, new_interrupt
+from tests.support import new_interrupt
 
 ALICE, BOB = {"alice": "a" * 32}, {"bob": "b" * 32}
 
 
 @pytest.mark.parametrize("others", [None, BOB], ids=["none", "others"])
 async def test_copy_that_serves_already_lets_nobody_decide_for_other_reviewers(
-    tmp_path: Path, others: dict[str, str] | None
+    tmp_path: Path, free_port: int, others: dict[str, str] | None
 ) -> None:
-    settings = Settings(data_dir=tmp_path, port=free_port(), reviewer_keys=ALICE)
+    settings = Settings(data_dir=tmp_path, port=free_port, reviewer_keys=ALICE)
 
     async with (
         embedded_api(replace(settings, reviewer_keys=others)) as earlier,
@@ -43,10 +43,10 @@ async def test_copy_that_serves_already_lets_nobody_decide_for_other_reviewers(
 
 @in_each_era
 async def test_nobody_is_asked_to_confirm_what_only_a_reviewer_may_decide(
-    tmp_path: Path, era: str
+    tmp_path: Path, free_port: int, era: str
 ) -> None:
     human = Human(ACCEPT)
-    settings = Settings(data_dir=tmp_path, port=free_port(), reviewer_keys=ALICE, user_id="u")
+    settings = Settings(data_dir=tmp_path, port=free_port, reviewer_keys=ALICE, user_id="u")
 
     async with Client(create_server(settings), mode=era, elicitation_callback=human) as host:
         created = await call(host, "create_interrupt", action="Pay", context={}, agentId="a")

@@ -9,12 +9,12 @@ from loopin_mcp.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
 from loopin_mcp.models import Decision, Interrupt
 from loopin_mcp.settings import Settings
-from tests.support import PATIENCE_S, free_port, new_interrupt
+from tests.support import PATIENCE_S, new_interrupt
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", port=free_port())
+def settings(tmp_path: Path, free_port: int) -> Settings:
+    return Settings(data_dir=tmp_path / "data", port=free_port)
 
 
 async def test_wait_goes_on_when_the_serving_copy_ends(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.receiver import SECRETS, receiving
 from tests.host import Host, create, initialize
-from tests.support import PATIENCE_S, START_TIMEOUT_S, ServedAPI, clean_environment, free_port
+from tests.support import PATIENCE_S, START_TIMEOUT_S, ServedAPI, clean_environment
 
 NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 
@@ -31,8 +31,8 @@ def assert_no_secret(*texts: str) -> None:
     assert not [secret for secret in SECRETS if secret in "".join(texts)]
 
 
-def test_command_tells_where_its_test_arrived() -> None:
-    gone = f"json://127.0.0.1:{free_port()}"
+def test_command_tells_where_its_test_arrived(free_port: int) -> None:
+    gone = f"json://127.0.0.1:{free_port}"
     with receiving() as steady, receiving(500) as broken, receiving() as high:
         tried = notify(
             LOOPIN_NOTIFY=f"{steady.url}, {broken.url}, {gone}", LOOPIN_NOTIFY_HIGH=high.url

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import ENVELOPE, Host, call_legacy, call_modern, create, discover, initialize
-from tests.support import PATIENCE_S, free_port
+from tests.support import PATIENCE_S
 
 ORDERS: dict[str, list[Callable[[Host], object]]] = {
     "initialize": [initialize, call_legacy],
@@ -77,9 +77,9 @@ def test_modern_subscription_is_acknowledged_on_the_shared_pipe(
 
 
 def test_copies_share_one_api_and_take_it_over_from_one_that_was_killed(
-    start: Callable[..., Host],
+    start: Callable[..., Host], free_port: int
 ) -> None:
-    port = str(free_port())
+    port = str(free_port)
     hosts = [start(PORT=port) for _ in range(3)]
     for host in hosts:
         initialize(host)

@@ -16,7 +16,6 @@ from loopin_mcp.api.destinations import (
     callback_client,
 )
 from tests.api.receiver import Names, receiving
-from tests.support import free_port
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +72,12 @@ async def test_next_address_is_called_where_one_takes_no_connection() -> None:
     assert answer.status_code == 200
 
 
-async def test_connection_that_none_takes_is_an_error() -> None:
+async def test_connection_that_none_takes_is_an_error(free_port: int) -> None:
     names = Names(**{"hooks.test": ["::1", "127.0.0.1"]})
 
     async with callback_client(Destinations(LOOPBACK, names)) as client:
         with pytest.raises(httpx.ConnectError):
-            await client.post(f"http://hooks.test:{free_port()}/", content=b"{}")
+            await client.post(f"http://hooks.test:{free_port}/", content=b"{}")
 
 
 @pytest.mark.parametrize("certified", ["hooks.test", "127.0.0.1"])
@@ -102,9 +101,9 @@ async def test_certificate_must_be_that_of_the_name(
 
 
 async def test_neither_proxy_nor_cookies_nor_redirects_are_followed(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port}")
     destinations = Destinations(LOOPBACK, Names(**{"hooks.test": ["127.0.0.1"]}))
 
     with receiving(302) as receiver:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.api.lists import Row, read
 from tests.api.test_review_live import HIDE, Ask, OpenTab, cancel, decide
-from tests.support import ServedAPI, free_port
+from tests.support import ServedAPI
 
 
 def test_new_request_appears_by_itself_and_counts_in_the_title(
@@ -194,9 +194,9 @@ def test_double_click_decides_once(ask_user: Ask, open_inbox: OpenTab) -> None:
 
 
 def test_list_says_that_it_may_be_old_while_the_api_is_gone_and_recovers(
-    open_tab: OpenTab, tmp_path: Path
+    open_tab: OpenTab, tmp_path: Path, free_port: int
 ) -> None:
-    port = {"PORT": str(free_port())}
+    port = {"PORT": str(free_port)}
     api = ServedAPI(tmp_path, port)
     tab = open_tab(api.url)
     expect(tab.get_by_text("Nothing waits for a decision")).to_be_visible()

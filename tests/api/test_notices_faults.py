@@ -9,7 +9,7 @@ from loopin_mcp.api.notices import LEASE_S, MOST_TRIES, Notices, send_notices
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from tests.api.receiver import channels_to, receiving, send_due
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, Down, free_port, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, Down, new_interrupt
 
 LONG_AGO = 3600
 
@@ -34,13 +34,12 @@ async def test_place_that_refuses_is_told_again_later_and_the_others_are_not(
 
 
 async def test_place_that_was_gone_is_told_when_it_is_back(
-    sqlite_store: Store, clock: Clock
+    sqlite_store: Store, clock: Clock, free_port: int
 ) -> None:
-    port = free_port()
-    notices = Notices(sqlite_store, clock, channels_to(f"json://127.0.0.1:{port}"))
+    notices = Notices(sqlite_store, clock, channels_to(f"json://127.0.0.1:{free_port}"))
     await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
     await send_due(notices)
-    with receiving(port=port) as receiver:
+    with receiving(port=free_port) as receiver:
         clock.advance(7)
         await send_due(notices)
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.api.questions import NEW
-from tests.support import ServedAPI, free_port
+from tests.support import ServedAPI
 
 Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
@@ -205,8 +205,10 @@ def test_hidden_page_has_no_stream_and_looks_again_when_it_is_shown(
     expect(tab.get_by_role("alert")).to_contain_text(NOTICE)
 
 
-def test_lost_connection_is_said_quietly_and_recovers(tmp_path: Path, open_tab: OpenTab) -> None:
-    environment = {"PORT": str(free_port())}
+def test_lost_connection_is_said_quietly_and_recovers(
+    tmp_path: Path, open_tab: OpenTab, free_port: int
+) -> None:
+    environment = {"PORT": str(free_port)}
     api = ServedAPI(tmp_path, environment)
     link = httpx.post(f"{api.url}/interrupts", json=NEW).json()["reviewUrl"]
     tab = open_with_clock(open_tab, link)

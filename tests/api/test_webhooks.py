@@ -18,7 +18,7 @@ from tests.api.receiver import (
     delivering,
     receiving,
 )
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, Down, free_port, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, Down, new_interrupt
 
 SECRET = bytes(range(32))
 
@@ -112,18 +112,17 @@ async def test_callback_that_did_not_arrive_is_sent_again_later(
 
 
 async def test_callback_waits_for_a_receiver_that_is_away(
-    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture, free_port: int
 ) -> None:
     caplog.set_level(logging.INFO, logger="loopin_mcp")
-    port = free_port()
     interrupt_id = await decide_with_callback(
-        sqlite_store, clock, f"http://user:s3cret@localhost:{port}/s3cret?token=s3cret#s3cret"
+        sqlite_store, clock, f"http://user:s3cret@localhost:{free_port}/s3cret?token=s3cret#s3cret"
     )
 
     async with delivering(sqlite_store, clock) as webhooks:
         await deliver_due(webhooks)
         clock.advance(13)
-        with receiving(port=port) as receiver:
+        with receiving(port=free_port) as receiver:
             await deliver_due(webhooks)
 
     [received] = receiver.received
