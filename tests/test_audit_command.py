@@ -11,12 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 import anyio
-import httpx
 import pytest
 
 from loopin_mcp import Decision
 from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.store import Store
+from tests import web
 from tests.api.questions import NEW
 from tests.support import (
     AGENT,
@@ -126,14 +126,14 @@ def test_audit_reads_beside_an_api_that_runs_and_keeps_nobody_waiting(
     serve: Callable[..., str], tmp_path: Path
 ) -> None:
     url = serve()
-    created = httpx.post(f"{url}/interrupts", json=NEW).raise_for_status().json()
+    created = web.post(f"{url}/interrupts", json=NEW).raise_for_status().json()
     with closing(sqlite3.connect(tmp_path / "served" / "api.db", isolation_level=None)) as other:
         # Somebody writes all the time.
         other.execute("BEGIN IMMEDIATE")
         verified = audit(tmp_path / "served", "verify")
         other.execute("ROLLBACK")
-    httpx.delete(f"{url}/interrupts/{created['interruptId']}").raise_for_status()
-    head = httpx.get(f"{url}/interrupts/{created['interruptId']}").text
+    web.delete(f"{url}/interrupts/{created['interruptId']}").raise_for_status()
+    head = web.get(f"{url}/interrupts/{created['interruptId']}").text
     again = audit(tmp_path / "served", "verify", "--heads", "-", heads=head)
 
     assert (verified.returncode, verified.stdout[:14]) == (0, "Interrupts: 1.")

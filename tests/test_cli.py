@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from loopin_mcp.demo import run_demo
+from tests import web
 from tests.support import KEY, PATIENCE_S, ServedAPI, clean_environment
 
 LONG_S = 30
@@ -147,9 +147,9 @@ def test_on_a_terminal_the_server_says_what_it_is(tmp_path: Path) -> None:
 
 def test_api_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     served = ServedAPI(tmp_path / "data", {"API_KEY_SECRET": KEY})
-    health = httpx.get(f"{served.url}/health").json()
-    closed = httpx.get(f"{served.url}/analytics/u")
-    opened = httpx.get(f"{served.url}/analytics/u", headers={"X-API-Key": KEY})
+    health = web.get(f"{served.url}/health").json()
+    closed = web.get(f"{served.url}/analytics/u")
+    opened = web.get(f"{served.url}/analytics/u", headers={"X-API-Key": KEY})
 
     served.process.terminate()
     _, stderr = served.process.communicate(timeout=PATIENCE_S)
@@ -184,7 +184,7 @@ def test_api_uses_the_database_and_base_url_it_is_given(tmp_path: Path) -> None:
         },
     )
     new = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
-    created = httpx.post(f"{served.url}/interrupts", json=new).json()
+    created = web.post(f"{served.url}/interrupts", json=new).json()
     served.stop()
 
     assert created["reviewUrl"].startswith("https://loopin.example.com/review/")
@@ -244,7 +244,7 @@ def test_api_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_insecure_serves_everybody_when_it_is_asked_to(tmp_path: Path) -> None:
     served = ServedAPI(tmp_path / "data", {"HOST": "0.0.0.0"}, "--insecure")  # noqa: S104
     port = served.url.rpartition(":")[2]
-    answer = httpx.get(f"http://127.0.0.1:{port}/analytics/u")
+    answer = web.get(f"http://127.0.0.1:{port}/analytics/u")
     served.stop()
 
     assert answer.status_code == 200

@@ -10,11 +10,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from standardwebhooks import Webhook
 
 from loopin_mcp import Decision, LoopinClient
+from tests import web
 from tests.support import KEY, PATIENCE_S, clean_environment, new_interrupt
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "receive_callbacks.py"
@@ -48,7 +48,7 @@ class Receiving:
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": f"v1,AAAA {Webhook(secret).sign('msg-1', moment, BODY)}",
         }
-        return httpx.post(self.url, content=body, headers=headers).status_code
+        return web.post(self.url, content=body, headers=headers).status_code
 
     def status_of_length(self, length: str) -> int:
         """How it answers the announcement of such a body."""
@@ -98,7 +98,7 @@ def test_receiver_refuses_what_is_old_forged_or_too_large(receiver: Receiving) -
         receiver.status(late_s=-360),
         receiver.status(secret=stranger),
         receiver.status(body=BODY.replace("rejected", "approved")),
-        httpx.post(receiver.url, content=BODY).status_code,
+        web.post(receiver.url, content=BODY).status_code,
         receiver.status_of_length("1000000"),
         receiver.status_of_length("-1"),
     ] == [401, 401, 401, 401, 401, 413, 413]

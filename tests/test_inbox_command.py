@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from loopin_mcp.inbox import open_inbox
 from loopin_mcp.settings import Settings
+from tests import web
 from tests.api.receiver import receiving
 from tests.api.visitors import ALICES_KEY
 from tests.browser import browser_of
@@ -45,9 +45,9 @@ def test_link_of_a_running_host_signs_in_once_and_shows_what_it_asked(
     assert (printed.returncode, printed.stderr) == (0, "")
     assert LINK.fullmatch(printed.stdout)
     link = printed.stdout.strip()
-    with httpx.Client(follow_redirects=True) as browser:
+    with web.browse() as browser:
         page = browser.get(link)
-    stranger = httpx.get(link)
+    stranger = web.get(link)
     rest, stderr = host.end()
     assert created["interruptId"] in page.text
     assert stranger.status_code == 404
@@ -71,7 +71,7 @@ def test_without_a_host_it_serves_the_inbox_itself_until_it_is_ended(
             text=True,
         ) as command:
             link = receiver.next(START_TIMEOUT_S)["url"]
-            with httpx.Client(follow_redirects=True) as browser:
+            with web.browse() as browser:
                 page = browser.get(link)
             assert command.stderr is not None
             said = [command.stderr.readline(), command.stderr.readline()]
@@ -95,7 +95,7 @@ def test_reviewers_sign_in_themselves(tmp_path: Path, start: Callable[..., Host]
     printed = inbox("--no-browser", LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", **reviewers)
 
     assert (printed.returncode, printed.stderr) == (0, "")
-    with httpx.Client(follow_redirects=True) as browser:
+    with web.browse() as browser:
         page = browser.get(printed.stdout.strip())
     assert (page.status_code, page.url.path) == (200, "/sign-in")
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import web
 from tests.api.receiver import SECRETS, receiving
 from tests.host import Host, create, initialize
 from tests.support import PATIENCE_S, START_TIMEOUT_S, ServedAPI, clean_environment
@@ -77,7 +77,7 @@ def test_api_tells_at_once_and_answers_though_the_place_hangs(serve: Callable[..
         url = serve(LOOPIN_NOTIFY=receiver.url)
         links = []
         for _ in range(5):
-            answer = httpx.post(f"{url}/interrupts", json=NEW, timeout=PATIENCE_S)
+            answer = web.post(f"{url}/interrupts", json=NEW)
             links.append(answer.raise_for_status().json()["reviewUrl"])
 
         told = [receiver.next()["message"].splitlines()[-1] for _ in range(2)]
@@ -87,13 +87,13 @@ def test_api_tells_at_once_and_answers_though_the_place_hangs(serve: Callable[..
 def test_nothing_of_the_urls_is_logged_or_served(tmp_path: Path) -> None:
     with receiving(500) as receiver:
         served = ServedAPI(tmp_path, {"LOOPIN_NOTIFY": receiver.url})
-        created = httpx.post(f"{served.url}/interrupts", json=NEW).json()
+        created = web.post(f"{served.url}/interrupts", json=NEW).json()
         receiver.next()
         pages = [
-            httpx.get(f"{served.url}{path}").text
+            web.get(f"{served.url}{path}").text
             for path in ("/", "/openapi.json", "/health", f"/interrupts/{created['interruptId']}")
         ]
-        pages.append(httpx.get(created["reviewUrl"]).text)
+        pages.append(web.get(created["reviewUrl"]).text)
         assert served.process.stderr is not None
         logged = served.process.stderr.readline()
         served.process.terminate()
@@ -111,7 +111,7 @@ def test_nothing_of_the_urls_is_logged_or_served(tmp_path: Path) -> None:
 def test_api_ends_in_time_though_a_place_hangs(tmp_path: Path, answer: str) -> None:
     with receiving(answer) as receiver:
         served = ServedAPI(tmp_path, {"LOOPIN_NOTIFY": receiver.url})
-        httpx.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
+        web.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
         receiver.next()
 
         served.process.send_signal(signal.SIGTERM)
@@ -122,7 +122,7 @@ def test_api_ends_in_time_though_a_place_hangs(tmp_path: Path, answer: str) -> N
 
 def test_what_could_not_be_told_before_is_told_after_a_restart(tmp_path: Path) -> None:
     first = ServedAPI(tmp_path, {})
-    httpx.post(f"{first.url}/interrupts", json=NEW).raise_for_status()
+    web.post(f"{first.url}/interrupts", json=NEW).raise_for_status()
     first.process.kill()
     first.process.communicate(timeout=PATIENCE_S)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import httpx
 import pytest
 
 from loopin_mcp.desktop import start_browser
+from tests import web
 from tests.api.receiver import receiving
 from tests.browser import browser_of
 from tests.host import Host, create, initialize
@@ -28,12 +28,12 @@ def test_inbox_opens_signed_in_and_the_browser_inherits_no_secret(tmp_path: Path
         desktop = browser_of(receiver, tmp_path)
         secrets = {"API_KEY_SECRET": KEY, "LOOPIN_NOTIFY_HIGH": "json://127.0.0.1/path-marker"}
         served = ServedAPI(tmp_path, {"LOOPIN_OPEN_REVIEW": "on"} | secrets | desktop)
-        created = httpx.post(f"{served.url}/interrupts", json=NEW, headers={"X-API-Key": KEY})
+        created = web.post(f"{served.url}/interrupts", json=NEW, headers={"X-API-Key": KEY})
         opened = receiver.next(START_TIMEOUT_S)
         link = opened["url"]
-        with httpx.Client() as browser:
-            inbox = browser.get(link, follow_redirects=True)
-        again = httpx.get(link)
+        with web.browse() as browser:
+            inbox = browser.get(link)
+        again = web.get(link)
         served.process.terminate()
         _, stderr = served.process.communicate(timeout=PATIENCE_S)
 
@@ -49,7 +49,7 @@ def test_link_shows_in_no_list_of_processes_and_to_no_other_user(tmp_path: Path)
     with receiving() as receiver:
         desktop = browser_of(receiver, tmp_path)
         served = ServedAPI(tmp_path / "data", {"LOOPIN_OPEN_REVIEW": "on"} | desktop)
-        httpx.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
+        web.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
         opened = receiver.next(START_TIMEOUT_S)
         served.stop()
 
@@ -94,7 +94,7 @@ def test_api_of_a_team_opens_nothing_by_itself(tmp_path: Path, setting: str) -> 
     with receiving() as receiver:
         desktop = browser_of(receiver, tmp_path)
         served = ServedAPI(tmp_path, {"LOOPIN_OPEN_REVIEW": setting} | desktop)
-        httpx.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
+        web.post(f"{served.url}/interrupts", json=NEW).raise_for_status()
         served.stop()
 
         assert receiver.messages == []

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, example, given, settings
@@ -19,6 +18,7 @@ from loopin_mcp.fields import MAX_OBJECT_BYTES, PlainObject
 from loopin_mcp.plain import is_blank
 from loopin_mcp.server import create_server
 from loopin_mcp.settings import Settings
+from tests import web
 
 # Any text that UTF-8 can carry; NUL is refused in names.
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -38,7 +38,7 @@ class Loop:
     def __init__(self, portal: BlockingPortal, mcp: Client) -> None:
         self._portal = portal
         self._mcp = mcp
-        self._browser = httpx.Client(trust_env=False)
+        self._browser = web.browse(trust_env=False)
 
     def call(self, name: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
         result = self._portal.call(self._mcp.call_tool, name, arguments)

@@ -10,9 +10,9 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import web
 from tests.api.receiver import receiving
 from tests.browser import browser_of
 from tests.host import Host, Message, initialize
@@ -93,10 +93,10 @@ def test_api_tells_no_secret_though_all_that_it_calls_is_down(tmp_path: Path) ->
         hook = CALLBACK_URL.replace(":1/", here)
         key = {"X-API-Key": AGENTS_KEY, "Idempotency-Key": f'"{LONG}"'}
         new = NEW | {"callbackUrl": hook}
-        created = httpx.post(f"{url}/interrupts", json=new, headers=key).json()
+        created = web.post(f"{url}/interrupts", json=new, headers=key).json()
         program.until("Notice of .* is to be sent again")
-        wrong = httpx.get(f"{url}/interrupts/x", headers={"X-API-Key": f"wrong-{LONG}"})
-        decided = httpx.post(
+        wrong = web.get(f"{url}/interrupts/x", headers={"X-API-Key": f"wrong-{LONG}"})
+        decided = web.post(
             f"{url}/interrupts/{created['interruptId']}/decide",
             json={"decision": "approved"},
             headers={"X-API-Key": ALICES_KEY},

@@ -7,7 +7,8 @@ import pytest
 
 from tests.api.visitors import ALICES_KEY
 from tests.test_docs import README, table
-from tests.threats import SETUPS, Setup, browser, running
+from tests.threats import SETUPS, Setup, running
+from tests.web import browse
 
 APPROVE = {"decision": "approved"}
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -21,7 +22,7 @@ def the_model_calls_its_tool(setup: Setup, interrupt_id: str, _link: str) -> Non
 
 
 def open_the_link(_setup: Setup, interrupt_id: str, link: str) -> None:
-    with browser() as web:
+    with browse() as web:
         web.get(link)
         for form in (link, urljoin(link, f"../inbox/{interrupt_id}")):
             web.post(form, data=APPROVE)
@@ -30,7 +31,7 @@ def open_the_link(_setup: Setup, interrupt_id: str, link: str) -> None:
 
 def use_key(key: str, interrupt_id: str, link: str) -> None:
     """All that a key opens."""
-    with browser() as web:
+    with browse() as web:
         headers = {"X-API-Key": key}
         decide = urljoin(link, f"../interrupts/{interrupt_id}/decide")
         web.post(decide, json=APPROVE, headers=headers)
@@ -53,7 +54,7 @@ def use_the_agents_key(setup: Setup, interrupt_id: str, link: str) -> None:
 
 def come_from_another_page(setup: Setup, interrupt_id: str, link: str) -> None:
     """What a page of another origin can send in the browser of a human who is signed in."""
-    with browser() as web:
+    with browse() as web:
         web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key})
         for form in (link, urljoin(link, f"../inbox/{interrupt_id}")):
             web.post(form, data=APPROVE, headers=FOREIGN)
@@ -111,7 +112,7 @@ def test_attack_succeeds_where_the_readme_says_so_and_nowhere_else(
 def test_human_decides_in_each_set_up(setup: Setup) -> None:
     interrupt_id, link = setup.ask_human()
 
-    with browser() as web:
+    with browse() as web:
         web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key})
         web.post(link, data=APPROVE)
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.api.visitors import ALICES_KEY
 from tests.host import Host, initialize
 from tests.support import KEY, ServedAPI
@@ -94,11 +92,6 @@ def running(column: int, data_dir: Path) -> contextlib.AbstractContextManager[Se
         elsewhere(data_dir),
         elsewhere(data_dir, **_REVIEWERS),
     )[column]
-
-
-def browser() -> httpx.Client:
-    """A browser, or any tool that sends web requests."""
-    return httpx.Client(follow_redirects=True)
 
 
 def is_root() -> bool:

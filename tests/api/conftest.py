@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from loopin_mcp.api.store import Store
+from tests import web
 from tests.api.visitors import ALICES_KEY, REVIEWERS, sign_in
 from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing
 
@@ -143,7 +144,7 @@ def ask(served: str) -> Callable[..., str]:
             "action": "Transfer $4,200 to vendor account ending in 9821",
             "context": {"amount": 4200, "currency": "USD"},
         }
-        answer = httpx.post(f"{served}/interrupts", json=question | changes).raise_for_status()
+        answer = web.post(f"{served}/interrupts", json=question | changes).raise_for_status()
         return str(answer.json()["reviewUrl"])
 
     return ask

@@ -1,7 +1,8 @@
 """The inbox in a browser: its rows, and what became of them."""
 
-import httpx
 from playwright.sync_api import Page
+
+from tests import web
 
 
 class Row:
@@ -19,5 +20,5 @@ class Row:
 
 def read(link: str) -> dict[str, object]:
     """The interrupt of a review link as it is now."""
-    answer: dict[str, object] = httpx.get(link.replace("/review/", "/interrupts/")).json()
+    answer: dict[str, object] = web.get(link.replace("/review/", "/interrupts/")).json()
     return answer

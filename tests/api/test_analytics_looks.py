@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 
-import httpx
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
+from tests import web
 from tests.api.looks import DESKTOP, PHONE, look_at
 
 OpenTab = Callable[..., Page]
@@ -51,11 +51,11 @@ def analytics(served: str) -> str:
             "context": {},
             "urgency": ("low", "medium", "high")[place % 3],
         }
-        created = httpx.post(f"{served}/interrupts", json=question).raise_for_status().json()
+        created = web.post(f"{served}/interrupts", json=question).raise_for_status().json()
         if place % 4:
             decision = {"decision": "rejected" if place % 5 == 0 else "approved"}
             path = f"{served}/interrupts/{created['interruptId']}/decide"
-            httpx.post(path, json=decision).raise_for_status()
+            web.post(path, json=decision).raise_for_status()
     return f"{served}/analytics"
 
 

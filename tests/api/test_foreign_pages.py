@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests import web
 from tests.api.questions import NEW
 from tests.api.receiver import receiving
 from tests.api.visitors import ALICES_KEY
@@ -83,13 +83,13 @@ def alices(browser: Browser, reviewed: str) -> Iterator[BrowserContext]:
 @pytest.fixture
 def interrupt_id(reviewed: str) -> str:
     new = NEW | {"action": SECRET}
-    answer = httpx.post(f"{reviewed}/interrupts", json=new, headers={"X-API-Key": KEY})
+    answer = web.post(f"{reviewed}/interrupts", json=new, headers={"X-API-Key": KEY})
     return str(answer.raise_for_status().json()["interruptId"])
 
 
 def status_of(reviewed: str, interrupt_id: str) -> str:
     path = f"{reviewed}/interrupts/{interrupt_id}"
-    return str(httpx.get(path, headers={"X-API-Key": KEY}).json()["status"])
+    return str(web.get(path, headers={"X-API-Key": KEY}).json()["status"])
 
 
 def sees_the_inbox(context: BrowserContext, reviewed: str) -> bool:
@@ -203,7 +203,7 @@ def test_file_that_the_browser_is_given_leads_to_the_inbox_signed_in(
         desktop = browser_of(receiver, tmp_path)
         settings = {"API_KEY_SECRET": KEY, "LOOPIN_OPEN_REVIEW": "on", **desktop}
         api = ServedAPI(tmp_path / "data", settings)
-        httpx.post(f"{api.url}/interrupts", json=NEW, headers={"X-API-Key": KEY})
+        web.post(f"{api.url}/interrupts", json=NEW, headers={"X-API-Key": KEY})
         file = Path(receiver.next(START_TIMEOUT_S)["file"])
     tab = browser.new_page()
 

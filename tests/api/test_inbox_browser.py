@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from tests import web
 from tests.api.lists import Row, read
 from tests.api.questions import NEW
 from tests.api.test_review_live import Ask, OpenTab
@@ -98,7 +98,7 @@ def test_wrong_key_is_told_beside_its_field(keyed: str, open_tab: OpenTab) -> No
 
 
 def test_decision_in_the_inbox_is_told_as_made_there(keyed: str, open_tab: OpenTab) -> None:
-    created = httpx.post(
+    created = web.post(
         f"{keyed}/interrupts", json=NEW | {"action": "Ship"}, headers={"X-API-Key": KEY}
     ).json()
     tab = open_tab(keyed)
@@ -110,7 +110,7 @@ def test_decision_in_the_inbox_is_told_as_made_there(keyed: str, open_tab: OpenT
     expect(tab.locator(".settled .way").first).to_have_text("in the inbox")
     expect(tab).to_have_url(f"{keyed}/")
     path = f"{keyed}/interrupts/{created['interruptId']}"
-    told = httpx.get(path, headers={"X-API-Key": KEY}).json()
+    told = web.get(path, headers={"X-API-Key": KEY}).json()
     assert told["decidedBy"] == "api-key"
 
 
@@ -160,7 +160,7 @@ def test_list_that_is_open_says_when_its_session_has_ended(keyed: str, open_tab:
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_label("API key")).to_be_visible()
 
-    httpx.post(f"{keyed}/interrupts", json=NEW, headers={"X-API-Key": KEY}).raise_for_status()
+    web.post(f"{keyed}/interrupts", json=NEW, headers={"X-API-Key": KEY}).raise_for_status()
 
     expect(tab.locator("#outcome")).to_have_text(
         "You are signed out, and this list is not live any more. Sign in again"

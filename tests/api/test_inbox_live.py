@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import httpx
 from playwright.sync_api import expect
 
+from tests import web
 from tests.api.lists import Row, read
 from tests.api.test_review_live import HIDE, Ask, OpenTab, cancel, decide
 from tests.support import ServedAPI
@@ -205,7 +205,7 @@ def test_list_says_that_it_may_be_old_while_the_api_is_gone_and_recovers(
     lost = tab.get_by_text("Not live: this list may be old. LoopIn cannot be reached.")
     expect(lost).to_be_visible()
     api = ServedAPI(tmp_path, port)
-    httpx.post(
+    web.post(
         f"{api.url}/interrupts",
         json={"agentId": "a", "userId": "u", "action": "Pay", "context": {}},
     ).raise_for_status()

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
+
+from tests import web
 
 Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
@@ -13,7 +14,7 @@ OpenTab = Callable[..., Page]
 
 def interrupt(link: str) -> dict[str, Any]:
     """What the agent reads of the interrupt under a review link; times left out."""
-    answer: dict[str, Any] = httpx.get(link.replace("/review/", "/interrupts/")).json()
+    answer: dict[str, Any] = web.get(link.replace("/review/", "/interrupts/")).json()
     fields = ("status", "decision", "reason", "modifiedParams", "decidedBy")
     return {name: answer[name] for name in fields if name in answer}
 
@@ -87,7 +88,7 @@ def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenT
 def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab) -> None:
     link = ask()
     decide_url = link.replace("/review/", "/interrupts/") + "/decide"
-    httpx.post(decide_url, json={"decision": "approved", "reason": "Fine."}).raise_for_status()
+    web.post(decide_url, json={"decision": "approved", "reason": "Fine."}).raise_for_status()
 
     tab = open_tab(link)
 

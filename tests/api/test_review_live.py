@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import web
 from tests.api.questions import NEW
 from tests.support import ServedAPI
 
@@ -28,11 +28,11 @@ def interrupts(link: str) -> str:
 
 def decide(link: str, **decision: object) -> None:
     decision = {"decision": "approved"} | decision
-    httpx.post(f"{interrupts(link)}/decide", json=decision).raise_for_status()
+    web.post(f"{interrupts(link)}/decide", json=decision).raise_for_status()
 
 
 def cancel(link: str) -> None:
-    httpx.delete(interrupts(link)).raise_for_status()
+    web.delete(interrupts(link)).raise_for_status()
 
 
 def open_with_clock(open_tab: OpenTab, link: str, **options: object) -> Page:
@@ -210,7 +210,7 @@ def test_lost_connection_is_said_quietly_and_recovers(
 ) -> None:
     environment = {"PORT": str(free_port)}
     api = ServedAPI(tmp_path, environment)
-    link = httpx.post(f"{api.url}/interrupts", json=NEW).json()["reviewUrl"]
+    link = web.post(f"{api.url}/interrupts", json=NEW).json()["reviewUrl"]
     tab = open_with_clock(open_tab, link)
     connection = tab.get_by_role("status").filter(has_text=LOST)
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 
-import httpx
 import pytest
 from playwright.sync_api import FloatRect, Page, expect
 
+from tests import web
 from tests.api.looks import look_at
 
 Ask = Callable[..., str]
@@ -59,7 +59,7 @@ def rejected(tab: Page) -> None:
 
 def settled_meanwhile(tab: Page) -> None:
     tab.get_by_label("Reason").fill("Is this the vendor's new account?")
-    cancelled = httpx.delete(tab.url.replace("/review/", "/interrupts/"))
+    cancelled = web.delete(tab.url.replace("/review/", "/interrupts/"))
     cancelled.raise_for_status()
     expect(tab.get_by_role("alert")).to_be_visible()
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import web
 from tests.api.questions import NEW
 from tests.api.test_review_live import HIDE
 from tests.api.visitors import ALICES_KEY, BOBS_KEY
@@ -28,7 +28,7 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def link(reviewed: str) -> str:
     """The link of a request's review page."""
-    created = httpx.post(f"{reviewed}/interrupts", json=NEW, headers=AGENT).raise_for_status()
+    created = web.post(f"{reviewed}/interrupts", json=NEW, headers=AGENT).raise_for_status()
     return str(created.json()["reviewUrl"])
 
 
@@ -49,7 +49,7 @@ def test_reviewer_who_decides_is_named_to_another_who_has_it_open(
 
     expect(alices.get_by_text("alice, on this page").first).to_be_visible()
     expect(bobs.get_by_role("alert")).to_contain_text("Decided by: alice, on this page.")
-    told = httpx.get(link.replace("/review/", "/interrupts/"), headers=AGENT).json()
+    told = web.get(link.replace("/review/", "/interrupts/"), headers=AGENT).json()
     assert (told["decidedBy"], told["decidedVia"]) == ("alice", "review-page")
 
 

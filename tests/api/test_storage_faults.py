@@ -16,6 +16,7 @@ import pytest
 from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError
+from tests import web
 from tests.api.questions import NEW, create
 from tests.api.storage import LARGE, api_on, refusal_of, status_of, stored_in
 from tests.support import PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, api_client
@@ -143,13 +144,13 @@ def test_disk_that_fails_under_a_running_api_is_outlasted(tmp_path: Path) -> Non
     api = ServedAPI(tmp_path, {"LOOPIN_BASE_URL": PUBLIC_URL})
 
     def post() -> httpx.Response:
-        return httpx.post(f"{api.url}/interrupts", json=NEW | LARGE)
+        return web.post(f"{api.url}/interrupts", json=NEW | LARGE)
 
     acknowledged = [post().json()["interruptId"]]
     size = (tmp_path / "api.db-wal").stat().st_size
     _, most = resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (size, -1))
     refusals = [post() for _ in range(3)]
-    read = httpx.get(f"{api.url}/interrupts/{acknowledged[0]}")
+    read = web.get(f"{api.url}/interrupts/{acknowledged[0]}")
     resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (most, most))
     acknowledged.append(post().json()["interruptId"])
     api.process.kill()
