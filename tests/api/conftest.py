@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from loopin_mcp.api.store import Store
 from tests import web
@@ -24,6 +24,8 @@ FLAGS = [
     # A name whose owner has made it lead here.
     "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 ]
+
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="module")

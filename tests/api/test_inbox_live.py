@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests import web
 from tests.api.lists import Row, read
 from tests.api.test_review_live import HIDE, Ask, OpenTab, cancel, decide
-from tests.support import ServedAPI
+from tests.support import START_TIMEOUT_S, ServedAPI
 
 
 def test_new_request_appears_by_itself_and_counts_in_the_title(
@@ -210,7 +210,8 @@ def test_list_says_that_it_may_be_old_while_the_api_is_gone_and_recovers(
         json={"agentId": "a", "userId": "u", "action": "Pay", "context": {}},
     ).raise_for_status()
 
-    expect(tab).to_have_title("(1) Inbox · LoopIn", timeout=15_000)
+    # The page tries again every ten seconds.
+    expect(tab).to_have_title("(1) Inbox · LoopIn", timeout=START_TIMEOUT_S * 1000)
     expect(lost).to_be_hidden()
     api.stop()
 
