@@ -13,12 +13,14 @@ from tests.support import (
     KEY,
     PATIENCE_S,
     PUBLIC_URL,
-    START_TIMEOUT_S,
     Clock,
     ServedAPI,
     api_app,
     new_interrupt,
 )
+
+# It outlasts the start of the second API.
+WAIT_S = 300
 
 
 class Losing(httpx.ASGITransport):
@@ -64,7 +66,7 @@ async def test_wait_goes_on_at_an_api_that_was_killed_and_started_again(
             waits.set()
 
     async def wait() -> None:
-        read.append(await client.wait_for_decision(created.interrupt_id, START_TIMEOUT_S))
+        read.append(await client.wait_for_decision(created.interrupt_id, WAIT_S))
 
     first = await anyio.to_thread.run_sync(ServedAPI, tmp_path, environment)
     async with httpx.AsyncClient(event_hooks={"request": [tell]}) as http:
