@@ -18,13 +18,18 @@ from loopin_mcp.api.payloads import payload_digest
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from tests.api.earlier import Earlier, EarlierPostgreSQL, EarlierSQLite, interrupt
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, missing
+from tests.support import PUBLIC_URL, START_TIMEOUT_S, Clock, missing
 
-OPEN = """
-import anyio, logging, sys
+# It is killed as soon as it has begun and says so.
+BEGIN = """
+import anyio, logging, os, signal, sys
 from pathlib import Path
 from loopin_mcp.api.serving import open_database
-logging.basicConfig(level=logging.INFO)
+class Fatal(logging.StreamHandler):
+    def emit(self, record):
+        super().emit(record)
+        os.kill(os.getpid(), signal.SIGKILL)
+logging.basicConfig(level=logging.INFO, handlers=[Fatal()])
 anyio.run(open_database, sys.argv[1], Path())
 """
 HOOK = "https://example.com/hook?token=marker"
@@ -208,19 +213,20 @@ async def test_migration_that_is_killed_is_done_by_the_next(
 ) -> None:
     caplog.set_level("INFO", "loopin_mcp.api.migrations")
     earlier.make(1, [interrupt(str(number), clock()) for number in range(MANY)])
-    program = subprocess.Popen(
-        [sys.executable, "-c", OPEN, earlier.url], stderr=subprocess.PIPE, text=True
+    killed = subprocess.run(
+        [sys.executable, "-c", BEGIN, earlier.url],
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
     )
-    assert program.stderr is not None
-    # It has begun, and takes longer than the kill.
-    assert f"a trail is begun for {MANY} interrupts" in program.stderr.readline()
-    program.send_signal(signal.SIGKILL)
-    program.communicate(timeout=PATIENCE_S)
 
     database = await earlier.open()
     trails = await trails_of(database, MANY)
     await database.aclose()
 
+    assert f"a trail is begun for {MANY} interrupts" in killed.stderr
+    assert killed.returncode == -signal.SIGKILL
     assert trails == [["migrated"]] * MANY
     assert f"a trail is begun for {MANY} interrupts" in caplog.text
 
