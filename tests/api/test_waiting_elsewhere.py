@@ -1,6 +1,5 @@
 """Held requests: woken by the changes that another process makes."""
 
-import importlib.util
 import logging
 
 import anyio
@@ -17,7 +16,6 @@ from tests.support import (
     REVIEWER,
     Clock,
     Down,
-    missing,
     new_interrupt,
 )
 
@@ -60,14 +58,11 @@ async def test_new_interrupt_of_another_process_is_a_change(
 
 
 async def test_lost_listener_listens_again(
-    request: pytest.FixtureRequest, clock: Clock, caplog: pytest.LogCaptureFixture
+    empty_postgres_url: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = request.getfixturevalue("postgres_url")
-    if importlib.util.find_spec("psycopg") is None:
-        missing("psycopg")
     from loopin_mcp.api.postgres import PostgreSQL
 
-    database = await PostgreSQL.open(url)
+    database = await PostgreSQL.open(empty_postgres_url)
     store = Store(database, PUBLIC_URL)
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^LISTEN'"
 
@@ -75,8 +70,10 @@ async def test_lost_listener_listens_again(
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow_changes, store, clock)
             await store.changes.next.wait()
+            # It may listen again before this is answered.
+            change = store.changes.next
             await database.fetch(cut)
-            await store.changes.next.wait()
+            await change.wait()
             followers.cancel_scope.cancel()
     await database.aclose()
 
