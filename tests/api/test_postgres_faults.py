@@ -4,42 +4,62 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx
 import pytest
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.store import Store
-from tests.api.questions import create
+from tests.api.questions import NEW, create
 from tests.api.storage import refusal_of, status_of
 from tests.support import PATIENCE_S, PUBLIC_URL, Clock, api_client
 
 pytest.importorskip("psycopg")
 
-# Lost connections are replaced within a second or so.
-ANSWER_S = 2.5
-OF_POOL = "SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()"
+SOON_S = 1.0
+OF_POOLS = (
+    "SELECT pid FROM pg_stat_activity "
+    "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 
 
-@pytest.fixture
-async def impatient(empty_postgres_url: str, anyio_backend: str) -> AsyncIterator[Database]:
-    """A database that has to answer soon."""
+@asynccontextmanager
+async def api_on(url: str, clock: Clock, answer_s: float) -> AsyncIterator[httpx.AsyncClient]:
+    """An API with a pool of its own, which the database has to answer within so long."""
     from loopin_mcp.api.postgres import PostgreSQL
 
-    database = await PostgreSQL.open(empty_postgres_url, answer_s=ANSWER_S)
-    yield database
+    database = await PostgreSQL.open(url, answer_s)
+    async with api_client(Store(database, PUBLIC_URL), clock) as client:
+        yield client
     await database.aclose()
 
 
 @pytest.fixture
-async def api(impatient: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with api_client(Store(impatient, PUBLIC_URL), clock) as client:
+async def api(
+    empty_postgres_url: str, clock: Clock, anyio_backend: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with api_on(empty_postgres_url, clock, PATIENCE_S) as client:
         yield client
 
 
+@pytest.fixture
+async def impatient(
+    empty_postgres_url: str, clock: Clock, anyio_backend: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Another API on the same database, which refuses soon, now and then without a fault."""
+    async with api_on(empty_postgres_url, clock, SOON_S) as client:
+        yield client
+
+
+async def until_it_takes_changes(api: httpx.AsyncClient) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        while (await api.post("/interrupts", json=NEW)).status_code == 503:
+            pass
+
+
 async def test_table_that_somebody_locks_is_said_to_be_slow(
-    api: httpx.AsyncClient, postgres_url: str
+    api: httpx.AsyncClient, impatient: httpx.AsyncClient, postgres_url: str
 ) -> None:
     import psycopg
 
@@ -47,7 +67,7 @@ async def test_table_that_somebody_locks_is_said_to_be_slow(
     async with await psycopg.AsyncConnection.connect(postgres_url) as other:
         await other.execute("LOCK TABLE interrupts IN ACCESS EXCLUSIVE MODE")
         with anyio.fail_after(PATIENCE_S):
-            refusal = await refusal_of(api)
+            refusal = await refusal_of(impatient)
 
     assert refusal == "The database cannot be used right now: it does not answer"
     assert await status_of(api, created["interruptId"]) == "pending"
@@ -55,26 +75,25 @@ async def test_table_that_somebody_locks_is_said_to_be_slow(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 async def test_server_that_is_stuck_does_not_hold_requests(
-    api: httpx.AsyncClient, impatient: Database, postgres_url: str
+    impatient: httpx.AsyncClient, postgres_url: str
 ) -> None:
     import psycopg
 
-    await create(api)
+    await until_it_takes_changes(impatient)
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as other:
-        cursor = await other.execute(OF_POOL)
+        cursor = await other.execute(OF_POOLS)
         stuck = [pid for (pid,) in await cursor.fetchall()]
-    for pid in stuck:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        for pid in stuck:
+            os.kill(pid, signal.SIGSTOP)
         with anyio.fail_after(PATIENCE_S):
-            refusal = await refusal_of(api)
+            refusal = await refusal_of(impatient)
     finally:
         for pid in stuck:
             os.kill(pid, signal.SIGCONT)
 
     assert refusal == "The database cannot be used right now: it does not answer"
-    with anyio.fail_after(PATIENCE_S):
-        await create(api)
+    await until_it_takes_changes(impatient)
 
 
 async def test_lost_connections_are_replaced(api: httpx.AsyncClient, postgres_url: str) -> None:
@@ -82,7 +101,7 @@ async def test_lost_connections_are_replaced(api: httpx.AsyncClient, postgres_ur
 
     created = await create(api)
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as other:
-        await other.execute(f"SELECT pg_terminate_backend(pid) FROM ({OF_POOL}) AS pool")  # noqa: S608
+        await other.execute(f"SELECT pg_terminate_backend(pid) FROM ({OF_POOLS}) AS pools")  # noqa: S608
 
     assert await status_of(api, created["interruptId"]) == "pending"
     await create(api)
@@ -95,7 +114,7 @@ async def test_standby_is_said_to_take_no_changes(
 
     created = await create(api)
     read_only = "ALTER DATABASE postgres SET default_transaction_read_only = {}"
-    again = f"SELECT pg_terminate_backend(pid) FROM ({OF_POOL}) AS pool"  # noqa: S608
+    again = f"SELECT pg_terminate_backend(pid) FROM ({OF_POOLS}) AS pools"  # noqa: S608
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as other:
         await other.execute(read_only.format("on").encode())
         await other.execute(again.encode())
