@@ -3,14 +3,14 @@
 import contextlib
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.api.visitors import ALICES_KEY
 from tests.host import Host, initialize
-from tests.support import KEY, ServedAPI
+from tests.support import ServedAPI
 
 SETUPS = (
     "Embedded",
@@ -19,7 +19,6 @@ SETUPS = (
     "API elsewhere",
     "… with `REVIEWER_KEYS`",
 )
-_REVIEWERS = {"REVIEWER_KEYS": f"alice={ALICES_KEY}"}
 _WITHOUT_DECIDING = {
     "LOOPIN_TOOLS": "create_interrupt,get_interrupt_status,list_pending_interrupts,"
     "cancel_interrupt,get_interrupt_analytics"
@@ -58,6 +57,11 @@ class Setup:
         return status
 
 
+def fresh_key() -> str:
+    """A key that no other program of this machine has, not even of these tests."""
+    return secrets.token_hex(16)
+
+
 @contextlib.contextmanager
 def embedded(data_dir: Path, **settings: str) -> Iterator[Setup]:
     """A host on the human's machine."""
@@ -74,23 +78,25 @@ def embedded(data_dir: Path, **settings: str) -> Iterator[Setup]:
 @contextlib.contextmanager
 def elsewhere(data_dir: Path, **settings: str) -> Iterator[Setup]:
     """A host that uses an API on another machine, which has `settings`."""
-    served = ServedAPI(data_dir, {"API_KEY_SECRET": KEY, **settings})
-    host = Host(LOOPIN_API_URL=served.url, LOOPIN_API_KEY=KEY)
+    key = fresh_key()
+    served = ServedAPI(data_dir, {"API_KEY_SECRET": key, **settings})
+    host = Host(LOOPIN_API_URL=served.url, LOOPIN_API_KEY=key)
     initialize(host)
     reviewers = re.findall("=(.+)", settings.get("REVIEWER_KEYS", ""))
-    yield Setup(host, KEY, [*reviewers, KEY][0], [KEY])
+    yield Setup(host, key, [*reviewers, key][0], [key])
     host.close()
     served.stop()
 
 
 def running(column: int, data_dir: Path) -> contextlib.AbstractContextManager[Setup]:
     """The set-up of a column of the table."""
+    reviewers = {"REVIEWER_KEYS": f"alice={fresh_key()}"}
     return (
         embedded(data_dir),
         embedded(data_dir, **_WITHOUT_DECIDING),
-        embedded(data_dir, **_REVIEWERS),
+        embedded(data_dir, **reviewers),
         elsewhere(data_dir),
-        elsewhere(data_dir, **_REVIEWERS),
+        elsewhere(data_dir, **reviewers),
     )[column]
 
 
