@@ -26,7 +26,8 @@ from loopin_mcp.api.serving import open_database
 
 LONGEST_S = 0.8
 PATIENCE_S = 60.0
-# A callback under way is settled within this; what is leased for longer was so by the dead.
+# A callback under way is settled within this, as a rule: what is leased for longer was so by the
+# dead, or by an API that is very slow.
 UNDER_WAY_MS = 3000
 LEASE_MS = 20_000
 
@@ -133,11 +134,14 @@ class Crashes:
         database = await open_database(
             self._settings.get("DATABASE_URL"), Path(self._settings["LOOPIN_DATA_DIR"])
         )
-        await database.fetch(
-            "UPDATE callbacks SET due_ms = :now WHERE due_ms BETWEEN :now AND :latest",
+        hurried = await database.fetch(
+            "UPDATE callbacks SET due_ms = :now WHERE due_ms BETWEEN :now AND :latest "
+            "RETURNING interrupt_id, tries",
             now=now,
             latest=now + LEASE_MS - UNDER_WAY_MS,
         )
+        for callback in hurried:
+            self._receiver.excuse(str(callback["interrupt_id"]), int(str(callback["tries"])))
         [owed] = await database.fetch("SELECT COUNT(*) AS count FROM callbacks")
         await database.aclose()
         return int(str(owed["count"]))
