@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import respx
+from hypothesis import HealthCheck, settings
 from mcp import Client
 
 from loopin_mcp import LoopinClient
@@ -24,6 +25,11 @@ from tests.client_support import TLS, URL, Naps
 from tests.host import Host
 from tests.server_support import ERAS, HOST
 from tests.support import KEY, PUBLIC_URL, Clock, api_client, missing
+
+settings.register_profile(
+    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture
@@ -171,9 +177,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
     """Start the stdio server as a host does, with a data directory of its own."""
     hosts: list[Host] = []
 
-    def start(**environment: str) -> Host:
+    def start(*arguments: str, **environment: str) -> Host:
         defaults = {"LOOPIN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
-        hosts.append(Host(**(defaults | environment)))
+        hosts.append(Host(*arguments, **(defaults | environment)))
         return hosts[-1]
 
     yield start

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
-from loopin_mcp.demo import run_demo
+from loopin_mcp import demo
 from tests import web
 from tests.support import KEY, PATIENCE_S, ServedAPI, clean_environment
 
@@ -103,13 +104,25 @@ def test_demo_decides_nothing_where_reviewers_do(tmp_path: Path) -> None:
     assert "Traceback" not in demo.stderr
 
 
-async def test_demo_asks_again_until_somebody_decides(tmp_path: Path) -> None:
+async def test_demo_asks_again_until_somebody_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
+    asks_again, be_human = anyio.Event(), demo._be_human
     environment = clean_environment(LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")
 
-    await run_demo("rejected", environment, said.append, wait_s=0)
+    def say(line: str) -> None:
+        if line.startswith("The agent waits") and line in said:
+            asks_again.set()
+        said.append(line)
 
-    assert len([line for line in said if line.startswith("The agent waits")]) > 1
+    async def think(review_url: str, decide: str, say: demo.Say) -> None:
+        await asks_again.wait()
+        await be_human(review_url, decide, say)
+
+    monkeypatch.setattr(demo, "_be_human", think)
+    await demo.run_demo("rejected", environment, say, wait_s=0)
+
     assert said[-1] == "The agent does not pay."
 
 

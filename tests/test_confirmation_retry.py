@@ -137,11 +137,17 @@ async def test_answers_to_two_forms_cannot_be_swapped() -> None:
     assert api.decisions == [{"decision": "rejected"}]
 
 
+def flipped(state: str) -> str:
+    """The state with another character in its middle."""
+    middle = len(state) // 2
+    return state[:middle] + ("B" if state[middle] != "B" else "C") + state[middle + 1 :]
+
+
 async def test_forged_state_is_refused() -> None:
     with mocked_api() as api:
         async with host(ERA, untouched()) as client:
             state = await asked(client)
-            for forged in ("", "v1.forged", state[:-2] + "AA", state.swapcase()):
+            for forged in ("", "v1.forged", flipped(state), state.swapcase()):
                 with pytest.raises(MCPError):
                     await decide(client, ACCEPT, forged)
 

@@ -1,8 +1,7 @@
 """Asking in the host over stdio, in raw lines of both protocol eras."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -11,13 +10,13 @@ from tests.host import ENVELOPE, LEGACY, MODERN, Host, Message, create, initiali
 
 FORMS: Message = {"elicitation": {"form": {}}}
 ACCEPT: Message = {"action": "accept", "content": {}}
-# A server whose forms count for a tenth of a second.
+# A server whose forms count for a second.
 IMPATIENT = """
 import os, anyio
 from loopin_mcp.server import create_server
 from loopin_mcp.settings import Settings
 from loopin_mcp.stdio import serve_stdio
-anyio.run(serve_stdio, create_server(Settings.load(os.environ), answer_within_s=0.1))
+anyio.run(serve_stdio, create_server(Settings.load(os.environ), answer_within_s=1))
 """
 
 
@@ -77,13 +76,6 @@ class Asked:
         return status
 
 
-@pytest.fixture
-def impatient(tmp_path: Path) -> Iterator[Host]:
-    host = Host("-c", IMPATIENT, LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")
-    yield host
-    host.close()
-
-
 def text_of(outcome: Message) -> str:
     assert outcome["isError"] is True, outcome
     text: str = outcome["content"][0]["text"]
@@ -141,7 +133,8 @@ def test_form_goes_to_hosts_that_declared_forms_alone(start: Callable[..., Host]
     assert [call.status() for call in not_asked if not call.form] == ["approved"] * 3
 
 
-def test_host_that_stays_silent_is_told_to_close_the_form(impatient: Host) -> None:
+def test_host_that_stays_silent_is_told_to_close_the_form(start: Callable[..., Host]) -> None:
+    impatient = start("-c", IMPATIENT)
     asked = Asked(impatient, LEGACY, FORMS)
 
     closing = impatient.read()
@@ -150,7 +143,7 @@ def test_host_that_stays_silent_is_told_to_close_the_form(impatient: Host) -> No
 
     assert closing["method"] == "notifications/cancelled"
     assert closing["params"]["requestId"] == asked.first["id"]
-    assert text.startswith("Nobody answered the form in the host within 0.1 seconds, so nothing")
+    assert text.startswith("Nobody answered the form in the host within 1 seconds, so nothing")
     assert asked.status() == "pending"
 
 

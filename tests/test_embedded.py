@@ -4,14 +4,20 @@ import socket
 import stat
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
+from anyio.abc import SocketStream
 
 from loopin_mcp.addresses import Address, Locate
 from loopin_mcp.client import LoopinClient
@@ -19,7 +25,36 @@ from loopin_mcp.embedded import embedded_api, load_api_key
 from loopin_mcp.errors import ConfigurationError, UnauthorizedError
 from loopin_mcp.models import Decision
 from loopin_mcp.settings import Settings
-from tests.support import new_interrupt
+from tests.loops import WITH_LEAPING_TIME, Backend, leap
+from tests.support import PATIENCE_S, new_interrupt
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return WITH_LEAPING_TIME
+
+
+def copy_of(settings: Settings) -> AbstractAsyncContextManager[Locate]:
+    """One more copy of the server, which lets the others take their time."""
+    return embedded_api(settings, PATIENCE_S)
+
+
+@asynccontextmanager
+async def silence_on(port: int) -> AsyncIterator[list[SocketStream]]:
+    """A stranger who says nothing until whoever came has lost patience; gives who came."""
+    visits: list[SocketStream] = []
+
+    async def say_nothing(stream: SocketStream) -> None:
+        visits.append(stream)
+        leap(PATIENCE_S)
+        async with stream:
+            await anyio.sleep_forever()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, say_nothing)
+        yield visits
+        tasks.cancel_scope.cancel()
 
 
 def port_in(address: Address) -> int:
@@ -57,7 +92,7 @@ def relay(tmp_path: Path) -> Iterator[tuple[int, list[str | None]]]:
 
 
 async def test_copies_share_one_api_on_the_usual_port(settings: Settings) -> None:
-    async with embedded_api(settings) as first, embedded_api(settings) as second:
+    async with copy_of(settings) as first, copy_of(settings) as second:
         addresses = [await locate() for locate in (first, second, first)]
 
     assert len(set(addresses)) == 1
@@ -65,13 +100,13 @@ async def test_copies_share_one_api_on_the_usual_port(settings: Settings) -> Non
 
 
 async def test_nothing_starts_before_it_is_asked_for(settings: Settings) -> None:
-    async with embedded_api(settings):
+    async with copy_of(settings):
         assert not settings.data_dir.exists()
 
 
 async def test_another_copy_takes_the_port_over_and_links_stay_good(settings: Settings) -> None:
-    async with embedded_api(settings) as second:
-        async with embedded_api(settings) as first, LoopinClient(locate=first) as client:
+    async with copy_of(settings) as second:
+        async with copy_of(settings) as first, LoopinClient(locate=first) as client:
             created = await client.create_interrupt(new_interrupt())
             before = await second()
         async with LoopinClient(locate=second) as client:
@@ -88,7 +123,7 @@ async def test_many_copies_that_start_at_once_end_up_with_one_api(settings: Sett
     found: list[Address] = []
 
     async with AsyncExitStack() as stack:
-        copies = [await stack.enter_async_context(embedded_api(settings)) for _ in range(5)]
+        copies = [await stack.enter_async_context(copy_of(settings)) for _ in range(5)]
         async with anyio.create_task_group() as starts:
             for locate in copies:
 
@@ -102,11 +137,11 @@ async def test_many_copies_that_start_at_once_end_up_with_one_api(settings: Sett
 
 
 async def test_interrupts_and_key_survive_a_restart(settings: Settings) -> None:
-    async with embedded_api(settings) as locate, LoopinClient(locate=locate) as client:
+    async with copy_of(settings) as locate, LoopinClient(locate=locate) as client:
         created = await client.create_interrupt(new_interrupt())
         await client.decide_interrupt(created.interrupt_id, Decision(decision="approved"))
         key = (await locate()).api_key
-    async with embedded_api(settings) as locate, LoopinClient(locate=locate) as client:
+    async with copy_of(settings) as locate, LoopinClient(locate=locate) as client:
         read = await client.get_interrupt_status(created.interrupt_id)
 
         assert (await locate()).api_key == key
@@ -119,12 +154,12 @@ async def test_stranger_on_the_port_is_recognised_and_left_alone(
 ) -> None:
     async with AsyncExitStack() as stack:
         if stranger == "silent":
-            stack.enter_context(socket.create_server(("127.0.0.1", settings.port)))
+            await stack.enter_async_context(silence_on(settings.port))
         else:
             other = Settings(data_dir=tmp_path / "other", port=settings.port)
             await (await stack.enter_async_context(embedded_api(other)))()
-        first = await stack.enter_async_context(embedded_api(settings, 0.1))
-        second = await stack.enter_async_context(embedded_api(settings, 0.1))
+        first = await stack.enter_async_context(copy_of(settings))
+        second = await stack.enter_async_context(copy_of(settings))
         addresses = [await first(), await second()]
 
     assert port_in(addresses[0]) != settings.port
@@ -135,7 +170,7 @@ async def test_relayed_proof_is_no_proof_and_the_key_is_not_sent(
     settings: Settings, relay: tuple[int, list[str | None]], tmp_path: Path
 ) -> None:
     relay_port, keys_seen = relay
-    async with embedded_api(settings) as real:
+    async with copy_of(settings) as real:
         (tmp_path / "target").write_text((await real()).base_url)
         fooled = Settings(data_dir=settings.data_dir, port=relay_port)
         async with embedded_api(fooled) as locate:
@@ -146,7 +181,7 @@ async def test_relayed_proof_is_no_proof_and_the_key_is_not_sent(
 
 
 async def test_api_asks_for_the_key(settings: Settings) -> None:
-    async with embedded_api(settings) as locate:
+    async with copy_of(settings) as locate:
         address = await locate()
         async with LoopinClient(address.base_url, "another-key") as client:
             with pytest.raises(UnauthorizedError):
@@ -155,7 +190,7 @@ async def test_api_asks_for_the_key(settings: Settings) -> None:
 
 async def test_review_links_begin_with_the_public_url(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, port=0, public_url="https://loopin.example.com/x")
-    async with embedded_api(settings) as locate, LoopinClient(locate=locate) as client:
+    async with copy_of(settings) as locate, LoopinClient(locate=locate) as client:
         created = await client.create_interrupt(new_interrupt())
 
     assert created.review_url == f"https://loopin.example.com/x/review/{created.interrupt_id}"
@@ -193,9 +228,8 @@ def test_unusable_key_file_is_named(tmp_path: Path, content: bytes) -> None:
 async def test_unusable_note_of_a_port_is_passed_over(settings: Settings) -> None:
     settings.data_dir.mkdir()
     (settings.data_dir / "port").write_text("99999")
-    with socket.create_server(("127.0.0.1", settings.port)):
-        async with embedded_api(settings, 0.1) as locate:
-            address = await locate()
+    async with silence_on(settings.port), copy_of(settings) as locate:
+        address = await locate()
 
     assert (settings.data_dir / "port").read_text() == str(port_in(address))
 
@@ -218,18 +252,15 @@ def test_key_that_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 async def test_stranger_that_was_recognised_is_left_alone_for_a_while(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", settings.port)) as stranger:
-        async with embedded_api(settings, 0.1) as first, embedded_api(settings, 0.1) as second:
-            addresses = [await locate() for locate in (first, second, second, second)]
-        stranger.setblocking(False)
-        visits = 0
-        with suppress(BlockingIOError):
-            while True:
-                stranger.accept()[0].close()
-                visits += 1
+    async with (
+        silence_on(settings.port) as visits,
+        copy_of(settings) as first,
+        copy_of(settings) as second,
+    ):
+        addresses = [await locate() for locate in (first, second, second, second)]
 
     assert len(set(addresses)) == 1
-    assert visits == 2
+    assert len(visits) == 2
 
 
 async def test_port_whose_owner_breaks_off_is_looked_at_again(settings: Settings) -> None:
@@ -242,7 +273,7 @@ async def test_port_whose_owner_breaks_off_is_looked_at_again(settings: Settings
 
     going = threading.Thread(target=go)
     going.start()
-    async with embedded_api(settings) as locate:
+    async with copy_of(settings) as locate:
         address = await locate()
     going.join()
 
@@ -259,7 +290,7 @@ async def test_port_whose_owner_always_breaks_off_is_left(settings: Settings) ->
 
         hanging_up = threading.Thread(target=hang_up)
         hanging_up.start()
-        async with embedded_api(settings) as locate:
+        async with copy_of(settings) as locate:
             address = await locate()
         owner.shutdown(socket.SHUT_RDWR)
         hanging_up.join()
@@ -271,8 +302,7 @@ async def test_port_whose_owner_always_breaks_off_is_left(settings: Settings) ->
 async def test_port_is_taken_also_where_it_cannot_be_noted(settings: Settings) -> None:
     load_api_key(settings.data_dir)
     (settings.data_dir / "port").mkdir()
-    with socket.create_server(("127.0.0.1", settings.port)):
-        async with embedded_api(settings, 0.1) as locate:
-            address = await locate()
+    async with silence_on(settings.port), copy_of(settings) as locate:
+        address = await locate()
 
     assert port_in(address) != settings.port

@@ -10,6 +10,13 @@ import pytest
 from tests.host import ENVELOPE, Host, call_legacy, call_modern, create, discover, initialize
 from tests.support import PATIENCE_S
 
+# A server that takes any time to answer what came before the end.
+PATIENT = """
+from loopin_mcp import cli, stdio
+stdio.ANSWER_WITHIN_S, stdio.END_WITHIN_S = 60, 90
+cli.main()
+"""
+
 ORDERS: dict[str, list[Callable[[Host], object]]] = {
     "initialize": [initialize, call_legacy],
     "discover, modern calls": [discover, call_modern],
@@ -55,7 +62,7 @@ def test_server_tells_who_it_is(start: Callable[..., Host]) -> None:
 
 
 def test_requests_written_before_stdin_ends_are_answered(start: Callable[..., Host]) -> None:
-    host = start()
+    host = start("-c", PATIENT)
     initialize(host)
     request_id = host.send("tools/call", {"name": "get_interrupt_analytics", "arguments": {}})
 

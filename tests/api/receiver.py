@@ -10,21 +10,26 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest import mock
 
 import anyio
 import anyio.to_thread
 
+from loopin_mcp.api import services
 from loopin_mcp.api.channels import Bounds, Channels, load_channels
 from loopin_mcp.api.destinations import LOOPBACK, Destinations, callback_client
 from loopin_mcp.api.notices import Notices
 from loopin_mcp.api.store import Store
-from loopin_mcp.api.webhooks import DELIVERY_S, Webhooks
+from loopin_mcp.api.webhooks import Webhooks
 from loopin_mcp.models import Decision
-from tests.support import AGENT, PATIENCE_S, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, REVIEWER, START_TIMEOUT_S, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount": 1})
 # Parts of the URLs that must show up nowhere.
 SECRETS = ("user-marker", "password-marker", "path-marker", "query-marker")
+
+# Longer than any machine takes.
+PATIENT_S = 600
 
 
 class Names:
@@ -81,7 +86,7 @@ class Receiver(ThreadingHTTPServer):
     def url(self) -> str:
         """The Apprise URL of this receiver."""
         user, password, path, query = SECRETS
-        return f"json://{user}:{password}@127.0.0.1:{self.server_port}/{path}?-key={query}"
+        return f"json://{user}:{password}@127.0.0.1:{self.server_port}/{path}?-key={query}&rto={PATIENT_S}&cto={PATIENT_S}"
 
     def keep(self, received: Received) -> str | int:
         """Keep a request that came; gives how to answer it."""
@@ -175,7 +180,10 @@ def receiving(
 
 def channels_to(*urls: str, high: str | None = None, bounds: Bounds | None = None) -> Channels:
     """The channels that such settings name."""
-    channels = load_channels(" ".join(urls) or None, high, bounds)
+    # However long it takes, nothing is given up meanwhile unless a test says so.
+    bounds = bounds or Bounds(send_s=PATIENT_S, turn_s=PATIENT_S)
+    with mock.patch.object(services, "SILENCE_S", PATIENT_S):
+        channels = load_channels(" ".join(urls) or None, high, bounds)
     assert channels is not None
     return channels
 
@@ -187,7 +195,7 @@ async def delivering(
     *,
     names: Names | None = None,
     secret: bytes | None = None,
-    delivery_s: float = DELIVERY_S,
+    delivery_s: float = PATIENT_S,
 ) -> AsyncIterator[Webhooks]:
     """What delivers the callbacks of a store, to this machine alone."""
     destinations = Destinations(LOOPBACK, names or Names())
@@ -217,6 +225,6 @@ async def arrivals(receiver: Receiver, number: int) -> list[Received]:
 
 async def send_due(notices: Notices) -> None:
     """Send what is due now, and wait until that is over."""
-    with anyio.fail_after(PATIENCE_S):
+    with anyio.fail_after(START_TIMEOUT_S):
         async with anyio.create_task_group() as sending:
             await notices.send_due(sending)

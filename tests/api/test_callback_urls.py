@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.lookups import Lookups
 from loopin_mcp.api.store import Store
+from tests.api.receiver import Names
 from tests.api.test_destinations import NOT_THERE, refusal
 from tests.support import KEY, PATIENCE_S, Clock, api_client
 
@@ -40,7 +41,7 @@ async def test_name_server_that_hangs_does_not_hold_a_create_for_long() -> None:
 )
 async def test_listed_network_may_be_used_too(host: str, told: str | None) -> None:
     listed = [ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00:1::/64")]
-    destinations = Destinations(listed, Lookups().addresses_of)
+    destinations = Destinations(listed, Lookups().addresses_of, PATIENCE_S)
 
     assert await refusal(f"http://{host}/hook", destinations) == told
 
@@ -84,8 +85,14 @@ async def test_name_that_cannot_be_is_not_known() -> None:
     ids=["public", "another network", "listed", "embedded"],
 )
 async def test_create_is_refused_where_its_callback_may_not_go(
-    sqlite_store: Store, clock: Clock, options: dict[str, Any], told: str | None
+    sqlite_store: Store,
+    clock: Clock,
+    options: dict[str, Any],
+    told: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A look-up that takes long is not waited for.
+    monkeypatch.setattr(Lookups, "addresses_of", Names(localhost=["127.0.0.1"]))
     question = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 
     async with api_client(sqlite_store, clock, api_key=KEY, **options) as client:

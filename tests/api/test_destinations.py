@@ -6,6 +6,7 @@ from loopin_mcp.api.destinations import Destinations
 from loopin_mcp.api.lookups import Lookups
 from loopin_mcp.errors import InvalidRequestError
 from tests.api.receiver import Names
+from tests.support import PATIENCE_S
 
 NOT_THERE = (
     "callbackUrl leads to an address that callbacks may not be sent to: it must be public, or in a "
@@ -28,7 +29,7 @@ async def refusal(url: str, destinations: Destinations) -> str | None:
 @pytest.fixture
 def public() -> Destinations:
     """Public addresses alone, by the names of this machine."""
-    return Destinations((), Lookups().addresses_of)
+    return Destinations((), Lookups().addresses_of, PATIENCE_S)
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,9 @@ class Desk:
         self.has_browser = True
 
     def start_browser(self, url: str) -> None:
+        is_missing = not self.has_browser
         self._opened.put(url)
-        if not self.has_browser:
+        if is_missing:
             raise FileNotFoundError(2, "No such file or directory", url)
 
     async def run(self) -> None:

@@ -14,7 +14,7 @@ from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting, let_go
 from tests.api.waiters import never
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, START_TIMEOUT_S, Clock, new_interrupt
 
 
 class Counted:
@@ -69,7 +69,7 @@ async def test_stopping_api_answers_those_who_wait(tmp_path: Path, clock: Clock)
     listener = listen("127.0.0.1", 0)
 
     with anyio.fail_after(PATIENCE_S), listener:
-        async with serving(listener, database, Options()) as url:
+        async with serving(listener, database, Options(grace_s=START_TIMEOUT_S)) as url:
             connection = await anyio.connect_tcp("127.0.0.1", urlsplit(url).port or 0)
             # The server says 100 as soon as the wait begins to listen for the client's end.
             await connection.send(

@@ -13,7 +13,7 @@ import pytest
 from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.destinations import LOOPBACK, Destinations
 from loopin_mcp.api.store import Store
-from loopin_mcp.api.webhooks import deliver_callbacks
+from loopin_mcp.api.webhooks import DELIVERY_S, deliver_callbacks
 from loopin_mcp.models import Decision
 from tests.api.receiver import (
     Names,
@@ -24,9 +24,15 @@ from tests.api.receiver import (
     delivering,
     receiving,
 )
+from tests.loops import WITH_LEAPING_TIME, Backend, leap
 from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 NAMES = Names(**{f"{name}.test": ["127.0.0.1"] for name in "abcdef"})
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return WITH_LEAPING_TIME
 
 
 @asynccontextmanager
@@ -171,15 +177,20 @@ async def test_receiver_that_does_not_answer_in_time_is_asked_again(
     with receiving(answer, 200) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
         interrupt_id = await decide_with_callback(sqlite_store, clock, url)
-        async with delivering(sqlite_store, clock, delivery_s=0.1) as webhooks:
-            await deliver_due(webhooks)
+        async with (
+            delivering(sqlite_store, clock, delivery_s=DELIVERY_S) as webhooks,
+            anyio.create_task_group() as deliveries,
+        ):
+            await webhooks.start_due(deliveries)
+            await arrivals(receiver, 1)
+            leap(DELIVERY_S)
         async with delivering(sqlite_store, clock) as webhooks:
             clock.advance(13)
             await deliver_due(webhooks)
 
-        assert len(receiver.received) == 2
+        assert len(receiver.received) == 1
     assert caplog.messages == [
-        f"Callback of {interrupt_id} to 127.0.0.1 will be tried again: no answer within 0.1 seconds"
+        f"Callback of {interrupt_id} to 127.0.0.1 will be tried again: no answer within 10 seconds"
     ]
 
 
