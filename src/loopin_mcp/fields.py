@@ -1,7 +1,6 @@
 """The named field types that the wire shapes and the tools are made of, with their bounds."""
 
 import math
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -84,12 +83,6 @@ def _without_nul(value: str) -> str:
     return value
 
 
-def _hexadecimal(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError("must be 64 hexadecimal digits in lower case")
-    return value
-
-
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     """Take what a LoopIn 1.0 server stored as it came, such as a string, as an object too."""
     _depth(value)
@@ -165,11 +158,8 @@ Reason = Annotated[
 ]
 Digest = Annotated[
     str,
-    Field(
-        json_schema_extra={"pattern": "^[0-9a-f]{64}$"},
-        description="payloadDigest of the interrupt as it was shown to the human",
-    ),
-    AfterValidator(_hexadecimal),
+    Field(description="payloadDigest of the interrupt as it was shown to the human"),
+    AfterValidator(_without_nul),
 ]
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200

@@ -110,8 +110,13 @@ async def test_decision_for_another_question_is_refused(api: httpx.AsyncClient) 
     assert taken.status_code == 200
 
 
-@pytest.mark.parametrize("digest", ["", "0" * 63, "A" * 64, 7, "0" * 64 + "\n"])
-async def test_what_is_no_digest_is_refused_by_name(api: httpx.AsyncClient, digest: object) -> None:
+@pytest.mark.parametrize(
+    ("digest", "status"),
+    [("", 409), ("0" * 63, 409), ("A" * 64, 409), ("0" * 64 + "\n", 409), (7, 400), ("\0", 400)],
+)
+async def test_what_is_no_digest_is_refused_by_name(
+    api: httpx.AsyncClient, digest: object, status: int
+) -> None:
     created = await create(api)
 
     answer = await api.post(
@@ -119,9 +124,8 @@ async def test_what_is_no_digest_is_refused_by_name(api: httpx.AsyncClient, dige
         json={"decision": "approved", "payloadDigest": digest},
     )
 
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("payloadDigest must be ")
-    assert "blank" not in answer.text
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith("payloadDigest ")
 
 
 async def test_question_that_was_tampered_with_cannot_be_decided(

@@ -9,6 +9,7 @@ import pytest
 
 from loopin_mcp.api.creating import KEY_LIFE_MS
 from loopin_mcp.api.database import Database
+from loopin_mcp.api.destinations import LOOPBACK
 from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -135,6 +136,18 @@ async def test_payload_is_what_was_understood_however_it_was_written(
     again = await api.post("/interrupts", content=spelled, headers=ONCE | JSON)
 
     assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+
+
+async def test_first_answer_stands_though_the_callback_may_go_there_no_more(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    new = NEW | {"callbackUrl": "http://127.0.0.1/"}
+    async with api_client(sqlite_store, clock, callback_allow=LOOPBACK) as client:
+        first = await client.post("/interrupts", json=new, headers=ONCE)
+    async with api_client(sqlite_store, clock) as client:
+        again = await client.post("/interrupts", json=new, headers=ONCE)
+
+    assert (first.status_code, again.content) == (201, first.content)
 
 
 async def test_keys_are_apart_for_each_caller(sqlite_store: Store, clock: Clock) -> None:

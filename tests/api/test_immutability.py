@@ -1,15 +1,17 @@
 """What was asked and what has happened cannot be changed: the database itself refuses to."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.serving import open_database
 from loopin_mcp.api.statements import Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision
-from tests.support import AGENT, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 ASKED: Mapping[str, Value] = {
     "interrupt_id": "another",
@@ -118,6 +120,21 @@ async def test_event_cannot_be_deleted_while_its_interrupt_is_there(
         await database.fetch("DELETE FROM events WHERE sequence = 2")
 
     assert len(await store.list_events(interrupt_id)) == 2
+
+
+@pytest.mark.parametrize("table", ["interrupts", "events"])
+async def test_tables_cannot_be_emptied_on_postgresql(
+    empty_postgres_url: str, clock: Clock, table: str
+) -> None:
+    database = await open_database(empty_postgres_url, Path())
+    store = Store(database, PUBLIC_URL)
+    interrupt_id = await ask(store, clock)
+
+    with pytest.raises(UnavailableError):
+        await database.fetch(f"TRUNCATE {table}")
+
+    assert len(await store.list_events(interrupt_id)) == 1
+    await database.aclose()
 
 
 async def test_nothing_is_put_in_the_place_of_what_is_there(

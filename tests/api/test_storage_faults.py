@@ -156,12 +156,12 @@ def test_disk_that_fails_under_a_running_api_is_outlasted(tmp_path: Path) -> Non
     api.process.kill()
     _, log = api.process.communicate(timeout=PATIENCE_S)
 
-    failure = "its disk cannot be read or written (disk I/O error)"
+    failure = "its disk is full, or cannot be read or written (disk I/O error)"
     assert {(refusal.status_code, refusal.json()["error"]) for refusal in refusals} == {
         (503, f"The database cannot store this right now: {failure}")
     }
     assert read.status_code == 200
-    assert f"The database {tmp_path / 'api.db'} cannot store this: {failure}. Check that" in log
+    assert f"The database {tmp_path / 'api.db'} cannot store this: {failure}. Make room" in log
     assert anyio.run(stored_in, tmp_path / "api.db") == set(acknowledged)
 
 

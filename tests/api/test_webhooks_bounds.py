@@ -68,7 +68,8 @@ async def test_receiver_that_hangs_gets_five_at_once_and_delays_no_other(
 
 
 async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store, clock: Clock) -> None:
-    for host in ("127.0.0.1", "127.1", "2130706433", "0x7f000001", "LOCALHOST.", "localhost"):
+    spellings = ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "[::ffff:127.0.0.1]"]
+    for host in (*spellings, "LOCALHOST.", "localhost", "[::1]", "[0:0::1]"):
         new = new_interrupt(callback_url=f"http://{host}/")
         created = await sqlite_store.create_interrupt(new, clock(), AGENT)
         approved = Decision(decision="approved")
@@ -76,7 +77,7 @@ async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store, clock
 
     due = await sqlite_store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
 
-    assert sorted({callback.host for callback in due}) == ["127.0.0.1", "localhost"]
+    assert sorted({callback.host for callback in due}) == ["127.0.0.1", "::1", "localhost"]
 
 
 async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from loopin_mcp.api.events import append
 from loopin_mcp.api.payloads import payload_digest
 from loopin_mcp.api.rows import WHOLE, moment, number
 from loopin_mcp.api.searching import searched_text
-from loopin_mcp.api.statements import Row, Steps
+from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.errors import RateLimitedError, UnprocessableError
 from loopin_mcp.fields import format_time
 from loopin_mcp.models import NewInterrupt
@@ -34,10 +34,11 @@ _FORGET_EXPIRED_KEY = """
     DELETE FROM idempotency_keys
     WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
     """
-_EARLIER = f"""
+EARLIER = f"""
     SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
         SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
-        WHERE owner = :owner AND idempotency_key = :text) AS earlier ON id = interrupt_id
+        WHERE owner = :owner AND idempotency_key = :text AND created_ms > :since) AS earlier
+        ON id = interrupt_id
     """  # noqa: S608 - constants alone
 _KEEP_KEY = """
     INSERT INTO idempotency_keys VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
@@ -50,6 +51,10 @@ class IdempotencyKey:
 
     owner: str
     text: str = field(repr=False)
+
+    def within_a_day(self, now: int) -> dict[str, Value]:
+        """The parameters of what is asked about it at `now`."""
+        return {"owner": self.owner, "text": self.text, "since": now - KEY_LIFE_MS, "now": now}
 
 
 def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
@@ -95,21 +100,33 @@ def create_once(
         UnprocessableError: The key was used for another question.
         RateLimitedError: Too many wait for its user already.
     """
-    fingerprint = digest(interrupt.model_dump(mode="json", by_alias=True))
-    named = {"owner": key.owner, "text": key.text}
-    yield _FORGET_EXPIRED_KEY, {**named, "since": now - KEY_LIFE_MS}
-    earlier = yield _EARLIER, {**named, "now": now}
-    if earlier:
-        if earlier[0]["fingerprint"] != fingerprint:
-            raise UnprocessableError(
-                "Idempotency-Key was used before with another payload: a new interrupt needs a new "
-                "key"
-            )
-        return earlier[0], True
+    row = earlier((yield EARLIER, key.within_a_day(now)), interrupt)
+    if row is not None:
+        return row, True
+    yield _FORGET_EXPIRED_KEY, key.within_a_day(now)
     row = yield from create(interrupt, now, actor)
-    kept = {"fingerprint": fingerprint, "interrupt_id": row["interrupt_id"], "now": now}
-    yield _KEEP_KEY, {**named, **kept}
+    kept = {"fingerprint": _fingerprint(interrupt), "interrupt_id": row["interrupt_id"]}
+    yield _KEEP_KEY, {**key.within_a_day(now), **kept}
     return row, False
+
+
+def earlier(rows: list[Row], interrupt: NewInterrupt) -> Row | None:
+    """The row of the same question, of what `EARLIER` found for a key.
+
+    Raises:
+        UnprocessableError: The key was used for another question.
+    """
+    if not rows:
+        return None
+    if rows[0]["fingerprint"] != _fingerprint(interrupt):
+        raise UnprocessableError(
+            "Idempotency-Key was used before with another payload: a new interrupt needs a new key"
+        )
+    return rows[0]
+
+
+def _fingerprint(interrupt: NewInterrupt) -> str:
+    return digest(interrupt.model_dump(mode="json", by_alias=True))
 
 
 def _refuse_too_many(user_id: str, now: int) -> Steps[None]:

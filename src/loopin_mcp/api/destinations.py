@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import re
+import socket
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -29,7 +30,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LookUp = Callable[[str], Awaitable[Collection[str]]]
 
 _HERE: tuple[Address, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
-_HOST = re.compile(r"[a-z0-9._:-]+")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LONGEST_NAME = 253
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _IPV6_UNICAST = ipaddress.ip_network("2000::/3")
 # The IANA registries of special-purpose addresses, multicast, and Azure's address of the host.
@@ -110,7 +113,7 @@ class Destinations:
             OSError: They are not known right now.
         """
         host = host_of(url)
-        if not _HOST.fullmatch(host):
+        if not _can_be(host):
             raise DestinationError("must name a host that there can be")
         addresses = await self._found(host)
         if not all(map(self._may_be_called, addresses)):
@@ -179,6 +182,19 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
 def host_of(url: httpx.URL) -> str:
     """The host, in lower case and ASCII, without the dot that only name servers need."""
     return url.raw_host.decode("ascii").lower().removesuffix(".")
+
+
+def _can_be(host: str) -> bool:
+    """Whether it is an address, or may be a name (RFC 1123, section 2.1); a number is no name."""
+    *_, last = labels = host.split(".")
+    try:
+        if ":" in host:
+            return ipaddress.IPv6Address(host).scope_id is None
+        if _NUMBER.fullmatch(last):
+            socket.inet_aton(host)
+    except (OSError, ValueError):
+        return False
+    return len(host) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, labels))
 
 
 def _called(text: str) -> Address:

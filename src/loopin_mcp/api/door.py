@@ -12,8 +12,9 @@ from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.keys import Keys
 from loopin_mcp.errors import RateLimitedError
 
-# A wrong key is answered after a tenth of a second, each further one after twice as long. A
-# client has to be told that its key is wrong before it gives up.
+# The first wrong keys cost no more than none; the next is answered after a tenth of a second, each
+# further one after twice as long. A client has to be told that its key is wrong before it gives up.
+FREE = 3
 FIRST_S = 0.1
 LONGEST_S = 5.0
 # With these, 20 keys a second can be tried from one address, which is hopeless; and a flood of
@@ -35,6 +36,13 @@ class _Failures:
     count: int = 0
     waiting: int = 0
     last_ms: int = 0
+
+    @property
+    def delay_s(self) -> float:
+        """How long the answer to the last of them waits."""
+        repeated = self.count - FREE
+        # The exponent is bounded, lest the power grow too large for a float.
+        return min(LONGEST_S, FIRST_S * 2 ** min(repeated - 1, 10)) if repeated > 0 else 0
 
 
 class Door:
@@ -69,8 +77,7 @@ class Door:
         failures = self._noted(origin)
         failures.waiting += 1
         try:
-            # The exponent is bounded, lest the power grow too large for a float.
-            await self._sleep(min(LONGEST_S, FIRST_S * 2 ** min(failures.count - 1, 10)))
+            await self._sleep(failures.delay_s)
         finally:
             failures.waiting -= 1
 

@@ -23,7 +23,7 @@ from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE, LARGEST_PAGE, UserId
-from loopin_mcp.models import Decision, NewInterrupt, Wire
+from loopin_mcp.models import Created, Decision, NewInterrupt, Wire
 
 
 class UserPath(Wire):
@@ -61,20 +61,21 @@ class Interrupts:
 
     async def create_interrupt(self, request: Request) -> Response:
         """`POST /interrupts`."""
-        key = idempotency_key(request.headers.getlist("idempotency-key"))
+        named = idempotency_key(request.headers.getlist("idempotency-key"))
         interrupt = await read_json(request, NewInterrupt)
         actor = actor_of(request)
+        key = None if named is None else IdempotencyKey(actor.name, named)
+        # What was created already counts no more, wherever its callback's name leads by now.
+        if key and (created := await self._store.find_created(interrupt, self._clock(), key)):
+            return _replayed(created)
         self._rate.count(actor.name)
         await self._destinations.check(interrupt.callback_url)
         if key is None:
             return _json(await self._store.create_interrupt(interrupt, self._clock(), actor), 201)
         created, was_there = await self._store.create_interrupt_once(
-            interrupt, self._clock(), actor, IdempotencyKey(actor.name, key)
+            interrupt, self._clock(), actor, key
         )
-        answer = _json(created, 201)
-        if was_there:
-            answer.headers["Idempotency-Replayed"] = "true"
-        return answer
+        return _replayed(created) if was_there else _json(created, 201)
 
     async def get_interrupt_status(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
@@ -162,6 +163,12 @@ def _user_id_of(request: Request) -> str:
 def _decoded(segment: str) -> str:
     """A part of the path; what is not UTF-8 stays in it as surrogates, which no text has."""
     return unquote(segment, errors="surrogateescape")
+
+
+def _replayed(created: Created) -> Response:
+    answer = _json(created, 201)
+    answer.headers["Idempotency-Replayed"] = "true"
+    return answer
 
 
 def _json(model: BaseModel, status: int = 200) -> Response:

@@ -240,5 +240,6 @@ def _schemas() -> Part:
     }
     for name in ("agentId", "userId", "action"):
         new[name]["pattern"] = NOT_BLANK_EXACTLY
-    schemas["Decision"]["properties"]["reason"]["anyOf"][0]["pattern"] = NO_NUL
+    for name in ("reason", "payloadDigest"):
+        schemas["Decision"]["properties"][name]["anyOf"][0]["pattern"] = NO_NUL
     return schemas

@@ -50,7 +50,7 @@ _FORM: Part = {
         "payloadDigest": {
             "type": "string",
             "description": "The payloadDigest of what the page showed, or empty",
-            "pattern": "^([0-9a-f]{64})?$",
+            "pattern": NO_NUL,
         },
     },
 }

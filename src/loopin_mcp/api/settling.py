@@ -1,8 +1,10 @@
 """The steps by which an interrupt leaves pending: decided, cancelled or expired, and it alone."""
 
+import ipaddress
 import socket
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from loopin_mcp.api.actors import SYSTEM, Actor
@@ -144,10 +146,12 @@ def _asked_of(interrupt_id: str, decision: Decision, now: int) -> Steps[Row]:
 def _host(url: str) -> str:
     """The host that a URL names, in one spelling of those that its name or address has."""
     host = str(urlsplit(url).hostname).rstrip(".")
-    try:
+    with suppress(OSError):
         return socket.inet_ntoa(socket.inet_aton(host))
-    except OSError:
-        return host
+    with suppress(ValueError):
+        address = ipaddress.IPv6Address(host)
+        return str(address.ipv4_mapped or address)
+    return host
 
 
 def _expired(row: Row, now: int) -> Steps[Row]:

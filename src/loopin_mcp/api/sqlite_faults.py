@@ -25,7 +25,10 @@ _FAULTS = {
     ),
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_FULL: ("its disk is full", "Make room there"),
-    sqlite3.SQLITE_IOERR: ("its disk cannot be read or written", "Check that disk, and its quota"),
+    sqlite3.SQLITE_IOERR: (
+        "its disk is full, or cannot be read or written",
+        "Make room there, or check that disk and its quota",
+    ),
     sqlite3.SQLITE_NOTADB: _DAMAGED,
     sqlite3.SQLITE_PERM: ("it may not be written", PLACE),
     sqlite3.SQLITE_READONLY: ("it may not be written", PLACE),

@@ -6,7 +6,7 @@ from functools import partial
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.callbacks import Callbacks
 from loopin_mcp.api.changes import Changes
-from loopin_mcp.api.creating import IdempotencyKey, create, create_once
+from loopin_mcp.api.creating import EARLIER, IdempotencyKey, create, create_once, earlier
 from loopin_mcp.api.database import Database
 from loopin_mcp.api.due_notices import DueNotices
 from loopin_mcp.api.events import event_of, seen, trail, view
@@ -63,6 +63,19 @@ class Store:
         self._tell(row)
         return self._created(row)
 
+    async def find_created(
+        self, interrupt: NewInterrupt, now: int, key: IdempotencyKey
+    ) -> Created | None:
+        """The answer that a create with this key was given before, or None.
+
+        Raises:
+            ConflictError: The first request with the key is not answered yet.
+            UnprocessableError: The key was used for another question.
+        """
+        self._refuse_in_flight(key)
+        row = earlier(await self._database.fetch(EARLIER, **key.within_a_day(now)), interrupt)
+        return None if row is None else self._created(row)
+
     async def create_interrupt_once(
         self, interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
     ) -> tuple[Created, bool]:
@@ -73,10 +86,7 @@ class Store:
             UnprocessableError: The key was used for another question.
             RateLimitedError: Too many wait for its user already.
         """
-        if key in self._in_flight:
-            raise ConflictError(
-                "A request with this Idempotency-Key is still in progress", retry_after_s=1
-            )
+        self._refuse_in_flight(key)
         self._in_flight.add(key)
         try:
             steps = partial(create_once, interrupt, now, actor, key)
@@ -234,6 +244,12 @@ class Store:
 
     def _tell(self, *rows: Row) -> None:
         self.changes.tell(*self._reading.interrupts(rows))
+
+    def _refuse_in_flight(self, key: IdempotencyKey) -> None:
+        if key in self._in_flight:
+            raise ConflictError(
+                "A request with this Idempotency-Key is still in progress", retry_after_s=1
+            )
 
     def _created(self, row: Row) -> Created:
         created = self._reading.interrupt(row)

@@ -33,8 +33,14 @@ CREATE TRIGGER interrupts_settle_with_event BEFORE UPDATE OF status, settled_ms,
     decided_by, decided_via, reason, modified_params ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_settle_with_event();
 
+CREATE TRIGGER interrupts_stay_whole BEFORE TRUNCATE ON interrupts
+    FOR EACH STATEMENT EXECUTE FUNCTION loopin_refuse_change();
+
 CREATE TRIGGER events_stay BEFORE UPDATE ON events
     FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE TRIGGER events_stay_whole BEFORE TRUNCATE ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION loopin_refuse_change();
 
 CREATE OR REPLACE FUNCTION loopin_keep_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
