@@ -75,7 +75,7 @@ def relay(tmp_path: Path) -> Iterator[tuple[int, list[str | None]]]:
         def do_GET(self) -> None:
             seen.append(self.headers.get("X-API-Key"))
             target = (tmp_path / "target").read_text()
-            answer = httpx.get(target + self.path, trust_env=False)
+            answer = httpx.get(target + self.path, trust_env=False, timeout=PATIENCE_S)
             self.send_response(answer.status_code)
             self.send_header("Content-Length", str(len(answer.content)))
             self.end_headers()
