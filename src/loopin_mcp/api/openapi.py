@@ -68,7 +68,8 @@ _ALWAYS = {
 
 # Addresses may be used too, where they are public or CALLBACK_ALLOW has them.
 _CALLBACK_URL = (
-    r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}(:[1-9][0-9]{1,3})?"
+    r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,20}"
+    r"(:[1-9][0-9]{1,3})?"
     r"([/?][!-~]{0,1000})?$"
 )
 _BY_ID = (in_path("interruptId", {"type": "string"}),)
