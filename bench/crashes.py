@@ -175,6 +175,8 @@ class Crashes:
 def main() -> None:
     """Try as many rounds as are asked for, and tell what came of them."""
     kind, rounds, seed = (*sys.argv[1:], "100", str(time.time_ns()))[:3]
+    if kind not in ("sqlite", "postgresql"):
+        sys.exit(__doc__)
     with contextlib.ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(postgresql()) if kind == "postgresql" else None
