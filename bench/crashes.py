@@ -174,7 +174,7 @@ class Crashes:
 
 def main() -> None:
     """Try as many rounds as are asked for, and tell what came of them."""
-    kind, rounds, seed = (*sys.argv[1:], "100", str(time.time_ns()))[:3]
+    kind, rounds, seed = (*sys.argv[1:], "100", str(time.time_ns()), "")[:3]
     if kind not in ("sqlite", "postgresql"):
         sys.exit(__doc__)
     with contextlib.ExitStack() as stack:
