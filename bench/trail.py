@@ -20,6 +20,7 @@ from loopin_mcp.api.creating import create
 from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.events import view
 from loopin_mcp.api.housekeeping import clean_up
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.settling import decide
 from loopin_mcp.api.statements import Steps
 from loopin_mcp.api.store import Store
@@ -102,7 +103,7 @@ async def delete(database: SQLite) -> None:
 async def measure(count: int, directory: str) -> None:
     """Take all figures, with files in this directory."""
     path, kept, said = (Path(directory, name) for name in ("api.db", "kept.jsonl", "said"))
-    database = await SQLite.open(path)
+    database = await open_sqlite(path)
     await fill(database, count)
     print(f"{count:,} interrupts")
     audit(directory, said, "verify")

@@ -18,6 +18,7 @@ from mcp import Client
 
 from loopin_mcp import LoopinClient
 from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from loopin_mcp.server import create_server
 from loopin_mcp.settings import Settings
@@ -89,12 +90,12 @@ async def database(
     """An empty database of each kind there is."""
     opened: Database
     if request.param == "sqlite":
-        opened = await SQLite.open(tmp_path / "loopin.db")
+        opened = await open_sqlite(tmp_path / "loopin.db")
     else:
         url = request.getfixturevalue("empty_postgres_url")
-        from loopin_mcp.api.postgres import PostgreSQL
+        from loopin_mcp.api.opening import open_postgresql
 
-        opened = await PostgreSQL.open(url)
+        opened = await open_postgresql(url)
     yield opened
     await opened.aclose()
 
@@ -112,11 +113,11 @@ async def elsewhere(
     """A store over the same database by connections of its own, as another process has it."""
     other: Database
     if isinstance(database, SQLite):
-        other = await SQLite.open(tmp_path / "loopin.db")
+        other = await open_sqlite(tmp_path / "loopin.db")
     else:
-        from loopin_mcp.api.postgres import PostgreSQL
+        from loopin_mcp.api.opening import open_postgresql
 
-        other = await PostgreSQL.open(request.getfixturevalue("postgres_url"))
+        other = await open_postgresql(request.getfixturevalue("postgres_url"))
     yield Store(other, PUBLIC_URL)
     await other.aclose()
 
@@ -124,7 +125,7 @@ async def elsewhere(
 @pytest.fixture
 async def sqlite_store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Store]:
     """A store where the kind of database does not matter."""
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     yield Store(database, PUBLIC_URL)
     await database.aclose()
 

@@ -70,16 +70,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.rows",
         "api.statements",
     },
-    "api.migrations": LEAVES
+    "api.migrations": LEAVES | {"api.statements"},
+    "api.upgrades": LEAVES
     | {
         "api.actors",
         "api.clock",
         "api.events",
-        "api.rows",
         "api.settling",
         "api.statements",
         "api.states",
     },
+    "api.opening": LEAVES
+    | {"api.archive", "api.database", "api.migrations", "api.postgres", "api.upgrades"},
     "api.breakdowns": LEAVES,
     "api.sqlite_setup": LEAVES | {"api.migrations", "api.searching", "api.statements"},
     "api.sqlite_faults": {"api.breakdowns"},
@@ -109,12 +111,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.statements",
     },
     "api.figures": LEAVES | {"api.database", "api.rows", "api.statements"},
-    "api.locations": LEAVES,
     "api.archive": LEAVES
     | {
-        "api.locations",
         "api.migrations",
-        "api.postgres",
         "api.sqlite_setup",
         "api.statements",
     },
@@ -320,11 +319,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.health",
         "api.housekeeping",
         "api.limits",
-        "api.locations",
         "api.notices",
         "api.opener",
+        "api.opening",
         "api.options",
-        "api.postgres",
         "api.shared",
         "api.store",
         "api.waiting",
@@ -337,7 +335,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.database",
         "api.health",
         "api.limits",
-        "api.locations",
+        "api.opening",
         "api.options",
         "api.serving",
         "client",
@@ -354,9 +352,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": LEAVES,
     "cli": LEAVES
     | {
-        "api.archive",
         "api.audit",
         "api.notices",
+        "api.opening",
         "api.serving",
         "demo",
         "inbox",

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from loopin_mcp import Decision
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from tests import web
 from tests.api.questions import NEW
@@ -40,7 +40,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 async def ask_and_decide(path: Path) -> None:
-    database, clock = await SQLite.open(path), Clock()
+    database, clock = await open_sqlite(path), Clock()
     store = Store(database, PUBLIC_URL)
     asked = new_interrupt(callback_url=f"https://example.com/?token={MARKER}")
     created = await store.create_interrupt(asked, clock(), AGENT)

@@ -163,7 +163,7 @@ def export(*, embedded: bool) -> None:
 
 def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
     """Do such work on the database, and end with its exit code."""
-    from loopin_mcp.api.archive import open_archive
+    from loopin_mcp.api.opening import open_archive
 
     async def on_archive() -> bool:
         async with open_archive(settings, embedded=embedded) as archive:

@@ -18,10 +18,10 @@ import anyio.to_thread
 
 from loopin_mcp.addresses import Address, Locate
 from loopin_mcp.api.channels import channels_of
-from loopin_mcp.api.database import SQLite, make_private_directory
+from loopin_mcp.api.database import make_private_directory
 from loopin_mcp.api.health import proof_of_key, sibling_key
 from loopin_mcp.api.limits import raise_file_limit
-from loopin_mcp.api.locations import EMBEDDED_FILE
+from loopin_mcp.api.opening import EMBEDDED_FILE, open_sqlite
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, port_of, serving
 from loopin_mcp.client import LoopinClient
@@ -132,7 +132,7 @@ class _Copy:
         raise_file_limit()
         with listener:
             channels = await channels_of(self._settings)
-            database = await SQLite.open(self._settings.data_dir / EMBEDDED_FILE)
+            database = await open_sqlite(self._settings.data_dir / EMBEDDED_FILE)
             options = Options.embedded_of(self._settings, api_key)
             async with serving(listener, database, options, channels) as url:
                 task_status.started(Address(url, api_key, is_here=True))

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.migrations import SCHEMAS
+from loopin_mcp.api.opening import open_sqlite
 
 Rows = Iterable[dict[str, Any]]
 
@@ -43,7 +44,7 @@ class EarlierSQLite:
         connection.close()
 
     async def open(self) -> Database:
-        return await SQLite.open(self._path)
+        return await open_sqlite(self._path)
 
 
 class EarlierPostgreSQL:
@@ -64,9 +65,9 @@ class EarlierPostgreSQL:
                 connection.execute(insert.encode(), row)
 
     async def open(self) -> Database:
-        from loopin_mcp.api.postgres import PostgreSQL
+        from loopin_mcp.api.opening import open_postgresql
 
-        return await PostgreSQL.open(self.url)
+        return await open_postgresql(self.url)
 
 
 def _scripts(version: int, dialect: str) -> list[str]:

@@ -10,8 +10,8 @@ import anyio
 import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.limits import Limits
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, port_of, serving
 from tests.api.questions import NEW
@@ -149,7 +149,7 @@ async def connecting(port: int) -> AsyncIterator[Target]:
 @asynccontextmanager
 async def attacked(data_dir: Path, limits: Limits) -> AsyncIterator[Target]:
     """Serve an API for the length of the block, and connect to it."""
-    database = await SQLite.open(data_dir / "api.db")
+    database = await open_sqlite(data_dir / "api.db")
     listener = listen("127.0.0.1", 0)
     async with (
         serving(listener, database, Options(), limits=limits),

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
 from tests.support import PUBLIC_URL, Clock, api_client
@@ -19,7 +19,7 @@ LARGE = {"context": {"facts": "x" * 60_000}}
 @asynccontextmanager
 async def api_on(path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an API on a file, for as long as the block lasts."""
-    database = await SQLite.open(path, busy_timeout_s=0)
+    database = await open_sqlite(path, busy_timeout_s=0)
     async with api_client(Store(database, PUBLIC_URL), Clock()) as client:
         yield client
     await database.aclose()
@@ -41,7 +41,7 @@ async def refusal_of(api: httpx.AsyncClient, path: str = "", **body: Any) -> str
 
 async def stored_in(path: Path) -> set[str]:
     """The ids that a database holds, whose file is whole."""
-    database = await SQLite.open(path)
+    database = await open_sqlite(path)
     assert await database.fetch("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     rows = await database.fetch("SELECT interrupt_id FROM interrupts")
     await database.aclose()

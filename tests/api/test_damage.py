@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.housekeeping import clean_up
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from loopin_mcp.settings import Settings
@@ -145,7 +146,7 @@ async def test_request_whose_events_are_gone_is_shown_as_such(
 async def test_damage_that_postgresql_would_not_take_is_no_fault_of_the_api(
     tmp_path: Path, clock: Clock, damage: str
 ) -> None:
-    database = await SQLite.open(tmp_path / "damaged.db")
+    database = await open_sqlite(tmp_path / "damaged.db")
     store = Store(database, PUBLIC_URL)
     interrupt_id = await ask(store, clock, "damaged")
     await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
@@ -237,7 +238,7 @@ NO_TEXT = "CAST(x'7b22ff227d' AS TEXT)"
 async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, column: str
 ) -> None:
-    database = await SQLite.open(tmp_path / "damaged.db")
+    database = await open_sqlite(tmp_path / "damaged.db")
     store = Store(database, PUBLIC_URL)
     ids = [
         await ask(store, clock, "Pay", expires_in=lasts_s, callback_url=f"{HOOK}?token=s3cret")
@@ -274,7 +275,7 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
 async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
     tmp_path: Path, clock: Clock, column: str
 ) -> None:
-    database = await SQLite.open(tmp_path / "damaged.db")
+    database = await open_sqlite(tmp_path / "damaged.db")
     store = Store(database, PUBLIC_URL)
     ids = [await ask(store, clock, "Pay", callback_url=HOOK) for _ in range(2)]
     for interrupt_id in ids:

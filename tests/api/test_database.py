@@ -12,8 +12,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.actors import Actor
-from loopin_mcp.api.database import SQLite
-from loopin_mcp.api.serving import open_database
+from loopin_mcp.api.opening import open_database, open_sqlite
 from loopin_mcp.api.sqlite_setup import use_write_ahead_log
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
@@ -24,20 +23,19 @@ INSERT = "INSERT INTO deletions VALUES (:id, 0, '')"
 OPEN = """
 import anyio, sys
 from pathlib import Path
-from loopin_mcp.api.database import SQLite
-from loopin_mcp.api.serving import open_database
+from loopin_mcp.api.opening import open_sqlite
 async def main():
-    await SQLite.open(Path(sys.argv[1]))
+    await open_sqlite(Path(sys.argv[1]))
 anyio.run(main)
 """
 WRITE_UNTIL_KILLED = """
 import anyio, sys, uuid
 from pathlib import Path
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from tests.support import AGENT, new_interrupt
 async def main():
-    store = Store(await SQLite.open(Path(sys.argv[1])), "http://127.0.0.1:3002")
+    store = Store(await open_sqlite(Path(sys.argv[1])), "http://127.0.0.1:3002")
     async def write():
         while True:
             # A user has at most 1,000 that are pending.
@@ -57,7 +55,7 @@ async def test_file_and_directory_are_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "data" / "loopin.db"
     before = os.umask(0)
     try:
-        database = await SQLite.open(path)
+        database = await open_sqlite(path)
         await database.fetch("SELECT 1")
     finally:
         os.umask(before)
@@ -72,19 +70,19 @@ async def test_file_and_directory_are_private(tmp_path: Path) -> None:
 
 async def test_newer_database_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "newer.db"
-    newer = await SQLite.open(path)
+    newer = await open_sqlite(path)
     await newer.fetch("UPDATE schema_version SET version = 99")
     await newer.aclose()
 
     with pytest.raises(ConfigurationError, match=r"newer\.db has schema version 99.*update"):
-        await SQLite.open(path)
+        await open_sqlite(path)
 
 
 async def test_file_in_place_of_the_directory_is_named_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
 
     with pytest.raises(ConfigurationError, match=r"loopin\.db cannot be used: .*LOOPIN_DATA_DIR"):
-        await SQLite.open(tmp_path / "data" / "loopin.db")
+        await open_sqlite(tmp_path / "data" / "loopin.db")
 
 
 async def test_file_that_is_no_database_is_named_with_the_remedy(tmp_path: Path) -> None:
@@ -92,12 +90,12 @@ async def test_file_that_is_no_database_is_named_with_the_remedy(tmp_path: Path)
     path.write_bytes(b"this is not SQLite " * 100)
 
     with pytest.raises(ConfigurationError, match=r"loopin\.db cannot be used: .*a backup"):
-        await SQLite.open(path)
+        await open_sqlite(path)
 
 
 async def test_lost_lock_is_reported_and_the_next_write_succeeds(tmp_path: Path) -> None:
     path = tmp_path / "loopin.db"
-    database = await SQLite.open(path, busy_timeout_s=0)
+    database = await open_sqlite(path, busy_timeout_s=0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -149,7 +147,7 @@ async def test_file_that_stays_locked_is_named(tmp_path: Path) -> None:
     other.execute("BEGIN EXCLUSIVE")
 
     with pytest.raises(ConfigurationError, match=r"locked\.db cannot be used: .*keeps it locked"):
-        await SQLite.open(path, busy_timeout_s=0)
+        await open_sqlite(path, busy_timeout_s=0)
 
     other.close()
 
@@ -157,7 +155,7 @@ async def test_file_that_stays_locked_is_named(tmp_path: Path) -> None:
 async def test_two_stores_on_one_file_agree_on_a_single_winner(
     tmp_path: Path, clock: Clock
 ) -> None:
-    databases = [await SQLite.open(tmp_path / "loopin.db") for _ in range(2)]
+    databases = [await open_sqlite(tmp_path / "loopin.db") for _ in range(2)]
     stores = [Store(database, PUBLIC_URL) for database in databases]
     created = await stores[0].create_interrupt(new_interrupt(), clock(), AGENT)
     won: list[str] = []
@@ -190,7 +188,7 @@ async def test_two_stores_on_one_file_agree_on_a_single_winner(
 
 
 async def test_cancelled_write_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     other = sqlite3.connect(tmp_path / "loopin.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -224,7 +222,7 @@ async def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, clock: C
         # The last line may be cut short by the kill.
         acknowledged += [line for line in rest.splitlines() if len(line) == 36]
 
-    database = await SQLite.open(path)
+    database = await open_sqlite(path)
     store = Store(database, PUBLIC_URL)
     found = [await store.get_interrupt_status(id_, clock()) for id_ in acknowledged]
     await database.aclose()

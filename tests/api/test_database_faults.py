@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.errors import UnavailableError
 
 
@@ -14,7 +14,7 @@ async def at_once() -> None:
 
 
 async def test_file_that_was_overwritten_cannot_tell_its_changes(tmp_path: Path) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     for file in tmp_path.iterdir():
         file.write_bytes(b"not a database! " * (file.stat().st_size // 16))
 
@@ -28,7 +28,7 @@ async def test_file_that_was_overwritten_cannot_tell_its_changes(tmp_path: Path)
 async def test_file_that_cannot_be_opened_once_more_is_unavailable(tmp_path: Path) -> None:
     import resource
 
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, port_of, serving
 from tests.api.questions import NEW
@@ -21,7 +21,7 @@ AT_ONCE = Options(grace_s=0)
 
 async def test_requests_that_wait_for_the_database_are_answered_at_the_end(tmp_path: Path) -> None:
     listener, ends = listen("127.0.0.1", 0), anyio.Event()
-    database = await SQLite.open(tmp_path / "loopin.db", busy_timeout_s=PATIENCE_S)
+    database = await open_sqlite(tmp_path / "loopin.db", busy_timeout_s=PATIENCE_S)
     other = sqlite3.connect(tmp_path / "loopin.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     body = json.dumps(NEW).encode()
@@ -47,7 +47,7 @@ async def test_requests_that_wait_for_the_database_are_answered_at_the_end(tmp_p
             ends.set()
     other.close()
 
-    stored = await SQLite.open(tmp_path / "loopin.db")
+    stored = await open_sqlite(tmp_path / "loopin.db")
     rows = await stored.fetch("SELECT interrupt_id FROM interrupts")
     await stored.aclose()
     created = [said["interruptId"] for status, said in answers if status == 201]
@@ -59,7 +59,7 @@ async def test_requests_that_wait_for_the_database_are_answered_at_the_end(tmp_p
 
 async def test_client_that_sends_slowly_does_not_delay_the_end(tmp_path: Path) -> None:
     listener = listen("127.0.0.1", 0)
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     async with anyio.create_task_group() as clients:
         async with serving(listener, database, AT_ONCE):
             api = await clients.start(_connected, port_of(listener))

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.actors import Actor
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.models import Decision
@@ -79,7 +79,7 @@ async def test_view_of_what_is_not_there_is_not_recorded(store: Store, clock: Cl
 async def test_page_is_shown_though_nothing_can_be_recorded(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db", busy_timeout_s=0)
+    database = await open_sqlite(tmp_path / "loopin.db", busy_timeout_s=0)
     async with api_client(Store(database, PUBLIC_URL), clock) as api:
         interrupt_id = (await create(api))["interruptId"]
         with closing(sqlite3.connect(tmp_path / "loopin.db", isolation_level=None)) as other:

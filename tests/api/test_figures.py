@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.figures import EVERYBODY, Decisions, Period, UserCount
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from loopin_mcp.fields import Verdict
 from loopin_mcp.models import ActionCount, Analytics, Decision
@@ -155,7 +155,7 @@ def test_percentiles_are_those_of_the_standard_library(
 
 async def figures_of(responses_ms: list[int], directory: Path) -> Analytics:
     """The figures of a user whose questions took so long."""
-    database = await SQLite.open(directory / "loopin.db")
+    database = await open_sqlite(directory / "loopin.db")
     try:
         store, now = Store(database, PUBLIC_URL), Clock()()
         await answer_all(store, now, responses_ms)

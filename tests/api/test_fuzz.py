@@ -15,7 +15,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import Database
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
 from tests.support import PUBLIC_URL, Clock, api_client, missing
@@ -121,11 +122,11 @@ class Asked:
 async def client_of(kind: str, place: str) -> AsyncIterator[httpx.AsyncClient]:
     database: Database
     if kind == "sqlite":
-        database = await SQLite.open(Path(place))
+        database = await open_sqlite(Path(place))
     else:
-        from loopin_mcp.api.postgres import PostgreSQL
+        from loopin_mcp.api.opening import open_postgresql
 
-        database = await PostgreSQL.open(place)
+        database = await open_postgresql(place)
     async with api_client(Store(database, PUBLIC_URL), Ticking(), rate_limit=10**9) as client:
         yield client
     await database.aclose()

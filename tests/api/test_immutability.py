@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.database import Database, SQLite
-from loopin_mcp.api.serving import open_database
+from loopin_mcp.api.opening import open_database
 from loopin_mcp.api.statements import Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError

@@ -12,10 +12,11 @@ import pytest
 
 from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import fault_of
-from loopin_mcp.api.migrations import MANY, SCHEMA_VERSION
+from loopin_mcp.api.migrations import SCHEMA_VERSION
 from loopin_mcp.api.overview import Search
 from loopin_mcp.api.payloads import payload_digest
 from loopin_mcp.api.store import Store
+from loopin_mcp.api.upgrades import MANY
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from tests.api.earlier import Earlier, EarlierPostgreSQL, EarlierSQLite, interrupt
 from tests.support import PUBLIC_URL, START_TIMEOUT_S, Clock, missing
@@ -24,7 +25,7 @@ from tests.support import PUBLIC_URL, START_TIMEOUT_S, Clock, missing
 BEGIN = """
 import anyio, logging, os, signal, sys
 from pathlib import Path
-from loopin_mcp.api.serving import open_database
+from loopin_mcp.api.opening import open_database
 class Fatal(logging.StreamHandler):
     def emit(self, record):
         super().emit(record)
@@ -211,7 +212,7 @@ async def test_many_who_open_it_at_once_begin_one_trail(earlier: Earlier, clock:
 async def test_migration_that_is_killed_is_done_by_the_next(
     earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "loopin_mcp.api.migrations")
+    caplog.set_level("INFO", "loopin_mcp.api.upgrades")
     earlier.make(1, [interrupt(str(number), clock()) for number in range(MANY)])
     killed = subprocess.run(
         [sys.executable, "-c", BEGIN, earlier.url],

@@ -27,9 +27,9 @@ OF_POOLS = (
 @asynccontextmanager
 async def api_on(url: str, clock: Clock, answer_s: float) -> AsyncIterator[httpx.AsyncClient]:
     """An API with a pool of its own, which the database has to answer within so long."""
-    from loopin_mcp.api.postgres import PostgreSQL
+    from loopin_mcp.api.opening import open_postgresql
 
-    database = await PostgreSQL.open(url, answer_s)
+    database = await open_postgresql(url, answer_s)
     async with api_client(Store(database, PUBLIC_URL), clock) as client:
         yield client
     await database.aclose()

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.creating import IdempotencyKey
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.housekeeping import clean_up
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.retention import PORTION
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import NotFoundError
@@ -139,7 +140,7 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
 
 
 async def test_nothing_of_what_is_deleted_stays_in_the_file(tmp_path: Path, clock: Clock) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     store, secret = Store(database, PUBLIC_URL), "That nobody may read for ever"
     await settled(store, clock, action=secret, context={"note": secret * 1000})
     clock.advance(DAY_S)

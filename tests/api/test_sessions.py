@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from tests.api.visitors import ALICES_KEY, BOBS_KEY, REVIEWERS, sees_the_inbox, sign_in
 from tests.support import KEY, Clock, api_client
@@ -25,7 +25,7 @@ async def test_cookie_is_for_this_site_alone_and_out_of_the_scripts_reach(
 async def test_cookie_of_an_api_on_https_travels_on_https_alone(
     tmp_path: Path, clock: Clock
 ) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     store = Store(database, "https://loopin.example.com")
     async with api_client(store, clock, api_key=KEY) as browser:
         name, _, flags = (await sign_in(browser)).headers["set-cookie"].partition("=")
@@ -40,7 +40,7 @@ async def test_cookie_of_an_api_on_https_travels_on_https_alone(
 async def test_two_apis_on_one_host_do_not_sign_each_other_out(
     sqlite_store: Store, tmp_path: Path, clock: Clock
 ) -> None:
-    database = await SQLite.open(tmp_path / "other.db")
+    database = await open_sqlite(tmp_path / "other.db")
     other_store = Store(database, "http://127.0.0.1:3003")
     async with (
         api_client(sqlite_store, clock, api_key=KEY) as browser,
@@ -59,7 +59,7 @@ async def test_two_apis_on_one_host_do_not_sign_each_other_out(
 async def test_cookie_that_reached_another_port_does_not_open_the_api_there(
     alice: httpx.AsyncClient, tmp_path: Path, clock: Clock
 ) -> None:
-    database = await SQLite.open(tmp_path / "other.db")
+    database = await open_sqlite(tmp_path / "other.db")
     [session] = alice.cookies.values()
     moved = Store(database, "http://127.0.0.1:3003")
     async with api_client(moved, clock, api_key=KEY, reviewers=REVIEWERS) as browser:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError
 from tests import web
@@ -31,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def database(path: Path, anyio_backend: str) -> AsyncIterator[SQLite]:
-    database = await SQLite.open(path, busy_timeout_s=0)
+    database = await open_sqlite(path, busy_timeout_s=0)
     yield database
     await database.aclose()
 
@@ -177,11 +178,11 @@ async def test_overwritten_database_refuses_and_says_so(api: httpx.AsyncClient, 
 async def test_database_that_may_not_be_written_is_named_at_the_start() -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "loopin.db"
-        await (await SQLite.open(path)).aclose()
+        await (await open_sqlite(path)).aclose()
         path.chmod(0o444)
         Path(place).chmod(0o555)
         with as_no_administrator(), pytest.raises(ConfigurationError) as refusal:
-            await SQLite.open(path)
+            await open_sqlite(path)
         Path(place).chmod(0o755)
 
     assert f"{path} cannot be used: " in str(refusal.value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loopin_mcp.api.database import SQLite
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.errors import UnavailableError
 from tests.api.questions import create
 from tests.api.storage import api_on, refusal_of, status_of, stored_in
@@ -113,7 +113,7 @@ async def test_log_that_others_go_on_with_is_not_begun_anew(
     api: httpx.AsyncClient, path: Path
 ) -> None:
     first = await create(api)
-    other = await SQLite.open(path, busy_timeout_s=0)
+    other = await open_sqlite(path, busy_timeout_s=0)
     path.with_name(f"{path.name}-wal").unlink()
 
     refusal = await refusal_of(api)

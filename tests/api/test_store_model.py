@@ -11,7 +11,8 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import Database
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.statements import Steps
 from tests.api.store_comparison import Open
 from tests.api.store_machine import StoreMachine
@@ -50,7 +51,7 @@ def test_store_on_sqlite_is_what_its_model_is(tmp_path: Path) -> None:
     latest = tmp_path
 
     async def again() -> Database:
-        return await SQLite.open(latest / "loopin.db")
+        return await open_sqlite(latest / "loopin.db")
 
     async def fresh() -> Database:
         nonlocal latest
@@ -61,10 +62,10 @@ def test_store_on_sqlite_is_what_its_model_is(tmp_path: Path) -> None:
 
 
 def test_store_on_postgresql_is_what_its_model_is(empty_postgres_url: str) -> None:
-    from loopin_mcp.api.postgres import PostgreSQL
+    from loopin_mcp.api.opening import open_postgresql
 
     async def again() -> Database:
-        return await PostgreSQL.open(empty_postgres_url)
+        return await open_postgresql(empty_postgres_url)
 
     async def fresh() -> Database:
         database = await again()

@@ -60,9 +60,9 @@ async def test_new_interrupt_of_another_process_is_a_change(
 async def test_lost_listener_listens_again(
     empty_postgres_url: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from loopin_mcp.api.postgres import PostgreSQL
+    from loopin_mcp.api.opening import open_postgresql
 
-    database = await PostgreSQL.open(empty_postgres_url)
+    database = await open_postgresql(empty_postgres_url)
     store = Store(database, PUBLIC_URL)
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^LISTEN'"
 

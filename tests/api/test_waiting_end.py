@@ -7,7 +7,8 @@ import anyio
 
 from loopin_mcp import Interrupt
 from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import Database
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, serving
 from loopin_mcp.api.statements import Row, Value
@@ -33,7 +34,7 @@ class Counted:
 
 
 async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock) -> None:
-    database = Counted(await SQLite.open(tmp_path / "loopin.db"))
+    database = Counted(await open_sqlite(tmp_path / "loopin.db"))
     store = Store(database, PUBLIC_URL)
     ids = [
         (await store.create_interrupt(new_interrupt(), clock(), AGENT)).interrupt_id
@@ -64,7 +65,7 @@ async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock)
 
 
 async def test_stopping_api_answers_those_who_wait(tmp_path: Path, clock: Clock) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     created = await Store(database, PUBLIC_URL).create_interrupt(new_interrupt(), epoch_ms(), AGENT)
     listener = listen("127.0.0.1", 0)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.destinations import LOOPBACK, Destinations
+from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.webhooks import DELIVERY_S, deliver_callbacks
 from loopin_mcp.models import Decision
@@ -110,7 +110,7 @@ async def test_what_is_new_comes_before_what_failed(sqlite_store: Store, clock: 
 async def test_several_processes_send_each_callback_once(
     sqlite_store: Store, clock: Clock, tmp_path: Path
 ) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db")
+    database = await open_sqlite(tmp_path / "loopin.db")
     with receiving() as receiver:
         for name in "abcdef":
             await decide_many(sqlite_store, clock, 10, f"{name}.test", receiver)
@@ -212,7 +212,7 @@ async def test_what_is_under_way_when_the_api_stops_is_sent_again(
 async def test_callback_whose_success_cannot_be_stored_is_sent_again(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    database = await SQLite.open(tmp_path / "loopin.db", busy_timeout_s=0.01)
+    database = await open_sqlite(tmp_path / "loopin.db", busy_timeout_s=0.01)
     store = Store(database, PUBLIC_URL)
     with receiving("hang", 200) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"

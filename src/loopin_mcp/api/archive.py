@@ -2,19 +2,17 @@
 
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import anyio.lowlevel
 
-from loopin_mcp.api.locations import API_FILE, EMBEDDED_FILE, sqlite_path
 from loopin_mcp.api.migrations import of_this_version
 from loopin_mcp.api.sqlite_setup import as_mapping, run
 from loopin_mcp.api.statements import Steps, Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
-from loopin_mcp.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -31,34 +29,12 @@ class Archive(Protocol):
         ...
 
 
-@asynccontextmanager
-async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[Archive]:
-    """The database of `loopin-mcp api` on these settings, or of the embedded API.
+class SQLiteArchive:
+    """A SQLite file, which others may go on writing to.
 
     Raises:
         ConfigurationError: It cannot be opened.
     """
-    url = None if embedded else settings.database_url
-    path = sqlite_path(url, settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE))
-    if path is not None:
-        archive = _SQLiteArchive(path)
-        try:
-            yield archive
-        finally:
-            archive.close()
-        return
-    # Imported where it is used, since psycopg comes with the extra `server` only.
-    from loopin_mcp.api.postgres import PostgreSQL
-
-    database = await PostgreSQL.open_to_read(str(url))
-    try:
-        yield database
-    finally:
-        await database.aclose()
-
-
-class _SQLiteArchive:
-    """A SQLite file, which others may go on writing to."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from loopin_mcp.api.breakdowns import Breakdown, Fault
 from loopin_mcp.api.filewatch import watch
-from loopin_mcp.api.migrations import of_this_version
+from loopin_mcp.api.migrations import Schema, of_this_version
 from loopin_mcp.api.sqlite_faults import PLACE, fault_of
 from loopin_mcp.api.sqlite_file import SQLiteFile
 from loopin_mcp.api.sqlite_setup import prepare, run
@@ -100,10 +100,10 @@ class SQLite:
     Reads run side by side; writes that arrive together share one commit.
     """
 
-    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+    def __init__(self, path: Path, schema: Schema, busy_timeout_s: float) -> None:
         self._file = SQLiteFile(path, busy_timeout_s)
         try:
-            prepare(self._file.writer, str(path))
+            prepare(self._file.writer, schema, str(path))
         except BaseException:
             self._file.close()
             raise
@@ -115,7 +115,9 @@ class SQLite:
         self._writing = Breakdown(f"The database {path}", "store this", fault_of)
 
     @classmethod
-    async def open(cls, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "SQLite":
+    async def open(
+        cls, path: Path, schema: Schema, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> "SQLite":
         """Open the file, or make it with its tables, readable by this user alone.
 
         `busy_timeout_s` is how long a statement waits for another process.
@@ -123,14 +125,14 @@ class SQLite:
         Raises:
             ConfigurationError: It cannot be opened, or a newer program wrote it.
         """
-        return await anyio.to_thread.run_sync(cls._opened, path, busy_timeout_s)
+        return await anyio.to_thread.run_sync(cls._opened, path, schema, busy_timeout_s)
 
     @classmethod
-    def _opened(cls, path: Path, busy_timeout_s: float) -> "SQLite":
+    def _opened(cls, path: Path, schema: Schema, busy_timeout_s: float) -> "SQLite":
         try:
             make_private_directory(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            return cls(path, busy_timeout_s)
+            return cls(path, schema, busy_timeout_s)
         except (OSError, sqlite3.Error) as error:
             fault = fault_of(error) or Fault(str(error), PLACE)
             raise ConfigurationError(

@@ -1,34 +1,34 @@
 """The versions of the schema, and what leads from one to the next."""
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from loopin_mcp.api.actors import SYSTEM
-from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.events import append
-from loopin_mcp.api.rows import number
-from loopin_mcp.api.settling import owe_callback
-from loopin_mcp.api.statements import Row, Steps
-from loopin_mcp.api.states import STATE, state_of
+from loopin_mcp.api.statements import Steps
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 SCHEMA_VERSION = 3
 SCHEMAS = Path(__file__).with_name("schema")
-# How many interrupts are brought up at a time.
-PORTION = 500
-# More of them take longer than a second.
-MANY = 1000
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
 
 _T = TypeVar("_T")
 
-logger = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Schema:
+    """What SQL alone cannot do when a database is brought to a version, by that version.
+
+    Each upgrade is given the name of the database.
+    """
+
+    upgrades: Mapping[int, Callable[[str], Steps[None]]]
 
 
-def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) -> Steps[None]:
+def migrate(
+    schema: Schema, dialect: str, database: str, split: Callable[[str], Iterable[str]]
+) -> Steps[None]:
     """Bring a database of any earlier version, or a new one, to that of this program.
 
     `dialect` names the scripts of this kind of database, `split` makes statements of a script.
@@ -46,8 +46,8 @@ def migrate(dialect: str, database: str, split: Callable[[str], Iterable[str]]) 
     yield "DROP TABLE schema_version", {}
     for version in range(known + 1, SCHEMA_VERSION + 1):
         yield from _run(SCHEMAS / f"{version}.sql", split)
-        if version == 3:
-            yield from _begin_trails(database)
+        if upgrade := schema.upgrades.get(version):
+            yield from upgrade(database)
         yield from _run(SCHEMAS / f"{version}.{dialect}.sql", split)
     yield _VERSIONS, {}
     yield "INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION}
@@ -67,7 +67,7 @@ def of_this_version(steps: Steps[_T]) -> Steps[_T]:
 
 def _version() -> Steps[int]:
     [found] = yield "SELECT MAX(version) AS version FROM schema_version", {}
-    return number(found["version"])
+    return int(found["version"] or 0)
 
 
 def _other(database: str, known: int) -> str:
@@ -83,38 +83,3 @@ def _run(script: Path, split: Callable[[str], Iterable[str]]) -> Steps[None]:
     if script.exists():
         for statement in split(script.read_text(encoding="utf-8")):
             yield statement, {}
-
-
-def _begin_trails(database: str) -> Steps[None]:
-    """Give every interrupt of an earlier version its digest and the first event of its trail."""
-    now, last = epoch_ms(), ""
-    [found] = yield "SELECT COUNT(*) AS count FROM interrupts", {}
-    if number(found["count"]) >= MANY:
-        logger.info("%s: a trail is begun for %s interrupts", database, found["count"])
-    while True:
-        rows = yield (
-            f"""
-            SELECT callback_url, callback_due_ms, {STATE} FROM interrupts
-            WHERE interrupt_id > :last ORDER BY interrupt_id LIMIT {PORTION}
-            """,  # noqa: S608 - constants alone
-            # What is stored is told, and not what it reads as by now.
-            {"last": last, "now": 0},
-        )
-        for row in rows:
-            yield from _begin_trail(row, now)
-        if len(rows) < PORTION:
-            return
-        last = str(rows[-1]["interrupt_id"])
-
-
-def _begin_trail(row: Row, now: int) -> Steps[None]:
-    try:
-        state = state_of(row)
-    except UnavailableError as error:
-        # The others are not to be kept from their reviewers by it.
-        logger.error("%s, and gets no trail", error)
-        return
-    found = str(state["payloadDigest"])
-    row = yield from append(row, "migrated", now, SYSTEM, state, payload_digest=found)
-    if row["callback_due_ms"] is not None:
-        yield from owe_callback(row, now)

@@ -21,7 +21,7 @@ except ImportError as error:
     ) from error
 
 from loopin_mcp.api.breakdowns import Breakdown, Fault
-from loopin_mcp.api.migrations import migrate, of_this_version
+from loopin_mcp.api.migrations import Schema, migrate, of_this_version
 from loopin_mcp.api.statements import Row, Steps, Value, single
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
@@ -76,7 +76,7 @@ class PostgreSQL:
         self._writing = Breakdown(_NAME, "be used", _fault_of)
 
     @classmethod
-    async def open(cls, url: str, answer_s: float = ANSWER_S) -> Self:
+    async def open(cls, url: str, schema: Schema, answer_s: float = ANSWER_S) -> Self:
         """Connect, and make the tables where they are missing.
 
         `answer_s` is how long the server may take for what is asked at once.
@@ -86,7 +86,7 @@ class PostgreSQL:
         """
         url = _readable(url)
         try:
-            await _prepare(url)
+            await _prepare(url, schema)
         except psycopg.Error as error:
             raise ConfigurationError(
                 "DATABASE_URL cannot be used. Check that PostgreSQL runs there, has this database, "
@@ -201,11 +201,11 @@ def _fault_of(error: Exception) -> Fault | None:
     return next((fault for kind, fault in _FAULTS.items() if isinstance(error, kind)), None)
 
 
-async def _prepare(url: str) -> None:
+async def _prepare(url: str, schema: Schema) -> None:
     """Bring the database to this program's schema, whatever version it has."""
     async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
-        await _run(connection, migrate("postgresql", _NAME, _whole))
+        await _run(connection, migrate(schema, "postgresql", _NAME, _whole))
 
 
 def _whole(script: str) -> list[str]:

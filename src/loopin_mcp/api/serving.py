@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import anyio
 import uvicorn
@@ -18,15 +17,15 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.channels import Channels, channels_of
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.connections import MAX_INCOMPLETE_BYTES, Connections
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import Database
 from loopin_mcp.api.endings import Endings
 from loopin_mcp.api.guards import check_keys, host_rule
 from loopin_mcp.api.health import HealthCheck, sibling_key
 from loopin_mcp.api.housekeeping import keep_house
 from loopin_mcp.api.limits import Limits, raise_file_limit
-from loopin_mcp.api.locations import API_FILE, sqlite_path
 from loopin_mcp.api.notices import send_notices
 from loopin_mcp.api.opener import open_inbox
+from loopin_mcp.api.opening import open_database
 from loopin_mcp.api.options import GRACE_S, Options
 from loopin_mcp.api.shared import Shared
 from loopin_mcp.api.store import Store
@@ -74,21 +73,6 @@ def port_of(listener: socket.socket) -> int:
     """The port a socket listens on."""
     port: int = listener.getsockname()[1]
     return port
-
-
-async def open_database(url: str | None, data_dir: Path) -> Database:
-    """The database a URL names, or the API's own SQLite file in the data directory.
-
-    Raises:
-        ConfigurationError: It cannot be used.
-    """
-    path = sqlite_path(url, data_dir / API_FILE)
-    if path is not None:
-        return await SQLite.open(path)
-    # Imported where it is used, since psycopg comes with the extra `server` only.
-    from loopin_mcp.api.postgres import PostgreSQL
-
-    return await PostgreSQL.open(str(url))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from loopin_mcp.api.migrations import migrate
+from loopin_mcp.api.migrations import Schema, migrate
 from loopin_mcp.api.searching import folded
 from loopin_mcp.api.statements import Row, Steps, Value
 
@@ -33,7 +33,7 @@ def use_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -
             return
 
 
-def prepare(connection: sqlite3.Connection, name: str) -> None:
+def prepare(connection: sqlite3.Connection, schema: Schema, name: str) -> None:
     """Bring a file to this program's schema, whatever version it has.
 
     Raises:
@@ -42,7 +42,7 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
     # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
     connection.create_function("LOWER", 1, folded, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
-    run(connection.execute, migrate("sqlite", name, _statements))
+    run(connection.execute, migrate(schema, "sqlite", name, _statements))
     connection.execute("COMMIT")
 
 
