@@ -7,6 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "loopin_mcp"
 LEAVES = {
+    "api.clock",
     "desktop",
     "errors",
     "faults",

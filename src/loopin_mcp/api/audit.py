@@ -7,9 +7,10 @@ from functools import partial
 from pydantic_core import to_json
 
 from loopin_mcp.api.archive import Archive
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.heads import compare_heads, read_heads
 from loopin_mcp.api.records import Record, name_of, records
-from loopin_mcp.api.rows import interrupt_of, moment, whole
+from loopin_mcp.api.rows import interrupt_of, whole
 from loopin_mcp.api.statements import Row, single
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.fields import format_time

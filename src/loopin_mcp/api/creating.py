@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from loopin_mcp.api.actions import action_type
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.canonical import digest
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.events import append
 from loopin_mcp.api.payloads import payload_digest
-from loopin_mcp.api.rows import WHOLE, moment, number
+from loopin_mcp.api.rows import WHOLE, number
 from loopin_mcp.api.searching import searched_text
 from loopin_mcp.api.statements import Row, Steps, Value
 from loopin_mcp.errors import RateLimitedError, UnprocessableError

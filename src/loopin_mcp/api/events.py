@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.canonical import digest
-from loopin_mcp.api.rows import WHOLE, moment, number, object_of, whole
+from loopin_mcp.api.clock import moment
+from loopin_mcp.api.rows import WHOLE, number, object_of, whole
 from loopin_mcp.api.statements import Row, Statement, Steps, Value
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Event

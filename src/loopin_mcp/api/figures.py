@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database import Database
-from loopin_mcp.api.rows import STATUS, moment, number, tally
+from loopin_mcp.api.rows import STATUS, number, tally
 from loopin_mcp.api.statements import Row
 from loopin_mcp.models import ActionCount, Analytics
 

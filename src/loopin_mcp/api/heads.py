@@ -7,7 +7,8 @@ from functools import partial
 from itertools import chain, islice
 
 from loopin_mcp.api.archive import Archive
-from loopin_mcp.api.rows import moment, object_of
+from loopin_mcp.api.clock import moment
+from loopin_mcp.api.rows import object_of
 from loopin_mcp.api.statements import Steps
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.fields import format_time

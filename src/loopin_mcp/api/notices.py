@@ -17,10 +17,9 @@ from loopin_mcp.api.channels import (
     NotSentError,
     channels_of,
 )
-from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.clock import Clock, moment
 from loopin_mcp.api.due_notices import Notice
 from loopin_mcp.api.outages import Outage
-from loopin_mcp.api.rows import moment
 from loopin_mcp.api.services import Message
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError, LoopinError

@@ -12,10 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from loopin_mcp.api.actors import SYSTEM
-from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.clock import Clock, moment
 from loopin_mcp.api.differences import differences, summed_up
 from loopin_mcp.api.payloads import payload_digest
-from loopin_mcp.api.rows import moment
 from loopin_mcp.api.visible import visible, visible_json
 from loopin_mcp.errors import APIError
 from loopin_mcp.models import Interrupt

@@ -5,10 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 
 from pydantic_core import from_json
 
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.statements import Row, Value
 from loopin_mcp.errors import InvalidRequestError, UnavailableError
 from loopin_mcp.fields import JSONObject
@@ -25,7 +25,6 @@ WHOLE = f"{INTERRUPT}, payload_digest, events_head, event_count"
 CURSOR = r"^([0-9]{1,18}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"
 
 _STATUSES = {"pending", "approved", "rejected", "expired", "cancelled"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def review_url(public_url: str, interrupt_id: Value) -> str:
@@ -71,11 +70,6 @@ def whole(row: Row) -> Iterator[None]:
         raise UnavailableError(
             f"What the database holds of interrupt {row['interrupt_id']} is damaged"
         ) from error
-
-
-def moment(epoch_ms: Value) -> datetime:
-    """The moment that epoch milliseconds stand for."""
-    return _EPOCH + timedelta(milliseconds=number(epoch_ms))
 
 
 def number(value: Value) -> int:

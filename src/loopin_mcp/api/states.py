@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.payloads import payload_digest
-from loopin_mcp.api.rows import WHOLE, interrupt_of, moment
+from loopin_mcp.api.rows import WHOLE, interrupt_of
 from loopin_mcp.api.statements import Row
 from loopin_mcp.fields import JSONObject, format_time
 from loopin_mcp.models import Event

@@ -6,6 +6,7 @@ from functools import partial
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.callbacks import Callbacks
 from loopin_mcp.api.changes import Changes
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.creating import EARLIER, IdempotencyKey, create, create_once, earlier
 from loopin_mcp.api.database import Database
 from loopin_mcp.api.due_notices import DueNotices
@@ -14,7 +15,7 @@ from loopin_mcp.api.figures import Figures
 from loopin_mcp.api.overview import Overview
 from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.retention import Retention
-from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, moment, position_of
+from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, position_of
 from loopin_mcp.api.settling import cancel, decide, expire
 from loopin_mcp.api.statements import Row, listed, named
 from loopin_mcp.errors import ConflictError, NotFoundError
