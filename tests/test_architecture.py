@@ -84,7 +84,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.opening": LEAVES
     | {"api.archive", "api.database", "api.migrations", "api.postgres", "api.upgrades"},
     "api.breakdowns": LEAVES,
-    "api.sqlite_setup": LEAVES | {"api.migrations", "api.searching", "api.statements"},
+    "api.sqlite_setup": LEAVES | {"api.migrations", "api.statements"},
     "api.sqlite_faults": {"api.breakdowns"},
     "api.sqlite_file": {"api.sqlite_faults", "api.sqlite_setup", "api.statements"},
     "api.database": LEAVES

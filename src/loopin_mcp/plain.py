@@ -53,6 +53,11 @@ def quoted(text: str, at_most: int) -> str:
     return f"`{plain[:at_most]}` … (cut here: the review page has the whole)"
 
 
+def folded(text: str) -> str:
+    """The text so that what differs in case or encoding alone is the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
 def is_unseen(text: str, index: int) -> bool:
     """Whether the character there has no glyph, and no part in that of its neighbours."""
     return _is_hidden(text[index]) and not _is_drawn(text, index)

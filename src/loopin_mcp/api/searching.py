@@ -1,19 +1,14 @@
 """How text is searched: word by word, without regard to case, accents' encoding or width."""
 
 import json
-import unicodedata
 
 from loopin_mcp.models import NewInterrupt
+from loopin_mcp.plain import folded
 
 LONGEST_SEARCHED = 10_000
 MOST_WORDS = 10
 # LIKE's own escape is the backslash in PostgreSQL and none in SQLite.
 ESCAPE = "!"
-
-
-def folded(text: str) -> str:
-    """The text so that what differs in case or encoding alone is the same."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def searched_text(interrupt: NewInterrupt) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from loopin_mcp.api.migrations import Schema, migrate
-from loopin_mcp.api.searching import folded
 from loopin_mcp.api.statements import Row, Steps, Value
+from loopin_mcp.plain import folded
 
 _T = TypeVar("_T")
 Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
