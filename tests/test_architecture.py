@@ -204,7 +204,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "api.opener": LEAVES | {"api.clock", "api.live", "api.sessions", "api.store"},
     "api.entry": LEAVES | {"api.bodies"},
-    "api.sessions": LEAVES | {"api.clock", "api.keys", "api.pages"},
+    "api.browser": LEAVES,
+    "api.sessions": LEAVES | {"api.browser", "api.clock", "api.keys"},
     "api.live": LEAVES
     | {
         "api.clock",
@@ -218,6 +219,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.pages": LEAVES
     | {
         "api.actors",
+        "api.browser",
         "api.clock",
         "api.differences",
         "api.payloads",
@@ -230,8 +232,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "api.actors",
         "api.clock",
+        "api.browser",
         "api.entry",
-        "api.guards",
         "api.interrupts",
         "api.pages",
         "api.payloads",
@@ -243,6 +245,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.inbox": LEAVES
     | {
         "api.bodies",
+        "api.browser",
         "api.clock",
         "api.interrupts",
         "api.overview",
@@ -255,6 +258,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api.access": LEAVES
     | {
         "api.bodies",
+        "api.browser",
         "api.clock",
         "api.door",
         "api.guards",

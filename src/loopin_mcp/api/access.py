@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.api.bodies import read_form
+from loopin_mcp.api.browser import HEADERS, refuse_foreign_page, root_of
 from loopin_mcp.api.clock import Clock, moment
 from loopin_mcp.api.door import Door
-from loopin_mcp.api.guards import refuse_foreign_page, retry_headers
+from loopin_mcp.api.guards import retry_headers
 from loopin_mcp.api.keys import API_KEY
-from loopin_mcp.api.pages import HEADERS, Link, Pages, root_of
+from loopin_mcp.api.pages import Link, Pages
 from loopin_mcp.api.sessions import LINK_S, Sessions
 from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.models import SignInLink

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loopin_mcp.api.actors import Actor
 from loopin_mcp.api.door import Door
 from loopin_mcp.api.keys import ANONYMOUS
-from loopin_mcp.errors import APIError, ConfigurationError, ForbiddenError, UnauthorizedError
+from loopin_mcp.errors import APIError, ConfigurationError, UnauthorizedError
 from loopin_mcp.reviewers import MAKE_ONE, SHORTEST_KEY
 from loopin_mcp.settings import Settings
 
@@ -76,21 +76,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def refuse_foreign_page(request: Request, public_url: str) -> None:
-    """Refuse a form that a page of another origin sent.
-
-    Raises:
-        ForbiddenError: The browser says so, by `Sec-Fetch-Site` or `Origin`.
-    """
-    hosts = (request.headers.get("host", ""), urlsplit(public_url).netloc)
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    origin = request.headers.get("origin")
-    # The scheme is left open: behind a proxy that ends TLS it is not known here.
-    same_origin = origin is None or origin.partition(":")[2] in [f"//{own}" for own in hosts]
-    if site not in ("same-origin", "none") or not same_origin:
-        raise ForbiddenError("This form was sent by another web page, so nothing was recorded")
 
 
 def refusal(error: APIError) -> JSONResponse:

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopin_mcp.api.bodies import check
+from loopin_mcp.api.browser import root_of
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.interrupts import interrupt_id_of
 from loopin_mcp.api.overview import History, Queue, Search
-from loopin_mcp.api.pages import Link, Pages, root_of
+from loopin_mcp.api.pages import Link, Pages
 from loopin_mcp.api.review import Review
 from loopin_mcp.api.review_page import STATES
 from loopin_mcp.api.sessions import Sessions

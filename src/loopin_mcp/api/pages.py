@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from loopin_mcp.api.actors import SYSTEM
+from loopin_mcp.api.browser import HEADERS, root_of
 from loopin_mcp.api.clock import Clock, moment
 from loopin_mcp.api.differences import differences, summed_up
 from loopin_mcp.api.payloads import payload_digest
@@ -21,20 +22,6 @@ from loopin_mcp.models import Interrupt
 from loopin_mcp.plain import plain_text
 from loopin_mcp.version import __version__
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    # The last value a browser knows counts. With no-referrer alone it would send the form
-    # with `Origin: null`, which a page of another origin can also bring about.
-    "Referrer-Policy": "no-referrer, same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex, nofollow",
-}
 PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
 # Those of whom it is known alone what they showed. Once, "inbox" was a name too.
 _UNNAMED = {
@@ -111,21 +98,6 @@ class Pages:
             hint=hint,
             link=link,
         )
-
-
-def root_of(request: Request) -> str:
-    """The link from the page that was asked for to the top: `./` or `../`.
-
-    Being relative, it keeps whatever prefix a proxy puts before it.
-    """
-    return "../" * (request.scope["path"].count("/") - 1) or "./"
-
-
-def is_visit(request: Request) -> bool:
-    """Whether a page is asked for to be shown now, and not by a script or ahead of its time."""
-    headers = request.headers
-    is_document = headers.get("sec-fetch-dest", "document") == "document"
-    return request.method == "GET" and is_document and "sec-purpose" not in headers
 
 
 def navigation_of(request: Request) -> tuple[Link, ...]:

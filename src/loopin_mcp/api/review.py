@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.api.actors import Actor
+from loopin_mcp.api.browser import HEADERS, is_visit, refuse_foreign_page
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.entry import Entry, read_entry
-from loopin_mcp.api.guards import refuse_foreign_page
 from loopin_mcp.api.interrupts import interrupt_id_of
-from loopin_mcp.api.pages import HEADERS, Link, Pages, is_visit
+from loopin_mcp.api.pages import Link, Pages
 from loopin_mcp.api.payloads import payload_digest
 from loopin_mcp.api.review_page import ReviewPage
 from loopin_mcp.api.sessions import Sessions

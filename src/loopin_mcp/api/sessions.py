@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from loopin_mcp.api.browser import HEADERS, is_visit, root_of
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.keys import ANONYMOUS, Keys
-from loopin_mcp.api.pages import HEADERS, is_visit, root_of
 from loopin_mcp.desktop import KEPT_S
 from loopin_mcp.errors import ForbiddenError
 
