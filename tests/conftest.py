@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, settings
 from mcp import Client
 
 from loopin_mcp import LoopinClient
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.opening import open_sqlite
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.server import create_server
 from loopin_mcp.settings import Settings

@@ -34,8 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "faults": set(),
     "addresses": LEAVES,
     "answers": LEAVES,
-    "retries": LEAVES,
-    "transport": LEAVES | {"addresses", "answers", "retries"},
+    "retries": LEAVES | {"transport"},
+    "transport": LEAVES | {"addresses", "answers"},
     "client": LEAVES | {"addresses", "answers", "retries", "transport"},
     "results": LEAVES,
     "toolbox": LEAVES,
@@ -82,7 +82,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.states",
     },
     "api.opening": LEAVES
-    | {"api.archive", "api.database", "api.migrations", "api.postgres", "api.upgrades"},
+    | {
+        "api.archive",
+        "api.database",
+        "api.migrations",
+        "api.postgres",
+        "api.statements",
+        "api.upgrades",
+    },
     "api.breakdowns": LEAVES,
     "api.sqlite_setup": LEAVES | {"api.migrations", "api.statements"},
     "api.sqlite_faults": {"api.breakdowns"},
@@ -314,6 +321,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "api.serving": LEAVES
     | {
+        "api.statements",
         "api.app",
         "api.channels",
         "api.clock",
@@ -344,7 +352,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api.options",
         "api.serving",
         "client",
-        "retries",
+        "transport",
     },
     "forms": LEAVES,
     "calls": LEAVES | {"addresses", "client", "embedded", "forms"},

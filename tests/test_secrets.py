@@ -6,10 +6,10 @@ import pytest
 
 from loopin_mcp import Address, ConfigurationError, LoopinClient
 from loopin_mcp.api.channels import load_channels
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.keys import Keys
 from loopin_mcp.api.opening import open_database
 from loopin_mcp.api.options import Options
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.settings import Settings
 from tests.secrets_support import (

@@ -25,14 +25,15 @@ from loopin_mcp.models import (
     PendingPage,
     SignInLink,
 )
-from loopin_mcp.retries import (
+from loopin_mcp.retries import delay_before_retry, outlasting_outages, polling_delays
+from loopin_mcp.transport import (
+    Channel,
     NotConnectedError,
     Outgoing,
-    delay_before_retry,
-    outlasting_outages,
-    polling_delays,
+    Transport,
+    check_host,
+    new_http,
 )
-from loopin_mcp.transport import Channel, Transport, check_host, new_http
 
 # Proxies cut requests that take long, at 30 or 60 seconds by default.
 HOLD_S = 25

@@ -26,8 +26,8 @@ from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, port_of, serving
 from loopin_mcp.client import LoopinClient
 from loopin_mcp.errors import ConfigurationError, LoopinError
-from loopin_mcp.retries import BrokenError, NotConnectedError
 from loopin_mcp.settings import Settings
+from loopin_mcp.transport import BrokenError, NotConnectedError
 from loopin_mcp.values import checked_key
 
 LOOPBACK = "127.0.0.1"

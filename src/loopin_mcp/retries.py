@@ -1,11 +1,8 @@
 """What may be sent again, and when."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-from pydantic import BaseModel
 
 from loopin_mcp.errors import (
     APIError,
@@ -14,35 +11,12 @@ from loopin_mcp.errors import (
     UnavailableError,
     UnreachableError,
 )
+from loopin_mcp.transport import BrokenError, NotConnectedError, Outgoing
 
 LONGEST_BACKOFF_S = 8.0
 
 # What a proxy answers in place of an API that is away, or an API that is not ready yet.
 _AWAY = (502, 503, 504)
-
-
-class NotConnectedError(UnreachableError):
-    """The request cannot have arrived."""
-
-
-class BrokenError(UnreachableError):
-    """The request may have arrived."""
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """A request, to whatever address, which asks the API to hold its answer for `wait_s` seconds.
-
-    With an `idempotency_key` it takes effect once, however often it arrives, where the API knows
-    such keys: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-    """
-
-    method: str
-    path: str
-    body: BaseModel | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
-    wait_s: int = 0
-    idempotency_key: str | None = field(default=None, repr=False)
 
 
 def delay_before_retry(error: LoopinError, outgoing: Outgoing, attempt: int) -> float | None:

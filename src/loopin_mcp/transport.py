@@ -1,19 +1,45 @@
 """One exchange over HTTP, bounded in time and size, or why there was none."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import anyio
 import httpx
+from pydantic import BaseModel
 
 from loopin_mcp.addresses import Address
 from loopin_mcp.answers import Answer, doubt
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
-from loopin_mcp.retries import BrokenError, NotConnectedError, Outgoing
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 Channel = Literal["api", "mcp"]
+
+
+class NotConnectedError(UnreachableError):
+    """The request cannot have arrived."""
+
+
+class BrokenError(UnreachableError):
+    """The request may have arrived."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A request, to whatever address, which asks the API to hold its answer for `wait_s` seconds.
+
+    With an `idempotency_key` it takes effect once, however often it arrives, where the API knows
+    such keys: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+    """
+
+    method: str
+    path: str
+    body: BaseModel | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    wait_s: int = 0
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 class Transport:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.audit import verify
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.opening import open_archive
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from loopin_mcp.settings import Settings

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.migrations import SCHEMAS
 from loopin_mcp.api.opening import open_sqlite
+from loopin_mcp.api.statements import Database
 
 Rows = Iterable[dict[str, Any]]
 

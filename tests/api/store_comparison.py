@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from anyio.from_thread import BlockingPortal
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import event_of, fault_of
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import PendingPage
 from tests.api.store_model import Model

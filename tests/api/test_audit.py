@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.audit import export
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.opening import open_archive
 from loopin_mcp.api.records import PORTION
-from loopin_mcp.api.statements import single
+from loopin_mcp.api.statements import Database, single
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.settings import Settings

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.audit import export
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import hash_of
 from loopin_mcp.api.housekeeping import clean_up
 from loopin_mcp.api.opening import open_archive
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings import Settings

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.housekeeping import clean_up
 from loopin_mcp.api.opening import open_sqlite
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from loopin_mcp.settings import Settings

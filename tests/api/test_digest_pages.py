@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from loopin_mcp.api.database import Database
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from tests.api.auditing import edit
 from tests.api.page import Page, ask, decide

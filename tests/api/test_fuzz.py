@@ -15,8 +15,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.opening import open_sqlite
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from tests.api.questions import NEW
 from tests.support import PUBLIC_URL, Clock, api_client, missing

@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from loopin_mcp.api.creating import KEY_LIFE_MS
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.destinations import LOOPBACK
-from loopin_mcp.api.statements import Row, Steps, Value
+from loopin_mcp.api.statements import Database, Row, Steps, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from tests.api.questions import JSON, NEW

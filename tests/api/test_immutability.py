@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from loopin_mcp.api.database import Database, SQLite
+from loopin_mcp.api.database import SQLite
 from loopin_mcp.api.opening import open_database
-from loopin_mcp.api.statements import Value
+from loopin_mcp.api.statements import Database, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision

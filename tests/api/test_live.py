@@ -10,7 +10,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from loopin_mcp.api.database import Database
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.models import Decision, Interrupt

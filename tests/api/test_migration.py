@@ -10,11 +10,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import fault_of
 from loopin_mcp.api.migrations import SCHEMA_VERSION
 from loopin_mcp.api.overview import Search
 from loopin_mcp.api.payloads import payload_digest
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.upgrades import MANY
 from loopin_mcp.errors import ConfigurationError, UnavailableError

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.creating import IdempotencyKey
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.housekeeping import clean_up
 from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.retention import PORTION
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.models import Decision

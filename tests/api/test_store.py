@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from loopin_mcp.api.actors import Actor
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.settling import expire
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import (
     ConflictError,

@@ -11,9 +11,8 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.opening import open_sqlite
-from loopin_mcp.api.statements import Steps
+from loopin_mcp.api.statements import Database, Steps
 from tests.api.store_comparison import Open
 from tests.api.store_machine import StoreMachine
 

@@ -4,9 +4,8 @@ import httpx
 import pytest
 
 from loopin_mcp.api.actors import SYSTEM, Actor
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import append, locked
-from loopin_mcp.api.statements import Steps
+from loopin_mcp.api.statements import Database, Steps
 from loopin_mcp.api.store import Store
 from loopin_mcp.models import Decision
 from tests.api.auditing import edit

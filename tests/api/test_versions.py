@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import fault_of
 from loopin_mcp.api.migrations import SCHEMA_VERSION
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.errors import UnavailableError
 from tests.api.earlier import interrupt

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from loopin_mcp import Decision, Interrupt
-from loopin_mcp.api.database import Database
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting
 from tests.api.questions import create

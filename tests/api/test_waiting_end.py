@@ -7,11 +7,10 @@ import anyio
 
 from loopin_mcp import Interrupt
 from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.opening import open_sqlite
 from loopin_mcp.api.options import Options
 from loopin_mcp.api.serving import listen, serving
-from loopin_mcp.api.statements import Row, Value
+from loopin_mcp.api.statements import Database, Row, Value
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import Waiting, let_go
 from tests.api.waiters import never

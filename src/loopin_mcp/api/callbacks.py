@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from loopin_mcp.api.actors import SYSTEM
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import EventType, append, locked
 from loopin_mcp.api.rows import number
-from loopin_mcp.api.statements import Row, Steps, listed, named
+from loopin_mcp.api.statements import Database, Row, Steps, listed, named
 from loopin_mcp.errors import NotFoundError, UnavailableError
 from loopin_mcp.fields import JSONObject
 

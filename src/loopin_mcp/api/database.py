@@ -1,4 +1,4 @@
-"""The Database protocol, and SQLite behind it."""
+"""SQLite behind the Database protocol."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -24,45 +24,6 @@ from loopin_mcp.errors import ConfigurationError, UnavailableError
 BUSY_TIMEOUT_S = 5.0
 
 _T = TypeVar("_T")
-
-
-class Database(Protocol):
-    """The whole seam to a database: one statement, or steps that belong together.
-
-    What they change has been stored durably when the call returns.
-    """
-
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
-        """The rows one statement yields. Parameters are written `:name` in the SQL.
-
-        Raises:
-            UnavailableError: The database cannot be used right now.
-        """
-        ...
-
-    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
-        """What steps come to, taken in one transaction.
-
-        They may be taken anew where others were in the way. An error that they raise undoes them.
-
-        Raises:
-            UnavailableError: The database cannot be used right now; nothing is acknowledged.
-        """
-        ...
-
-    async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
-        """Wait until another process may have changed interrupts: these, or None for any.
-
-        `wanted` returns as soon as somebody wants to know.
-
-        Raises:
-            UnavailableError: The database cannot tell right now.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Release all connections."""
-        ...
 
 
 @dataclass(eq=False)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from loopin_mcp.api.actors import SYSTEM
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.events import append, locked
 from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.rows import number, whole
-from loopin_mcp.api.statements import Row, Statement, Steps, Value
+from loopin_mcp.api.statements import Database, Row, Statement, Steps, Value
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.rows import STATUS, number, tally
-from loopin_mcp.api.statements import Row
+from loopin_mcp.api.statements import Database, Row
 from loopin_mcp.models import ActionCount, Analytics
 
 TOP_ACTION_TYPES = 5

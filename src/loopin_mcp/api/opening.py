@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopin_mcp.api.archive import Archive, SQLiteArchive
-from loopin_mcp.api.database import BUSY_TIMEOUT_S, Database, SQLite
+from loopin_mcp.api.database import BUSY_TIMEOUT_S, SQLite
 from loopin_mcp.api.migrations import Schema
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.upgrades import begin_trails
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings import Settings

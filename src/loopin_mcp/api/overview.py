@@ -8,11 +8,10 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.rows import INTERRUPT, cursor_at, number, position_of, whole
 from loopin_mcp.api.searching import ESCAPE, patterns
-from loopin_mcp.api.statements import Row, Value
+from loopin_mcp.api.statements import Database, Row, Value
 from loopin_mcp.models import Interrupt, Wire
 
 # How many settled interrupts one look searches through.

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from loopin_mcp.api.creating import KEY_LIFE_MS
-from loopin_mcp.api.database import Database
-from loopin_mcp.api.statements import Steps
+from loopin_mcp.api.statements import Database, Steps
 
 # How much goes in one change, so that others need not wait long for their turn.
 PORTION = 200

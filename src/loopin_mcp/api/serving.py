@@ -17,7 +17,6 @@ from loopin_mcp.api.app import create_app
 from loopin_mcp.api.channels import Channels, channels_of
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.connections import MAX_INCOMPLETE_BYTES, Connections
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.endings import Endings
 from loopin_mcp.api.guards import check_keys, host_rule
 from loopin_mcp.api.health import HealthCheck, sibling_key
@@ -28,6 +27,7 @@ from loopin_mcp.api.opener import open_inbox
 from loopin_mcp.api.opening import open_database
 from loopin_mcp.api.options import GRACE_S, Options
 from loopin_mcp.api.shared import Shared
+from loopin_mcp.api.statements import Database
 from loopin_mcp.api.store import Store
 from loopin_mcp.api.waiting import follow_changes, let_go
 from loopin_mcp.api.webhooks import deliver_callbacks

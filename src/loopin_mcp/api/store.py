@@ -8,7 +8,6 @@ from loopin_mcp.api.callbacks import Callbacks
 from loopin_mcp.api.changes import Changes
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.creating import EARLIER, IdempotencyKey, create, create_once, earlier
-from loopin_mcp.api.database import Database
 from loopin_mcp.api.due_notices import DueNotices
 from loopin_mcp.api.events import event_of, seen, trail, view
 from loopin_mcp.api.figures import Figures
@@ -17,7 +16,7 @@ from loopin_mcp.api.reading import Reading
 from loopin_mcp.api.retention import Retention
 from loopin_mcp.api.rows import INTERRUPT, WHOLE, cursor_at, position_of
 from loopin_mcp.api.settling import cancel, decide, expire
-from loopin_mcp.api.statements import Row, listed, named
+from loopin_mcp.api.statements import Database, Row, listed, named
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.fields import DEFAULT_PAGE
 from loopin_mcp.models import (
