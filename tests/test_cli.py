@@ -231,7 +231,7 @@ def test_api_warns_of_a_key_that_could_be_guessed(tmp_path: Path) -> None:
     refused = run(tmp_path, "api", HOST="192.0.2.1", API_KEY_SECRET="swordfish")
 
     assert refused.stderr.startswith(
-        "WARNING loopin_mcp.api.guards: API_KEY_SECRET has fewer than 32 characters, so that it "
+        "WARNING loopin_mcp: API_KEY_SECRET has fewer than 32 characters, so that it "
         "could be guessed. python3 -c "
     )
     assert "swordfish" not in refused.stderr

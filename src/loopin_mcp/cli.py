@@ -239,7 +239,7 @@ def _serve_stdio() -> None:
         settings = _load_settings()
     except ConfigurationError as error:
         settings = error
-        logging.getLogger(__name__).error("%s", error)
+        logging.getLogger("loopin_mcp").error("%s", error)
     anyio.run(serve_stdio, create_server(settings))
 
 

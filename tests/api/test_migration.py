@@ -212,7 +212,7 @@ async def test_many_who_open_it_at_once_begin_one_trail(earlier: Earlier, clock:
 async def test_migration_that_is_killed_is_done_by_the_next(
     earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "loopin_mcp.api.upgrades")
+    caplog.set_level("INFO", "loopin_mcp")
     earlier.make(1, [interrupt(str(number), clock()) for number in range(MANY)])
     killed = subprocess.run(
         [sys.executable, "-c", BEGIN, earlier.url],

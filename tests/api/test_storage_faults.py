@@ -66,7 +66,7 @@ def damage(path: Path, chance: random.Random) -> None:
 async def test_full_disk_is_said_and_over_once_there_is_room(
     database: SQLite, api: httpx.AsyncClient, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "loopin_mcp.api.breakdowns")
+    caplog.set_level("INFO", "loopin_mcp")
     first = await create(api)
     # As many as there are already: SQLite then finds its disk full.
     await database.fetch("PRAGMA max_page_count = 1")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from loopin_mcp.errors import UnavailableError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 @dataclass(frozen=True)

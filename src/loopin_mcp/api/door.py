@@ -26,7 +26,7 @@ TOLD_AT = 10
 
 Sleep = Callable[[float], Awaitable[None]]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 @dataclass

@@ -12,7 +12,7 @@ EXPIRY_S = 1.0
 CLEANING_S = 3600.0
 _DAY_MS = 86_400_000
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 async def keep_house(store: Store, clock: Clock, retention_days: int | None) -> None:

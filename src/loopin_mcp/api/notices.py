@@ -38,7 +38,7 @@ FIRST_BACKOFF_S = 5.0
 LONGEST_ACTION = 300
 LONGEST_NAME = 60
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 async def send_notices(store: Store, clock: Clock, channels: Channels) -> None:

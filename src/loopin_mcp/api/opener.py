@@ -14,7 +14,7 @@ from loopin_mcp.api.store import Store
 # A page that was opened gets so long to connect, and who closes it so long a rest.
 REST_S = 60
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 async def open_inbox(

@@ -11,7 +11,7 @@ from loopin_mcp.models import Interrupt
 
 _T = TypeVar("_T")
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 class Reading:

@@ -29,7 +29,7 @@ from loopin_mcp.errors import (
 )
 from loopin_mcp.models import Interrupt
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 class Review:

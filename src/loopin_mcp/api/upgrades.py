@@ -15,7 +15,7 @@ PORTION = 500
 # More of them take longer than a second.
 MANY = 1000
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 def begin_trails(database: str) -> Steps[None]:

@@ -16,7 +16,7 @@ from loopin_mcp.models import Interrupt
 LOOK_AT = 500
 LOOK_AGAIN_S = 1.0
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 class Waiting:

@@ -31,7 +31,7 @@ JITTER = 0.2
 LONGEST_BACKOFF_S = 0.75 * LONGEST_DELAY_MS / 1000
 GIVEN_UP_AFTER_S = 3 * 86_400
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("loopin_mcp")
 
 
 async def deliver_callbacks(
