@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# One process for each processor; the tests of one file share a browser and an API.
+PARALLEL := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage check fix bench clean
@@ -14,17 +16,12 @@ help:  ## Show this list
 demo: $(READY)  ## See the whole loop; DECIDE=approved or rejected plays the human too
 	$(BIN)/loopin-mcp demo $(if $(DECIDE),--decide $(DECIDE))
 
-test: $(READY)  ## Run all tests; TESTS="--ignore …" names fewer
-	$(BIN)/pytest $(TESTS)
+test: $(READY)  ## Run all tests; TESTS="tests/client -k retry" names fewer
+	$(BIN)/pytest $(PARALLEL) $(TESTS)
 
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest tests/api/test_[a-k]*.py >.first.log 2>&1 & first=$$!; \
-	$(BIN)/coverage run -m pytest tests/api/test_[l-z]*.py tests/test_[a-d]*.py >.second.log 2>&1 & \
-	second=$$!; \
-	$(BIN)/coverage run -m pytest tests/test_[e-z]*.py; third=$$?; \
-	wait $$first; first=$$?; wait $$second; second=$$?; cat .first.log .second.log; \
-	exit $$((first + second + third))
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=100
 

@@ -22,7 +22,7 @@ from crashing import AT_ONCE, Agents, LostError, Question, Receiver
 from processes import ENVIRONMENT
 from servers import KillableAPI, PostgreSQLServer, postgresql
 
-from loopin_mcp.api.opening import open_database
+from loopin_mcp.api.store.opening import open_database
 
 LONGEST_S = 0.8
 PATIENCE_S = 60.0

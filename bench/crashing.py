@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from loopin_mcp.api.events import fault_of
-from loopin_mcp.models import Event
+from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.wire.models import Event
 
 AT_ONCE = 16
 HOST = "127.0.0.1"

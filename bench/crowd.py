@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import cycle
 
 from processes import Served, serving
+
 from wire import Connection
 
 DECIDERS = 20

@@ -12,6 +12,7 @@ from collections import Counter
 from itertools import cycle
 
 from processes import API, Served, serving, share
+
 from wire import Connection
 
 # So few files that there are more slow clients than connections.

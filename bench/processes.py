@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from loopin_mcp.settings import Settings
+from loopin_mcp.settings.settings import Settings
 
 API = "from loopin_mcp.cli import main; main(['api'])"
 # As a LoopIn 1.0 server does, it answers at once whatever is preferred, and so has to be polled.
-PLAIN_API = "import loopin_mcp.api.interrupts as i; i.preferred_wait_s = lambda _: None; " + API
+PLAIN_API = (
+    "import loopin_mcp.api.rest.interrupts as i; i.preferred_wait_s = lambda _: None; " + API
+)
 
 
 # The settings of whoever starts a benchmark do not count; empty ones are unset.

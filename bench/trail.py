@@ -15,16 +15,16 @@ from pathlib import Path
 from processes import ENVIRONMENT
 
 from loopin_mcp import Decision
-from loopin_mcp.api.actors import Actor
-from loopin_mcp.api.creating import create
-from loopin_mcp.api.database import SQLite
-from loopin_mcp.api.events import view
-from loopin_mcp.api.housekeeping import clean_up
-from loopin_mcp.api.opening import open_sqlite
-from loopin_mcp.api.settling import decide
-from loopin_mcp.api.statements import Steps
-from loopin_mcp.api.store import Store
-from loopin_mcp.models import NewInterrupt
+from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.audit.events import view
+from loopin_mcp.api.database.sqlite import SQLite
+from loopin_mcp.api.database.steps import Steps
+from loopin_mcp.api.serving.housekeeping import clean_up
+from loopin_mcp.api.store.creation import create
+from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.outcomes import decide
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.models import NewInterrupt
 
 AGENT, REVIEWER = Actor("api-key", "api"), Actor("alice", "review-page")
 BEGIN_MS = 1_750_000_000_000

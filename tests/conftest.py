@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, settings
 from mcp import Client
 
 from loopin_mcp import LoopinClient
-from loopin_mcp.api.database import SQLite
-from loopin_mcp.api.opening import open_sqlite
-from loopin_mcp.api.statements import Database
-from loopin_mcp.api.store import Store
-from loopin_mcp.server import create_server
-from loopin_mcp.settings import Settings
-from tests.client_support import TLS, URL, Naps
-from tests.host import Host
-from tests.server_support import ERAS, HOST
+from loopin_mcp.api.database.sqlite import SQLite
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.mcp_server.tools import create_server
+from loopin_mcp.settings.settings import Settings
 from tests.support import KEY, PUBLIC_URL, Clock, api_client, missing
+from tests.support.client import TLS, URL, Naps
+from tests.support.host import Host
+from tests.support.server import ERAS, HOST
 
 settings.register_profile(
     "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -94,7 +94,7 @@ async def database(
         opened = await open_sqlite(tmp_path / "loopin.db")
     else:
         url = request.getfixturevalue("empty_postgres_url")
-        from loopin_mcp.api.opening import open_postgresql
+        from loopin_mcp.api.store.opening import open_postgresql
 
         opened = await open_postgresql(url)
     yield opened
@@ -116,7 +116,7 @@ async def elsewhere(
     if isinstance(database, SQLite):
         other = await open_sqlite(tmp_path / "loopin.db")
     else:
-        from loopin_mcp.api.opening import open_postgresql
+        from loopin_mcp.api.store.opening import open_postgresql
 
         other = await open_postgresql(request.getfixturevalue("postgres_url"))
     yield Store(other, PUBLIC_URL)

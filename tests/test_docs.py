@@ -18,13 +18,14 @@ from click.testing import CliRunner
 from mcp import Client, StdioServerParameters
 
 from loopin_mcp import Decision, Interrupt
-from loopin_mcp.api.openapi import openapi_document
+from loopin_mcp.api.rest.openapi import openapi_document
 from loopin_mcp.cli import main
-from loopin_mcp.prompts import prompts_for
-from loopin_mcp.server import TOOLS
-from loopin_mcp.settings import TOOLS as TOOL_NAMES
-from loopin_mcp.settings import Settings
+from loopin_mcp.mcp_server.prompts import prompts_for
+from loopin_mcp.mcp_server.tools import TOOLS
+from loopin_mcp.settings.settings import TOOLS as TOOL_NAMES
+from loopin_mcp.settings.settings import Settings
 from tests.support import KEY, START_TIMEOUT_S, clean_environment, missing, run_agent
+from tests.test_architecture import MAY_IMPORT
 
 PROJECT = Path(__file__).parents[1]
 DOCUMENTS = ("*.md", "docs/*.md", "bench/*.md")
@@ -115,15 +116,11 @@ def test_table_of_calls_is_what_the_api_serves(name: str) -> None:
     }
 
 
-def test_contributing_names_every_module() -> None:
-    parts = re.split(r"^In `src/loopin_mcp/", PAGES["CONTRIBUTING.md"], flags=re.MULTILINE)[1:]
-    named = [set(re.findall(r"`(\w+\.py)`", part.split("`tests/`")[0])) for part in parts]
+def test_contributing_names_every_folder() -> None:
+    rows = "".join(row[0] for row in table(PAGES["CONTRIBUTING.md"], "Folder"))
+    named = {name.removesuffix(".py").strip("/") for name in re.findall(r"`([^`]+)`", rows)}
 
-    source = PROJECT / "src/loopin_mcp"
-    assert named == [
-        {path.name for path in folder.glob("*.py") if not path.name.startswith("__")}
-        for folder in (source, source / "api")
-    ]
+    assert named == {name.replace(".", "/") for name in MAY_IMPORT} - {"__main__"}
 
 
 @every_page

@@ -19,14 +19,14 @@ import httpx
 import pytest
 from anyio.abc import SocketStream
 
-from loopin_mcp.addresses import Address, Locate
-from loopin_mcp.client import LoopinClient
+from loopin_mcp.client.addresses import Address, Locate
+from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.embedded import embedded_api, load_api_key
 from loopin_mcp.errors import ConfigurationError, UnauthorizedError
-from loopin_mcp.models import Decision
-from loopin_mcp.settings import Settings
-from tests.loops import WITH_LEAPING_TIME, Backend, leap
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.wire.models import Decision
 from tests.support import PATIENCE_S, new_interrupt
+from tests.support.loops import WITH_LEAPING_TIME, Backend, leap
 
 
 @pytest.fixture

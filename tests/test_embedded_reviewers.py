@@ -9,11 +9,11 @@ from mcp import Client
 from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ForbiddenError
-from loopin_mcp.server import create_server
-from loopin_mcp.settings import Settings
-from tests.confirmation_support import ACCEPT, Human
-from tests.server_support import call, in_each_era, refusal
+from loopin_mcp.mcp_server.tools import create_server
+from loopin_mcp.settings.settings import Settings
 from tests.support import new_interrupt
+from tests.support.confirmation import ACCEPT, Human
+from tests.support.server import call, in_each_era, refusal
 
 ALICE, BOB = {"alice": "a" * 32}, {"bob": "b" * 32}
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from loopin_mcp.client import LoopinClient
+from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
-from loopin_mcp.models import Decision, Interrupt
-from loopin_mcp.settings import Settings
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.wire.models import Decision, Interrupt
 from tests.support import PATIENCE_S, new_interrupt
 
 

@@ -14,8 +14,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from loopin_mcp import Decision, LoopinClient
-from tests import web
-from tests.support import KEY, PATIENCE_S, clean_environment, new_interrupt
+from tests.support import KEY, PATIENCE_S, clean_environment, new_interrupt, web
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "receive_callbacks.py"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

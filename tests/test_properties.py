@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from mcp import Client
 from pydantic import TypeAdapter, ValidationError
 
-from loopin_mcp.fields import MAX_OBJECT_BYTES, PlainObject
-from loopin_mcp.plain import is_blank
-from loopin_mcp.server import create_server
-from loopin_mcp.settings import Settings
-from tests import web
+from loopin_mcp.mcp_server.tools import create_server
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.wire.fields import MAX_OBJECT_BYTES, PlainObject
+from loopin_mcp.wire.plain_text import is_blank
+from tests.support import web
 
 # Any text that UTF-8 can carry; NUL is refused in names.
 TEXT = st.text(st.characters(codec="utf-8"))

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp import Address, ConfigurationError, LoopinClient
-from loopin_mcp.api.channels import load_channels
-from loopin_mcp.api.keys import Keys
-from loopin_mcp.api.opening import open_database
-from loopin_mcp.api.options import Options
-from loopin_mcp.api.statements import Database
-from loopin_mcp.api.store import Store
-from loopin_mcp.settings import Settings
-from tests.secrets_support import (
+from loopin_mcp.api.access.keys import Keys
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.outbox.channels import load_channels
+from loopin_mcp.api.store.opening import open_database
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.settings import Settings
+from tests.support import PUBLIC_URL, new_interrupt
+from tests.support.secrets import (
     AGENTS_KEY,
     ALICES_KEY,
     BOBS_KEY,
@@ -23,7 +24,6 @@ from tests.secrets_support import (
     all_of,
     shows_secret,
 )
-from tests.support import PUBLIC_URL, new_interrupt
 
 KEYS = [f"{LONG} {LONG}", f"{LONG}é", f"{LONG}\n{LONG}", f"\x07{LONG}"]
 URLS = [

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests import web
-from tests.api.receiver import receiving
-from tests.browser import browser_of
-from tests.host import Host, Message, initialize
-from tests.secrets_support import (
+from tests.support import PATIENCE_S, START_TIMEOUT_S, clean_environment, web
+from tests.support.browser import browser_of
+from tests.support.host import Host, Message, initialize
+from tests.support.receiver import receiving
+from tests.support.secrets import (
     AGENTS_KEY,
     ALICES_KEY,
     CALLBACK_URL,
@@ -27,7 +27,6 @@ from tests.secrets_support import (
     SECRETS,
     shows_secret,
 )
-from tests.support import PATIENCE_S, START_TIMEOUT_S, clean_environment
 
 # What is said before this is kept by the command: then it logs everything.
 TALKATIVE = (

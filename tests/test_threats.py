@@ -5,9 +5,9 @@ from urllib.parse import urljoin
 
 import pytest
 
+from tests.support.threats import SETUPS, Setup, running
+from tests.support.web import browse
 from tests.test_docs import README, table
-from tests.threats import SETUPS, Setup, running
-from tests.web import browse
 
 APPROVE = {"decision": "approved"}
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}

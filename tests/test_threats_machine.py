@@ -11,12 +11,12 @@ import pytest
 import trustme
 
 from loopin_mcp import LoopinClient, UnreachableError
-from tests.api.receiver import receiving
-from tests.api.test_callback_client import server_side
-from tests.browser import browser_of
+from tests.api.outbox.test_callback_client import server_side
 from tests.support import KEY, START_TIMEOUT_S
+from tests.support.browser import browser_of
+from tests.support.receiver import receiving
+from tests.support.threats import SETUPS, embedded, is_root, running
 from tests.test_docs import README, table
-from tests.threats import SETUPS, embedded, is_root, running
 
 THREATS = {threat: cells for threat, *cells in table(README, "Who tries")}
 # All that lies about, and all that shows of programs that run.

@@ -1,7 +1,7 @@
 """loopin-mcp: a human approval gate for AI agents."""
 
-from loopin_mcp.addresses import Address
-from loopin_mcp.client import LoopinClient
+from loopin_mcp.client.addresses import Address
+from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.errors import (
     APIError,
     ConfigurationError,
@@ -18,7 +18,7 @@ from loopin_mcp.errors import (
     UnreachableError,
     UnsupportedTypeError,
 )
-from loopin_mcp.models import (
+from loopin_mcp.wire.models import (
     ActionCount,
     Analytics,
     Cancelled,

@@ -16,7 +16,7 @@ import click
 
 from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import ConfigurationError, LoopinError
-from loopin_mcp.settings import Settings
+from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import __version__
 
 
@@ -53,7 +53,7 @@ def api(*, insecure: bool) -> None:
     LOOPIN_OPEN_REVIEW. The README says what each means. Ctrl-C ends it.
     """
     with _loading():
-        from loopin_mcp.api.serving import serve_alone
+        from loopin_mcp.api.serving.serving import serve_alone
 
     with _until_interrupted():
         settings = _load_settings()
@@ -74,7 +74,7 @@ def inbox(*, no_browser: bool) -> None:
     asks for a key.
     """
     with _loading():
-        from loopin_mcp.inbox import open_inbox
+        from loopin_mcp.commands.open_inbox import open_inbox
 
     browser = None if no_browser or not has_desktop(os.environ) else start_browser
     with _until_interrupted():
@@ -90,7 +90,7 @@ def inbox(*, no_browser: bool) -> None:
 def demo(decide: str | None) -> None:
     """Show the whole loop: an agent asks, you decide in the browser, the agent resumes."""
     with _loading():
-        from loopin_mcp.demo import run_demo
+        from loopin_mcp.commands.demo import run_demo
 
     environment = dict(os.environ)
     _forget_secrets()
@@ -106,7 +106,7 @@ def notify() -> None:
     is 1 if it did not arrive everywhere.
     """
     with _loading():
-        from loopin_mcp.api.notices import send_test_notices
+        from loopin_mcp.commands.notify import send_test_notices
 
     with _refusing():
         arrived = anyio.run(send_test_notices, _load_settings(), _print)
@@ -143,7 +143,7 @@ def verify(*, embedded: bool, heads: TextIO | None) -> None:
     otherwise than the events tell. Only --heads finds out somebody who rewrote all events of an
     interrupt. The exit code is 0 if all is as written, and else 1.
     """
-    from loopin_mcp.api.audit import verify
+    from loopin_mcp.api.audit.commands import verify
 
     _audit(partial(verify, heads=heads), embedded=embedded)
 
@@ -156,14 +156,14 @@ def export(*, embedded: bool) -> None:
     Kept elsewhere, that is what `loopin-mcp audit verify --heads` takes. Callback URLs are left
     out.
     """
-    from loopin_mcp.api.audit import export
+    from loopin_mcp.api.audit.commands import export
 
     _audit(export, embedded=embedded)
 
 
 def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
     """Do such work on the database, and end with its exit code."""
-    from loopin_mcp.api.opening import open_archive
+    from loopin_mcp.api.store.opening import open_archive
 
     async def on_archive() -> bool:
         async with open_archive(settings, embedded=embedded) as archive:
@@ -223,8 +223,8 @@ def _forget_secrets() -> None:
 
 def _serve_stdio() -> None:
     with _loading():
-        from loopin_mcp.server import create_server
-        from loopin_mcp.stdio import serve_stdio
+        from loopin_mcp.mcp_server.stdio import serve_stdio
+        from loopin_mcp.mcp_server.tools import create_server
 
     if sys.stdin.isatty():
         _say(

@@ -12,29 +12,32 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import anyio
 import anyio.abc
 import anyio.to_thread
 
-from loopin_mcp.addresses import Address, Locate
-from loopin_mcp.api.channels import channels_of
-from loopin_mcp.api.database import make_private_directory
-from loopin_mcp.api.health import proof_of_key, sibling_key
-from loopin_mcp.api.limits import raise_file_limit
-from loopin_mcp.api.opening import EMBEDDED_FILE, open_sqlite
-from loopin_mcp.api.options import Options
-from loopin_mcp.api.serving import listen, port_of, serving
-from loopin_mcp.client import LoopinClient
+from loopin_mcp.api.access.limits import raise_file_limit
+from loopin_mcp.api.database.sqlite import make_private_directory
+from loopin_mcp.api.outbox.channels import channels_of
+from loopin_mcp.api.rest.health import proof_of_key, sibling_key
+from loopin_mcp.api.serving.serving import listen, port_of, serving
+from loopin_mcp.api.store.opening import EMBEDDED_FILE, open_sqlite
+from loopin_mcp.client.addresses import Address, Locate
+from loopin_mcp.client.client import LoopinClient
+from loopin_mcp.client.transport import BrokenError, NotConnectedError
 from loopin_mcp.errors import ConfigurationError, LoopinError
-from loopin_mcp.settings import Settings
-from loopin_mcp.transport import BrokenError, NotConnectedError
-from loopin_mcp.values import checked_key
+from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.settings.values import checked_key
 
 LOOPBACK = "127.0.0.1"
+
 PROBE_TIMEOUT_S = 2.0
+
 # How often to look at a port whose owner is going, and how long to leave a stranger alone.
 LOOKS = 20
+
 LOOK_AGAIN_S = 0.05
+
 STRANGER_S = 30.0
 
 

@@ -11,10 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from loopin_mcp.api.store import Store
-from tests import web
-from tests.api.visitors import ALICES_KEY, REVIEWERS, sign_in
-from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing
+from loopin_mcp.api.store.store import Store
+from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing, web
+from tests.support.visitors import ALICES_KEY, REVIEWERS, sign_in
 
 FLAGS = [
     "--no-sandbox",

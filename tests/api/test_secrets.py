@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from loopin_mcp.api.store import Store
-from loopin_mcp.settings import Settings
-from tests.api.receiver import decide_with_callback, deliver_due, delivering, receiving
-from tests.api.visitors import sign_in
-from tests.secrets_support import (
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.settings.settings import Settings
+from tests.support import PUBLIC_URL, Clock, Down, api_client
+from tests.support.receiver import decide_with_callback, deliver_due, delivering, receiving
+from tests.support.secrets import (
     AGENTS_KEY,
     ALICES_KEY,
     BOBS_KEY,
@@ -20,7 +20,7 @@ from tests.secrets_support import (
     SECRETS,
     shows_secret,
 )
-from tests.support import PUBLIC_URL, Clock, Down, api_client
+from tests.support.visitors import sign_in
 
 WRONG = f"wrong-{LONG}"
 NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}, "callbackUrl": CALLBACK_URL}

@@ -1,7 +1,9 @@
-"""create_app: the route table, the error handlers and the guard. Wiring only."""
+"""create_app: the route table, the error handlers, the guard, and what is wired once."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import anyio
 from starlette.applications import Starlette
@@ -12,28 +14,56 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from loopin_mcp.api.access import Access
-from loopin_mcp.api.analytics import AnalyticsPage
+from loopin_mcp.api.access.guard import Guard, HostRule, refusal
+from loopin_mcp.api.access.keys import Door, Keys, Sleep
+from loopin_mcp.api.access.limits import CreateRate, Limits, Waits
+from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.door import Door, Sleep
-from loopin_mcp.api.guards import Guard, HostRule, refusal
-from loopin_mcp.api.health import HealthCheck
-from loopin_mcp.api.inbox import Inbox
-from loopin_mcp.api.interrupts import Interrupts
-from loopin_mcp.api.limits import CreateRate, RequestHeads
-from loopin_mcp.api.live import Live
-from loopin_mcp.api.openapi import Description
-from loopin_mcp.api.options import Options
-from loopin_mcp.api.pages import Pages
-from loopin_mcp.api.review import Review
-from loopin_mcp.api.sessions import Sessions
-from loopin_mcp.api.shared import Shared
-from loopin_mcp.api.store import Store
+from loopin_mcp.api.outbox.destinations import Destinations
+from loopin_mcp.api.pages.analytics.page import AnalyticsPage
+from loopin_mcp.api.pages.inbox import Inbox
+from loopin_mcp.api.pages.live import HEARTBEAT_S, Live
+from loopin_mcp.api.pages.rendering import Pages
+from loopin_mcp.api.pages.review import Review
+from loopin_mcp.api.pages.sign_in import Access
+from loopin_mcp.api.rest.headers import RequestHeads
+from loopin_mcp.api.rest.health import HealthCheck
+from loopin_mcp.api.rest.interrupts import Interrupts
+from loopin_mcp.api.rest.openapi import Description
+from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError
+from loopin_mcp.settings.api_options import Options
 
-STATIC = Path(__file__).with_name("static")
+STATIC = Path(__file__).parent / "pages" / "static"
+
 # What people and the pages themselves ask for is no part of the API's description.
 _Page = partial(Route, include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Made once for each API: a second of one would not know what the first has counted."""
+
+    keys: Keys
+    destinations: Destinations
+    waits: Waits
+    sessions: Sessions
+    live: Live
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        options: Options,
+        clock: Clock,
+        limits: Limits,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> Self:
+        """That of an API on such options. `clock` gives epoch milliseconds."""
+        keys, waits = Keys.of(options), Waits(limits)
+        sessions = Sessions(keys, clock, store.public_url)
+        live = Live(store, clock, sessions, waits, heartbeat_s)
+        return cls(keys, Destinations.of(options), waits, sessions, live)
 
 
 def create_app(

@@ -1,0 +1,140 @@
+"""Who is signed in to the pages: a signed cookie, and links that sign in once."""
+
+import base64
+import hmac
+import secrets
+from hashlib import sha256
+from urllib.parse import urlencode, urlsplit
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from loopin_mcp.api.access.browser import HEADERS, is_visit, root_of
+from loopin_mcp.api.access.keys import ANONYMOUS, Keys
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.desktop import KEPT_S
+from loopin_mcp.errors import ForbiddenError
+
+SESSION_S = 12 * 3600
+
+LINK_S = KEPT_S
+
+REVIEW_LINK = "review-link"
+
+
+class _Session(BaseModel):
+    """What the cookie says: who is signed in, and until when."""
+
+    subject: str
+    until_ms: int
+
+
+class Sessions:
+    """Signs browsers in and out. `clock` gives epoch milliseconds.
+
+    A cookie is signed with a key made of its subject's own, so that changing that ends the
+    sessions of this one. Without any key everybody is signed in.
+    """
+
+    def __init__(self, keys: Keys, clock: Clock, public_url: str) -> None:
+        self.needs_key = bool(keys.deciders)
+        self._keys = keys
+        # A cookie also reaches what listens on another port of the same host.
+        purpose = f"loopin-mcp session\n{public_url}\n"
+        self._signing_keys = {
+            name: keys.signing_key(name, f"{purpose}{name}") for name in keys.deciders
+        }
+        self._clock = clock
+        self._public_url = public_url
+        self._secure = urlsplit(public_url).scheme == "https"
+        # Cookies know no ports: APIs on one host would sign each other out.
+        name = f"loopin-{sha256(public_url.encode()).hexdigest()[:12]}"
+        self._cookie = f"__Host-{name}" if self._secure else name
+        self._links: dict[str, int] = {}
+
+    def subject_of(self, request: Request) -> str | None:
+        """Who is signed in to the pages in this browser, or None."""
+        if not self.needs_key:
+            return ANONYMOUS
+        payload, _, signature = request.cookies.get(self._cookie, "").partition(".")
+        for subject in self._signing_keys:
+            if hmac.compare_digest(signature.encode(), self._signature(subject, payload).encode()):
+                # Only what was made here bears the signature, so that it can be read.
+                session = _Session.model_validate_json(base64.urlsafe_b64decode(payload))
+                return session.subject if session.until_ms > self._clock() else None
+        return None
+
+    def is_signed_in(self, request: Request) -> bool:
+        """Whether this browser may see the pages that are not public."""
+        return self.subject_of(request) is not None
+
+    def reviewer_of(self, request: Request) -> str | None:
+        """Who may see and decide the interrupt whose link was opened, or None.
+
+        Where there are reviewers, it is whoever is signed in; else the link is enough.
+        """
+        return self.subject_of(request) if self._keys.has_reviewers else REVIEW_LINK
+
+    def redirect_to_sign_in(self, request: Request) -> Response:
+        """Lead to the sign-in page, and from there back to the page that was asked for."""
+        return RedirectResponse(self.way_to_sign_in(request), 303, HEADERS)
+
+    def way_to_sign_in(self, request: Request) -> str:
+        """The link to the sign-in page that leads back to the page that was asked for."""
+        page = request.scope["path"].removeprefix("/")
+        target = urlencode({"next": f"{page}?{request.url.query}".rstrip("?")})
+        return f"{root_of(request)}sign-in?{target}"
+
+    def sign_in(self, response: Response, subject: str) -> None:
+        """Sign the browser that gets this response in, for twelve hours."""
+        if self.needs_key:
+            session = _Session(subject=subject, until_ms=self._clock() + SESSION_S * 1000)
+            payload = base64.urlsafe_b64encode(session.model_dump_json().encode()).decode()
+            self._set(response, f"{payload}.{self._signature(subject, payload)}", SESSION_S)
+
+    def sign_out(self, response: Response) -> None:
+        """Sign the browser that gets this response out."""
+        self._set(response, "", 0)
+
+    def renew(self, request: Request, response: Response) -> None:
+        """Begin the twelve hours anew for a human's visit; what a script loads does not count."""
+        subject = self.subject_of(request)
+        if subject and is_visit(request):
+            self.sign_in(response, subject)
+
+    def way_in(self) -> str:
+        """A link to the inbox: signed in, where it can be without a reviewer's key."""
+        return f"{self._public_url}/" if self._keys.has_reviewers else self.new_link()
+
+    def new_link(self) -> str:
+        """A fresh link that signs in one browser, within a minute, without a key.
+
+        Raises:
+            ForbiddenError: Reviewers have keys, and each signs in with their own.
+        """
+        if self._keys.has_reviewers:
+            raise ForbiddenError("Reviewers sign in with keys of their own, so no link does")
+        now = self._clock()
+        self._links = {token: until for token, until in self._links.items() if until > now}
+        token = secrets.token_urlsafe(32)
+        self._links[token] = now + LINK_S * 1000
+        return f"{self._public_url}/sign-in/{token}"
+
+    def redeem(self, token: str) -> bool:
+        """Whether the token of a link still signs in; from now on it does no more."""
+        return self._links.pop(token, 0) > self._clock()
+
+    def _signature(self, subject: str, payload: str) -> str:
+        return hmac.new(self._signing_keys[subject], payload.encode(), "sha256").hexdigest()
+
+    def _set(self, response: Response, value: str, max_age_s: int) -> None:
+        response.set_cookie(
+            self._cookie,
+            value,
+            max_age=max_age_s,
+            path="/",
+            secure=self._secure,
+            httponly=True,
+            samesite="strict",
+        )

@@ -1,0 +1,1 @@
+"""The audit trail: events, digests, and the checking of both."""

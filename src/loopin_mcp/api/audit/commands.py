@@ -1,0 +1,140 @@
+"""Checks and exports the trails of a whole database, whether or not an API runs on it."""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from pydantic_core import to_json
+
+from loopin_mcp.api.audit.kept_heads import compare_heads, read_heads
+from loopin_mcp.api.audit.records import Record, name_of, records
+from loopin_mcp.api.clock import moment
+from loopin_mcp.api.database.read_only import Archive
+from loopin_mcp.api.database.rows import interrupt_of, whole
+from loopin_mcp.api.database.steps import Row, single
+from loopin_mcp.errors import UnavailableError
+from loopin_mcp.wire.fields import format_time
+
+# How many interrupts are read between two lines that say how far it is.
+PROGRESS = 10_000
+
+# How many deletions are held at a time.
+PORTION = 1000
+
+Say = Callable[[str], None]
+
+
+async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progress: Say) -> bool:
+    """Say interrupt by interrupt what is not as it was written; whether all is.
+
+    `heads` are the lines of a file of heads that others kept, for `read_heads`.
+
+    Raises:
+        ConfigurationError: A line of `heads` has none.
+        UnavailableError: The database cannot be read.
+    """
+    is_whole = await _verify_records(archive, say, progress)
+    for row in await archive.transact(partial(single, _NOT_DELETED, {})):
+        name = name_of(row["interrupt_id"])
+        say(f"{name}: it is there, and recorded as deleted by its age.")
+        is_whole = False
+    for day in await archive.transact(partial(single, _BY_DAY, {})):
+        say(f"{format_time(moment(day['day_ms']))[:10]}: {day['count']:,} deleted by their age.")
+    return (heads is None or await _verify_heads(archive, heads, say)) and is_whole
+
+
+async def export(archive: Archive, say: Say, progress: Say) -> bool:
+    """Say a line of JSON for every interrupt with its events, and for what was deleted by its age.
+
+    Each has its `eventsHead`, so that it can be verified later. What cannot be read is told by
+    `progress`. Returns whether all could.
+
+    Raises:
+        UnavailableError: The database cannot be read.
+    """
+    unreadable = count = 0
+    async for record in records(archive):
+        try:
+            say(_line(record))
+        except UnavailableError:
+            unreadable += 1
+            progress(f"{record.name}: what is stored of it cannot be read.")
+        count += 1
+        if count % PROGRESS == 0:
+            progress(f"{count:,} interrupts exported.")
+    after = ""
+    while deleted := await archive.transact(partial(single, _DELETED, {"after": after})):
+        for row in deleted:
+            say(_deletion_line(row))
+        after = str(deleted[-1]["interrupt_id"])
+    return not unreadable
+
+
+_BY_DAY = """
+    SELECT deleted_ms - deleted_ms % 86400000 AS day_ms, COUNT(*) AS count FROM deletions
+    GROUP BY deleted_ms - deleted_ms % 86400000 ORDER BY day_ms
+    """
+
+_NOT_DELETED = f"""
+    SELECT interrupt_id FROM deletions JOIN interrupts USING (interrupt_id)
+    ORDER BY interrupt_id LIMIT {PORTION}
+    """  # noqa: S608 - a constant
+
+_DELETED = f"""
+    SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}
+    """  # noqa: S608 - a constant
+
+
+async def _verify_records(archive: Archive, say: Say, progress: Say) -> bool:
+    interrupts = events = faulty = 0
+    async for record in records(archive):
+        interrupts += 1
+        events += len(record.event_rows)
+        faults = record.faults()
+        faulty += bool(faults)
+        for fault in faults:
+            say(f"{record.name}: {fault}.")
+        if interrupts % PROGRESS == 0:
+            progress(f"{interrupts:,} interrupts checked.")
+    say(f"Interrupts: {interrupts:,}. Events: {events:,}. Not as written: {faulty:,}.")
+    return not faulty
+
+
+async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> bool:
+    lost = 0
+    async for finding in compare_heads(archive, read_heads(heads)):
+        say(f"{finding.head.interrupt_id}: {finding.text}.")
+        lost += finding.is_fault
+    say(f"Heads without their event: {lost:,}.")
+    return not lost
+
+
+def _line(record: Record) -> str:
+    """An interrupt as its status answer has it, with its events.
+
+    Raises:
+        UnavailableError: They are damaged.
+    """
+    events = [event.model_dump(mode="json", by_alias=True) for event in record.events()]
+    if record.row is None:
+        interrupt = {"interruptId": record.interrupt_id, "eventsHead": events[-1]["hash"]}
+    else:
+        # The link begins with an address that is not known here.
+        left_out = {"review_url"}
+        model = interrupt_of(record.row, "")
+        interrupt = model.model_dump(mode="json", by_alias=True, exclude=left_out)
+    line = {**interrupt, "events": events}
+    with whole(record.row or record.event_rows[0]):
+        # It fails where anything in it is no text.
+        to_json(line)
+    return json.dumps(line)
+
+
+def _deletion_line(row: Row) -> str:
+    return json.dumps(
+        {
+            "interruptId": row["interrupt_id"],
+            "deletedAt": format_time(moment(row["deleted_ms"])),
+            "eventsHead": row["events_head"],
+        }
+    )

@@ -1,0 +1,61 @@
+"""Digests: of a JSON value in its one form, and of what a human is asked."""
+
+import json
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from loopin_mcp.wire.models import Interrupt, NewInterrupt
+
+# From here on ECMAScript writes an exponent.
+_LARGE = 1e21
+
+_SMALL = 1e-6
+
+# All but floats; json.dumps would make an encoder each time.
+_text = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def payload_digest(interrupt: NewInterrupt | Interrupt) -> str:
+    """The SHA-256 of the RFC 8785 form of what a human is asked, and nothing else."""
+    return digest(
+        {
+            "agentId": interrupt.agent_id,
+            "userId": interrupt.user_id,
+            "action": interrupt.action,
+            "context": interrupt.context,
+            "urgency": interrupt.urgency,
+        }
+    )
+
+
+def digest(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
+    """The SHA-256 of a value's canonical form, as 64 hexadecimal digits."""
+    return sha256(canonical(value).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
+    """A JSON value in the form of RFC 8785.
+
+    Integers beyond ±2⁵³ are written in all their digits, where the RFC has no form for them:
+    an account number must not be mistaken for its neighbour.
+    """
+    if isinstance(value, dict):
+        # The RFC sorts by UTF-16 code units, which differ from code points above U+FFFF.
+        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+        return "{" + ",".join(f"{_text(name)}:{canonical(value[name])}" for name in names) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float):
+        return _number(value)
+    return _text(value)
+
+
+def _number(value: float) -> str:
+    """A finite number as ECMAScript writes it, in the shortest digits that mean it."""
+    if value == 0:
+        return "0"
+    if _SMALL <= abs(value) < _LARGE:
+        return f"{Decimal(repr(value)):f}".removesuffix(".0")
+    digits, _, exponent = repr(value).partition("e")
+    return f"{digits}e{int(exponent):+d}"

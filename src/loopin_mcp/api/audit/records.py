@@ -1,0 +1,120 @@
+"""All that is stored of each interrupt, one after the other, and what is wrong with it."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from loopin_mcp.api.audit.digests import canonical
+from loopin_mcp.api.audit.events import EVENT, event_of, fault_of
+from loopin_mcp.api.audit.replay import STATE, state_after, state_of
+from loopin_mcp.api.database.read_only import Archive
+from loopin_mcp.api.database.rows import whole
+from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.errors import UnavailableError
+from loopin_mcp.wire.models import Event
+
+# How many interrupts are held at a time.
+PORTION = 200
+
+# An interrupt may be gone whose events are there, and the other way round.
+_IDS = f"""
+    SELECT interrupt_id FROM (SELECT interrupt_id FROM interrupts
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS asked
+    UNION SELECT interrupt_id FROM (SELECT DISTINCT interrupt_id FROM events
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS told
+    ORDER BY interrupt_id LIMIT {PORTION}
+    """  # noqa: S608 - constants alone
+
+_STATES = f"""
+    SELECT {STATE} FROM interrupts WHERE interrupt_id > :after AND interrupt_id <= :last
+    """  # noqa: S608 - constants alone
+
+_EVENTS = f"""
+    SELECT {EVENT} FROM events WHERE interrupt_id > :after AND interrupt_id <= :last
+    ORDER BY interrupt_id, sequence
+    """  # noqa: S608 - constants alone
+
+
+@dataclass(frozen=True)
+class Record:
+    """The row of an interrupt, unless that is gone, and the rows of its events."""
+
+    interrupt_id: Value
+    row: Row | None
+    event_rows: Sequence[Row]
+
+    @property
+    def name(self) -> str:
+        """Its id, see `name_of`."""
+        return name_of(self.interrupt_id)
+
+    def events(self) -> list[Event]:
+        """Its events.
+
+        Raises:
+            UnavailableError: They are damaged.
+        """
+        return [event_of(row) for row in self.event_rows]
+
+    def faults(self) -> list[str]:
+        """All that shows that it is not as it was written."""
+        if self.row is None:
+            return ["its events are there, and it is not"]
+        try:
+            with whole(self.row):
+                return _faults(self.row, self.events())
+        except UnavailableError:
+            return ["what is stored of it cannot be read"]
+
+
+def name_of(interrupt_id: Value) -> str:
+    """An id as it is told; what is no text in it is shown by its codes."""
+    return str(interrupt_id).encode(errors="backslashreplace").decode()
+
+
+async def records(archive: Archive) -> AsyncIterator[Record]:
+    """All there is, in the order of the ids; each as it was at one moment."""
+    after: Value = ""
+    while portion := await archive.transact(partial(_portion, after)):
+        for record in portion:
+            yield record
+        after = portion[-1].interrupt_id
+
+
+def _portion(after: Value) -> Steps[list[Record]]:
+    found = yield _IDS, {"after": after}
+    if not found:
+        return []
+    among = {"after": after, "last": found[-1]["interrupt_id"]}
+    # What is stored counts, and not what it reads as by now.
+    interrupts = yield _STATES, {**among, "now": 0}
+    rows = {row["interrupt_id"]: row for row in interrupts}
+    told = defaultdict(list)
+    for event in (yield _EVENTS, among):
+        told[event["interrupt_id"]].append(event)
+    ids = [row["interrupt_id"] for row in found]
+    return [Record(each, rows.get(each), told[each]) for each in ids]
+
+
+def _faults(row: Row, events: Sequence[Event]) -> list[str]:
+    if not events:
+        return ["it has no events"]
+    faults = [fault for fault in (fault_of(events), _fault_of_end(row, events)) if fault]
+    told, stored = state_after(events), state_of(row)
+    if row["payload_digest"] != stored["payloadDigest"]:
+        faults.append("its payloadDigest is not that of what it asks")
+    faults += (
+        f"its {name} is not what its events tell"
+        for name in sorted(told.keys() | stored.keys())
+        if canonical(told.get(name)) != canonical(stored.get(name))
+    )
+    return faults
+
+
+def _fault_of_end(row: Row, events: Sequence[Event]) -> str | None:
+    if row["event_count"] != len(events):
+        return f"it has {len(events)} events and should have {row['event_count']}"
+    if row["events_head"] != events[-1].hash:
+        return "its eventsHead is not the hash of its last event"
+    return None

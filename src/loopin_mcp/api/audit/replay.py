@@ -1,0 +1,59 @@
+"""The state of an interrupt: as its row has it, and as its events tell it."""
+
+from collections.abc import Iterable
+
+from loopin_mcp.api.audit.digests import payload_digest
+from loopin_mcp.api.clock import moment
+from loopin_mcp.api.database.rows import WHOLE, interrupt_of
+from loopin_mcp.api.database.steps import Row
+from loopin_mcp.wire.fields import JSONObject, format_time
+from loopin_mcp.wire.models import Event
+
+# The columns that `state_of` reads; where `now` is 0 no expiry is read into them.
+STATE = f"{WHOLE}, settled_ms"
+
+_FIELDS = {
+    "status",
+    "created_at",
+    "expires_at",
+    "decision",
+    "decided_at",
+    "decided_by",
+    "decided_via",
+    "reason",
+    "modified_params",
+}
+
+
+def state_of(row: Row) -> JSONObject:
+    """What a row says, with the digest of what it asks."""
+    interrupt = interrupt_of(row, "")
+    state: JSONObject = interrupt.model_dump(mode="json", by_alias=True, include=_FIELDS)
+    if row["settled_ms"] is not None:
+        state["settledAt"] = format_time(moment(row["settled_ms"]))
+    return {**state, "payloadDigest": payload_digest(interrupt)}
+
+
+def state_after(events: Iterable[Event]) -> JSONObject:
+    """What the row must say after these events."""
+    state: JSONObject = {}
+    for event in events:
+        state |= _told_by(event)
+    return state
+
+
+def _told_by(event: Event) -> JSONObject:
+    at = format_time(event.at)
+    match event.type:
+        case "created":
+            return {"status": "pending", "createdAt": at, **event.detail}
+        case "migrated":
+            return event.detail
+        case "decided":
+            who: JSONObject = {"decidedBy": event.actor, "decidedVia": event.channel}
+            when: JSONObject = {"decidedAt": at, "settledAt": at}
+            return {"status": event.detail.get("decision"), **who, **when, **event.detail}
+        case "cancelled" | "expired":
+            return {"status": event.type, "settledAt": at}
+        case _:
+            return {}

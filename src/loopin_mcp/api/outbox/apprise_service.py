@@ -1,0 +1,140 @@
+"""Sends messages by Apprise, which comes with the extra `notify`; no other file imports it.
+
+Nothing that leaves this file holds a part of an Apprise URL, which may have secrets anywhere.
+"""
+
+import contextlib
+import logging
+import re
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.version import HOME_PAGE
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
+
+# How long a receiver may be silent.
+SILENCE_S = 8.0
+
+_CODE_SPAN = re.compile(r"(`[^`\n]+`)")
+
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+
+# They log what is sent and where to, some of them with the whole URL.
+_TALKATIVE = ("apprise", "urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib")
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a human is told. The link stands below the text, on a line of its own."""
+
+    title: str
+    text: str
+    link: str | None = None
+    urgent: bool = False
+
+
+class Service:
+    """Sends to one Apprise URL, one message at a time."""
+
+    def __init__(self, plugin: "NotifyBase") -> None:
+        self.name = str(plugin.service_name)
+        self._plugin = plugin
+        plugin.socket_read_timeout = min(plugin.socket_read_timeout, SILENCE_S)
+        plugin.socket_connect_timeout = min(plugin.socket_connect_timeout, SILENCE_S)
+
+    def send(self, message: Message) -> str | None:
+        """Send a message, from a thread since it blocks; says what went wrong, if anything did."""
+        from apprise import NotifyType
+
+        kind = NotifyType.WARNING if message.urgent else NotifyType.INFO
+        _statuses.take()
+        # Whatever a plugin raises may tell the URL.
+        with contextlib.suppress(Exception):
+            if self._plugin.notify(title=message.title, notify_type=kind, **self._body(message)):
+                return None
+        status = _statuses.take()
+        return f"it answered {status}" if status else "it refused, or is not there"
+
+    def _body(self, message: Message) -> dict[str, object]:
+        """The text with its format: the plugin escapes what would be markup in its service."""
+        from apprise import NotifyFormat
+        from apprise.conversion import text_to_markdown
+
+        text, plain = message.text, NotifyFormat.TEXT
+        if message.link is None:
+            return {"body": text, "body_format": plain}
+        if self._plugin.resolve_format(plain) is not NotifyFormat.MARKDOWN:
+            return {"body": f"{text}\n{message.link}", "body_format": plain}
+        # A bare link would be escaped too, and lead nowhere. Code spans are safe as they are, and
+        # name nobody whom the service would alert.
+        parts = _CODE_SPAN.split(text)
+        parts[::2] = map(text_to_markdown, parts[::2])
+        body = f"{''.join(parts)}\n<{message.link}>"
+        return {"body": body, "body_format": NotifyFormat.MARKDOWN}
+
+
+def load_services(variable: str, number: int, url: str, copies: int) -> list[Service]:
+    """Equal services for an entry of a variable, so that each can be used by a thread.
+
+    Raises:
+        ConfigurationError: The extra is missing, or the entry cannot be used.
+    """
+    _silence_libraries()
+    try:
+        from apprise import Apprise, AppriseAsset
+    except ImportError:
+        raise ConfigurationError(
+            f"{variable}: entry {number} needs the extra `notify`. Install it by pip install "
+            "'loopin-mcp[notify]', or start uvx --from 'loopin-mcp[notify]' loopin-mcp."
+        ) from None
+    # To follow a redirect would hand the review link to somebody else.
+    asset = AppriseAsset(
+        app_id="LoopIn", app_desc="LoopIn", app_url=HOME_PAGE, http_redirects=False
+    )
+    services: list[Service] = []
+    # A plugin may raise anything at an odd URL, and tell that URL.
+    with contextlib.suppress(Exception):
+        plugins = [Apprise.instantiate(url, asset) for _ in range(copies)]
+        services = [Service(plugin) for plugin in plugins if plugin is not None]
+    if len(services) < copies:
+        raise ConfigurationError(
+            f"{variable}: entry {number} is no Apprise URL, or needs what this machine lacks. "
+            "https://appriseit.com/services/ has the URLs. Correct it and run `loopin-mcp notify`."
+        )
+    return services
+
+
+class _Statuses(logging.Handler):
+    """Takes the place of all output of libraries, and keeps the HTTP status of a refusal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look for a status; it is about the message that this thread sends."""
+        if found := _STATUS.search(record.getMessage()):
+            self._seen.status = found[1]
+
+    def take(self) -> str | None:
+        """The status that was seen in this thread since the last time."""
+        status: str | None = self._seen.__dict__.pop("status", None)
+        return status
+
+
+_statuses = _Statuses()
+
+
+def _silence_libraries() -> None:
+    for name in _TALKATIVE:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+        logger.addHandler(_statuses)
+    # Python prints this one, with the host's name.
+    warnings.filterwarnings("ignore", "Unverified HTTPS request")

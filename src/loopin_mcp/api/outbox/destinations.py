@@ -1,0 +1,234 @@
+"""Where callbacks may go: which addresses are public, and connections to those alone."""
+
+import ipaddress
+import logging
+import re
+import socket
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Self
+
+import anyio
+import httpx
+
+from loopin_mcp.api.outbox.lookups import Lookups
+from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.values import Network
+from loopin_mcp.version import __version__
+
+LOOPBACK: tuple[Network, ...] = (
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("::1/128"),
+)
+
+# How long a create waits for a name server, and a delivery for each address of a host.
+CHECK_S = 2.0
+
+CONNECT_S = 3.0
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+LookUp = Callable[[str], Awaitable[Collection[str]]]
+
+_HERE: tuple[Address, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+_LONGEST_NAME = 253
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+_IPV6_UNICAST = ipaddress.ip_network("2000::/3")
+
+# The IANA registries of special-purpose addresses, multicast, and Azure's address of the host.
+_SPECIAL = [
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "168.63.129.16/32",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/3",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "2620:4f:8000::/48",
+        "3fff::/20",
+    )
+]
+
+
+class DestinationError(Exception):
+    """A callback may not be sent there; the text says why and names no part of the URL."""
+
+
+class Destinations:
+    """Public addresses, and those in `allowed` networks; `look_up` gives those of a name.
+
+    A create is held for `check_s` seconds where that does not answer.
+    """
+
+    def __init__(
+        self, allowed: Collection[Network], look_up: LookUp, check_s: float = CHECK_S
+    ) -> None:
+        self._allowed = allowed
+        self._look_up = look_up
+        self._check_s = check_s
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        """Those of an API on such options; the embedded one may also call this machine."""
+        own = LOOPBACK if options.embedded else ()
+        return cls((*options.callback_allow, *own), Lookups().addresses_of)
+
+    async def check(self, callback_url: str | None) -> None:
+        """Let pass a callback URL that may be used, or whose host is not known right now.
+
+        Raises:
+            InvalidRequestError: No callback may be sent there.
+        """
+        if callback_url is None:
+            return
+        try:
+            with anyio.move_on_after(self._check_s), suppress(OSError):
+                await self.addresses_of(httpx.URL(callback_url))
+        except httpx.InvalidURL:
+            raise InvalidRequestError("callbackUrl must be an http or https URL") from None
+        except DestinationError as error:
+            raise InvalidRequestError(f"callbackUrl {error}") from None
+
+    async def addresses_of(self, url: httpx.URL) -> Collection[Address]:
+        """The addresses of a URL's host, each of which may be called.
+
+        Raises:
+            DestinationError: One of them may not.
+            OSError: They are not known right now.
+        """
+        host = host_of(url)
+        if not _can_be(host):
+            raise DestinationError("must name a host that there can be")
+        addresses = await self._found(host)
+        if not all(map(self._may_be_called, addresses)):
+            raise DestinationError(
+                "leads to an address that callbacks may not be sent to: it must be public, or in a "
+                "network that CALLBACK_ALLOW lists"
+            )
+        return addresses
+
+    async def _found(self, host: str) -> Collection[Address]:
+        """Whatever a name server says, `localhost` and names below it are here (RFC 6761).
+
+        Both addresses are this machine's, so that one which may be called is enough.
+        """
+        if f".{host}".endswith(".localhost"):
+            return list(filter(self._may_be_called, _HERE)) or _HERE
+        return [_called(address) for address in await self._look_up(host)]
+
+    def _may_be_called(self, address: Address) -> bool:
+        return any(address in network for network in self._allowed) or _is_public(address)
+
+
+def callback_client(destinations: Destinations) -> httpx.AsyncClient:
+    """A client that connects to these alone, through no proxy, and keeps no cookies."""
+    # It logs whole URLs, and those of callbacks may hold secrets.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return httpx.AsyncClient(
+        transport=_CheckedTransport(destinations),
+        headers={"User-Agent": f"loopin-mcp/{__version__}"},
+        timeout=httpx.Timeout(None, connect=CONNECT_S),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        trust_env=False,
+    )
+
+
+class _CheckedTransport(httpx.AsyncBaseTransport):
+    """Connects to the very addresses that were checked, until one takes the connection.
+
+    The name stays in the Host header and in TLS, so the certificate must be the name's.
+    """
+
+    def __init__(self, destinations: Destinations) -> None:
+        self._destinations = destinations
+        # An answer may be left unread, and then its connection is of no more use.
+        self._direct = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send to the first address that takes the connection.
+
+        Raises:
+            DestinationError: The host may not be called.
+            OSError: Its addresses are not known right now.
+            httpx.TransportError: There was no connection, or no answer.
+        """
+        *others, last = await self._destinations.addresses_of(request.url)
+        for address in others:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._direct.handle_async_request(_sent_to(address, request))
+        return await self._direct.handle_async_request(_sent_to(last, request))
+
+    async def aclose(self) -> None:
+        """Release all connections."""
+        await self._direct.aclose()
+
+
+def host_of(url: httpx.URL) -> str:
+    """The host, in lower case and ASCII, without the dot that only name servers need."""
+    return url.raw_host.decode("ascii").lower().removesuffix(".")
+
+
+def _can_be(host: str) -> bool:
+    """Whether it is an address, or may be a name (RFC 1123, section 2.1); a number is no name."""
+    *_, last = labels = host.split(".")
+    try:
+        if ":" in host:
+            return ipaddress.IPv6Address(host).scope_id is None
+        if _NUMBER.fullmatch(last):
+            socket.inet_aton(host)
+    except (OSError, ValueError):
+        return False
+    return len(host) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, labels))
+
+
+def _called(text: str) -> Address:
+    """The address of a host; one that maps an IPv4 address is called as that."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return _is_public(ipaddress.IPv4Address(address.packed[-4:]))
+        if address not in _IPV6_UNICAST:
+            return False
+    return not any(address in network for network in _SPECIAL)
+
+
+def _sent_to(address: Address, request: httpx.Request) -> httpx.Request:
+    """The same request, connecting to one address of its host."""
+    literal = f"[{address}]" if address.version == 6 else str(address)
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=literal),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": host_of(request.url)},
+    )

@@ -1,0 +1,100 @@
+"""The analytics page: `GET /analytics`, for everybody or one user."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.pages.analytics.report import Report
+from loopin_mcp.api.pages.rendering import Pages
+from loopin_mcp.api.rest.requests import check
+from loopin_mcp.api.store.analytics import EVERYBODY, Period
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import APIError
+from loopin_mcp.settings.values import LONGEST_NAME
+from loopin_mcp.wire.models import Wire
+
+OFFERED_USERS = 50
+
+PERIODS = {
+    "7": Period(7, by_week=False),
+    "30": Period(30, by_week=False),
+    "90": Period(90, by_week=True),
+    "365": Period(365, by_week=True),
+}
+
+
+class AnalyticsQuery(Wire):
+    """Whose figures are asked for, blank for everybody's, and how many days of decisions."""
+
+    user: Annotated[str, Field(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")] = EVERYBODY
+    days: Literal["7", "30", "90", "365"] = "30"
+
+    @property
+    def user_id(self) -> str:
+        """The user, or `EVERYBODY`."""
+        return self.user if self.user.strip() else EVERYBODY
+
+    @property
+    def periods(self) -> tuple["PeriodLink", ...]:
+        """The periods there are to choose from."""
+        return tuple(
+            PeriodLink(days, link_to(self.user_id, days), is_chosen=days == self.days)
+            for days in PERIODS
+        )
+
+
+@dataclass(frozen=True)
+class PeriodLink:
+    """A link to the same figures with another period."""
+
+    days: str
+    query: str
+    is_chosen: bool
+
+
+def link_to(user_id: str, days: str) -> str:
+    """The query that asks for a user's figures, or for everybody's."""
+    return urlencode({"user": user_id, "days": days} if user_id else {"days": days})
+
+
+class AnalyticsPage:
+    """The page over a store. `clock` gives epoch milliseconds."""
+
+    def __init__(self, store: Store, clock: Clock, sessions: Sessions, pages: Pages) -> None:
+        self._store = store
+        self._clock = clock
+        self._sessions = sessions
+        self._pages = pages
+
+    async def show_analytics(self, request: Request) -> Response:
+        """`GET /analytics`."""
+        if not self._sessions.is_signed_in(request):
+            return self._sessions.redirect_to_sign_in(request)
+        try:
+            query = check(AnalyticsQuery, dict(request.query_params))
+            report = await self._report(query)
+        except APIError as error:
+            return self._pages.error(
+                request, error, "The figures cannot be shown", "Go to Analytics, or try again."
+            )
+        answer = self._pages.page(
+            request, "analytics.html", query=query, report=report, link_to=link_to
+        )
+        self._sessions.renew(request, answer)
+        return answer
+
+    async def _report(self, query: AnalyticsQuery) -> Report:
+        now, period = self._clock(), PERIODS[query.days]
+        figures = self._store.figures
+        return Report(
+            analytics=await figures.analytics(query.user_id, now),
+            decisions=await figures.decisions(query.user_id, now, period),
+            period=period,
+            users=await figures.busiest_users(OFFERED_USERS),
+        )

@@ -1,0 +1,208 @@
+"""What the analytics page shows: the figures in human units, and their charts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from loopin_mcp.api.pages.analytics.charts import Bar, BarChart, Column, ColumnChart, percent
+from loopin_mcp.api.store.analytics import EVERYBODY, Decisions, Period, UserCount
+from loopin_mcp.wire.models import Analytics
+
+STATUSES = ("approved", "rejected", "pending", "expired", "cancelled")
+
+URGENCIES = ("high", "medium", "low")
+
+TOP_USERS = 5
+
+LONGEST_NAME = 120
+
+_UNITS = (("d", "h", 86_400, 3_600), ("h", "min", 3_600, 60), ("min", "s", 60, 1))
+
+
+def duration(milliseconds: float) -> str:
+    """A time as a human says it, in one unit or two: "4.2 s", "3 min 5 s", "2 d 4 h"."""
+    seconds = milliseconds / 1000
+    if seconds < 0.1:
+        return "<0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    for unit, part, length, part_length in _UNITS:
+        parts = round(seconds / part_length)
+        if parts * part_length >= length:
+            whole, rest = divmod(parts, length // part_length)
+            return f"{whole} {unit} {rest} {part}" if rest else f"{whole} {unit}"
+    return f"{round(seconds)} s"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure in large, and a line that explains it."""
+
+    name: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One of those that occur most; its bar has its rank for a name, since names can be long."""
+
+    bar: Bar
+    name: str
+
+    @property
+    def short_name(self) -> str:
+        """The name, cut where it is too long for a table."""
+        return self.name if len(self.name) <= LONGEST_NAME else f"{self.name[:LONGEST_NAME]}…"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Those that occur most, most frequent first."""
+
+    chart: BarChart
+    names: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[Ranked, ...]:
+        """The bars of the chart with what they stand for."""
+        return tuple(map(Ranked, self.chart.bars, self.names))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A day of decisions, or a week, and its column."""
+
+    decisions: Decisions
+    column: Column
+    by_week: bool
+
+    @property
+    def label(self) -> str:
+        """Its first day in short."""
+        return f"{self.decisions.start.day} {self.decisions.start:%b}"
+
+    @property
+    def day(self) -> str:
+        """Its first day."""
+        return in_words(self.decisions.start)
+
+    @property
+    def name(self) -> str:
+        """Which day or week it is."""
+        return f"Week of {self.day}" if self.by_week else self.day
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of one user, or of everybody, and the decisions of a period."""
+
+    analytics: Analytics
+    decisions: tuple[Decisions, ...]
+    period: Period
+    users: tuple[UserCount, ...]
+
+    @property
+    def is_of_everybody(self) -> bool:
+        """Whether no user was chosen."""
+        return self.analytics.user_id == EVERYBODY
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever asked."""
+        return not self.analytics.total_interrupts
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether nothing was decided in the period."""
+        return not any(step.approved or step.rejected for step in self.decisions)
+
+    @property
+    def since(self) -> str:
+        """The day on which the period begins."""
+        return in_words(self.decisions[0].start)
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The figures that come first."""
+        analytics = self.analytics
+        approved = analytics.by_status.get("approved", 0)
+        decided = approved + analytics.by_status.get("rejected", 0)
+        return (
+            Tile(
+                "Requests",
+                f"{analytics.total_interrupts:,}",
+                f"{analytics.by_status.get('pending', 0):,} waiting now",
+            ),
+            Tile(
+                "Approved",
+                percent(approved, decided) if decided else "–",
+                f"{approved:,} of {decided:,} decisions" if decided else "Nothing is decided yet",
+            ),
+            _time("Median response", analytics.p50_response_time_ms, "Half are faster"),
+            _time("Average response", analytics.avg_response_time_ms, "From asked to decided"),
+            _time("p95 response", analytics.p95_response_time_ms, "95 of 100 are faster"),
+        )
+
+    @property
+    def statuses(self) -> BarChart:
+        """How the requests stand."""
+        return self._parts(STATUSES, self.analytics.by_status)
+
+    @property
+    def urgencies(self) -> BarChart:
+        """How urgent they were."""
+        return self._parts(URGENCIES, self.analytics.by_urgency)
+
+    @property
+    def types(self) -> Ranking:
+        """What they were about."""
+        return self._ranking([(top.action, top.count) for top in self.analytics.top_action_types])
+
+    @property
+    def top_users(self) -> Ranking:
+        """Who was asked, where everybody's figures are shown; otherwise nobody."""
+        users = self.users[:TOP_USERS] if self.is_of_everybody else ()
+        return self._ranking([(user.user_id, user.count) for user in users])
+
+    @cached_property
+    def over_time(self) -> ColumnChart:
+        """Approvals above the line, rejections below it."""
+        return ColumnChart(tuple((step.approved, step.rejected) for step in self.decisions))
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The period's days or weeks, oldest first."""
+        return tuple(
+            Step(decisions, column, self.period.by_week)
+            for decisions, column in zip(self.decisions, self.over_time.columns, strict=True)
+        )
+
+    @property
+    def labelled_steps(self) -> tuple[Step, ...]:
+        """Those whose column has room for a label."""
+        return tuple(self.steps[place] for place in self.over_time.label_places)
+
+    def _parts(self, names: Sequence[str], counts: Mapping[str, int]) -> BarChart:
+        return BarChart.of(
+            [(name.capitalize(), name, counts.get(name, 0)) for name in names],
+            self.analytics.total_interrupts,
+        )
+
+    def _ranking(self, counts: Sequence[tuple[str, int]]) -> Ranking:
+        bars = [(str(rank), "ranked", count) for rank, (_, count) in enumerate(counts, 1)]
+        return Ranking(
+            BarChart.of(bars, self.analytics.total_interrupts), tuple(name for name, _ in counts)
+        )
+
+
+def in_words(day: date) -> str:
+    """A day as a human reads it."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def _time(name: str, milliseconds: float | None, note: str) -> Tile:
+    if milliseconds is None:
+        return Tile(name, "–", "Nothing is decided yet")
+    return Tile(name, duration(milliseconds), note)

@@ -1,0 +1,247 @@
+"""The reviewers' pages: what waits, with its forms, and the history of what is settled."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+import anyio.to_thread
+from pydantic import Field
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from loopin_mcp.api.access.browser import root_of
+from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.pages.rendering import Link, Pages
+from loopin_mcp.api.pages.review import Review
+from loopin_mcp.api.pages.review_model import STATES
+from loopin_mcp.api.rest.requests import check, interrupt_id_of
+from loopin_mcp.api.store.inbox_lists import History, Queue
+from loopin_mcp.api.store.search import Search
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import APIError, NotFoundError, UnavailableError
+from loopin_mcp.wire.models import Interrupt, Wire
+
+PAGE = 50
+
+RECENT = 8
+
+# What is longer is read and decided on its own page; fifty of them would make this one too long.
+LONGEST_BYTES = 8 * 1024
+
+URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
+
+STATUSES = {
+    "": "Any",
+    **{status: state for status, state in STATES.items() if status != "pending"},
+}
+
+_WAYS = {
+    "inbox": "in the inbox",
+    "mcp": "through an MCP server",
+    "review-link": "by the review link",
+    "api-key": "with the API key",
+    "anonymous": "without a key",
+}
+
+
+class Place(Wire):
+    """Which part of a list is asked for, and what was decided just before."""
+
+    cursor: str | None = None
+    done: Annotated[str | None, Field(pattern=r"^[^\x00]*$")] = None
+
+
+@dataclass(frozen=True)
+class Blank:
+    """What stands where a list is empty."""
+
+    heading: str
+    hint: str
+
+
+_NOTHING_WAITS = Blank("Nothing waits for a decision", "New requests appear here by themselves.")
+
+_NOTHING_SETTLED = Blank("Nothing is settled yet", "Decisions appear here once they are made.")
+
+_NOTHING_FOUND = Blank("Nothing found", "Search for less, or show all.")
+
+_NOTHING_LEFT = Blank("Nothing more", "What stood here is settled by now.")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the lists can be narrowed to; what is chosen is always among it."""
+
+    users: tuple[str, ...]
+    agents: tuple[str, ...]
+    urgencies = URGENCIES
+    statuses = STATUSES
+
+
+@dataclass(frozen=True)
+class InboxPage:
+    """What the inbox shows."""
+
+    search: Search
+    place: Place
+    choices: Choices
+    waiting: Queue
+    recent: History
+    done: Interrupt | None
+
+    @property
+    def title(self) -> str:
+        """The page's name, after the number of those it lists."""
+        return f"({self.waiting.count}) Inbox" if self.waiting.count else "Inbox"
+
+    @property
+    def summary(self) -> str:
+        """How many wait, or are found, in words."""
+        count = self.waiting.count
+        number = f"{count:,} request{'' if count == 1 else 's'}" if count else "No request"
+        if self.search.narrows:
+            return f"{number} found"
+        return f"{number} {'waits' if count <= 1 else 'wait'}"
+
+    @property
+    def outcome(self) -> str | None:
+        """What became of the request that was decided just before."""
+        return STATES[self.done.status] if self.done and not self.done.is_pending else None
+
+    @property
+    def empty(self) -> Blank | None:
+        """What to say in place of the list, if it is empty."""
+        if self.waiting.interrupts:
+            return None
+        if self.waiting.count:
+            return _NOTHING_LEFT
+        return _NOTHING_FOUND if self.search.narrows else _NOTHING_WAITS
+
+    @property
+    def no_recent(self) -> str:
+        """What to say in place of the settled ones, if there are none."""
+        return "Nothing found." if self.search.narrows else "Nothing yet."
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """What the history shows."""
+
+    search: Search
+    place: Place
+    choices: Choices
+    history: History
+
+    @property
+    def empty(self) -> Blank:
+        """What to say in place of the list, if it is empty."""
+        return _NOTHING_FOUND if self.search.narrows or self.place.cursor else _NOTHING_SETTLED
+
+    @property
+    def way_on(self) -> str:
+        """What to call the next part."""
+        return "Search on" if self.history.looked_back_to else "Older"
+
+
+class Inbox:
+    """The pages over a store, for those who are signed in. `clock` gives epoch milliseconds."""
+
+    def __init__(
+        self, store: Store, clock: Clock, sessions: Sessions, pages: Pages, review: Review
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._sessions = sessions
+        self._pages = pages
+        self._review = review
+
+    async def show_inbox(self, request: Request) -> Response:
+        """`GET /`."""
+        return await self._show(request, "inbox.html", self._inbox)
+
+    async def show_history(self, request: Request) -> Response:
+        """`GET /history`."""
+        return await self._show(request, "history.html", self._history)
+
+    async def decide_interrupt(self, request: Request) -> Response:
+        """`POST /inbox/{interruptId}`: decides from the list, and goes back to it."""
+        try:
+            asked = dict(request.query_params)
+            place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
+            list_of_before = check(Search, asked).query(**place)
+        except APIError as error:
+            heading, hint = "Nothing was recorded", "Go back to the inbox."
+            return self._pages.error(request, error, heading, hint)
+        name, target = self._sessions.subject_of(request), root_of(request) + list_of_before
+        return await self._review.record(request, name, "inbox", target)
+
+    async def _show(
+        self,
+        request: Request,
+        template: str,
+        model: Callable[[Search, Place], Awaitable[InboxPage | HistoryPage]],
+    ) -> Response:
+        if not self._sessions.is_signed_in(request):
+            return self._sessions.redirect_to_sign_in(request)
+        asked = dict(request.query_params)
+        try:
+            page = await model(check(Search, asked), check(Place, asked))
+        except APIError as error:
+            is_down = isinstance(error, UnavailableError)
+            hint = "Try again in a minute." if is_down else "Start with the whole list."
+            link = Link("Open the inbox", root_of(request))
+            return self._pages.error(request, error, "This list cannot be shown", hint, link)
+        make = partial(self._pages.page, page=page, way_of=way_of, is_short=is_short)
+        # Long texts take their time, and those who wait for a decision must not wait for that.
+        answer = await anyio.to_thread.run_sync(make, request, template)
+        self._sessions.renew(request, answer)
+        return answer
+
+    async def _inbox(self, search: Search, place: Place) -> InboxPage:
+        now, overview = self._clock(), self._store.overview
+        return InboxPage(
+            search,
+            place,
+            await self._choices(search),
+            await overview.list_pending(search, now, limit=PAGE, cursor=place.cursor),
+            await overview.list_settled(search, now, limit=RECENT),
+            await self._done(place),
+        )
+
+    async def _history(self, search: Search, place: Place) -> HistoryPage:
+        history = await self._store.overview.list_settled(
+            search, self._clock(), limit=PAGE, cursor=place.cursor
+        )
+        return HistoryPage(search, place, await self._choices(search), history)
+
+    async def _choices(self, search: Search) -> Choices:
+        names = await self._store.overview.list_names()
+        return Choices(_with(search.user, names.users), _with(search.agent, names.agents))
+
+    async def _done(self, place: Place) -> Interrupt | None:
+        if place.done is None:
+            return None
+        try:
+            return await self._store.get_interrupt_status(place.done, self._clock())
+        except NotFoundError:
+            return None
+
+
+def way_of(interrupt: Interrupt) -> str:
+    """By whom it was decided, or else which way; empty where nobody decided."""
+    name = interrupt.decided_by or ""
+    if name not in _WAYS:
+        return name and f"by {name}"
+    return _WAYS.get(interrupt.decided_via or "", _WAYS[name])
+
+
+def is_short(interrupt: Interrupt) -> bool:
+    """Whether it is short enough to be read, and decided, in a list."""
+    return len(to_json((interrupt.context, interrupt.modified_params))) <= LONGEST_BYTES
+
+
+def _with(chosen: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return names if chosen in ("", *names) else (*names, chosen)

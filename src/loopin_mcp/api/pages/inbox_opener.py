@@ -1,0 +1,42 @@
+"""Opens the inbox in the browser when an interrupt comes, unless somebody has it open."""
+
+import logging
+import math
+from collections.abc import Callable
+
+import anyio.to_thread
+
+from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.pages.live import Live
+from loopin_mcp.api.store.store import Store
+
+# A page that was opened gets so long to connect, and who closes it so long a rest.
+REST_S = 60
+
+logger = logging.getLogger("loopin_mcp")
+
+
+async def open_inbox(
+    store: Store,
+    sessions: Sessions,
+    live: Live,
+    clock: Clock,
+    start: Callable[[str], None],
+) -> None:
+    """Have `start` open the inbox at an interrupt that comes; until cancelled.
+
+    Not while a page of it is connected, and not within a minute of the last time.
+    """
+    rests_until = -math.inf
+    created = store.changes.next_new
+    while True:
+        await created.wait()
+        created = store.changes.next_new
+        if live.connected or clock() < rests_until:
+            continue
+        rests_until = clock() + REST_S * 1000
+        try:
+            await anyio.to_thread.run_sync(start, sessions.way_in())
+        except OSError as error:
+            logger.warning("The inbox cannot be opened in a browser: %s", error.strerror)

@@ -1,0 +1,152 @@
+"""Tells pages that are open what changes, by server-sent events."""
+
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from loopin_mcp.api.access.limits import Waits
+from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.rest.requests import interrupt_id_of, until_gone
+from loopin_mcp.api.rest.waiting import Waiting
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import LoopinError, UnauthorizedError
+
+HEARTBEAT_S = 15.0
+
+HEARTBEAT = "beat"
+
+# A burst of changes is told to an inbox as one, so that a busy API does not spend itself on it.
+SHORTEST_GAP_S = 0.1
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    # Otherwise nginx would keep events back until it has a buffer full of them.
+    "X-Accel-Buffering": "no",
+    "X-Content-Type-Options": "nosniff",
+}
+
+Say = Callable[[str], Awaitable[None]]
+
+
+class EventStream(Response):
+    """Events that `tell` says by their names, until it returns or the client goes away."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, tell: Callable[[Say], Awaitable[None]], heartbeat_s: float) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers(HEADERS)
+        self._tell = tell
+        self._heartbeat_s = heartbeat_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream, with a heartbeat now and then by which the page knows a connection that died."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        if scope["method"] != "HEAD":
+            async with anyio.create_task_group() as tasks:
+                say = partial(_say, send)
+                tasks.start_soon(self._beat, say)
+                tasks.start_soon(self._tell_all, say, tasks.cancel_scope)
+                await until_gone(Request(scope, receive))
+                tasks.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _beat(self, say: Say) -> None:
+        while True:
+            await say(HEARTBEAT)
+            await anyio.sleep(self._heartbeat_s)
+
+    async def _tell_all(self, say: Say, stream: anyio.CancelScope) -> None:
+        # A page whose stream ends asks again, and is then told what is wrong.
+        with contextlib.suppress(LoopinError):
+            await self._tell(say)
+        stream.cancel()
+
+
+class Live:
+    """The event streams over a store. They name what happened and hold nothing of interrupts.
+
+    `clock` gives epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        sessions: Sessions,
+        waits: Waits,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self._waits = waits
+        self._store = store
+        self._clock = clock
+        self._sessions = sessions
+        self._heartbeat_s = heartbeat_s
+        self._waiting = Waiting(store, clock)
+        self._connected = 0
+
+    @property
+    def connected(self) -> int:
+        """How many inbox pages are connected now."""
+        return self._connected
+
+    async def inbox_events(self, request: Request) -> Response:
+        """`GET /inbox/events`: `changed` at once, and whenever any interrupt has changed."""
+        subject = self._sessions.subject_of(request)
+        if subject is None:
+            raise UnauthorizedError("Sign in to be told what changes")
+        return EventStream(partial(self._tell_changes, subject), self._heartbeat_s)
+
+    async def review_events(self, request: Request) -> Response:
+        """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
+        reviewer = self._sessions.reviewer_of(request)
+        if reviewer is None:
+            raise UnauthorizedError("Sign in to be told what changes")
+        interrupt_id = interrupt_id_of(request)
+        await self._store.get_interrupt_status(interrupt_id, self._clock())
+        return EventStream(partial(self._tell_settled, reviewer, interrupt_id), self._heartbeat_s)
+
+    async def _tell_changes(self, subject: str, say: Say) -> None:
+        changes = self._store.changes
+        told = None
+        with self._one_of(subject) as may_wait:
+            while not changes.closed and (may_wait or told is None):
+                if told is changes.next:
+                    await changes.next.wait()
+                else:
+                    told = changes.next
+                    await say("changed")
+                    await anyio.sleep(SHORTEST_GAP_S)
+
+    async def _tell_settled(self, reviewer: str, interrupt_id: str, say: Say) -> None:
+        with self._waits.one_of(("pages", reviewer)) as may_wait:
+            wait_s = math.inf if may_wait else 0
+            # The stream itself ends when its client goes away.
+            interrupt = await self._waiting.for_settled(interrupt_id, wait_s, anyio.sleep_forever)
+        if not interrupt.is_pending:
+            await say("settled")
+
+    @contextlib.contextmanager
+    def _one_of(self, subject: str) -> Iterator[bool]:
+        """Count one more inbox page; false if too many of its reader's wait."""
+        self._connected += 1
+        try:
+            with self._waits.one_of(("pages", subject)) as may_wait:
+                yield may_wait
+        finally:
+            self._connected -= 1
+
+
+async def _say(send: Send, event: str) -> None:
+    # Without data, even if it is empty, browsers pass the event on to nobody.
+    text = f"event: {event}\ndata:\n\n"
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})

@@ -1,0 +1,135 @@
+"""The ways in and out of the pages: a key once, a link that works once, and signing out."""
+
+import re
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from loopin_mcp.api.access.browser import HEADERS, refuse_foreign_page, root_of
+from loopin_mcp.api.access.guard import retry_headers
+from loopin_mcp.api.access.keys import API_KEY, Door
+from loopin_mcp.api.access.sessions import LINK_S, Sessions
+from loopin_mcp.api.clock import Clock, moment
+from loopin_mcp.api.pages.rendering import Link, Pages
+from loopin_mcp.api.rest.requests import read_form
+from loopin_mcp.errors import APIError, NotFoundError
+from loopin_mcp.wire.models import SignInLink
+
+# Where one may go on to after signing in: pages of our own, from the top.
+_NEXT = re.compile(
+    r"(?:history|analytics|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII
+)
+
+
+class Access:
+    """Signs people in to the pages of an API and out again. `clock` gives epoch milliseconds.
+
+    The `embedded` API gives links that sign in, to whoever holds its key.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        pages: Pages,
+        door: Door,
+        clock: Clock,
+        *,
+        public_url: str,
+        embedded: bool,
+    ) -> None:
+        self._sessions = sessions
+        self._pages = pages
+        self._door = door
+        self._clock = clock
+        self._public_url = public_url
+        self._embedded = embedded
+
+    async def show_sign_in(self, request: Request) -> Response:
+        """`GET /sign-in`: asks for a key, once."""
+        if self._sessions.is_signed_in(request):
+            return RedirectResponse(f"./{_next_of(request)}", 303, HEADERS)
+        return self._page(request)
+
+    async def sign_in(self, request: Request) -> Response:
+        """`POST /sign-in`: signs in whoever may decide, and goes on to where they came from."""
+        try:
+            refuse_foreign_page(request, self._public_url)
+            form = await read_form(request, ("key",))
+            holder = await self._door.holder_of(form.get("key", "").strip(), request)
+        except APIError as error:
+            answer = self._pages.error(request, error, "Not signed in", "Open the page again.")
+            answer.headers.update(retry_headers(error))
+            return answer
+        if holder is None or not self._door.keys.may_decide(holder):
+            return self._page(request, 401)
+        return self._signed_in(f"./{_next_of(request)}", holder)
+
+    async def sign_out(self, request: Request) -> Response:
+        """`POST /sign-out`."""
+        try:
+            refuse_foreign_page(request, self._public_url)
+        except APIError as error:
+            return self._pages.error(request, error, "Still signed in", "Open the page again.")
+        answer = RedirectResponse("sign-in", 303, HEADERS)
+        self._sessions.sign_out(answer)
+        return answer
+
+    async def open_link(self, request: Request) -> Response:
+        """`GET /sign-in/{token}`: signs in once, soon after the link was made."""
+        # Whoever asks for the headers alone, to show a preview, must not use the link up.
+        fresh = request.method == "GET" and self._sessions.redeem(request.path_params["token"])
+        if fresh:
+            return self._signed_in(root_of(request), API_KEY)
+        if self._sessions.is_signed_in(request):
+            return RedirectResponse(root_of(request), 303, HEADERS)
+        error = NotFoundError("It works once, and for a minute")
+        heading, hint = "This link does not work any more", "Run loopin-mcp inbox for a new one."
+        link = Link("Sign in with the key", f"{root_of(request)}sign-in")
+        return self._pages.error(request, error, heading, hint, link)
+
+    async def create_sign_in_link(self, _request: Request) -> Response:
+        """`POST /sign-in-links`."""
+        link = SignInLink(
+            url=self._sessions.new_link(),
+            expires_at=moment(self._clock() + LINK_S * 1000),
+        )
+        return Response(
+            link.model_dump_json(by_alias=True),
+            201,
+            {"Cache-Control": "no-store"},
+            "application/json",
+        )
+
+    def _signed_in(self, target: str, holder: str) -> Response:
+        answer = RedirectResponse(target, 303, HEADERS)
+        self._sessions.sign_in(answer, holder)
+        return answer
+
+    def _page(self, request: Request, status: int = 200) -> Response:
+        return self._pages.page(
+            request,
+            "sign_in.html",
+            status,
+            action=f"sign-in?{urlencode({'next': _next_of(request)})}",
+            wrong=status == 401,
+            of_reviewers=self._door.keys.has_reviewers,
+            embedded=self._embedded,
+            elsewhere=_comes_from_elsewhere(request),
+        )
+
+
+def _next_of(request: Request) -> str:
+    """Where to go on to, from the top; the inbox where it is no page of our own."""
+    target = request.query_params.get("next", "")
+    return target if _NEXT.fullmatch(target) else ""
+
+
+def _comes_from_elsewhere(request: Request) -> bool:
+    """Whether a link on another site led here.
+
+    A browser keeps a strict cookie back then, so that who is signed in does not look it. Going
+    to the same page from the page itself, it sends the cookie.
+    """
+    site = request.headers.get("sec-fetch-site")
+    return site in ("cross-site", "same-site") and "again" not in request.query_params

@@ -1,0 +1,106 @@
+"""The headers of a request: their bounds, `Prefer` and `Idempotency-Key`."""
+
+import re
+from collections.abc import Iterable
+from urllib.request import parse_http_list
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from loopin_mcp.errors import InvalidRequestError
+
+LONGEST_WAIT_S = 60
+
+LONGEST_KEY = 255
+
+# A string of RFC 9651, in which quotes and backslashes are escaped; many send it without quotes.
+_QUOTED = r'"((?:[ !#-\[\]-~]|\\["\\])+)"'
+
+_BARE = r"[!#-~]+"
+
+_ESCAPED = re.compile(r"\\(.)")
+
+MAX_URL_BYTES = 8 * 1024
+
+MAX_HEADER_BYTES = 32 * 1024
+
+MAX_HEADERS = 100
+
+URL_FAULT = f"The URL must be at most {MAX_URL_BYTES} bytes"
+
+HEADERS_FAULT = f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYTES} bytes"
+
+
+def preferred_wait_s(headers: Iterable[str]) -> int | None:
+    """The `wait` that is honoured, in seconds, or None where none is asked for.
+
+    The first of several counts; one that is no number of seconds is ignored (section 2).
+    """
+    for preference in parse_http_list(", ".join(headers)):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "wait":
+            digits = value.strip().strip('"')
+            usable = digits.isascii() and digits.isdigit()
+            return min(int(digits[:9]), LONGEST_WAIT_S) if usable else None
+    return None
+
+
+def idempotency_key(values: list[str]) -> str | None:
+    """The key that a request's headers give, or None where there are none.
+
+    Raises:
+        InvalidRequestError: There are several, or it is no such key.
+    """
+    if not values:
+        return None
+    text = values[0].strip()
+    if quoted := re.fullmatch(_QUOTED, text):
+        text = _ESCAPED.sub(r"\1", quoted[1])
+    elif not re.fullmatch(_BARE, text):
+        text = ""
+    if len(values) > 1 or not 1 <= len(text) <= LONGEST_KEY:
+        raise InvalidRequestError(
+            f"Idempotency-Key must be one string of 1 to {LONGEST_KEY} printable ASCII characters "
+            "in double quotes"
+        )
+    return text
+
+
+class RequestHeads:
+    """Refuses requests whose head is too large, or has a body end in two places."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it with 400, 414 or 431."""
+        answer = self._app if (refusal := _refusal_of_head(scope)) is None else refusal
+        await answer(scope, receive, send)
+
+
+def _refusal_of_head(scope: Scope) -> JSONResponse | None:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    names = [name for name, _ in headers]
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
+        return _refused(414, URL_FAULT)
+    if len(headers) > MAX_HEADERS or sum(map(len, sum(headers, ()))) > MAX_HEADER_BYTES:
+        return _refused(431, HEADERS_FAULT)
+    if names.count(b"host") > 1:
+        return _refused(400, "Host must be sent once")
+    chunked, measured = b"transfer-encoding" in names, b"content-length" in names
+    # A proxy in front may have taken another end for that of the body (RFC 9112, section 6.1).
+    if chunked and (measured or scope["http_version"] == "1.0"):
+        return _refused(400, "Transfer-Encoding must be sent alone, by HTTP/1.1")
+    return None
+
+
+def _refused(status: int, error: str) -> JSONResponse:
+    return JSONResponse({"error": error}, status, {"Connection": "close"})
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a head announces a body."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        for name, value in scope["headers"]
+    )

@@ -1,0 +1,54 @@
+"""Says that the API is well, and proves to a sibling that it holds the same key."""
+
+import hmac
+import json
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.wire.models import Health
+
+LONGEST_CHALLENGE = 100
+
+
+def proof_of_key(api_key: str, challenge: str, port: int) -> str:
+    """An HMAC-SHA256 that only a holder of the key can make, for one port.
+
+    The port is part of it so that a stranger cannot pass the question on to the real server
+    at another port and pass its answer back.
+    """
+    message = f"loopin-mcp health\n{port}\n{challenge}".encode()
+    return hmac.new(api_key.encode(), message, "sha256").hexdigest()
+
+
+def sibling_key(api_key: str, reviewers: Mapping[str, str]) -> str:
+    """What those alone hold who have the same key, and let the same reviewers decide."""
+    if not reviewers:
+        return api_key
+    names = json.dumps(sorted(reviewers.items())).encode()
+    return hmac.new(api_key.encode(), names, "sha256").hexdigest()
+
+
+class HealthCheck:
+    """`GET /health`, with a proof for `?challenge=` where there is a `proof_key`.
+
+    The key has to be one that cannot be guessed, since proofs are given to everybody.
+    """
+
+    def __init__(self, version: str, port: int, proof_key: str | None = None) -> None:
+        self._version = version
+        self._port = port
+        self._proof_key = proof_key
+
+    async def get_health(self, request: Request) -> Response:
+        """The service's name and state."""
+        challenge = request.query_params.get("challenge", "")
+        if len(challenge) > LONGEST_CHALLENGE:
+            raise InvalidRequestError(f"challenge must be at most {LONGEST_CHALLENGE} characters")
+        proof = None
+        if challenge and self._proof_key:
+            proof = proof_of_key(self._proof_key, challenge, self._port)
+        health = Health(status="ok", service="loopin-api", version=self._version, proof=proof)
+        return Response(health.model_dump_json(by_alias=True), media_type="application/json")

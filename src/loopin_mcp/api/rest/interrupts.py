@@ -1,0 +1,152 @@
+"""The REST endpoints: each parses one model, calls one store method, returns one model."""
+
+from functools import partial
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+import anyio.to_thread
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from loopin_mcp.api.access.guard import actor_of
+from loopin_mcp.api.access.keys import Keys
+from loopin_mcp.api.access.limits import CreateRate, Waits
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.outbox.destinations import Destinations
+from loopin_mcp.api.rest.headers import idempotency_key, preferred_wait_s
+from loopin_mcp.api.rest.requests import check, decoded, interrupt_id_of, read_json, until_gone
+from loopin_mcp.api.rest.waiting import Waiting
+from loopin_mcp.api.store.creation import IdempotencyKey
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.fields import DEFAULT_PAGE, LARGEST_PAGE, UserId
+from loopin_mcp.wire.models import Created, Decision, NewInterrupt, Wire
+
+
+class UserPath(Wire):
+    """The user whose interrupts are asked for."""
+
+    user_id: UserId
+
+
+class PageQuery(Wire):
+    """Which part of a list is asked for."""
+
+    limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = DEFAULT_PAGE
+    cursor: str | None = None
+
+
+class Interrupts:
+    """The endpoints over a store, for those whom `keys` let. `clock` gives epoch milliseconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        keys: Keys,
+        rate: CreateRate,
+        waits: Waits,
+        destinations: Destinations,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting = Waiting(store, clock)
+        self._keys = keys
+        self._rate = rate
+        self._waits = waits
+        self._destinations = destinations
+
+    async def create_interrupt(self, request: Request) -> Response:
+        """`POST /interrupts`."""
+        named = idempotency_key(request.headers.getlist("idempotency-key"))
+        interrupt = await read_json(request, NewInterrupt)
+        actor = actor_of(request)
+        key = None if named is None else IdempotencyKey(actor.name, named)
+        # What was created already counts no more, wherever its callback's name leads by now.
+        if key and (created := await self._store.find_created(interrupt, self._clock(), key)):
+            return _replayed(created)
+        self._rate.count(actor.name)
+        await self._destinations.check(interrupt.callback_url)
+        if key is None:
+            return _json(await self._store.create_interrupt(interrupt, self._clock(), actor), 201)
+        created, was_there = await self._store.create_interrupt_once(
+            interrupt, self._clock(), actor, key
+        )
+        return _replayed(created) if was_there else _json(created, 201)
+
+    async def get_interrupt_status(self, request: Request) -> Response:
+        """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
+        wait_s = preferred_wait_s(request.headers.getlist("prefer"))
+        with self._waits.one_of(("calls", actor_of(request).name)) as may_wait:
+            # Whoever may not wait is told how it is now, and so can ask again in a while.
+            interrupt = await self._waiting.for_settled(
+                interrupt_id_of(request),
+                (wait_s or 0) if may_wait else 0,
+                lambda: until_gone(request),
+            )
+        answer = _json(interrupt)
+        answer.headers["Vary"] = "Prefer"
+        if wait_s is not None and may_wait:
+            answer.headers["Preference-Applied"] = f"wait={wait_s}"
+        return answer
+
+    async def list_pending_interrupts(self, request: Request) -> Response:
+        """`GET /interrupts/pending/{userId}`."""
+        user_id = _user_id_of(request)
+        query = check(PageQuery, dict(request.query_params))
+        page = await self._store.list_pending_interrupts(
+            user_id, self._clock(), limit=query.limit, cursor=query.cursor
+        )
+        headers = {}
+        if page.next_cursor:
+            next_query = urlencode({"limit": query.limit, "cursor": page.next_cursor})
+            path = f"/interrupts/pending/{quote(user_id, safe='')}"
+            headers["Link"] = f'<{self._store.public_url}{path}?{next_query}>; rel="next"'
+        # A page may hold megabytes, and nobody else must wait for their making.
+        body = await anyio.to_thread.run_sync(partial(to_json, page.interrupts, by_alias=True))
+        return Response(body, media_type="application/json", headers=headers)
+
+    async def decide_interrupt(self, request: Request) -> Response:
+        """`POST /interrupts/{interruptId}/decide`."""
+        actor = actor_of(request)
+        self._keys.require_decider(actor.name)
+        decision = await read_json(request, Decision)
+        return _json(
+            await self._store.decide_interrupt(
+                interrupt_id_of(request), decision, self._clock(), actor
+            )
+        )
+
+    async def cancel_interrupt(self, request: Request) -> Response:
+        """`DELETE /interrupts/{interruptId}`."""
+        interrupt_id = interrupt_id_of(request)
+        return _json(
+            await self._store.cancel_interrupt(interrupt_id, self._clock(), actor_of(request))
+        )
+
+    async def list_events(self, request: Request) -> Response:
+        """`GET /interrupts/{interruptId}/events`."""
+        events = await self._store.list_events(interrupt_id_of(request))
+        return Response(to_json(events, by_alias=True), media_type="application/json")
+
+    async def get_interrupt_analytics(self, request: Request) -> Response:
+        """`GET /analytics/{userId}`."""
+        user_id = _user_id_of(request)
+        return _json(await self._store.get_interrupt_analytics(user_id, self._clock()))
+
+
+def _user_id_of(request: Request) -> str:
+    return check(UserPath, {"userId": decoded(request.path_params["user_id"])}).user_id
+
+
+def _replayed(created: Created) -> Response:
+    answer = _json(created, 201)
+    answer.headers["Idempotency-Replayed"] = "true"
+    return answer
+
+
+def _json(model: BaseModel, status: int = 200) -> Response:
+    return Response(
+        model.model_dump_json(by_alias=True), status_code=status, media_type="application/json"
+    )

@@ -1,0 +1,115 @@
+"""Reads what a request carries: bounded, of the declared type, as one wire model."""
+
+from collections.abc import Collection, Mapping
+from typing import TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from loopin_mcp.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    TooLargeError,
+    UnsupportedTypeError,
+)
+from loopin_mcp.wire.validation import explain, parse_json
+
+MAX_BODY_BYTES = 256 * 1024
+
+MAX_FORM_FIELDS = 10
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+async def read_json(request: Request, model: type[_Model]) -> _Model:
+    """The body as a model, by its wire names alone.
+
+    Raises:
+        UnsupportedTypeError: The body is not declared to be JSON.
+        TooLargeError: It is over the limit.
+        InvalidRequestError: It is not JSON, names something twice, or a field does not fit.
+    """
+    body = await _read(request, "application/json")
+    try:
+        value = parse_json(body)
+    except ValueError as error:
+        raise InvalidRequestError(f"The body {error}") from None
+    return check(model, value)
+
+
+def check(model: type[_Model], value: object) -> _Model:
+    """A model of a parsed value, by its wire names alone.
+
+    Raises:
+        InvalidRequestError: A field does not fit; the message names it.
+    """
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise InvalidRequestError(explain(error)) from None
+
+
+async def read_form(request: Request, known: Collection[str]) -> Mapping[str, str]:
+    """The known fields of a submitted form; line breaks are bare line feeds.
+
+    Raises:
+        UnsupportedTypeError: The body is not declared to be a form.
+        TooLargeError: It is over the limit.
+        InvalidRequestError: It is not a form in UTF-8, or holds a field twice or one not known.
+    """
+    body = await _read(request, "application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors="strict"
+        )
+    except ValueError:
+        raise InvalidRequestError("The form cannot be read") from None
+    form = {name: value.replace("\r\n", "\n") for name, value in pairs}
+    if len(form) < len(pairs):
+        raise InvalidRequestError("The form holds a field twice")
+    if unknown := sorted(form.keys() - set(known)):
+        raise InvalidRequestError(f"{unknown[0][:100]} is not a known field")
+    return form
+
+
+async def _read(request: Request, media_type: str) -> bytes:
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != media_type:
+        raise UnsupportedTypeError(f"The body must be sent as Content-Type: {media_type}")
+    too_large = TooLargeError(f"The body must be at most {MAX_BODY_BYTES} bytes")
+    length = request.headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and int(length[:18]) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise too_large
+    except ClientDisconnect:
+        raise InvalidRequestError("The body was cut short") from None
+    return bytes(body)
+
+
+def interrupt_id_of(request: Request) -> str:
+    """The id in the path, decoded.
+
+    Raises:
+        NotFoundError: It holds what no id does and databases cannot look for, such as NUL.
+    """
+    interrupt_id = decoded(request.path_params["interrupt_id"])
+    if not interrupt_id.isprintable():
+        raise NotFoundError("Interrupt not found")
+    return interrupt_id
+
+
+async def until_gone(request: Request) -> None:
+    """Return once the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def decoded(segment: str) -> str:
+    """A part of the path; what is not UTF-8 stays in it as surrogates, which no text has."""
+    return unquote(segment, errors="surrogateescape")

@@ -1,0 +1,1 @@
+"""Serves the API on a socket."""

@@ -1,0 +1,211 @@
+"""Serves the API on a socket of our own: opens the store, runs the app, yields its URL."""
+
+import ipaddress
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+
+from loopin_mcp.api.access.guard import host_rule, is_loopback
+from loopin_mcp.api.access.limits import Limits, raise_file_limit
+from loopin_mcp.api.app import Shared, create_app
+from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.outbox.channels import Channels, channels_of
+from loopin_mcp.api.outbox.delivery import deliver_callbacks
+from loopin_mcp.api.outbox.notifications import send_notices
+from loopin_mcp.api.pages.inbox_opener import open_inbox
+from loopin_mcp.api.rest.health import HealthCheck, sibling_key
+from loopin_mcp.api.rest.waiting import follow_changes, let_go
+from loopin_mcp.api.serving.housekeeping import keep_house
+from loopin_mcp.api.serving.uvicorn_server import running
+from loopin_mcp.api.store.opening import open_database
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.desktop import start_browser
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.api_options import GRACE_S, Options
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
+from loopin_mcp.version import __version__
+
+logger = logging.getLogger("loopin_mcp")
+
+NO_KEY = " (agents need no key: no API_KEY_SECRET)"
+
+SEND_BUFFER_BYTES = 128 * 1024
+
+_Loop = Callable[[], Coroutine[object, object, None]]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one.
+
+    Raises:
+        OSError: The address cannot be had, above all because another program has it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Only where the protocol is named does asyncio send small answers at once (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let another program take the port away.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Its connections inherit this; a larger one would hide for long that a client reads.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        listener.bind((host, port))
+        # Only whoever listens has the port to itself.
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port a socket listens on."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
+@asynccontextmanager
+async def serving(
+    listener: socket.socket,
+    database: Database,
+    options: Options,
+    channels: Channels | None = None,
+    limits: Limits | None = None,
+) -> AsyncIterator[str]:
+    """Serve the API on `listener` until the block ends, and close both it and the database.
+
+    Yields the address it serves on. Through `channels` humans are told of interrupts. Without
+    `limits` they are those of this process.
+    """
+    limits = limits or Limits.of_process()
+    host, port = listener.getsockname()[:2]
+    url = _url(host, port)
+    store = Store(database, options.public_url or url)
+    shared = Shared.of(store, options, epoch_ms, limits)
+    app = create_app(
+        store,
+        options,
+        shared,
+        health=HealthCheck(__version__, port, _proof_key(options)),
+        knows_host=host_rule(host, store.public_url),
+        clock=epoch_ms,
+    )
+    loops = _loops(store, options, shared, channels)
+    try:
+        async with (
+            _beside(loops),
+            running(app, listener, options.grace_s, limits),
+            _letting_go(store),
+        ):
+            yield url
+    finally:
+        with anyio.CancelScope(shield=True):
+            await database.aclose()
+
+
+def _loops(
+    store: Store, options: Options, shared: Shared, channels: Channels | None
+) -> list[_Loop]:
+    """What goes on beside the requests."""
+    sent_to, signed_with = shared.destinations, options.callback_secret
+    loops: list[_Loop] = [
+        partial(deliver_callbacks, store, epoch_ms, sent_to, signed_with),
+        partial(follow_changes, store, epoch_ms),
+        partial(keep_house, store, epoch_ms, options.retention_days),
+    ]
+    if channels is not None:
+        loops.append(partial(send_notices, store, epoch_ms, channels))
+    if options.opens_inbox:
+        open_new = partial(open_inbox, store, shared.sessions, shared.live)
+        loops.append(partial(open_new, epoch_ms, start_browser))
+    return loops
+
+
+def _proof_key(options: Options) -> str | None:
+    """What the embedded API proves that it holds; a key that a human chose could be guessed."""
+    if options.api_key is None or not options.embedded:
+        return None
+    return sibling_key(options.api_key, options.reviewers)
+
+
+@asynccontextmanager
+async def _beside(loops: list[_Loop]) -> AsyncIterator[None]:
+    """Run loops until the block ends."""
+    async with anyio.create_task_group() as tasks:
+        for loop in loops:
+            tasks.start_soon(loop)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _letting_go(store: Store) -> AsyncIterator[None]:
+    """Let those go who wait for changes when the block ends."""
+    try:
+        yield
+    finally:
+        with anyio.move_on_after(GRACE_S, shield=True):
+            await let_go(store, epoch_ms)
+
+
+def _url(host: str, port: int) -> str:
+    """The address of a listener; one on all addresses goes by this machine's name."""
+    if ipaddress.ip_address(host).is_unspecified:
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
+    """Serve the API by itself until cancelled; `say` tells the operator where.
+
+    Raises:
+        ConfigurationError: The settings cannot be used, or would let in everybody.
+    """
+    check_keys(settings, insecure=insecure)
+    raise_file_limit()
+    try:
+        listener = listen(settings.host, settings.port)
+    except (OSError, TypeError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
+            "Set PORT or HOST to another."
+        ) from error
+    with listener:
+        channels = await channels_of(settings)
+        database = await open_database(settings.database_url, settings.data_dir)
+        options = Options.of(settings)
+        async with serving(listener, database, options, channels) as url:
+            say(f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY))
+            await anyio.sleep_forever()
+
+
+def check_keys(settings: Settings, *, insecure: bool) -> None:
+    """Warn of an agents' key that could be guessed, and let no API be open to other machines.
+
+    Raises:
+        ConfigurationError: It would be, and nobody said that it may be `insecure`.
+    """
+    if settings.api_key_secret and len(settings.api_key_secret) < SHORTEST_KEY:
+        logger.warning(
+            "API_KEY_SECRET has fewer than %d characters, so that it could be guessed. %s",
+            SHORTEST_KEY,
+            MAKE_ONE,
+        )
+    if not (settings.api_key_secret or insecure or is_loopback(settings.host)):
+        raise ConfigurationError(
+            f"HOST {settings.host} can be reached from other machines, and without a key "
+            "everybody there could use this API: set API_KEY_SECRET. (--insecure serves all the "
+            "same.)"
+        )

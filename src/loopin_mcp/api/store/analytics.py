@@ -1,0 +1,178 @@
+"""The figures over many interrupts: their SQL, and the shapes that hold them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from loopin_mcp.api.clock import moment
+from loopin_mcp.api.database.rows import STATUS, number
+from loopin_mcp.api.database.steps import Database, Row
+from loopin_mcp.wire.models import ActionCount, Analytics
+
+TOP_ACTION_TYPES = 5
+
+DAY_MS = 86_400_000
+
+# No user has this id, since ids are never blank.
+EVERYBODY = ""
+
+# One statement, so that all is from one look at the database. Of the response times it yields
+# those at the closest ranks below and above each percentile; `count` is then their rank.
+_ANALYTICS = f"""
+    SELECT {STATUS} AS status, urgency, NULL AS action_type, COUNT(*) AS count,
+        SUM(decided_ms - created_ms) AS response_ms, COUNT(decided_ms) AS timed
+    FROM interrupts WHERE :whose GROUP BY 1, urgency
+    UNION ALL
+    SELECT NULL, NULL, action_type, count, NULL, NULL FROM (
+        SELECT action_type, COUNT(*) AS count FROM interrupts WHERE :whose
+        GROUP BY action_type ORDER BY count DESC, action_type LIMIT {TOP_ACTION_TYPES}) AS top
+    UNION ALL
+    SELECT NULL, NULL, NULL, place, response_ms, NULL FROM (
+        SELECT decided_ms - created_ms AS response_ms, COUNT(*) OVER () - 1 AS last,
+            ROW_NUMBER() OVER (ORDER BY decided_ms - created_ms) AS place
+        FROM interrupts WHERE :whose AND decided_ms IS NOT NULL) AS ranked
+    WHERE place - last * 50 / 100 IN (1, 2) OR place - last * 95 / 100 IN (1, 2)
+"""  # noqa: S608 - constants alone
+
+_DECISIONS = """
+    SELECT (decided_ms - :since_ms) / :step_ms AS place, status, COUNT(*) AS count
+    FROM interrupts WHERE :whose AND decided_ms >= :since_ms AND decided_ms < :until_ms
+    GROUP BY 1, status
+"""
+
+
+@dataclass(frozen=True)
+class Period:
+    """The last so many days in UTC, today among them, day by day or week by week."""
+
+    days: int
+    by_week: bool
+
+    @property
+    def step_days(self) -> int:
+        """How many days are counted together."""
+        return 7 if self.by_week else 1
+
+    def steps(self, now: int) -> range:
+        """The first day of each step, in days since 1970; the last step is that of today."""
+        today = now // DAY_MS
+        first = today - self.days + 1
+        if self.by_week:
+            # Weeks are whole and begin on a Monday; day 0 was a Thursday.
+            first -= (first + 3) % 7
+        return range(first, today + 1, self.step_days)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How often was decided from `start` on, until the next step."""
+
+    start: date
+    approved: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class UserCount:
+    """How often a user was asked."""
+
+    user_id: str
+    count: int
+
+
+class Figures:
+    """Sums up interrupts. `now` is epoch milliseconds; `EVERYBODY` stands for all users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def analytics(self, user_id: str, now: int) -> Analytics:
+        """The figures over all time, all from one look at the database."""
+        rows = await self._database.fetch(_of(user_id, _ANALYTICS), user_id=user_id, now=now)
+        groups = [row for row in rows if row["status"] is not None]
+        types = [_action_count(row) for row in rows if row["action_type"] is not None]
+        response_ms = {
+            number(row["count"]): number(row["response_ms"])
+            for row in rows
+            if row["status"] is None and row["action_type"] is None
+        }
+        by_status = tally(groups, "status")
+        approved = by_status.get("approved", 0)
+        decided = approved + by_status.get("rejected", 0)
+        timed = sum(number(group["timed"]) for group in groups)
+        total_ms = sum(number(group["response_ms"]) for group in groups)
+        return Analytics(
+            user_id=user_id,
+            total_interrupts=sum(by_status.values()),
+            approval_rate=approved / decided if decided else None,
+            avg_response_time_ms=total_ms / timed if timed else None,
+            p50_response_time_ms=_percentile(response_ms, timed, 50),
+            p95_response_time_ms=_percentile(response_ms, timed, 95),
+            by_status=by_status,
+            by_urgency=tally(groups, "urgency"),
+            top_action_types=tuple(sorted(types, key=lambda top: (-top.count, top.action))),
+        )
+
+    async def decisions(self, user_id: str, now: int, period: Period) -> tuple[Decisions, ...]:
+        """How often was decided in each step of a period, oldest first."""
+        steps = period.steps(now)
+        rows = await self._database.fetch(
+            _of(user_id, _DECISIONS),
+            user_id=user_id,
+            since_ms=steps[0] * DAY_MS,
+            until_ms=(steps[-1] + steps.step) * DAY_MS,
+            step_ms=steps.step * DAY_MS,
+        )
+        counts: Counter[tuple[int, str]] = Counter()
+        for row in rows:
+            counts[number(row["place"]), str(row["status"])] = number(row["count"])
+        return tuple(
+            Decisions(
+                start=moment(day * DAY_MS).date(),
+                approved=counts[place, "approved"],
+                rejected=counts[place, "rejected"],
+            )
+            for place, day in enumerate(steps)
+        )
+
+    async def busiest_users(self, limit: int) -> tuple[UserCount, ...]:
+        """Those who were asked most often."""
+        rows = await self._database.fetch(
+            """
+            SELECT user_id, COUNT(*) AS count FROM interrupts
+            GROUP BY user_id ORDER BY count DESC, user_id LIMIT :limit
+            """,
+            limit=limit,
+        )
+        return tuple(UserCount(str(row["user_id"]), number(row["count"])) for row in rows)
+
+
+def _of(user_id: str, sql: str) -> str:
+    """The statement over one user's interrupts, or over everybody's."""
+    return sql.replace(":whose", "TRUE" if user_id == EVERYBODY else "user_id = :user_id")
+
+
+def _percentile(by_rank: Mapping[int, int], count: int, percent: int) -> float | None:
+    """The value below which so many percent of `count` lie, interpolated between two ranks.
+
+    As PostgreSQL's percentile_cont has it. `by_rank` holds the values next to it, from rank 1.
+    """
+    if not count:
+        return None
+    place, rest = divmod((count - 1) * percent, 100)
+    low = by_rank[place + 1]
+    high = by_rank.get(place + 2, low)
+    return low + (high - low) * rest / 100
+
+
+def _action_count(row: Row) -> ActionCount:
+    return ActionCount(action=str(row["action_type"]), count=number(row["count"]))
+
+
+def tally(groups: list[Row], column: str) -> dict[str, int]:
+    """The counts of grouped rows, summed by one column and sorted by it."""
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[str(group[column])] += number(group["count"])
+    return dict(sorted(counts.items()))

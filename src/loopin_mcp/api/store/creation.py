@@ -1,0 +1,176 @@
+"""Steps that store a new interrupt, once however often it is sent."""
+
+import json
+import re
+import uuid
+from dataclasses import dataclass, field
+
+from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.audit.digests import digest, payload_digest
+from loopin_mcp.api.audit.events import append
+from loopin_mcp.api.clock import moment
+from loopin_mcp.api.database.rows import WHOLE, number
+from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.api.store.search import searched_text
+from loopin_mcp.errors import RateLimitedError, UnprocessableError
+from loopin_mcp.wire.fields import format_time
+from loopin_mcp.wire.models import NewInterrupt
+
+MOST_PENDING = 1000
+
+# Somebody has to decide first, and nobody knows when.
+RETRY_AFTER_S = 60
+
+KEY_LIFE_MS = 24 * 3600 * 1000
+
+_INSERT = f"""
+    INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
+        urgency, status, created_ms, expires_ms, notice_due_ms, callback_url, search_text,
+        payload_digest)
+    VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
+        :urgency, 'pending', :now, :expires_ms, :now, :callback_url, :search_text,
+        :payload_digest)
+    RETURNING {WHOLE}
+    """  # noqa: S608 - constants alone
+
+_FORGET_EXPIRED_KEY = """
+    DELETE FROM idempotency_keys
+    WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
+    """
+
+EARLIER = f"""
+    SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
+        SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
+        WHERE owner = :owner AND idempotency_key = :text AND created_ms > :since) AS earlier
+        ON id = interrupt_id
+    """  # noqa: S608 - constants alone
+
+_KEEP_KEY = """
+    INSERT INTO idempotency_keys VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
+    """
+
+# Each alternative begins with a fixed character class and holds no nested repetition, so that
+# matching stays linear in the length of the action.
+_MASKED = re.compile(
+    r"""
+    (?P<email> [\w.+-]{1,64} @ [\w-]{1,63} (?:\.[\w-]{1,63}){1,8} )
+  | (?P<name> "[^"\n]{1,200}" | “[^”\n]{1,200}” | «[^»\n]{1,200}» | `[^`\n]{1,200}`
+        | (?<!\w) ' [^'\n]{1,200} ' (?!\w) | (?<!\w) ‘ [^’\n]{1,200} ’ (?!\w) )
+  | (?P<amount> (?<!\w) (?: [A-Z]{0,3} [$€£¥₹₩₽₺₿] | (?:USD|EUR|GBP|JPY|CHF|CNY|INR) ) \s?
+        \d[\d.,']{0,30} \w? (?!\w)
+      | (?<![\w.]) \d[\d.,']{0,30} \s? (?: [$€£¥₹₩₽₺₿%] | (?:USD|EUR|GBP|JPY|CHF|CNY|INR)\b ) )
+  | (?P<number> (?<![\w#-]) [+-]? \d+ (?: [.,:/]\d+ )* (?![\w-]) )
+  | (?P<id> \#? (?=[\w-]{0,64}\d) \w+ (?: [.-]\w+ )* )
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """What names one request of one caller (draft-ietf-httpapi-idempotency-key-header)."""
+
+    owner: str
+    text: str = field(repr=False)
+
+    def within_a_day(self, now: int) -> dict[str, Value]:
+        """The parameters of what is asked about it at `now`."""
+        return {"owner": self.owner, "text": self.text, "since": now - KEY_LIFE_MS, "now": now}
+
+
+def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
+    """Store a question under a fresh random id.
+
+    Raises:
+        RateLimitedError: Too many wait for its user already.
+    """
+    found = payload_digest(interrupt)
+    expires_ms = now + interrupt.expires_in * 1000
+    [row] = yield (
+        _INSERT,
+        {
+            "interrupt_id": str(uuid.uuid4()),
+            "agent_id": interrupt.agent_id,
+            "user_id": interrupt.user_id,
+            "action": interrupt.action,
+            "action_type": action_type(interrupt.action),
+            "context": json.dumps(interrupt.context),
+            "urgency": interrupt.urgency,
+            "now": now,
+            "expires_ms": expires_ms,
+            "callback_url": interrupt.callback_url,
+            "search_text": searched_text(interrupt),
+            "payload_digest": found,
+        },
+    )
+    # The insert has taken the user's turn on PostgreSQL too, so that those who ask the same user at
+    # the same time count each other.
+    yield from _refuse_too_many(interrupt.user_id, now)
+    detail = {"payloadDigest": found, "expiresAt": format_time(moment(expires_ms))}
+    return (yield from append(row, "created", now, actor, detail))
+
+
+def create_once(
+    interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
+) -> Steps[tuple[Row, bool]]:
+    """Store a question, or find the one that was stored for this key within a day.
+
+    Returns its row, and whether it was there before.
+
+    Raises:
+        UnprocessableError: The key was used for another question.
+        RateLimitedError: Too many wait for its user already.
+    """
+    row = earlier((yield EARLIER, key.within_a_day(now)), interrupt)
+    if row is not None:
+        return row, True
+    yield _FORGET_EXPIRED_KEY, key.within_a_day(now)
+    row = yield from create(interrupt, now, actor)
+    kept = {"fingerprint": _fingerprint(interrupt), "interrupt_id": row["interrupt_id"]}
+    yield _KEEP_KEY, {**key.within_a_day(now), **kept}
+    return row, False
+
+
+def earlier(rows: list[Row], interrupt: NewInterrupt) -> Row | None:
+    """The row of the same question, of what `EARLIER` found for a key.
+
+    Raises:
+        UnprocessableError: The key was used for another question.
+    """
+    if not rows:
+        return None
+    if rows[0]["fingerprint"] != _fingerprint(interrupt):
+        raise UnprocessableError(
+            "Idempotency-Key was used before with another payload: a new interrupt needs a new key"
+        )
+    return rows[0]
+
+
+def _fingerprint(interrupt: NewInterrupt) -> str:
+    return digest(interrupt.model_dump(mode="json", by_alias=True))
+
+
+def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
+    """Refuse the question just stored if more wait for its user now than may."""
+    [found] = yield (
+        """
+        SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM interrupts WHERE user_id = :user_id
+            AND status = 'pending' AND expires_ms > :now LIMIT :most) AS waiting
+        """,
+        {"user_id": user_id, "now": now, "most": MOST_PENDING + 1},
+    )
+    if number(found["count"]) > MOST_PENDING:
+        raise RateLimitedError(
+            f"userId has {MOST_PENDING} pending interrupts, which is the most: have some decided "
+            "or cancelled first",
+            retry_after_s=RETRY_AFTER_S,
+        )
+
+
+def action_type(action: str) -> str:
+    """The action with amounts, numbers, ids, e-mail addresses and quoted names masked.
+
+    >>> action_type("Transfer $4,200 to vendor account ending in 9821")
+    'Transfer <amount> to vendor account ending in <number>'
+    """
+    return _MASKED.sub(lambda match: f"<{match.lastgroup}>", action)

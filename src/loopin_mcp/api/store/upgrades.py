@@ -1,0 +1,54 @@
+"""What brings the interrupts of an earlier version up to the schema of this one."""
+
+import logging
+
+from loopin_mcp.api.access.actors import SYSTEM
+from loopin_mcp.api.audit.events import append
+from loopin_mcp.api.audit.replay import STATE, state_of
+from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.database.steps import Row, Steps
+from loopin_mcp.api.store.callbacks import owe_callback
+from loopin_mcp.errors import UnavailableError
+
+# How many interrupts are brought up at a time.
+PORTION = 500
+
+# More of them take longer than a second.
+MANY = 1000
+
+logger = logging.getLogger("loopin_mcp")
+
+
+def begin_trails(database: str) -> Steps[None]:
+    """Give every interrupt of an earlier version its digest and the first event of its trail."""
+    now, last = epoch_ms(), ""
+    [found] = yield "SELECT COUNT(*) AS count FROM interrupts", {}
+    if int(found["count"] or 0) >= MANY:
+        logger.info("%s: a trail is begun for %s interrupts", database, found["count"])
+    while True:
+        rows = yield (
+            f"""
+            SELECT callback_url, callback_due_ms, {STATE} FROM interrupts
+            WHERE interrupt_id > :last ORDER BY interrupt_id LIMIT {PORTION}
+            """,  # noqa: S608 - constants alone
+            # What is stored is told, and not what it reads as by now.
+            {"last": last, "now": 0},
+        )
+        for row in rows:
+            yield from _begin_trail(row, now)
+        if len(rows) < PORTION:
+            return
+        last = str(rows[-1]["interrupt_id"])
+
+
+def _begin_trail(row: Row, now: int) -> Steps[None]:
+    try:
+        state = state_of(row)
+    except UnavailableError as error:
+        # The others are not to be kept from their reviewers by it.
+        logger.error("%s, and gets no trail", error)
+        return
+    found = str(state["payloadDigest"])
+    row = yield from append(row, "migrated", now, SYSTEM, state, payload_digest=found)
+    if row["callback_due_ms"] is not None:
+        yield from owe_callback(row, now)

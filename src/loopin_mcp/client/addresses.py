@@ -1,0 +1,59 @@
+"""Where the API is, and paths on it that no id can leave."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.settings.values import checked_base_url, checked_key
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the API is, the key it wants, and whether this very process serves it."""
+
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+    is_here: bool = field(default=False, repr=False, compare=False)
+
+
+Locate = Callable[[], Awaitable[Address]]
+
+
+def fixed_address(base_url: str, api_key: str | None) -> Locate:
+    """An address that is always the same.
+
+    Raises:
+        ConfigurationError: The URL or the key cannot be used.
+    """
+    address = Address(
+        checked_base_url("LOOPIN_API_URL", base_url),
+        api_key and checked_key("LOOPIN_API_KEY", api_key),
+    )
+
+    async def locate() -> Address:
+        return address
+
+    return locate
+
+
+def is_loopback(base_url: str) -> bool:
+    """Whether a URL stays on this machine."""
+    return urlsplit(base_url).hostname in _LOOPBACK
+
+
+def segment(name: str, value: str) -> str:
+    """One percent-encoded path segment, so that no id can lead to another resource.
+
+    Raises:
+        InvalidRequestError: There is no such segment; `name` is what it was to be.
+    """
+    try:
+        encoded = quote(value, safe="")
+    except UnicodeEncodeError:
+        raise InvalidRequestError(f"{name} holds a character that is not text.") from None
+    if encoded in ("", ".", ".."):
+        raise InvalidRequestError(f"{name} must not be empty, '.' or '..'. Give the whole id.")
+    return encoded

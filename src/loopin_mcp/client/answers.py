@@ -1,0 +1,191 @@
+"""What came back over HTTP: a success, a refusal, or something that is not LoopIn at all."""
+
+import contextlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Self, TypeVar
+from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from loopin_mcp.errors import APIError, ConflictError, RateLimitedError, UnavailableError, error_for
+
+MAX_SENTENCE = 500
+
+# A longer header is no list of pages, and would take long to search.
+MAX_LINK = 4096
+
+# A framework or a proxy says these in its own words, and they mean the same from it.
+_FROM_ANYONE = (401, 403, 413, 429)
+
+# These pass where the API says when.
+_PASSING = (ConflictError, RateLimitedError, UnavailableError)
+
+_Shape = TypeVar("_Shape")
+
+_MARKUP = re.compile(r"<[a-zA-Z/!?]")
+
+_OUTCOME = re.compile(r"\b(approved|rejected|expired|cancelled)\b")
+
+_KINDS = ("text/html", "text/plain", "text/xml", "application/xml", "application/xhtml+xml")
+
+_PLAIN_PATH = re.compile(r"[\w/.-]{0,100}")
+
+_NEXT_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
+
+
+class _Refusal(BaseModel):
+    error: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer to `request` ("GET https://…"); `headers` are case-insensitive."""
+
+    request: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def now(self) -> datetime:
+        """The server's clock, to judge its times by; ours where it does not tell."""
+        return _http_date(self.headers.get("date")) or datetime.now(UTC)
+
+    @property
+    def next_cursor(self) -> str | None:
+        """The cursor that the `Link: …; rel="next"` header holds (RFC 8288)."""
+        link = _NEXT_LINK.search(self.headers.get("link", "")[:MAX_LINK])
+        return parse_qs(_parts(link[1]).query).get("cursor", [None])[0] if link else None
+
+    @property
+    def was_held(self) -> bool:
+        """Whether the API heeded `Prefer: wait` (RFC 7240, section 3)."""
+        return "wait" in self.headers.get("preference-applied", "").lower()
+
+    def success(self) -> Self:
+        """This answer, if it is a success.
+
+        Raises:
+            APIError: It is not; the subclass says what it is.
+        """
+        if self.status in (200, 201):
+            return self
+        if 300 <= self.status < 400:
+            raise APIError(
+                f"{self.request} is redirected to {self._redirect_target()} (HTTP {self.status}), "
+                "and redirects are not followed, so that the key goes nowhere else. If that is "
+                "the LoopIn API, set LOOPIN_API_URL to it.",
+                self.status,
+            )
+        raise self._refusal()
+
+    def read(self, shape: type[_Shape]) -> _Shape:
+        """The body as a wire shape.
+
+        Raises:
+            APIError: The body is not that shape, so this is not a LoopIn API.
+        """
+        # Not raised from within: the cause would quote the body, and that the key that was sent.
+        with contextlib.suppress(ValidationError):
+            return TypeAdapter(shape).validate_json(self.body)
+        raise self.not_loopin(self._description())
+
+    def not_loopin(self, found: str) -> APIError:
+        """The error that says what was found in place of a LoopIn answer."""
+        return APIError(
+            f"{self.request} answered {found} (HTTP {self.status}), which is not an answer of a "
+            "LoopIn API. Check that LOOPIN_API_URL names one, and any proxy before it."
+            + self._doubt(),
+            self.status,
+        )
+
+    def _refusal(self) -> APIError:
+        kind = error_for(self.status)
+        sentence = self._sentence()
+        if not sentence and self.status < 500 and self.status not in _FROM_ANYONE:
+            return kind(str(self.not_loopin(self._description())), self.status)
+        parts = [f"{sentence or 'The request failed'} (HTTP {self.status} from {self.request})."]
+        outcomes = set(_OUTCOME.findall(sentence))
+        if kind is ConflictError and len(outcomes) == 1:
+            parts.append(f"The interrupt's status is now {outcomes.pop()}.")
+        retry_after_s = self._retry_after_s()
+        passes = kind in _PASSING and retry_after_s is not None
+        parts.append(f"Try again in {retry_after_s:.0f} s." if passes else kind.remedy)
+        return kind(" ".join(parts) + self._doubt(), self.status, retry_after_s)
+
+    def _doubt(self) -> str:
+        # A conflict that passes is with the same request, which is still under way.
+        is_under_way = self.status == 409 and self._retry_after_s() is not None
+        is_refused = 300 <= self.status < 500 and not is_under_way
+        return "" if is_refused else doubt(self.request.partition(" ")[0])
+
+    def _sentence(self) -> str:
+        """The API's own words, made safe to show: one line, no markup, no key, bounded."""
+        try:
+            text = _Refusal.model_validate_json(self.body).error.strip()
+        except ValidationError:
+            return ""
+        # More than is shown, so that a key is found whole; less than megabytes to look at.
+        line = text[: 4 * MAX_SENTENCE].splitlines()[0] if text else ""
+        shown = "".join(c for c in line if unicodedata.category(c)[0] != "C")
+        if _MARKUP.search(shown):
+            return ""
+        return self._redacted(shown)[:MAX_SENTENCE].rstrip(".")
+
+    def _redacted(self, text: str) -> str:
+        return text.replace(self.api_key, "[key]") if self.api_key else text
+
+    def _description(self) -> str:
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not self.body.strip():
+            return "nothing"
+        if kind.endswith("json"):
+            return "JSON of another kind, or cut short,"
+        return kind if kind in _KINDS else "something unknown"
+
+    def _redirect_target(self) -> str:
+        target = _parts(self.headers.get("location", ""))
+        # A path may hold the key in disguise, or words that are meant for the model.
+        path = target.path if _PLAIN_PATH.fullmatch(target.path) else "/…"
+        shown = urlunsplit((target.scheme, target.netloc.rpartition("@")[2], path, "", ""))
+        return self._redacted(shown)[:200] if shown and shown.isprintable() else "nowhere"
+
+    def _retry_after_s(self) -> float | None:
+        """Seconds from `Retry-After`, which holds seconds or a date (RFC 9110, 10.2.3)."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value[:9])
+        moment = _http_date(value)
+        return max(0.0, (moment - self.now).total_seconds()) if moment else None
+
+
+def doubt(method: str) -> str:
+    """What to add to the failure of a write, as it may have taken effect all the same."""
+    if method == "GET":
+        return ""
+    return (
+        " It is not known whether it took effect: look with list_pending_interrupts or "
+        "get_interrupt_status before you call again."
+    )
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL that a server wrote; none of them where it is no URL."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,245 @@
+"""LoopinClient: the six verbs over one private `_send`."""
+
+import math
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Self, TypeVar
+
+import anyio
+import httpx
+
+from loopin_mcp.client.addresses import Locate, fixed_address, is_loopback, segment
+from loopin_mcp.client.answers import Answer
+from loopin_mcp.client.retries import delay_before_retry, outlasting_outages, polling_delays
+from loopin_mcp.client.transport import (
+    Channel,
+    NotConnectedError,
+    Outgoing,
+    Transport,
+    check_host,
+    new_http,
+)
+from loopin_mcp.errors import APIError, LoopinError, NotFoundError, UnreachableError
+from loopin_mcp.wire.models import (
+    Analytics,
+    Cancelled,
+    Created,
+    Decided,
+    Decision,
+    Health,
+    Interrupt,
+    NewInterrupt,
+    PendingPage,
+    SignInLink,
+)
+
+# Proxies cut requests that take long, at 30 or 60 seconds by default.
+HOLD_S = 25
+
+# An API that says that it holds and answers sooner is no better than one that does not hold.
+SHORTEST_HOLD_S = 0.5
+
+# So long the answer to a held request may be under way at the end of a wait.
+GRACE_S = 1.0
+
+# Those of APIs that take no notice of idempotency keys; LoopIn 1.0 says none.
+WITHOUT_KEYS = (None, "0.1.0")
+
+_AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Cancelled)
+
+
+class LoopinClient:
+    """A typed client of a LoopIn API, at one `base_url` or wherever `locate` says.
+
+    Use it as an async context manager, or call `aclose`. `timeout_s` is how long the API may
+    take to answer, `attempts` how often a request is sent where that is safe. `locate` is asked
+    before every attempt and may start the API. The API is told the `channel`, by which a human's
+    word comes here. An `http` client that is passed in is used as it is and left open.
+
+    Raises:
+        ConfigurationError: `base_url` or `api_key` cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "",
+        api_key: str | None = None,
+        *,
+        timeout_s: float = 10.0,
+        attempts: int = 3,
+        locate: Locate | None = None,
+        channel: Channel = "api",
+        http: httpx.AsyncClient | None = None,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._locate = locate or fixed_address(base_url, api_key)
+        check_host(base_url)
+        self._attempts = attempts
+        self._sleep = sleep
+        # A proxy from the environment must not see what stays on this machine.
+        self._http = http or new_http(trust_env=locate is None and not is_loopback(base_url))
+        self._transport = Transport(self._http, timeout_s, channel)
+        self._owns_http = http is None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections this client opened."""
+        if self._owns_http:
+            await self._http.aclose()
+
+    async def create_interrupt(self, interrupt: NewInterrupt) -> Created:
+        """Put a question to a human; answers at once with the link to the review page.
+
+        There is one question however often this has to be sent: see `Outgoing`.
+        """
+        key = str(uuid.uuid4())
+        outgoing = Outgoing("POST", "interrupts", body=interrupt, idempotency_key=key)
+        return (await self._send(outgoing)).read(Created)
+
+    async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
+        """The interrupt as it is now."""
+        interrupt, _ = await self._look(interrupt_id, 0)
+        return interrupt
+
+    async def wait_for_decision(self, interrupt_id: str, timeout_s: float = math.inf) -> Interrupt:
+        """The interrupt as soon as it is settled, or still pending after `timeout_s` seconds.
+
+        Settled is not approved: look at its `status`. The API is asked to hold its answers; one
+        that does not is asked again after a second, and ever later, up to five seconds. One that
+        goes away meanwhile is waited for.
+        """
+        deadline = anyio.current_time() + timeout_s
+        delays_s = polling_delays()
+        # Not held, so that an API that is not there at all is told soon.
+        interrupt = await self.get_interrupt_status(interrupt_id)
+        was_held = True
+        while interrupt.is_pending and (left_s := deadline - anyio.current_time()) > 0:
+            with anyio.move_on_after(left_s + GRACE_S), outlasting_outages():
+                if not was_held:
+                    await self._sleep(min(next(delays_s), left_s))
+                    left_s = deadline - anyio.current_time()
+                was_held = False
+                interrupt, was_held = await self._look(interrupt_id, left_s)
+        return interrupt
+
+    async def list_pending_interrupts(
+        self, user_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> PendingPage:
+        """One page of what waits for `user_id`, newest first (50 unless `limit` says, ≤ 200)."""
+        query = {"limit": None if limit is None else str(limit), "cursor": cursor}
+        outgoing = Outgoing(
+            "GET",
+            "interrupts/pending/" + segment("userId", user_id),
+            query={name: value for name, value in query.items() if value is not None},
+        )
+        answer = await self._send(outgoing)
+        interrupts = tuple(
+            interrupt
+            for interrupt in (item.as_of(answer.now) for item in answer.read(tuple[Interrupt, ...]))
+            if interrupt.is_pending
+        )
+        return PendingPage(
+            user_id=user_id,
+            count=len(interrupts),
+            interrupts=interrupts,
+            next_cursor=answer.next_cursor,
+        )
+
+    async def decide_interrupt(self, interrupt_id: str, decision: Decision) -> Decided:
+        """Record a human's decision.
+
+        Raises:
+            ConflictError: The interrupt is no longer pending; nothing was changed.
+        """
+        path = f"interrupts/{segment('interruptId', interrupt_id)}/decide"
+        answer = await self._send(Outgoing("POST", path, body=decision))
+        decided = _about(interrupt_id, Decided, answer)
+        if decided.decision != decision.decision:
+            raise answer.not_loopin("another decision than the one sent")
+        return decided
+
+    async def cancel_interrupt(self, interrupt_id: str) -> Cancelled:
+        """Withdraw a question that is still pending.
+
+        Raises:
+            ConflictError: The interrupt is no longer pending; nothing was changed.
+        """
+        path = "interrupts/" + segment("interruptId", interrupt_id)
+        return _about(interrupt_id, Cancelled, await self._send(Outgoing("DELETE", path)))
+
+    async def get_interrupt_analytics(self, user_id: str) -> Analytics:
+        """The figures of one user's interrupts."""
+        path = "analytics/" + segment("userId", user_id)
+        return (await self._send(Outgoing("GET", path))).read(Analytics)
+
+    async def create_sign_in_link(self) -> SignInLink:
+        """A link that signs a browser in; the embedded API alone makes such."""
+        return (await self._send(Outgoing("POST", "sign-in-links"))).read(SignInLink)
+
+    async def get_health(self, challenge: str | None = None) -> Health:
+        """What answers at the address, with its proof for `challenge` if it holds a key."""
+        query = {"challenge": challenge} if challenge else {}
+        return (await self._send(Outgoing("GET", "health", query=query))).read(Health)
+
+    async def _look(self, interrupt_id: str, wait_s: float) -> tuple[Interrupt, bool]:
+        """The interrupt, and whether the API held its answer to the request for it."""
+        asked = anyio.current_time()
+        path = "interrupts/" + segment("interruptId", interrupt_id)
+        hold_s = math.ceil(min(max(wait_s, 0), HOLD_S))
+        answer = await self._send(Outgoing("GET", path, wait_s=hold_s))
+        was_held = answer.was_held and anyio.current_time() - asked >= SHORTEST_HOLD_S
+        return _about(interrupt_id, Interrupt, answer).as_of(answer.now), was_held
+
+    async def _send(self, outgoing: Outgoing) -> Answer:
+        """Send one request, again where that is of use and safe, and return its success.
+
+        What failed passingly is sent again if it is a read, has a key that the API may know, or
+        cannot have arrived.
+        """
+        until = anyio.current_time() + 2 * self._transport.longest_s + outgoing.wait_s
+        attempt = 1
+        while True:
+            try:
+                address = await self._locate()
+                return (await self._transport.exchange(address, outgoing)).success()
+            except (UnreachableError, APIError) as error:
+                delay_s = delay_before_retry(error, outgoing, attempt)
+                is_late = attempt >= self._attempts or anyio.current_time() > until
+                if delay_s is None or is_late or not await self._may_arrive_twice(outgoing, error):
+                    raise
+            await self._sleep(delay_s)
+            attempt += 1
+            # Perhaps it was the wait that something on the way did not like.
+            outgoing = replace(outgoing, wait_s=0)
+
+    async def _may_arrive_twice(self, outgoing: Outgoing, error: LoopinError) -> bool:
+        """Whether what failed so has effect once, though it be sent again."""
+        if outgoing.idempotency_key is None or isinstance(error, NotConnectedError):
+            return True
+        try:
+            return (await self.get_health()).version not in WITHOUT_KEYS
+        except NotFoundError:
+            # LoopIn 1.0 answers at /health: this is a later API, behind something that hides it.
+            return True
+        except LoopinError:
+            return False
+
+
+def _about(interrupt_id: str, shape: type[_AboutOne], answer: Answer) -> _AboutOne:
+    """The answer, if it is about the interrupt that was asked for."""
+    found = answer.read(shape)
+    if found.interrupt_id != interrupt_id:
+        raise answer.not_loopin("another interrupt than the one asked for")
+    return found

@@ -1,0 +1,208 @@
+"""One exchange over HTTP, bounded in time and size, or why there was none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import anyio
+import httpx
+from pydantic import BaseModel
+
+from loopin_mcp.client.addresses import Address
+from loopin_mcp.client.answers import Answer, doubt
+from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
+
+CONNECT_TIMEOUT_S = 5.0
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+Channel = Literal["api", "mcp"]
+
+
+class NotConnectedError(UnreachableError):
+    """The request cannot have arrived."""
+
+
+class BrokenError(UnreachableError):
+    """The request may have arrived."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A request, to whatever address, which asks the API to hold its answer for `wait_s` seconds.
+
+    With an `idempotency_key` it takes effect once, however often it arrives, where the API knows
+    such keys: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+    """
+
+    method: str
+    path: str
+    body: BaseModel | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    wait_s: int = 0
+    idempotency_key: str | None = field(default=None, repr=False)
+
+
+class Transport:
+    """Sends requests over `http`; an answer may take `timeout_s` once there is a connection.
+
+    `channel` is the way a human's word comes here, which the API is told.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, timeout_s: float, channel: Channel) -> None:
+        self._http = http
+        self._timeout_s = timeout_s
+        self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
+        self._channel = channel
+        self.longest_s = self._connect_timeout_s + timeout_s
+
+    async def exchange(self, address: Address, outgoing: Outgoing) -> Answer:
+        """Send one request once, and take in whatever comes back.
+
+        Raises:
+            UnreachableError: No answer came; `NotConnectedError` where none was sent.
+            InvalidRequestError: An id or the cursor fits into no URL.
+        """
+        request = self._request(address, outgoing)
+        try:
+            with anyio.fail_after(self.longest_s + outgoing.wait_s):
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+                try:
+                    content = await _read_bounded(response)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.RequestError) as error:
+            failure = self._failure(error, address.base_url, outgoing)
+        else:
+            call = f"{outgoing.method} {address.base_url}/{outgoing.path}"
+            return Answer(call, response.status_code, response.headers, content, address.api_key)
+        # Not from within: the error itself may quote what came, and so what was sent.
+        raise failure
+
+    def _request(self, address: Address, outgoing: Outgoing) -> httpx.Request:
+        body = outgoing.body
+        try:
+            return self._http.build_request(
+                outgoing.method,
+                f"{address.base_url}/{outgoing.path}",
+                params=outgoing.query or None,
+                headers=self._headers(address.api_key, outgoing),
+                content=body.model_dump_json(by_alias=True) if body else None,
+                timeout=httpx.Timeout(
+                    self._timeout_s,
+                    connect=self._connect_timeout_s,
+                    read=self._timeout_s + outgoing.wait_s,
+                    pool=None,
+                ),
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            raise InvalidRequestError(
+                "An id or the cursor is too long for a URL, or holds a character that is not text."
+            ) from None
+
+    def _headers(self, api_key: str | None, outgoing: Outgoing) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if api_key:
+            headers["X-API-Key"] = api_key
+        if self._channel != "api":
+            headers["X-LoopIn-Channel"] = self._channel
+        if outgoing.wait_s:
+            headers["Prefer"] = f"wait={outgoing.wait_s}"
+        if outgoing.body:
+            headers["Content-Type"] = "application/json"
+        if outgoing.idempotency_key:
+            headers["Idempotency-Key"] = f'"{outgoing.idempotency_key}"'
+        return headers
+
+    def _failure(self, error: Exception, base_url: str, outgoing: Outgoing) -> UnreachableError:
+        """What it means that no answer came, and whether the request may have arrived."""
+        call, unsure = f"{outgoing.method} /{outgoing.path}", doubt(outgoing.method)
+        match error:
+            case httpx.ConnectError() | httpx.ConnectTimeout():
+                return NotConnectedError(
+                    f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
+                    "that it runs there, and that LOOPIN_API_URL is right."
+                )
+            case TimeoutError() | httpx.TimeoutException():
+                return UnreachableError(
+                    f"The LoopIn API at {base_url} did not answer {call} within "
+                    f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or raise "
+                    "LOOPIN_TIMEOUT." + unsure
+                )
+            case httpx.DecodingError():
+                return UnreachableError(
+                    f"The answer of the LoopIn API at {base_url} to {call} cannot be read: "
+                    f"{error}. Check the API and any proxy before it." + unsure
+                )
+        return BrokenError(
+            f"The LoopIn API at {base_url} broke off its answer to {call}: {_reason(error)}. "
+            "Check the API and any proxy before it." + unsure
+        )
+
+
+def check_host(base_url: str) -> None:
+    """Refuse a URL whose host no connection can be made to.
+
+    Raises:
+        ConfigurationError: It is no host.
+    """
+    try:
+        httpx.URL(base_url).host  # noqa: B018 - reading it decodes it
+    except (httpx.InvalidURL, UnicodeError):
+        raise ConfigurationError(
+            "LOOPIN_API_URL names no address that can be connected to: check its host."
+        ) from None
+
+
+def new_http(*, trust_env: bool) -> httpx.AsyncClient:
+    """An HTTP client; with `trust_env` it uses the proxies and certificates of the environment.
+
+    Raises:
+        ConfigurationError: Those cannot be used.
+    """
+    try:
+        return httpx.AsyncClient(
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            trust_env=trust_env,
+        )
+    except (ImportError, OSError) as error:
+        reason = f" ({error})"
+    except (ValueError, httpx.InvalidURL):
+        # Its text quotes a proxy's URL, which may hold a password.
+        reason = ""
+    raise ConfigurationError(
+        f"The proxy or certificate settings of the environment cannot be used{reason}: correct or "
+        "unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
+    )
+
+
+async def _read_bounded(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        # It was not asked for, and a small answer may unpack to more than fits into memory.
+        raise httpx.DecodingError("it is compressed", request=response.request)
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise httpx.DecodingError(
+                f"more than {MAX_ANSWER_BYTES} bytes", request=response.request
+            )
+    return bytes(content)
+
+
+def _reason(error: Exception) -> str:
+    """The most telling text in a chain of errors: the operating system's, if there is one."""
+    # The protocol's own text quotes the bytes that came, which may be anything.
+    if isinstance(error, httpx.ProtocolError):
+        return "it was cut short, or is not HTTP"
+    if isinstance(error, httpx.ConnectTimeout):
+        return "connecting took too long"
+    link: BaseException | None = error
+    seen: list[BaseException] = []
+    while link is not None and link not in seen:
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+        seen.append(link)
+        link = link.__cause__ or link.__context__
+    return str(error) or "the connection was lost"

@@ -1,0 +1,40 @@
+"""Sends a test notice to every place that the settings name."""
+
+from collections.abc import Callable
+
+import anyio.abc
+
+from loopin_mcp.api.outbox.apprise_service import Message
+from loopin_mcp.api.outbox.channels import BusyError, Channel, NotSentError, channels_of
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.settings import Settings
+
+
+async def send_test_notices(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Send a test to each channel, tell what came of it, and whether all have it.
+
+    Raises:
+        ConfigurationError: There are none, or one cannot be used.
+    """
+    channels = await channels_of(settings)
+    if channels is None:
+        raise ConfigurationError("Set LOOPIN_NOTIFY first: to Apprise URLs of where to tell you.")
+    missed: list[Channel] = []
+
+    async def send(channel: Channel) -> None:
+        try:
+            await channel.send(_test_message)
+        except (NotSentError, BusyError) as error:
+            missed.append(channel)
+            say(f"Did not arrive: {channel.label}: {error}")
+        else:
+            say(f"Arrived: {channel.label}")
+
+    async with anyio.create_task_group() as sending:
+        for channel in channels.all:
+            sending.start_soon(send, channel)
+    return not missed
+
+
+async def _test_message() -> Message:
+    return Message("LoopIn: test", "It works: here you are told of what waits for your approval.")

@@ -1,0 +1,142 @@
+"""Asks the human in the host whether a decision is theirs, before it is recorded."""
+
+import anyio
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    ClientCapabilities,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from loopin_mcp.errors import ConflictError, LoopinError
+from loopin_mcp.mcp_server.context import Call
+from loopin_mcp.mcp_server.forms import (
+    CONFIRMED,
+    FORM,
+    Forms,
+    Question,
+    form_message,
+    too_long_to_show,
+)
+from loopin_mcp.wire.models import Decision, Interrupt
+from loopin_mcp.wire.plain_text import plain_text
+
+_FORM = "confirm"
+
+_UNCONFIRMED = {
+    "decline": "The form in the host was declined",
+    "cancel": "The form in the host was dismissed",
+    "late": "The answer to the form in the host came too late, a second time, or for an interrupt "
+    "that has changed",
+    "silence": "Nobody answered the form in the host within {within_s:g} seconds",
+    "fault": "The host did not ask, or gave no answer that can be read",
+}
+
+
+async def confirm_decision(
+    ctx: Call, interrupt_id: str, decision: Decision
+) -> Decision | InputRequiredResult:
+    """Put the decision before the human, where settings and host have it so.
+
+    Returns the decision to record, for exactly the payload that was shown if one was; or the form
+    where the host has to show it and call again, as hosts of 2026-07-28 do.
+
+    Raises:
+        ConflictError: The interrupt is no longer pending; nobody was asked.
+        LoopinError: Nobody confirmed the decision, so it must not be recorded.
+    """
+    loopin = ctx.request_context.lifespan_context
+    settings, can_ask = loopin.settings, _shows_forms(ctx.client_capabilities)
+    if settings.confirm == "off" or (settings.confirm == "auto" and not can_ask):
+        return decision
+    if settings.api_url is None and settings.reviewer_keys:
+        # Whatever was confirmed, the embedded API then refuses it, and says who may decide.
+        return decision
+    interrupt = await loopin.client.get_interrupt_status(interrupt_id)
+    if not interrupt.is_pending:
+        status = plain_text(interrupt.status)
+        raise ConflictError(f"The interrupt's status is now {status}. {ConflictError.remedy}")
+    if not can_ask:
+        raise _refusal("This host cannot ask a human, which LOOPIN_CONFIRM requires", interrupt)
+    if part := too_long_to_show(decision):
+        raise _refusal(f"{part} is too long to be shown whole in a form of the host", interrupt)
+    return await _ask(ctx, loopin.forms, interrupt, decision)
+
+
+async def _ask(
+    ctx: Call, forms: Forms, interrupt: Interrupt, decision: Decision
+) -> Decision | InputRequiredResult:
+    message = form_message(interrupt, decision)
+    decision = decision.model_copy(update={"payload_digest": interrupt.payload_digest})
+    if ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+        action = await _answer_to_request(ctx, forms, message)
+    else:
+        question = Question(interrupt.interrupt_id, decision)
+        answered = _answer_in_retry(ctx, forms, question)
+        if answered is None:
+            return _form(message, forms.issue(question))
+        action = answered
+    if action == "accept":
+        return decision
+    raise _refusal(_UNCONFIRMED[action].format(within_s=forms.answer_within_s), interrupt)
+
+
+async def _answer_to_request(ctx: Call, forms: Forms, message: str) -> str:
+    """Ask by a request of our own; a host that stays silent is told to close the form."""
+    session = ctx.request_context.session
+    try:
+        with anyio.move_on_after(forms.answer_within_s):
+            result = await session.elicit_form(message, FORM, ctx.request_id)
+            return _action(result)
+    except (MCPError, ValidationError):
+        return "fault"
+    return "silence"
+
+
+def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
+    """The answer that a repeated call brings; None where it brings none, or we never asked.
+
+    The SDK seals the state and binds it to the tool and its arguments, but takes it any number
+    of times; the form counts once. See "Server requirements" in
+    https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
+    """
+    answer = (ctx.input_responses or {}).get(_FORM)
+    if ctx.request_state is None or answer is None:
+        return None
+    if not forms.redeem(ctx.request_state, question):
+        return "late"
+    return _action(answer) if isinstance(answer, ElicitResult) else "fault"
+
+
+def _action(result: ElicitResult) -> str:
+    """What the human did, where accepting a form that says no is declining it."""
+    confirmed = (result.content or {}).get(CONFIRMED)
+    if result.action != "accept" or confirmed is None or confirmed is True:
+        return result.action
+    # What is no boolean, such as "false", may well mean no.
+    return "decline" if confirmed is False else "fault"
+
+
+def _form(message: str, token: str) -> InputRequiredResult:
+    params = ElicitRequestFormParams(message=message, requested_schema=FORM)
+    return InputRequiredResult(
+        input_requests={_FORM: ElicitRequest(params=params)}, request_state=token
+    )
+
+
+def _shows_forms(capabilities: ClientCapabilities | None) -> bool:
+    """Whether the client declared forms; before there were modes, an empty object did so."""
+    elicitation = capabilities.elicitation if capabilities else None
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
+def _refusal(happened: str, interrupt: Interrupt) -> LoopinError:
+    link = plain_text(interrupt.review_url or "the review page")
+    return LoopinError(
+        f"{happened}, so nothing was recorded and the interrupt stays pending. Do not decide "
+        f"yourself: the human can decide at {link}"
+    )

@@ -1,0 +1,105 @@
+"""The form that puts a decision before a human in the host, and which forms still count."""
+
+import json
+import secrets
+import time
+from dataclasses import dataclass
+
+from loopin_mcp.wire.models import Decision, Interrupt
+from loopin_mcp.wire.plain_text import plain_text, quoted
+
+# Hosts cut a call at 60 s; the API is asked before and after.
+ANSWER_WITHIN_S = 45.0
+
+# To accept the form is to confirm, unless this was taken back in it. It is there because some
+# hosts cannot submit a form without fields: https://github.com/PrefectHQ/fastmcp/issues/3910
+CONFIRMED = "confirmed"
+
+FORM: dict[str, object] = {
+    "type": "object",
+    "properties": {CONFIRMED: {"type": "boolean", "title": "I have decided this", "default": True}},
+}
+
+_LONGEST_SHOWN = 2000
+
+# What is to be recorded is shown whole or not asked at all.
+_LONGEST_RECORDED = 4000
+
+_VERDICTS = {
+    "approved": "APPROVE, the agent may act",
+    "rejected": "REJECT, the agent must not act",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a form asks, and so all that its answer counts for."""
+
+    interrupt_id: str
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class _Form:
+    question: Question
+    until: tuple[float, float]
+
+    def is_open(self) -> bool:
+        return all(now < end for now, end in zip(_clocks(), self.until, strict=True))
+
+
+class Forms:
+    """The forms that a host holds while a human answers; each counts once, and not for long."""
+
+    def __init__(self, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+        self.answer_within_s = answer_within_s
+        self._issued: dict[str, _Form] = {}
+
+    def issue(self, question: Question) -> str:
+        """Open a form; its answer has to come with the token that this returns."""
+        self._issued = {token: form for token, form in self._issued.items() if form.is_open()}
+        token = secrets.token_urlsafe(16)
+        steady, wall = _clocks()
+        until = (steady + self.answer_within_s, wall + self.answer_within_s)
+        self._issued[token] = _Form(question, until)
+        return token
+
+    def redeem(self, token: str, question: Question) -> bool:
+        """Close a form; whether this answer is its first, in time, and to this very question."""
+        form = self._issued.pop(token, None)
+        return form is not None and form.question == question and form.is_open()
+
+
+def form_message(interrupt: Interrupt, decision: Decision) -> str:
+    """What the form says: one line for each item, in which others' words are marked as theirs."""
+    agent = quoted(interrupt.agent_id, _LONGEST_SHOWN) if interrupt.agent_id else "not known"
+    lines = [
+        "An agent says that you have decided this. Accept only if you have: it is final.",
+        f"- Decision: {_VERDICTS[decision.decision]}",
+        f"- Action: {quoted(interrupt.action, _LONGEST_SHOWN)}",
+        f"- Asked by: {agent}",
+    ]
+    if decision.modified_params is not None:
+        values = quoted(_as_json(decision), _LONGEST_RECORDED)
+        lines.append(f"- Values in place of the proposed ones: {values}")
+    if decision.reason:
+        lines.append(f"- Reason: {quoted(decision.reason, _LONGEST_RECORDED)}")
+    if interrupt.review_url:
+        lines.append(f"- All facts: {plain_text(interrupt.review_url)}")
+    return "\n".join(lines)
+
+
+def too_long_to_show(decision: Decision) -> str:
+    """The part of a decision that a form cannot show whole; empty if there is none."""
+    parts = {"reason": decision.reason or "", "modifiedParams": _as_json(decision)}
+    long = (name for name, text in parts.items() if len(plain_text(text)) > _LONGEST_RECORDED)
+    return next(long, "")
+
+
+def _as_json(decision: Decision) -> str:
+    return json.dumps(decision.modified_params, ensure_ascii=False)
+
+
+def _clocks() -> tuple[float, float]:
+    """Two clocks: the first stands still while the machine sleeps, the second may be set back."""
+    return time.monotonic(), time.time()

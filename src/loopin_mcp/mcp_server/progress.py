@@ -1,0 +1,45 @@
+"""Tells the host how a wait goes on; some hosts show it to the user."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+from loopin_mcp.errors import LoopinError
+from loopin_mcp.mcp_server.context import Call
+
+PROGRESS_EVERY_S = 5.0
+
+_Outcome = TypeVar("_Outcome")
+
+
+async def with_progress(
+    ctx: Call, wait: Callable[[float], Awaitable[_Outcome]], wait_s: float, every_s: float
+) -> _Outcome:
+    """What `wait(wait_s)` gives, with word to the host every `every_s` seconds until then.
+
+    Raises:
+        LoopinError: `wait` raised it.
+    """
+    failure: LoopinError | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_report, ctx, wait_s, every_s)
+        try:
+            outcome = await wait(wait_s)
+        except LoopinError as error:
+            # Let through the task group, it would arrive as an ExceptionGroup.
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return outcome
+
+
+async def _report(ctx: Call, wait_s: float, every_s: float) -> None:
+    started = anyio.current_time()
+    while True:
+        await anyio.sleep(every_s)
+        waited_s = round(anyio.current_time() - started, 2)
+        left_s = max(0, wait_s - waited_s)
+        message = f"Waited {waited_s:.0f} s for a human's decision, {left_s:.0f} s left"
+        await ctx.report_progress(waited_s, wait_s, message)

@@ -1,0 +1,263 @@
+"""The MCP server: its lifespan and the six tools, each one call of the LoopIn API."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Annotated, Any
+
+from mcp.server import CacheHint, MCPServer
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.request_state import RequestStateSecurity
+from mcp_types import InputRequiredResult, ToolAnnotations
+from pydantic import BeforeValidator
+
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.mcp_server.confirmation import confirm_decision
+from loopin_mcp.mcp_server.context import (
+    Call,
+    Loopin,
+    default_agent_id,
+    default_user_id,
+    open_client,
+)
+from loopin_mcp.mcp_server.forms import ANSWER_WITHIN_S, Forms
+from loopin_mcp.mcp_server.progress import PROGRESS_EVERY_S, with_progress
+from loopin_mcp.mcp_server.prompts import prompts_for
+from loopin_mcp.mcp_server.results import (
+    CancelledResult,
+    CreatedResult,
+    DecidedResult,
+    InterruptStatus,
+)
+from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of, unquoted
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.version import HOME_PAGE, __version__
+from loopin_mcp.wire.fields import (
+    DEFAULT_PAGE,
+    Action,
+    AgentId,
+    CallbackUrl,
+    Context,
+    Cursor,
+    ExpiresIn,
+    InterruptId,
+    ModifiedParams,
+    PageLimit,
+    Reason,
+    Urgency,
+    UserId,
+    Verdict,
+    WaitSeconds,
+)
+from loopin_mcp.wire.models import Analytics, Decision, NewInterrupt, PendingPage
+
+_INSTRUCTIONS = """\
+LoopIn asks a human before you do what you should not decide alone: spending money, deleting or
+publishing, writing to other people, changing production, anything that cannot be undone.
+
+1. create_interrupt: say in `action` exactly what you will do, and put every fact the human needs
+   into `context`.
+2. Show the returned `reviewUrl` to the user as a link. The human decides on that page.
+3. get_interrupt_status with `waitSeconds` (45, say) until `status` is no longer `pending`.
+4. Act only if `approved` is true, and then do exactly what was approved; where `modifiedParams`
+   are given, use those values. On anything else (rejected, expired, cancelled, an error) do not
+   act: tell the user, and follow the reason if there is one.
+
+Whatever comes back on one interrupt has a `nextStep` that says what to do. Never approve your own
+request{unless}.
+"""
+
+_UNLESS = ": decide_interrupt is for passing on what a human has told you in so many words"
+
+# Neither list changes while a server runs.
+HINT = CacheHint(ttl_ms=3_600_000)
+
+# Longer than a form counts, so that a late answer is refused in our words and not the SDK's.
+STATE_TTL_S = 86_400
+
+TOOLS: dict[str, Tool] = {}
+
+
+def create_server(
+    settings: Settings | ConfigurationError,
+    *,
+    answer_within_s: float = ANSWER_WITHIN_S,
+    progress_every_s: float = PROGRESS_EVERY_S,
+) -> MCPServer[Loopin]:
+    """The MCP server with the tools that the settings offer, and the prompts about them.
+
+    With a ConfigurationError in place of settings it starts all the same, since a host would
+    only show "failed", and every tool answers with what to mend. `answer_within_s` is how long a
+    human may take over a form in the host, `progress_every_s` how often the host is told how a wait
+    goes on.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_server: MCPServer[Loopin]) -> AsyncIterator[Loopin]:
+        async with AsyncExitStack() as stack:
+            client = await open_client(settings, stack)
+            yield Loopin(client, usable, Forms(answer_within_s), progress_every_s)
+
+    usable = Settings() if isinstance(settings, ConfigurationError) else settings
+    server = PlainSpokenServer(
+        "loopin-mcp",
+        title="LoopIn",
+        version=__version__,
+        website_url=HOME_PAGE,
+        instructions=instructions_for(usable.tools),
+        tools=[TOOLS[name] for name in usable.tools],
+        lifespan=lifespan,
+        cache_hints={"tools/list": HINT, "prompts/list": HINT},
+        request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
+    )
+    for prompt in prompts_for(usable.tools):
+        server.add_prompt(prompt)
+    return server
+
+
+def instructions_for(tools: tuple[str, ...]) -> str:
+    """What the host's model is told of how to use these tools together."""
+    return _INSTRUCTIONS.format(unless=_UNLESS if "decide_interrupt" in tools else "")
+
+
+def _tool(
+    title: str,
+    *,
+    read_only: bool = False,
+    destructive: bool = False,
+    idempotent: bool = False,
+    open_world: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        hints = ToolAnnotations(
+            title=title,
+            read_only_hint=read_only,
+            destructive_hint=destructive,
+            idempotent_hint=idempotent,
+            open_world_hint=open_world,
+        )
+        tool = tool_of(function, title, hints)
+        TOOLS[tool.name] = tool
+        return function
+
+    return register
+
+
+_ToolContext = Annotated[Context, BeforeValidator(unquoted)]
+
+_ToolParams = Annotated[ModifiedParams, BeforeValidator(unquoted)]
+
+
+@_tool("Ask a human to approve", open_world=True)
+async def create_interrupt(
+    ctx: Call,
+    action: Action,
+    context: _ToolContext,
+    agent_id: AgentId = "",
+    user_id: UserId = "",
+    urgency: Urgency = "medium",
+    expires_in: ExpiresIn = 3600,
+    callback_url: CallbackUrl = "",
+) -> CreatedResult:
+    """Ask a human to approve one action before you do it.
+
+    Use it before anything that spends money, deletes, publishes, contacts people, touches
+    production or cannot be undone, and when the user asked to be asked. Not for questions a
+    chat message can settle. Returns at once with status pending and a reviewUrl: show that
+    link to the user, do not act, and call get_interrupt_status with waitSeconds. agentId and
+    userId may be left out where the server has defaults.
+    """
+    loopin = ctx.request_context.lifespan_context
+    new = NewInterrupt(
+        agent_id=agent_id or default_agent_id(ctx),
+        user_id=user_id or default_user_id(ctx),
+        action=action,
+        context=context,
+        urgency=urgency,
+        expires_in=expires_in,
+        callback_url=callback_url or None,
+    )
+    return CreatedResult.of(await loopin.client.create_interrupt(new))
+
+
+@_tool("Read a decision", read_only=True, idempotent=True)
+async def get_interrupt_status(
+    ctx: Call, interrupt_id: InterruptId, wait_seconds: WaitSeconds = 0
+) -> InterruptStatus:
+    """Read whether a human has decided, and wait for it.
+
+    Use it after create_interrupt, with waitSeconds (45, say), again and again while status is
+    pending; that is no error. Not to find an interrupt: list_pending_interrupts does that.
+    Returns the interrupt with status and approved. Act only if approved is true, with
+    modifiedParams in place of your own values if they are given. rejected, expired and
+    cancelled mean: do not act; reason may say why. nextStep says what to do.
+    """
+    loopin = ctx.request_context.lifespan_context
+    wait_s = min(wait_seconds, loopin.settings.max_wait_s)
+    wait = partial(loopin.client.wait_for_decision, interrupt_id)
+    interrupt = await with_progress(ctx, wait, wait_s, loopin.progress_every_s)
+    return InterruptStatus.of(interrupt, wait_lowered_to=wait_s if wait_s < wait_seconds else None)
+
+
+@_tool("List what waits for a human", read_only=True, idempotent=True)
+async def list_pending_interrupts(
+    ctx: Call, user_id: UserId = "", limit: PageLimit = DEFAULT_PAGE, cursor: Cursor = ""
+) -> PendingPage:
+    """List what still waits for a human's decision, newest first.
+
+    Use it to show a user what they have to decide, or to find an interrupt whose id was lost.
+    Not to wait for a decision: get_interrupt_status does that. Returns count and interrupts,
+    each with its reviewUrl: show those links. Where nextCursor is returned there is more: pass
+    it as cursor.
+    """
+    loopin = ctx.request_context.lifespan_context
+    return await loopin.client.list_pending_interrupts(
+        user_id or default_user_id(ctx), limit=limit, cursor=cursor or None
+    )
+
+
+@_tool("Record a human's decision", destructive=True, idempotent=True)
+async def decide_interrupt(
+    ctx: Call,
+    interrupt_id: InterruptId,
+    decision: Verdict,
+    reason: Reason = "",
+    modified_params: _ToolParams | None = None,
+) -> DecidedResult | InputRequiredResult:
+    """Record the decision that a human has just told you, in this conversation.
+
+    Only for a human's own words about this very interrupt ("yes, pay it"). Never decide by
+    yourself, never approve what you asked for, never guess: send the user to the reviewUrl
+    instead. Where it can, the host asks the human to confirm; if they do not, nothing is
+    recorded. Final: it cannot be changed. Returns decision and decidedAt; then tell the user. An
+    interrupt that is no longer pending is refused and stays as it is.
+    """
+    loopin = ctx.request_context.lifespan_context
+    answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
+    confirmed = await confirm_decision(ctx, interrupt_id, answer)
+    if isinstance(confirmed, InputRequiredResult):
+        return confirmed
+    return DecidedResult.of(await loopin.client.decide_interrupt(interrupt_id, confirmed))
+
+
+@_tool("Withdraw a question", destructive=True, idempotent=True)
+async def cancel_interrupt(ctx: Call, interrupt_id: InterruptId) -> CancelledResult:
+    """Withdraw a question that no longer matters, so that no human has to look at it.
+
+    Use it when the plan changed or the action was dropped. Not to go ahead without approval:
+    after it, do not act. Returns status cancelled. Only a pending interrupt can be cancelled;
+    for any other call get_interrupt_status.
+    """
+    loopin = ctx.request_context.lifespan_context
+    return CancelledResult.of(await loopin.client.cancel_interrupt(interrupt_id))
+
+
+@_tool("Approval figures", read_only=True, idempotent=True)
+async def get_interrupt_analytics(ctx: Call, user_id: UserId = "") -> Analytics:
+    """Sum up one user's interrupts: how many, how often approved, how fast, of which types.
+
+    Use it when the user asks for such figures. Not to read a decision. approvalRate (0 to 1)
+    and the response times (milliseconds; p50 is the median) are null while nothing is decided.
+    """
+    loopin = ctx.request_context.lifespan_context
+    return await loopin.client.get_interrupt_analytics(user_id or default_user_id(ctx))

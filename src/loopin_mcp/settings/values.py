@@ -1,0 +1,224 @@
+"""Reads single values of settings; what cannot be used is refused by the variable's name."""
+
+import base64
+import contextlib
+import ipaddress
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import get_args
+from urllib.parse import urlsplit
+
+from loopin_mcp.errors import ConfigurationError
+
+LONGEST_NAME = 200
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_URL_REMEDY = "Set it to a base URL, such as https://loopin.example.com."
+
+SHORTEST_KEY = 32
+
+LONGEST_REVIEWER = 100
+
+# What the API calls those whose names it does not know, itself, and the ways to decide.
+_TAKEN = frozenset(
+    ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
+)
+
+MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
+
+
+def checked_base_url(variable: str, value: str) -> str:
+    """The base URL a variable names, without a trailing slash.
+
+    Raises:
+        ConfigurationError: It is not http(s), has no host, or holds credentials or a query.
+    """
+    found = None
+    # An error of these would quote what may be a part of a password.
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(value)
+        found = (parts.scheme, parts.hostname, parts.port)
+    if found is None:
+        raise ConfigurationError(f"{variable} is not a URL. {_URL_REMEDY}")
+    scheme, host, port = found
+    if scheme not in ("http", "https") or not host or port == 0:
+        raise ConfigurationError(f"{variable} must be an http or https URL. {_URL_REMEDY}")
+    if "@" in parts.netloc:
+        remedy = "take them out, and set LOOPIN_API_KEY to the API's key"
+        if variable != "LOOPIN_API_URL":
+            remedy = "take them out"
+        raise ConfigurationError(f"{variable} must not hold a user name or password: {remedy}.")
+    if any(mark in value for mark in "?# ") or not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"{variable} must be a base URL in ASCII, without query and spaces. {_URL_REMEDY}"
+        )
+    return value.rstrip("/")
+
+
+def checked_key(variable: str, value: str) -> str:
+    """An API key that can travel in a header.
+
+    Raises:
+        ConfigurationError: It holds spaces, line breaks or characters outside ASCII.
+    """
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigurationError(
+            f"{variable} must be printable ASCII without spaces or line breaks: copy the key again."
+        )
+    return value
+
+
+def checked_signing_secret(variable: str, value: str) -> bytes:
+    """The bytes of a secret as Standard Webhooks writes it: `whsec_`, and base64 of 24 to 64 bytes.
+
+    Raises:
+        ConfigurationError: It is not written so.
+    """
+    prefix, encoded = value[:6], value[6:]
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        secret = b""
+    if prefix != "whsec_" or not 24 <= len(secret) <= 64:
+        raise ConfigurationError(
+            f"{variable} must be whsec_ and the base64 of 24 to 64 random bytes, such as "
+            'echo "whsec_$(openssl rand -base64 32)" prints.'
+        )
+    return secret
+
+
+def checked_seconds(variable: str, value: str) -> float:
+    """A number of seconds."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 86_400:
+        raise ConfigurationError(
+            f"{variable} must be a number of seconds, more than 0 and at most 86400: {value!r}."
+        )
+    return seconds
+
+
+def checked_port(variable: str, value: str) -> int:
+    """A port number."""
+    if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65_535):
+        raise ConfigurationError(f"{variable} must be a port number from 0 to 65535: {value!r}.")
+    return int(value)
+
+
+def checked_count(variable: str, value: str) -> int:
+    """A number of things, at least one."""
+    if not (value.isascii() and value.isdigit() and 0 < len(value) <= 9 and int(value) > 0):
+        raise ConfigurationError(
+            f"{variable} must be a whole number from 1 to 999999999: {value!r}."
+        )
+    return int(value)
+
+
+def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
+    """The networks a variable lists, separated by commas or spaces; an address is one too."""
+    try:
+        return tuple(ipaddress.ip_network(text) for text in value.replace(",", " ").split())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{variable} must list networks such as 10.1.0.0/16 or 192.168.1.7: {error}."
+        ) from error
+
+
+def one_of(choices: object) -> Callable[[str, str], object]:
+    """Takes one of the values of a `Literal`."""
+
+    def parse(variable: str, value: str) -> str:
+        *others, last = get_args(choices)
+        if value not in (*others, last):
+            raise ConfigurationError(
+                f"{variable} must be {', '.join(others)} or {last}: {value!r}."
+            )
+        return value
+
+    return parse
+
+
+def any_text(_variable: str, value: str) -> str:
+    """Whatever it is."""
+    return value
+
+
+def checked_name(variable: str, value: str) -> str:
+    """A name that a call would take as an id."""
+    if len(value) > LONGEST_NAME or "\0" in value:
+        raise ConfigurationError(f"{variable} must be at most {LONGEST_NAME} characters.")
+    return value
+
+
+def checked_directory(variable: str, value: str) -> Path:
+    """The absolute path of a directory, which may begin with `~`."""
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{variable} names no known user's home: {value!r}.") from error
+
+
+def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
+    """The keys of reviewers by their names, written `name=key,name=key`.
+
+    Raises:
+        ConfigurationError: A name could be taken for another, or a key guessed; or there are none.
+    """
+    reviewers: dict[str, str] = {}
+    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+    for number, entry in enumerate(entries, 1):
+        name, _, key = (part.strip() for part in entry.partition("="))
+        # A lone key may end in signs of equality.
+        if not name or not key.strip("="):
+            raise ConfigurationError(f"{variable}: entry {number} is not written name=key.")
+        # A name as long as a key may be one, put in the wrong place.
+        is_name = len(name) < SHORTEST_KEY and name.isprintable()
+        who = name if is_name else f"entry {number}"
+        if remedy := _remedy(name, key, reviewers):
+            raise ConfigurationError(f"{variable}: {who} {remedy}")
+        reviewers[name] = checked_key(f"{variable}: the key of {who}", key)
+    if not reviewers:
+        raise ConfigurationError(f"{variable} names nobody: write name=key,name=key.")
+    return reviewers
+
+
+def refuse_shared_key(reviewers: Mapping[str, str], api_key: str | None) -> None:
+    """Let no reviewer have the agents' key.
+
+    Raises:
+        ConfigurationError: One has it.
+    """
+    for name, key in reviewers.items():
+        if key == api_key:
+            raise ConfigurationError(
+                f"REVIEWER_KEYS: {name} has the key that agents have, which is API_KEY_SECRET: "
+                f"give them one of their own. {MAKE_ONE}"
+            )
+
+
+def _remedy(name: str, key: str, others: Mapping[str, str]) -> str | None:
+    """What is wrong with an entry, and how to mend it."""
+    if len(name) > LONGEST_REVIEWER or not name.isprintable():
+        return f"needs a name of at most {LONGEST_REVIEWER} printable characters."
+    if re.sub(r"[\W_]", "", _folded(name)) in _TAKEN:
+        return "is what the API calls others: choose another name."
+    if _folded(name) in map(_folded, others):
+        return "is there twice: give each reviewer a name of their own."
+    if mark := re.search("[;\"'`]", key):
+        return f"has a key with {mark[0]} in it: separate reviewers by commas, without quotes."
+    if len(key) < SHORTEST_KEY:
+        return f"needs a key of {SHORTEST_KEY} characters or more. {MAKE_ONE}"
+    if key in others.values():
+        return f"has the key of another reviewer: give them one of their own. {MAKE_ONE}"
+    return None
+
+
+def _folded(name: str) -> str:
+    """What names that look alike have in common."""
+    return unicodedata.normalize("NFKC", name).casefold()

@@ -1,0 +1,207 @@
+"""The named field types that the wire shapes and the tools are made of, with their bounds."""
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import to_json
+
+from loopin_mcp.settings.values import LONGEST_NAME
+from loopin_mcp.wire.plain_text import UNSEEN, is_blank
+
+MAX_OBJECT_BYTES = 64 * 1024
+
+MAX_OBJECT_DEPTH = 32
+
+# At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
+_NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+# The same to the letter; the tools' schemas have to be short.
+NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
+
+
+def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    """Refuse an object too deep, too large or not representable in JSON."""
+    if _depth(value) > MAX_OBJECT_DEPTH:
+        raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
+    try:
+        size = len(to_json(value))
+    except ValueError as error:
+        raise ValueError("must be representable as JSON in UTF-8") from error
+    if size > MAX_OBJECT_BYTES:
+        raise ValueError(f"must be at most {MAX_OBJECT_BYTES} bytes as JSON (is {size})")
+    return value
+
+
+def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
+    """How deep a JSON value is nested, found without recursion; all its numbers are finite."""
+    deepest = 0
+    todo: list[tuple[Any, int]] = [(value, 1)]
+    while todo:
+        item, depth = todo.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ValueError("must hold finite numbers only")
+        if isinstance(item, dict | list | tuple):
+            deepest = max(deepest, depth)
+            children = item.values() if isinstance(item, dict) else item
+            todo.extend((child, depth + 1) for child in children)
+    return deepest
+
+
+def _whole_number(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    """Take 60.0 for 60, as JSON does not tell them apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(ord(character) <= 32 for character in value):
+        raise ValueError("must be an http or https URL with a host")
+    return value
+
+
+def _seen(value: str) -> str:
+    if is_blank(value):
+        raise ValueError("must not be blank: no character of it would be seen")
+    return value
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain NUL")
+    return value
+
+
+def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    """Take what a LoopIn 1.0 server stored as it came, such as a string, as an object too."""
+    _depth(value)
+    return value if isinstance(value, dict | None) else {"value": value}
+
+
+def _as_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from error
+
+
+def format_time(value: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and `Z`."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+AgentId = Annotated[
+    str,
+    Field(
+        min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="The agent that asks"
+    ),
+    AfterValidator(_seen),
+]
+
+UserId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=_NOT_BLANK,
+        description="The human who is asked",
+    ),
+    AfterValidator(_seen),
+]
+
+Action = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2000,
+        pattern=_NOT_BLANK,
+        description="One sentence for the human: exactly what happens if approved",
+    ),
+    AfterValidator(_seen),
+]
+
+JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
+
+# What another server stored, whatever it is.
+ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
+
+PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
+
+Context = Annotated[
+    PlainObject,
+    Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
+]
+
+ModifiedParams = Annotated[
+    PlainObject, Field(description="Parameters the human changed; they replace the proposed ones")
+]
+
+Urgency = Literal["low", "medium", "high"]
+
+Verdict = Literal["approved", "rejected"]
+
+ExpiresIn = Annotated[
+    int,
+    Field(strict=True, ge=1, le=2_592_000, description="Seconds until the question lapses"),
+    BeforeValidator(_whole_number),
+]
+
+CallbackUrl = Annotated[
+    str,
+    Field(max_length=2000, description="http(s) URL that is sent the outcome by POST"),
+    AfterValidator(_web_address),
+]
+
+Reason = Annotated[
+    str,
+    Field(max_length=4000, description="Why, in the human's words"),
+    AfterValidator(_without_nul),
+]
+
+Digest = Annotated[
+    str,
+    Field(description="payloadDigest of the interrupt as it was shown to the human"),
+    AfterValidator(_without_nul),
+]
+
+DEFAULT_PAGE = 50
+
+LARGEST_PAGE = 200
+
+PageLimit = Annotated[
+    int,
+    Field(strict=True, ge=1, le=LARGEST_PAGE, description="Most to return"),
+    BeforeValidator(_whole_number),
+]
+
+Cursor = Annotated[str, Field(description="nextCursor of the page before")]
+
+WaitSeconds = Annotated[
+    int,
+    Field(strict=True, ge=0, description="Hold the answer up to so many seconds for a decision"),
+    BeforeValidator(_whole_number),
+]
+
+InterruptId = Annotated[str, Field(description="Id that create_interrupt returned")]
+
+Status = Annotated[str, Field(description="pending, approved, rejected, expired or cancelled")]
+
+Timestamp = Annotated[
+    datetime,
+    AfterValidator(_as_utc),
+    PlainSerializer(format_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]

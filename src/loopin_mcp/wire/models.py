@@ -1,0 +1,219 @@
+"""Every wire shape: what is sent, and what comes back."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic.alias_generators import to_camel
+
+from loopin_mcp.wire.fields import (
+    Action,
+    AgentId,
+    CallbackUrl,
+    Context,
+    Digest,
+    ExpiresIn,
+    ForeignObject,
+    InterruptId,
+    JSONObject,
+    ModifiedParams,
+    Reason,
+    Status,
+    Timestamp,
+    Urgency,
+    UserId,
+    Verdict,
+)
+
+
+class Wire(BaseModel):
+    """A frozen shape with camelCase names on the wire; what is None by default is left out."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        # What does not fit may hold a secret all the same.
+        hide_input_in_errors=True,
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = {
+            name
+            for field_name, field in type(self).model_fields.items()
+            if field.default is None
+            for name in (field_name, field.serialization_alias or field.alias)
+        }
+        return {
+            name: value
+            for name, value in serialize(self).items()
+            if value is not None or name not in optional
+        }
+
+
+class Request(Wire):
+    """What is sent: unknown fields are refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewInterrupt(Request):
+    """The question an agent puts to a human. `expires_in` is in seconds."""
+
+    agent_id: AgentId
+    user_id: UserId
+    action: Action
+    context: Context
+    urgency: Urgency = "medium"
+    expires_in: ExpiresIn = 3600
+    callback_url: CallbackUrl | None = Field(default=None, repr=False)
+
+
+class Decision(Request):
+    """A human's answer, to exactly what `payload_digest` stands for where that is given."""
+
+    decision: Verdict
+    reason: Reason | None = None
+    modified_params: ModifiedParams | None = None
+    payload_digest: Digest | None = None
+
+
+class Created(Wire):
+    """The answer to a new interrupt: where the human decides, and until when."""
+
+    interrupt_id: InterruptId
+    status: Status
+    expires_at: Timestamp
+    review_url: str | None = Field(None, description="Link for the human: show it to them")
+
+
+class Interrupt(Wire):
+    """An interrupt as it is now, with the decision once there is one."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    # LoopIn 1.0 servers name the id `id` in lists and leave out fields; these three are certain.
+    interrupt_id: InterruptId = Field(
+        validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
+    )
+    status: Status
+    action: str
+    agent_id: str | None = None
+    user_id: str | None = None
+    context: ForeignObject = None
+    urgency: str | None = None
+    created_at: Timestamp | None = None
+    expires_at: Timestamp | None = None
+    review_url: str | None = None
+    decision: str | None = None
+    decided_at: Timestamp | None = None
+    reason: str | None = None
+    modified_params: ForeignObject = None
+    decided_by: str | None = None
+    decided_via: str | None = None
+    payload_digest: str | None = None
+    events_head: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a human may still decide."""
+        return self.status == "pending"
+
+    def as_of(self, now: datetime) -> Self:
+        """This interrupt with expiry applied to the moment, whether or not the server swept."""
+        if self.is_pending and self.expires_at is not None and self.expires_at <= now:
+            return self.model_copy(update={"status": "expired"})
+        return self
+
+
+class Decided(Wire):
+    """The receipt of a decision; its `status` is `resolved`."""
+
+    interrupt_id: InterruptId
+    status: str
+    decision: Verdict
+    decided_at: Timestamp | None = None
+
+
+class Cancelled(Wire):
+    """The receipt of a cancellation."""
+
+    interrupt_id: InterruptId
+    status: str
+
+
+class Event(Wire):
+    """One change of an interrupt, chained to the one before it.
+
+    `hash` is the SHA-256 of the RFC 8785 form of all other fields; `previous_hash` is the one of
+    the event before, and empty for the first.
+    """
+
+    interrupt_id: InterruptId
+    sequence: int
+    type: str = Field(
+        description="created, notified, viewed, decided, cancelled, expired, callback-delivered, "
+        "callback-given-up or migrated"
+    )
+    at: Timestamp
+    actor: str
+    channel: str = Field(description="review-page, inbox, api, mcp or system")
+    detail: JSONObject
+    previous_hash: str
+    hash: str
+
+
+class PendingPage(Wire):
+    """One page of what waits for a human, newest first."""
+
+    user_id: str
+    count: int
+    interrupts: tuple[Interrupt, ...]
+    next_cursor: str | None = None
+
+
+class ActionCount(Wire):
+    """How often a type of action was asked for."""
+
+    action: str
+    count: int
+
+
+class Analytics(Wire):
+    """One user's figures; rate and response times are null while nothing is decided."""
+
+    user_id: str
+    total_interrupts: int
+    approval_rate: float | None = Field(description="approved / (approved + rejected)")
+    avg_response_time_ms: float | None
+    # LoopIn 1.0 servers do not tell these two. A factory, since a default of None is left out.
+    p50_response_time_ms: float | None = Field(default_factory=lambda: None)
+    p95_response_time_ms: float | None = Field(default_factory=lambda: None)
+    by_status: dict[str, int]
+    by_urgency: dict[str, int]
+    top_action_types: tuple[ActionCount, ...]
+
+
+class Health(Wire):
+    """What answers at an address; `proof` shows that it holds a key (see `api.health`)."""
+
+    status: str
+    service: str
+    version: str | None = None
+    proof: str | None = None
+
+
+class SignInLink(Wire):
+    """A link that signs one browser in to the pages, once and soon."""
+
+    url: str
+    expires_at: Timestamp | None = None

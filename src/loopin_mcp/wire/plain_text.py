@@ -1,0 +1,107 @@
+"""Text of others made safe to show: on one line, and no character of it hides or moves others."""
+
+import re
+import unicodedata
+
+# Categories whose characters have no glyph: controls, formats, surrogates, private use,
+# unassigned, line and paragraph separators.
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+# Letters, symbols and marks that draw nothing: fillers, the blank Braille cell, the null note
+# head, variation selectors.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\U00016fe4\U0001d159") | {
+    chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+}
+
+# White space, controls, formats and what is _BLANK, as a class of regular expressions: of these
+# alone nothing would be seen. What is not assigned or private shows at least as a box.
+UNSEEN = (
+    r"\s\x00-\x20\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
+    r"\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d159"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+
+_SEEN = re.compile(f"[^{UNSEEN}]")
+
+# What may stand inside an emoji: a joiner, the emoji style and, as one that ends it, a skin tone.
+_JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
+
+_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+
+# Marks that are put on the letter before; no script needs more of them on one.
+_MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
+
+_NOT_ASCII = re.compile(r"[^ -~]")
+
+_SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+
+_SPACE = re.compile(f"[{_SPACES}]+")
+
+_LINE_BREAK = re.compile(r" ?(?:\r?\n ?)+")
+
+
+def plain_text(text: str) -> str:
+    """The text on one line, for where there is no markup: no character hides or moves others.
+
+    Line breaks become `↵`, any other white space one space, and a character that would not be
+    seen its code, such as `[U+202E]`.
+    """
+    line = _LINE_BREAK.sub(" ↵ ", _SPACE.sub(" ", text.strip()))
+    return _NOT_ASCII.sub(_coded, line)
+
+
+def quoted(text: str, at_most: int) -> str:
+    """The plain text between backticks, which it cannot leave, and cut where it is longer.
+
+    A host that draws Markdown shows such a span as it is, and no link or heading in it.
+    """
+    plain = plain_text(text).replace("`", "'")
+    if len(plain) <= at_most:
+        return f"`{plain}`"
+    return f"`{plain[:at_most]}` … (cut here: the review page has the whole)"
+
+
+def folded(text: str) -> str:
+    """The text so that what differs in case or encoding alone is the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def is_unseen(text: str, index: int) -> bool:
+    """Whether the character there has no glyph, and no part in that of its neighbours."""
+    return _is_hidden(text[index]) and not _is_drawn(text, index)
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of the text would be seen."""
+    return _SEEN.search(text) is None
+
+
+def _coded(match: re.Match[str]) -> str:
+    character, text, index = match[0], match.string, match.start()
+    coded = is_unseen(text, index) or _is_piled(text, index)
+    return f"[U+{ord(character):04X}]" if coded else character
+
+
+def _is_piled(text: str, index: int) -> bool:
+    """Whether a mark stands on so many others that the pile covers the lines around it."""
+    marks = text[max(0, index - _HIGHEST_PILE) : index + 1]
+    return len(marks) > _HIGHEST_PILE and all(unicodedata.category(m) in _MARKS for m in marks)
+
+
+def _is_hidden(character: str) -> bool:
+    return character in _BLANK or unicodedata.category(character) in _HIDDEN_CATEGORIES
+
+
+def _is_drawn(text: str, index: int) -> bool:
+    """Whether a character without a glyph of its own changes what is drawn beside it."""
+    character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+    if character == _EMOJI_STYLE:
+        return _is_symbol(before) or after == _KEYCAP
+    joins = _is_symbol(before) or before in _SKIN_TONES or before == _EMOJI_STYLE
+    return character == _JOINER and joins and _is_symbol(after)
+
+
+def _is_symbol(character: str) -> bool:
+    return character != "" and unicodedata.category(character) == "So"

@@ -1,0 +1,76 @@
+"""Reads the JSON of others, and says in plain words what does not fit in it."""
+
+import json
+from collections import Counter
+
+from pydantic import JsonValue, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+_SHOWN_CHARACTERS = 100
+
+_SAYINGS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "string_type": "must be a string",
+    "string_unicode": "must be text in UTF-8",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be at most {max_length} characters",
+    "string_pattern_mismatch": "must not be blank and must not contain NUL",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_parsing_size": "must be an integer of fewer digits",
+    "int_from_float": "must be an integer",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "value_error": "{error}",
+}
+
+
+def parse_json(text: str | bytes) -> JsonValue:
+    """The value of a JSON text in UTF-8 (RFC 8259); integers keep all their digits, others some 16.
+
+    Raises:
+        ValueError: It is not JSON, or has a number too small to be kept, or an object in it names
+            something twice. Of the two values the RFC lets each reader take another, and a human
+            has to see the one that is acted on.
+    """
+    try:
+        value: JsonValue = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise ValueError(f"is not valid JSON: {error}") from None
+    json.loads(text, object_pairs_hook=_refuse_repeats, parse_float=_refuse_vanishing)
+    return value
+
+
+def _refuse_vanishing(literal: str) -> None:
+    """Let no number become zero, as those do that are too small for a double."""
+    if not float(literal) and literal.lower().partition("e")[0].strip("-0."):
+        raise ValueError(f"has the number {literal[:_SHOWN_CHARACTERS]}, which is too small")
+
+
+def _refuse_repeats(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        [(repeated, _)] = Counter(name for name, _ in pairs).most_common(1)
+        shown = json.dumps(repeated[:_SHOWN_CHARACTERS], ensure_ascii=False)
+        raise ValueError(f"names {shown} twice in one object: send each name once")
+
+
+def faults(error: ValidationError) -> dict[str, str]:
+    """What is wrong, by the field's name as the wire spells it."""
+    found: dict[str, str] = {}
+    for fault in error.errors(include_url=False, include_input=False):
+        field = str(fault["loc"][0])[:100] if fault["loc"] else "the body"
+        if "_" in field and fault["type"] != "extra_forbidden":
+            field = to_camel(field)
+        saying = _SAYINGS.get(fault["type"])
+        found.setdefault(field, saying.format(**fault.get("ctx", {})) if saying else fault["msg"])
+    return found
+
+
+def explain(error: ValidationError) -> str:
+    """One sentence that names each field that does not fit, and why."""
+    return "; ".join(f"{field} {saying}" for field, saying in faults(error).items())

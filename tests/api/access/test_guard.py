@@ -1,0 +1,122 @@
+"""Who is let in: holders of the key, known hosts, and anyone who asks for the health."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from loopin_mcp.api.store.store import Store
+from tests.support import KEY, Clock, api_client
+from tests.support.questions import create
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", KEY + "x", KEY[:-1], "ü"])
+async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read(
+    sqlite_store: Store, clock: Clock, key: str | None
+) -> None:
+    headers = {} if key is None else {b"X-API-Key": key.encode()}
+    routes = [
+        ("POST", "/interrupts"),
+        ("GET", "/interrupts/x"),
+        ("DELETE", "/interrupts/x"),
+        ("POST", "/interrupts/x/decide"),
+        ("GET", "/interrupts/pending/u"),
+        ("GET", "/analytics/u"),
+        ("GET", "/nothing"),
+    ]
+
+    async def unread() -> Any:  # noqa: ANN401 - an async generator
+        raise AssertionError("the body was read")
+        yield b""
+
+    answers = []
+    for method, path in routes:
+        content = unread() if method == "POST" else None
+        # A wrong key makes the next one wait, at the same API.
+        async with api_client(sqlite_store, clock, api_key=KEY) as client:
+            answers.append(await client.request(method, path, headers=headers, content=content))
+    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+        public = [await client.get(path) for path in ("/health", "/openapi.json", "/review/x")]
+
+    assert {(answer.status_code, answer.text) for answer in answers} == {
+        (401, '{"error":"Unauthorized"}')
+    }
+    assert [answer.status_code for answer in public] == [200, 200, 404]
+
+
+async def test_two_keys_are_none(sqlite_store: Store, clock: Clock) -> None:
+    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+        headers = [("X-API-Key", KEY), ("X-API-Key", KEY)]
+        answer = await client.get("/interrupts/pending/u", headers=headers)
+
+    assert answer.status_code == 401
+
+
+async def test_without_a_configured_key_none_is_asked_for(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    async with api_client(sqlite_store, clock) as client:
+        created = await create(client)
+        path = f"/interrupts/{created['interruptId']}"
+        await client.post(f"{path}/decide", json={"decision": "rejected"})
+        read = (await client.get(path)).json()
+
+    assert (read["status"], read["decidedBy"]) == ("rejected", "anonymous")
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "host", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1:3002", 200),
+        ("127.0.0.1", "localhost:9", 200),
+        ("127.0.0.1", "[::1]:3002", 200),
+        ("127.0.0.1", "attacker.example", 421),
+        ("127.0.0.1", "192.0.2.7", 421),
+        ("127.0.0.1", "", 421),
+        ("127.0.0.1", "[", 421),
+        ("0.0.0.0", "192.0.2.7:3002", 200),  # noqa: S104
+        ("0.0.0.0", "attacker.example", 421),  # noqa: S104
+        ("approve.example", "approve.example", 200),
+    ],
+)
+async def test_keyless_api_answers_to_known_hosts_alone(
+    sqlite_store: Store, clock: Clock, listens_on: str, host: str, status: int
+) -> None:
+    async with api_client(sqlite_store, clock, listens_on=listens_on) as client:
+        answer = await client.get("/analytics/u", headers={"Host": host})
+        health = await client.get("/health", headers={"Host": host})
+
+    assert (answer.status_code, health.status_code) == (status, 200)
+
+
+async def test_holder_of_the_key_may_use_any_host(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/analytics/u", headers={"Host": "internal.example"})
+
+    assert answer.status_code == 200
+
+
+async def test_health_tells_service_and_version(api: httpx.AsyncClient) -> None:
+    answer = (await api.get("/health")).json()
+
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", answer.pop("version"))
+    assert answer == {"status": "ok", "service": "loopin-api"}
+
+
+async def test_health_proves_a_key_for_this_port_and_challenge_alone(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    async with api_client(sqlite_store, clock, api_key=KEY, proof_key=KEY) as client:
+        one, same, other = [
+            (await client.get(f"/health?challenge={challenge}")).json()["proof"]
+            for challenge in ("1", "1", "2")
+        ]
+        too_long = await client.get(f"/health?challenge={'x' * 101}")
+
+    assert one == same != other
+    assert len(one) == 64
+    assert too_long.json() == {"error": "challenge must be at most 100 characters"}
+
+
+async def test_key_that_a_human_chose_is_proven_to_nobody(api: httpx.AsyncClient) -> None:
+    assert "proof" not in (await api.get("/health?challenge=1")).json()

@@ -1,0 +1,237 @@
+"""An audit finds what was changed after it was written, interrupt by interrupt."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.api.audit.commands import export
+from loopin_mcp.api.audit.records import PORTION
+from loopin_mcp.api.database.steps import Database, single
+from loopin_mcp.api.store.opening import open_archive
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import UnavailableError
+from loopin_mcp.settings.settings import Settings
+from tests.support import AGENT, Clock, new_interrupt
+from tests.support.auditing import audited, decided, edit, settings_of
+
+ASKED = [
+    "its payloadDigest is not that of what it asks",
+    "its payloadDigest is not what its events tell",
+]
+CHANGE = "UPDATE interrupts SET"
+
+# What is found does not depend on where it is stored.
+in_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def settings(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    return settings_of(database, request, tmp_path)
+
+
+async def test_what_nobody_changed_is_as_it_was_written(
+    store: Store, settings: Settings, clock: Clock
+) -> None:
+    await decided(store, clock)
+    for _ in range(2):
+        await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
+    cancelled = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
+    clock.advance(61)
+    before = await audited(settings)
+    await store.expire_interrupts(clock())
+
+    assert before == (True, ["Interrupts: 4. Events: 7. Not as written: 0."])
+    assert await audited(settings) == (True, ["Interrupts: 4. Events: 9. Not as written: 0."])
+
+
+async def test_empty_database_is_as_it_was_written(store: Store, settings: Settings) -> None:
+    assert await audited(settings) == (True, ["Interrupts: 0. Events: 0. Not as written: 0."])
+
+
+@in_sqlite
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("action = 'Pay more'", ASKED),
+        ("""context = '{"amount": 4201}'""", ASKED),
+        ("agent_id = 'agent-2'", ASKED),
+        ("user_id = 'user-2'", ASKED),
+        ("urgency = 'low'", ASKED),
+        ("payload_digest = 'x'", ASKED[:1]),
+        (
+            "status = 'rejected'",
+            ["its decision is not what its events tell", "its status is not what its events tell"],
+        ),
+        ("reason = NULL", ["its reason is not what its events tell"]),
+        (
+            """modified_params = '{"amount": 4200}'""",
+            ["its modifiedParams is not what its events tell"],
+        ),
+        ("decided_by = 'bob'", ["its decidedBy is not what its events tell"]),
+        ("decided_via = 'inbox'", ["its decidedVia is not what its events tell"]),
+        ("decided_ms = decided_ms + 1", ["its decidedAt is not what its events tell"]),
+        ("settled_ms = 1", ["its settledAt is not what its events tell"]),
+        ("created_ms = 1", ["its createdAt is not what its events tell"]),
+        ("expires_ms = expires_ms + 1", ["its expiresAt is not what its events tell"]),
+        ("event_count = 4", ["it has 3 events and should have 4"]),
+        ("events_head = 'x'", ["its eventsHead is not the hash of its last event"]),
+        ("context = 'x'", ["what is stored of it cannot be read"]),
+        ("created_ms = 9000000000000000000", ["what is stored of it cannot be read"]),
+    ],
+)
+async def test_changed_interrupt_is_found(
+    store: Store,
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    change: str,
+    found: list[str],
+) -> None:
+    await decided(store, clock)
+    interrupt_id = await decided(store, clock)
+
+    await edit(database, interrupt_id, f"{CHANGE} {change} WHERE TRUE")
+
+    assert await audited(settings) == (
+        False,
+        [
+            *(f"{interrupt_id}: {fault}." for fault in found),
+            "Interrupts: 2. Events: 6. Not as written: 1.",
+        ],
+    )
+
+
+@in_sqlite
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        (["UPDATE events SET actor = 'bob' WHERE sequence = 3"], "event 3 was changed"),
+        (["UPDATE events SET channel = 'mcp' WHERE sequence = 3"], "event 3 was changed"),
+        (["UPDATE events SET at_ms = at_ms - 1 WHERE sequence = 3"], "event 3 was changed"),
+        (["UPDATE events SET type = 'viewed' WHERE sequence = 3"], "event 3 was changed"),
+        (["UPDATE events SET hash = 'x' WHERE sequence = 3"], "event 3 was changed"),
+        (
+            ["UPDATE events SET previous_hash = '' WHERE sequence = 3"],
+            "event 3 does not follow the one before it",
+        ),
+        (
+            ["UPDATE events SET detail = '[' WHERE sequence = 3"],
+            "what is stored of it cannot be read",
+        ),
+        (["DELETE FROM events WHERE sequence = 3"], "it has 2 events and should have 3"),
+        (["DELETE FROM events WHERE sequence = 2"], "event 2 is missing"),
+        (["DELETE FROM events WHERE TRUE"], "it has no events"),
+        (["DELETE FROM interrupts WHERE TRUE"], "its events are there, and it is not"),
+        (
+            [
+                "UPDATE events SET sequence = 9 WHERE sequence = 3",
+                "UPDATE events SET sequence = 3 WHERE sequence = 2",
+                "UPDATE events SET sequence = 2 WHERE sequence = 9",
+            ],
+            "event 2 does not follow the one before it",
+        ),
+        (
+            [
+                "INSERT INTO events SELECT interrupt_id, 4, type, at_ms, actor, channel, detail,"
+                " previous_hash, hash FROM events WHERE sequence = 3"
+            ],
+            "event 4 does not follow the one before it",
+        ),
+    ],
+)
+async def test_changed_events_are_found(
+    store: Store,
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    changes: list[str],
+    found: str,
+) -> None:
+    await decided(store, clock)
+    interrupt_id = await decided(store, clock)
+
+    await edit(database, interrupt_id, *changes)
+
+    is_whole, said = await audited(settings)
+    assert not is_whole
+    assert f"{interrupt_id}: {found}." in said
+    assert all(line.startswith(interrupt_id) for line in said[:-1])
+
+
+async def test_database_of_either_kind_is_searched(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    ids = [await decided(store, clock) for _ in range(3)]
+    await edit(database, ids[0], "UPDATE interrupts SET action = 'Pay more' WHERE TRUE")
+    await edit(database, ids[1], "DELETE FROM interrupts WHERE TRUE")
+    await edit(database, ids[2], "DELETE FROM events WHERE TRUE")
+
+    is_whole, said = await audited(settings)
+
+    assert (is_whole, said.pop()) == (False, "Interrupts: 3. Events: 6. Not as written: 3.")
+    assert sorted(said) == sorted(
+        [
+            *(f"{ids[0]}: {fault}." for fault in ASKED),
+            f"{ids[1]}: its events are there, and it is not.",
+            f"{ids[2]}: it has no events.",
+        ]
+    )
+
+
+async def test_audit_can_change_nothing(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    await decided(store, clock)
+    steps = partial(single, "DELETE FROM events", {})
+
+    async with open_archive(settings, embedded=False) as archive:
+        with pytest.raises(UnavailableError):
+            await archive.transact(steps)
+
+    assert len(await database.fetch("SELECT sequence FROM events")) == 3
+
+
+@in_sqlite
+async def test_ids_that_are_no_text_are_named_and_end_no_audit(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    ids = sorted([await decided(store, clock) for _ in range(3)])
+    no_text = "interrupt_id = CAST(X'7AFF' AS TEXT) || event_count"
+    for count, interrupt_id in enumerate(ids[1:]):
+        await edit(database, interrupt_id, f"{CHANGE} event_count = {count} WHERE TRUE")
+        await edit(database, interrupt_id, f"{CHANGE} {no_text} WHERE TRUE")
+    lines: list[str] = []
+
+    _, said = await audited(settings)
+    async with open_archive(settings, embedded=False) as archive:
+        await export(archive, lines.append, said.append)
+
+    assert said == [
+        *(f"{interrupt_id}: its events are there, and it is not." for interrupt_id in ids[1:]),
+        "z\\udcff0: it has no events.",
+        "z\\udcff1: it has no events.",
+        "Interrupts: 5. Events: 9. Not as written: 4.",
+        "z\\udcff0: what is stored of it cannot be read.",
+        "z\\udcff1: what is stored of it cannot be read.",
+    ]
+    assert len(lines) == 3
+
+
+@in_sqlite
+async def test_more_ids_that_are_no_text_than_are_read_at_once_are_all_named(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    for number in range(PORTION + 1):
+        await database.fetch(
+            """
+            INSERT INTO events
+            SELECT CAST(X'FF' AS TEXT) || :number, 1, 't', 0, 'a', 'c', '{}', '', ''
+            """,
+            number=number,
+        )
+
+    _, said = await audited(settings)
+
+    assert len(set(said)) == PORTION + 2

@@ -1,0 +1,256 @@
+"""What an earlier version stored is all there: found, dated, in its list, with a trail."""
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from loopin_mcp.api.audit.digests import payload_digest
+from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.database.migrations import SCHEMA_VERSION
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.search import Search
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.api.store.upgrades import MANY
+from loopin_mcp.errors import ConfigurationError, UnavailableError
+from tests.support import PUBLIC_URL, START_TIMEOUT_S, Clock, missing
+from tests.support.earlier import Earlier, EarlierPostgreSQL, EarlierSQLite, interrupt
+
+# It is killed as soon as it has begun and says so.
+BEGIN = """
+import anyio, logging, os, signal, sys
+from pathlib import Path
+from loopin_mcp.api.store.opening import open_database
+class Fatal(logging.StreamHandler):
+    def emit(self, record):
+        super().emit(record)
+        os.kill(os.getpid(), signal.SIGKILL)
+logging.basicConfig(level=logging.INFO, handlers=[Fatal()])
+anyio.run(open_database, sys.argv[1], Path())
+"""
+HOOK = "https://example.com/hook?token=marker"
+
+every_version = pytest.mark.parametrize("version", [1, 2])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Earlier:
+    """A place for an earlier version's database, of each kind there is."""
+    if request.param == "sqlite":
+        return EarlierSQLite(tmp_path / "loopin.db")
+    url = request.getfixturevalue("postgres_url")
+    if importlib.util.find_spec("psycopg") is None:
+        missing("psycopg")
+    return EarlierPostgreSQL(url)
+
+
+async def trails_of(database: Database, count: int) -> list[list[str]]:
+    """The types of the events of each of so many interrupts, whose chains are whole."""
+    store = Store(database, PUBLIC_URL)
+    rows = await database.fetch("SELECT interrupt_id FROM interrupts ORDER BY interrupt_id")
+    assert len(rows) == count
+    trails = []
+    for row in rows:
+        events = await store.list_events(str(row["interrupt_id"]))
+        found = await store.get_interrupt_status(str(row["interrupt_id"]), 0)
+        assert fault_of(events) is None
+        assert found.events_head == events[-1].hash
+        assert found.payload_digest == payload_digest(found)
+        trails.append([event.type for event in events])
+    return trails
+
+
+async def test_interrupts_of_version_1_are_in_the_inbox_and_the_history(
+    earlier: Earlier, clock: Clock
+) -> None:
+    now = clock()
+    ended = {"status": "approved", "decided_ms": now - 1000, "decided_by": "api-key"}
+    rows = [
+        interrupt("1", now, action="ÜBERWEISE"),
+        interrupt("2", now, **ended),
+        interrupt("3", now, status="expired", expires_ms=now - 2000),
+        # When it was cancelled was not stored.
+        interrupt("4", now, status="cancelled", created_ms=now - 3000),
+    ]
+    earlier.make(1, rows)
+
+    database = await earlier.open()
+    overview = Store(database, PUBLIC_URL).overview
+    waiting = await overview.list_pending(Search(q="über AMOUNT"), now, limit=5)
+    history = await overview.list_settled(Search(q="amount"), now, limit=5)
+    await database.aclose()
+
+    assert [interrupt.action for interrupt in waiting.interrupts] == ["ÜBERWEISE"]
+    assert [
+        (each.interrupt.status, round(each.settled_at.timestamp() * 1000) - now)
+        for each in history.settled
+    ] == [("approved", -1000), ("expired", -2000), ("cancelled", -3000)]
+
+
+@every_version
+async def test_every_state_is_kept_and_begins_its_trail(
+    earlier: Earlier, clock: Clock, version: int
+) -> None:
+    now = clock()
+    decided = {"decided_ms": now - 5, "reason": "Ö", "modified_params": json.dumps({"amount": 2})}
+    rows = [
+        interrupt("1", now),
+        interrupt("2", now, expires_ms=now - 1),
+        interrupt("3", now, status="approved", decided_by="review-link", **decided),
+        interrupt("4", now, status="rejected", decided_by="inbox", **decided),
+        interrupt("5", now, status="approved", decided_by="api-key", **decided),
+        interrupt("6", now, status="expired", expires_ms=now - 2),
+        interrupt("7", now, status="cancelled"),
+    ]
+    earlier.make(version, rows)
+
+    database = await earlier.open()
+    store = Store(database, PUBLIC_URL)
+    found = [await store.get_interrupt_status(str(number), now) for number in range(1, 8)]
+    trails = await trails_of(database, 7)
+    await store.expire_interrupts(now)
+    [begun, expired] = await store.list_events("2")
+    await database.aclose()
+
+    assert [(each.status, each.decided_via) for each in found] == [
+        ("pending", None),
+        ("expired", None),
+        ("approved", "review-page"),
+        ("rejected", "inbox"),
+        ("approved", "api"),
+        ("expired", None),
+        ("cancelled", None),
+    ]
+    assert (found[2].reason, found[2].modified_params) == ("Ö", {"amount": 2})
+    assert found[0].context == {"amount": 1, "note": "Ü"}
+    assert trails == [["migrated"]] * 7
+    assert (begun.actor, begun.channel, begun.detail["status"]) == ("loopin", "system", "pending")
+    assert expired.type == "expired"
+
+
+@every_version
+async def test_callbacks_that_are_owed_are_still_told(
+    earlier: Earlier, clock: Clock, version: int
+) -> None:
+    now = clock()
+    decided = {"status": "approved", "decided_ms": now - 5, "callback_url": HOOK}
+    rows = [
+        interrupt("waits", now, callback_url=HOOK),
+        interrupt("told", now, **decided),
+        interrupt("due", now, **decided, callback_due_ms=now - 5),
+        interrupt("tried", now, **decided, callback_due_ms=now + 9_000_000, callback_tries=9),
+    ]
+    earlier.make(version, rows)
+
+    database = await earlier.open()
+    store = Store(database, PUBLIC_URL)
+    clock.now = 2**42
+    due = await store.callbacks.take_due(clock(), lease_ms=1000, limit=9, limit_each=9)
+    heads = [(await store.get_interrupt_status(each, 0)).events_head for each in ("due", "tried")]
+    await database.aclose()
+
+    assert {
+        callback.interrupt_id: (callback.url, json.loads(callback.body)) for callback in due
+    } == {
+        interrupt_id: (
+            HOOK,
+            {
+                "interruptId": interrupt_id,
+                "status": "approved",
+                "decision": "approved",
+                "decidedAt": "2025-06-15T15:06:39.995Z",
+                "eventsHead": head,
+            },
+        )
+        for interrupt_id, head in zip(("due", "tried"), heads, strict=True)
+    }
+
+
+async def test_notices_under_way_go_on_where_they_were(earlier: Earlier, clock: Clock) -> None:
+    now = clock()
+    rows = [
+        interrupt("new", now, notice_due_ms=now, notice_reached="[]"),
+        interrupt("tried", now, notice_due_ms=now, notice_tries=2, notice_reached='["phone"]'),
+        interrupt("reminded", now, notice_due_ms=None, notices_sent=2),
+    ]
+    earlier.make(2, rows)
+
+    database = await earlier.open()
+    notices = Store(database, PUBLIC_URL).notices
+    due = await notices.take_due_notices(now, lease_ms=1000, limit=9, high_alone=False)
+    await database.aclose()
+
+    assert {notice.interrupt_id: (notice.tries, notice.reached) for notice in due} == {
+        "new": (1, frozenset()),
+        "tried": (3, frozenset({"phone"})),
+    }
+
+
+async def test_many_who_open_it_at_once_begin_one_trail(earlier: Earlier, clock: Clock) -> None:
+    earlier.make(2, [interrupt(str(number), clock()) for number in range(50)])
+    opened: list[Database] = []
+
+    async def open_it() -> None:
+        opened.append(await earlier.open())
+
+    async with anyio.create_task_group() as programs:
+        for _ in range(4):
+            programs.start_soon(open_it)
+
+    trails = await trails_of(opened[0], 50)
+    for database in opened:
+        await database.aclose()
+    assert trails == [["migrated"]] * 50
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+async def test_migration_that_is_killed_is_done_by_the_next(
+    earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "loopin_mcp")
+    earlier.make(1, [interrupt(str(number), clock()) for number in range(MANY)])
+    killed = subprocess.run(
+        [sys.executable, "-c", BEGIN, earlier.url],
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+
+    database = await earlier.open()
+    trails = await trails_of(database, MANY)
+    await database.aclose()
+
+    assert f"a trail is begun for {MANY} interrupts" in killed.stderr
+    assert killed.returncode == -signal.SIGKILL
+    assert trails == [["migrated"]] * MANY
+    assert f"a trail is begun for {MANY} interrupts" in caplog.text
+
+
+@pytest.mark.parametrize("context", ["{", "null"])
+async def test_damaged_interrupt_keeps_no_other_from_being_read(
+    earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture, context: str
+) -> None:
+    earlier.make(2, [interrupt("damaged", clock(), context=context), interrupt("whole", clock())])
+
+    database = await earlier.open()
+    store = Store(database, PUBLIC_URL)
+    whole = await store.get_interrupt_status("whole", clock())
+    with pytest.raises(UnavailableError, match="of interrupt damaged is damaged"):
+        await store.get_interrupt_status("damaged", clock())
+    await database.aclose()
+
+    assert whole.status == "pending"
+    assert "of interrupt damaged is damaged, and gets no trail" in caplog.text
+
+
+async def test_newer_database_is_refused_by_name(earlier: Earlier) -> None:
+    earlier.make(SCHEMA_VERSION + 1, [])
+
+    with pytest.raises(ConfigurationError, match=r"has schema version 4, and .* knows 3: update"):
+        await earlier.open()

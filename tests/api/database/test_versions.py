@@ -1,0 +1,76 @@
+"""Programs of several versions beside each other on one database: none spoils it for another."""
+
+from typing import Any
+
+import pytest
+
+from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.database.migrations import SCHEMA_VERSION
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import UnavailableError
+from tests.support import AGENT, Clock, new_interrupt
+from tests.support.earlier import interrupt
+
+# What version 2 did to create, decide and cancel; version 1 did less of the same.
+CREATE = """
+    INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context, urgency,
+        status, created_ms, expires_ms)
+    VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context, :urgency, :status,
+        :created_ms, :expires_ms)
+    """
+DECIDE = """
+    UPDATE interrupts SET status = 'approved', decided_ms = :now, settled_ms = :now,
+        callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN :now END
+    WHERE interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now
+    """
+CANCEL = """
+    UPDATE interrupts SET status = 'cancelled', settled_ms = :now
+    WHERE interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now
+    """
+EXPIRE = """
+    UPDATE interrupts SET status = 'expired', callback_due_ms = NULL
+    WHERE status = 'pending' AND expires_ms <= :now + 99999999 AND interrupt_id = :interrupt_id
+    """
+
+
+@pytest.mark.parametrize("change", [DECIDE, CANCEL, EXPIRE])
+async def test_program_of_an_earlier_version_settles_nothing(
+    database: Database, store: Store, clock: Clock, change: str
+) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+
+    with pytest.raises(UnavailableError):
+        await database.fetch(change, interrupt_id=created.interrupt_id, now=clock())
+
+    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    [event] = await store.list_events(created.interrupt_id)
+    assert (read.status, read.events_head) == ("pending", event.hash)
+    assert fault_of([event]) is None
+
+
+async def test_program_of_an_earlier_version_asks_nothing(
+    database: Database, store: Store, clock: Clock
+) -> None:
+    row: dict[str, Any] = interrupt("from-version-2", clock())
+
+    with pytest.raises(UnavailableError):
+        await database.fetch(CREATE, **row)
+
+    assert (await store.get_interrupt_analytics("user", clock())).total_interrupts == 0
+
+
+async def test_program_beside_a_newer_one_changes_nothing(
+    database: Database, store: Store, clock: Clock
+) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await database.fetch("UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)
+
+    with pytest.raises(UnavailableError, match="has schema version 4.*update loopin-mcp"):
+        await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
+    with pytest.raises(UnavailableError, match="has schema version 4.*update loopin-mcp"):
+        await store.create_interrupt(new_interrupt(), clock(), AGENT)
+
+    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+    assert (read.status, analytics.total_interrupts) == ("pending", 1)

@@ -1,0 +1,126 @@
+"""The analytics page where there is little to show, and where what there is would do harm."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from loopin_mcp.api.store.store import Store
+from tests.support import AGENT, KEY, PUBLIC_URL, Clock, Down, api_client, new_interrupt
+from tests.support.answers import APPROVED, DAY_S, answered, shown
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
+
+async def test_blank_user_stands_for_everybody(store: Store, clock: Clock) -> None:
+    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+
+    page = await shown(store, clock, "?user=+&days=30")
+
+    assert page["h1"] == ["Analytics of all users"]
+    assert page.facts["Requests"] == "1 1 waiting now"
+
+
+async def test_without_any_request_the_page_says_so(store: Store, clock: Clock) -> None:
+    page = await shown(store, clock)
+
+    assert page["h2"] == ["Nothing to count yet"]
+    assert (page["figure"], page["dl"]) == ([], [])
+
+
+async def test_unknown_user_is_told_apart_from_an_empty_inbox(store: Store, clock: Clock) -> None:
+    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+
+    page = await shown(store, clock, "?user=User-1&days=7")
+
+    assert page["h1"] == ["Analytics of User-1"]
+    assert page["h2"] == ["Nobody has asked this user anything"]
+    assert [each["href"] for each in page.attributes if each.get("href") == "?days=7"] != []
+
+
+async def test_nothing_decided_is_said_and_not_drawn(store: Store, clock: Clock) -> None:
+    await answered(store, clock, APPROVED, user_id="user-2")
+    clock.advance(40 * DAY_S)
+    await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
+    clock.advance(60)
+
+    undecided = await shown(store, clock, "?user=user-1")
+    not_lately = await shown(store, clock, "?user=user-2")
+    long_ago = await shown(store, clock, "?user=user-2&days=90")
+
+    assert undecided.facts["Approved"] == "– Nothing is decided yet"
+    assert undecided.facts["p95 response"] == "– Nothing is decided yet"
+    assert not_lately.facts["Approved"] == "100% 1 of 1 decisions"
+    for page in (undecided, not_lately):
+        assert "Nothing has been decided since then." in page["figure"][0]
+        assert len(page["table"]) == 3
+    assert len(long_ago["table"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("?days=31", "days must be '7', '30', '90' or '365'."),
+        ("?days=", "days must be '7', '30', '90' or '365'."),
+        ("?user=" + "u" * 201, "user must be at most 200 characters."),
+        ("?user=a%00b", "user must not be blank and must not contain NUL."),
+    ],
+)
+async def test_query_that_cannot_be_is_refused_as_a_page(
+    store: Store, clock: Clock, query: str, message: str
+) -> None:
+    page = await shown(store, clock, query, 400)
+
+    assert page["h1"] == ["The figures cannot be shown"]
+    assert message in page["main"][0]
+
+
+async def test_database_that_is_down_is_said_as_a_page(clock: Clock) -> None:
+    page = await shown(Store(Down(), PUBLIC_URL), clock, status=503)
+
+    assert page["h1"] == ["The figures cannot be shown"]
+
+
+async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store, clock: Clock) -> None:
+    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+
+    async with api_client(store, clock, api_key=KEY) as browser:
+        answer = await browser.get("/analytics?user=user-1&days=7")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "./sign-in?next=analytics%3Fuser%3Duser-1%26days%3D7"
+    assert answer.content == b""
+
+
+ZALGO = "Z" + "\u0301\u0336" * 300
+
+
+@pytest.mark.parametrize(
+    ("action", "shown_type", "shown_user"),
+    [
+        ("</td></svg><script>alert(x)</script>",) * 3,
+        ("__proto__",) * 3,
+        ("Pay \u202eknaB", "Pay U+202EknaB", "Pay U+202EknaB"),
+        ("a\u200b", "aU+200B", "aU+200B"),
+        ("' onload=x {{ 7*7 }}", "' onload=x {{ <number>*<number> }}", "' onload=x {{ 7*7 }}"),
+        ("Z" * 2000, "Z" * 120 + "…", "Z" * 120 + "…"),
+        (ZALGO, ZALGO[:120] + "…", ZALGO[:120] + "…"),
+    ],
+)
+async def test_hostile_names_are_shown_as_inert_text(
+    store: Store, clock: Clock, action: str, shown_type: str, shown_user: str
+) -> None:
+    user_id = action[:200]
+    await answered(store, clock, APPROVED, action=action, user_id=user_id)
+
+    page = await shown(store, clock)
+    own = await shown(store, clock, "?" + urlencode({"user": user_id}))
+
+    assert page["name"] == ["Action type", shown_type, "User", shown_user]
+    assert [each[""] for each in page.attributes].count("script") == 1
+    assert len(page["img"]) == len(page["table"]) == 5
+    assert own["h1"][0].startswith(f"Analytics of {shown_user.rstrip('…')}")
+    assert own.element(id="user")["value"] == user_id
+    assert own.facts["Requests"] == "1 0 waiting now"

@@ -1,0 +1,219 @@
+"""The inbox: what waits, in order, searched and in parts, and what is said where nothing does."""
+
+import httpx
+import pytest
+
+from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, Clock, Down, api_client
+from tests.support.page import Page, ask
+from tests.support.visitors import sign_in
+
+
+def chosen(page: Page) -> list[str | None]:
+    """What the list is narrowed to."""
+    return [each["value"] for each in page.attributes if "selected" in each and each["value"]]
+
+
+async def actions(inbox: httpx.AsyncClient, query: str = "") -> list[str]:
+    return Page(await inbox.get(f"/{query}"))["action"]
+
+
+async def test_row_shows_who_asks_what_and_until_when(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock, urgency="high", expires_in=7200)
+    clock.advance(300)
+
+    answer = await inbox.get("/")
+
+    page = Page(answer)
+    assert (answer.status_code, page["title"]) == (200, ["(1) Inbox · LoopIn"])
+    assert page["h1"] == ["Inbox"]
+    assert page["quiet"][0] == "1 request waits"
+    assert page["summary"] == [
+        "High Transfer $4,200 to vendor account ending in 9821 agent-1 for user-1 "
+        "expires in 115 minutes asked 5 minutes ago"
+    ]
+    assert page.facts["Created"] == "15 June 2025, 15:06:40 UTC"
+    assert page.facts["Expires"] == "15 June 2025, 17:06:40 UTC"
+    assert page.rows == {"amount": "4200", "currency": "USD"}
+    assert page.element(href=f".{path}")[""] == "a"
+    assert page.element(method="post", **{"class": "decision"})["action"] == (
+        f"./inbox/{path.rpartition('/')[2]}"
+    )
+
+
+async def test_list_is_in_the_order_of_urgency_and_expiry(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    await ask(sqlite_store, clock, action="low", urgency="low", expires_in=60)
+    await ask(sqlite_store, clock, action="later", urgency="high", expires_in=7200)
+    await ask(sqlite_store, clock, action="sooner", urgency="high", expires_in=3600)
+
+    assert await actions(inbox) == ["sooner", "later", "low", ""]
+    clock.advance(60)
+    assert await actions(inbox) == ["sooner", "later", ""]
+
+
+async def test_nothing_waiting_is_said_kindly(inbox: httpx.AsyncClient) -> None:
+    page = Page(await inbox.get("/"))
+
+    assert page["title"] == ["Inbox · LoopIn"]
+    assert page["empty"] == ["Nothing waits for a decision New requests appear here by themselves."]
+    assert page["quiet"][0] == "No request waits"
+    assert "Nothing yet." in page["quiet"]
+
+
+async def test_search_and_filters_narrow_the_list_and_stay_chosen(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    await ask(sqlite_store, clock, action="Überweise 100 %", user_id="büro", urgency="high")
+    await ask(sqlite_store, clock, action="Überweise 10", user_id="büro", urgency="low")
+    await ask(sqlite_store, clock, action="Deploy", agent_id="release-agent")
+
+    page = Page(await inbox.get("/?q=ÜBERWEISE+%25&user=büro&agent=agent-1&urgency=high"))
+
+    assert page["action"][:-1] == ["Überweise 100 %"]
+    assert (page["title"], page["quiet"][0]) == (["(1) Inbox · LoopIn"], "1 request found")
+    assert page.element(id="search")["value"] == "ÜBERWEISE %"
+    assert chosen(page) == ["büro", "agent-1", "high"]
+    assert page["option"] == [
+        *("Anyone", "büro", "user-1"),
+        *("Any", "agent-1", "release-agent"),
+        *("Any", "High", "Medium", "Low"),
+    ]
+    assert page.element(action="./", **{"": "form"})["role"] == "search"
+    assert "Show all" in page["a"]
+
+
+async def test_nothing_found_is_told_from_nothing_waiting(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    await ask(sqlite_store, clock)
+
+    page = Page(await inbox.get("/?q=unknown&user=nobody"))
+
+    assert page["empty"] == ["Nothing found Search for less, or show all."]
+    assert page["quiet"][0] == "No request found"
+    assert "Nothing found." in page["quiet"]
+    assert chosen(page) == ["nobody"]
+
+
+async def test_count_is_of_all_and_the_parts_lead_to_each_other(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    for number in range(1_002):
+        user = f"user-{number // 600}"
+        await ask(sqlite_store, clock, action=f"Action {number}", user_id=user)
+
+    first = Page(await inbox.get("/?agent=agent-1"))
+    link = str(first.element(rel="next")["href"])
+    second = Page(await inbox.get(link.removeprefix(".")))
+
+    assert (len(first["summary"]), len(second["summary"])) == (50, 50)
+    assert not set(first["summary"]) & set(second["summary"])
+    assert first["quiet"][0] == second["quiet"][0] == "1,002 requests found"
+    assert first["title"] == second["title"] == ["(1002) Inbox · LoopIn"]
+    assert first["pages"] == ["More"]
+    assert second["pages"] == ["Back to the most urgent More"]
+    # Deciding there leads back to there.
+    [form, *_] = [each for each in second.attributes if each.get("class") == "decision"]
+    assert str(form["action"]).partition("?")[2] == link.partition("?")[2]
+
+
+async def test_part_whose_requests_are_all_settled_says_so(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    paths = [await ask(sqlite_store, clock, expires_in=100 + number) for number in range(51)]
+    link = str(Page(await inbox.get("/")).element(rel="next")["href"])
+    await sqlite_store.cancel_interrupt(paths[-1].rpartition("/")[2], clock(), AGENT)
+
+    page = Page(await inbox.get(link.removeprefix(".")))
+
+    assert page["empty"] == ["Nothing more What stood here is settled by now."]
+    assert page["pages"] == ["Back to the most urgent"]
+
+
+async def test_what_was_settled_lately_stands_below(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    verdicts = {"link": "review-link", "key": "api-key", "list": "inbox", "any": "anonymous"}
+    for action, decided_by in {**verdicts, "name": "reviewer-7"}.items():
+        path = await ask(sqlite_store, clock, action=action)
+        await sqlite_store.decide_interrupt(
+            path.rpartition("/")[2],
+            Decision(decision="approved"),
+            clock(),
+            Actor(decided_by, "api"),
+        )
+        clock.advance(60)
+    cancelled = (await ask(sqlite_store, clock, action="cancelled")).rpartition("/")[2]
+    await sqlite_store.cancel_interrupt(cancelled, clock(), AGENT)
+
+    page = Page(await inbox.get("/"))
+
+    assert page["li"] == [
+        "Cancelled cancelled agent-1 for user-1 now 15 June 2025, 15:11:40 UTC",
+        "Approved by reviewer-7 name agent-1 for user-1 60 seconds ago 15 June 2025, 15:10:40 UTC",
+        "Approved without a key any agent-1 for user-1 2 minutes ago 15 June 2025, 15:09:40 UTC",
+        "Approved in the inbox list agent-1 for user-1 3 minutes ago 15 June 2025, 15:08:40 UTC",
+        "Approved with the API key key agent-1 for user-1 4 minutes ago 15 June 2025, 15:07:40 UTC",
+        "Approved by the review link link agent-1 for user-1 5 minutes ago "
+        "15 June 2025, 15:06:40 UTC",
+    ]
+    assert page.element(href=f"./review/{cancelled}")[""] == "a"
+    assert page["a"][-1] == "The whole history"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("?urgency=all", "urgency must be '', 'low', 'medium' or 'high'."),
+        (f"?q={'x' * 201}", "q must be at most 200 characters."),
+        ("?user=%00", "must not contain NUL. Start with the whole list."),
+        ("?cursor=x", "cursor is not one that this API gave"),
+        ("?done=%00", "must not contain NUL"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/history"])
+async def test_query_that_does_not_fit_is_refused_with_a_way_back(
+    inbox: httpx.AsyncClient, path: str, query: str, message: str
+) -> None:
+    answer = await inbox.get(f"{path}{query}")
+
+    page = Page(answer)
+    assert (answer.status_code, page["h1"]) == (400, ["This list cannot be shown"])
+    assert message in page["p"][0]
+    assert page["a"][-1] == "Open the inbox"
+
+
+@pytest.mark.parametrize("path", ["/", "/history"])
+async def test_database_that_is_down_is_said_on_the_page(clock: Clock, path: str) -> None:
+    async with api_client(Store(Down(), "http://127.0.0.1:3002"), clock) as browser:
+        answer = await browser.get(path)
+
+    page = Page(answer)
+    assert (answer.status_code, page["h1"]) == (503, ["This list cannot be shown"])
+    assert page["p"][0] == "The database cannot be used right now. Try again in a minute."
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/sign-in?next=history"])
+async def test_links_keep_the_prefix_of_a_proxy(
+    visitor: httpx.AsyncClient, sqlite_store: Store, clock: Clock, path: str
+) -> None:
+    await ask(sqlite_store, clock)
+    if not path.startswith("/sign-in"):
+        await sign_in(visitor)
+
+    page = Page(await visitor.get(path))
+
+    links = [
+        each[name]
+        for each in page.attributes
+        for name in ("href", "src", "action")
+        if each.get(name)
+    ]
+    assert len(links) > 3
+    assert [link for link in links if str(link).startswith("/") or ":" in str(link)] == []

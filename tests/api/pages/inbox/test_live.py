@@ -1,0 +1,233 @@
+"""The inbox while it is open: what changes elsewhere is there, and what the human does stays."""
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.api.pages.review.test_live import HIDE, Ask, OpenTab, cancel, decide
+from tests.support import START_TIMEOUT_S, ServedAPI, web
+from tests.support.lists import Row, read
+
+
+def test_new_request_appears_by_itself_and_counts_in_the_title(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    tab = open_inbox()
+    expect(tab).to_have_title("Inbox · LoopIn")
+    expect(tab.get_by_text("Nothing found")).to_have_count(2)
+
+    ask_user("Pay the first")
+    expect(tab).to_have_title("(1) Inbox · LoopIn")
+    ask_user("Pay at once", urgency="high")
+
+    expect(tab).to_have_title("(2) Inbox · LoopIn")
+    expect(tab.locator(".row .action")).to_have_text(["Pay at once", "Pay the first"])
+    expect(tab.locator("#summary")).to_have_text("2 requests found")
+    expect(tab.locator("#news")).to_have_text("2 requests found")
+    expect(tab.get_by_text("Nothing found", exact=True)).to_have_count(0)
+
+
+def test_what_the_human_does_stays_as_it_is_while_the_list_changes(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    ask_user("Pay the first")
+    tab = open_inbox()
+    first = Row(tab, "Pay the first")
+    first.summary.click()
+    first.reason.fill("Half a senten")
+
+    ask_user("Pay at once", urgency="high")
+    expect(tab).to_have_title("(2) Inbox · LoopIn")
+    tab.keyboard.type("ce")
+
+    expect(first.reason).to_have_value("Half a sentence")
+    expect(first.reason).to_be_focused()
+
+
+def test_request_settled_elsewhere_leaves_the_list_for_the_recent_ones(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    link = ask_user("Pay the first")
+    ask_user("Pay the second")
+    tab = open_inbox()
+    Row(tab, "Pay the first").summary.focus()
+
+    decide(link)
+
+    expect(tab).to_have_title("(1) Inbox · LoopIn")
+    expect(tab.locator(".row .action")).to_have_text(["Pay the second"])
+    expect(tab.locator(".settled .what .action")).to_have_text(["Pay the first"])
+    expect(Row(tab, "Pay the second").summary).to_be_focused()
+
+
+def test_last_request_leaves_the_empty_list_behind(ask_user: Ask, open_inbox: OpenTab) -> None:
+    link = ask_user()
+    tab = open_inbox()
+    Row(tab, "Pay").summary.focus()
+
+    cancel(link)
+
+    expect(tab.locator("#rest")).to_have_text("Nothing found Search for less, or show all.")
+    expect(tab.get_by_role("heading", name="Inbox")).to_be_focused()
+
+
+def test_request_that_is_being_read_stays_and_says_how_it_ended(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    link = ask_user("Pay the first")
+    tab = open_inbox()
+    first = Row(tab, "Pay the first")
+    first.summary.click()
+    first.reason.fill("My thoughts")
+
+    decide(link)
+
+    expect(first.whole.locator(".notice")).to_have_text(
+        "It was approved. Decided by: Someone without a key, since none is asked for, "
+        "by a call of the API. "
+        "Nothing of yours was recorded."
+    )
+    expect(first.reason).to_have_value("My thoughts")
+    expect(first.whole.get_by_role("button", name="Approve")).to_be_hidden()
+    first.summary.click()
+    expect(first.whole).to_have_count(0)
+
+
+def test_request_that_slips_to_the_next_part_stays_where_it_is_read(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    for number in range(50):
+        ask_user(f"Pay {number}", urgency="low")
+    tab = open_inbox()
+    last = Row(tab, "Pay 49")
+    last.summary.click()
+
+    ask_user("Pay at once", urgency="high")
+
+    expect(tab).to_have_title("(51) Inbox · LoopIn")
+    expect(last.whole.get_by_role("button", name="Approve")).to_be_visible()
+    expect(tab.get_by_role("link", name="More")).to_be_visible()
+
+
+def test_deciding_happens_in_place_and_leaves_what_was_typed_elsewhere(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    link = ask_user("Pay the first")
+    ask_user("Pay the second")
+    tab = open_inbox()
+    first, second = Row(tab, "Pay the first"), Row(tab, "Pay the second")
+    second.summary.click()
+    second.reason.fill("Not yet")
+    first.summary.click()
+    first.reason.fill("Fine")
+    first.modified.fill('{"amount": 1}')
+
+    first.press("Approve")
+
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay the first Open it")
+    expect(first.whole).to_have_count(0)
+    expect(second.reason).to_have_value("Not yet")
+    expect(tab).to_have_title("(1) Inbox · LoopIn")
+    told = read(link)
+    assert (told["status"], told["reason"], told["modifiedParams"]) == (
+        "approved",
+        "Fine",
+        {"amount": 1},
+    )
+
+
+def test_decision_that_is_refused_is_shown_as_a_page_with_what_was_typed(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    link = ask_user()
+    tab = open_inbox()
+    only = Row(tab, "Pay")
+    only.summary.click()
+    only.reason.fill("Because")
+    only.modified.fill("{")
+
+    only.press("Reject")
+    expect(tab.get_by_text("Nothing was recorded yet.")).to_be_visible()
+    expect(tab.get_by_label("Reason")).to_have_value("Because")
+    tab.get_by_label("Modified parameters").fill("")
+    tab.get_by_role("button", name="Reject").click()
+
+    expect(tab.locator("#outcome")).to_have_text("Rejected: Pay Open it")
+    assert read(link)["reason"] == "Because"
+
+
+def test_decision_that_may_not_have_arrived_is_told_and_can_be_made_again(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    ask_user()
+    tab = open_inbox()
+    only = Row(tab, "Pay")
+    only.summary.click()
+    only.reason.fill("Fine")
+    tab.route("**/inbox/*", lambda route: route.abort())
+
+    only.press("Approve")
+    expect(tab.locator("#outcome")).to_have_text(
+        "Perhaps nothing was recorded: LoopIn cannot be reached. Look again before you decide."
+    )
+    expect(only.reason).to_have_value("Fine")
+    tab.unroute("**/inbox/*")
+    only.press("Approve")
+
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay Open it")
+
+
+def test_double_click_decides_once(ask_user: Ask, open_inbox: OpenTab) -> None:
+    link = ask_user()
+    tab = open_inbox()
+    sent = []
+    tab.on("request", lambda request: sent.append(request.method))
+    only = Row(tab, "Pay")
+    only.summary.click()
+
+    only.whole.get_by_role("button", name="Reject").dblclick()
+
+    expect(tab.locator("#outcome")).to_have_text("Rejected: Pay Open it")
+    assert sent.count("POST") == 1
+    assert read(link)["status"] == "rejected"
+
+
+def test_list_says_that_it_may_be_old_while_the_api_is_gone_and_recovers(
+    open_tab: OpenTab, tmp_path: Path, free_port: int
+) -> None:
+    port = {"PORT": str(free_port)}
+    api = ServedAPI(tmp_path, port)
+    tab = open_tab(api.url)
+    expect(tab.get_by_text("Nothing waits for a decision")).to_be_visible()
+
+    api.stop()
+    lost = tab.get_by_text("Not live: this list may be old. LoopIn cannot be reached.")
+    expect(lost).to_be_visible()
+    api = ServedAPI(tmp_path, port)
+    web.post(
+        f"{api.url}/interrupts",
+        json={"agentId": "a", "userId": "u", "action": "Pay", "context": {}},
+    ).raise_for_status()
+
+    # The page tries again every ten seconds.
+    expect(tab).to_have_title("(1) Inbox · LoopIn", timeout=START_TIMEOUT_S * 1000)
+    expect(lost).to_be_hidden()
+    api.stop()
+
+
+def test_tab_behind_another_one_rests_and_looks_again_when_it_is_shown(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    behind = open_inbox()
+    before = behind.context.new_page()
+    with behind.expect_response("**/inbox/events"):
+        behind.evaluate(HIDE, True)
+    with behind.expect_event("requestfailed", lambda request: "/events" in request.url):
+        before.goto(behind.url)
+
+    ask_user()
+    expect(before).to_have_title("(1) Inbox · LoopIn")
+    assert behind.title() == "Inbox · LoopIn"
+    behind.evaluate(HIDE, False)
+
+    expect(behind).to_have_title("(1) Inbox · LoopIn")

@@ -1,0 +1,184 @@
+"""The review page as people use it, in a real Chromium."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support import web
+
+Ask = Callable[..., str]
+OpenTab = Callable[..., Page]
+
+
+def interrupt(link: str) -> dict[str, Any]:
+    """What the agent reads of the interrupt under a review link; times left out."""
+    answer: dict[str, Any] = web.get(link.replace("/review/", "/interrupts/")).json()
+    fields = ("status", "decision", "reason", "modifiedParams", "decidedBy")
+    return {name: answer[name] for name in fields if name in answer}
+
+
+def decide(tab: Page, name: str) -> None:
+    tab.get_by_role("button", name=name).click()
+
+
+def expect_heading(tab: Page, name: str) -> None:
+    expect(tab.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def test_approve_button_approves_and_shows_it(ask: Ask, open_tab: OpenTab) -> None:
+    link = ask()
+    tab = open_tab(link)
+
+    decide(tab, "Approve")
+
+    expect_heading(tab, "Approved")
+    assert tab.url == link
+    assert interrupt(link) == {
+        "status": "approved",
+        "decision": "approved",
+        "decidedBy": "review-link",
+    }
+
+
+def test_reason_for_a_rejection_reaches_the_agent_as_typed(ask: Ask, open_tab: OpenTab) -> None:
+    link = ask()
+    tab = open_tab(link)
+
+    tab.get_by_label("Reason").fill("Wrong vendor: «Müller & Söhne».\n\n<b>Ask again.</b>")
+    decide(tab, "Reject")
+
+    expect_heading(tab, "Rejected")
+    assert interrupt(link) == {
+        "status": "rejected",
+        "decision": "rejected",
+        "reason": "Wrong vendor: «Müller & Söhne».\n\n<b>Ask again.</b>",
+        "decidedBy": "review-link",
+    }
+
+
+def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenTab) -> None:
+    link = ask()
+    tab = open_tab(link)
+    parameters = tab.get_by_label("Modified parameters")
+
+    tab.get_by_label("Reason").fill("\nA little less.")
+    parameters.fill('{"amount": }')
+    decide(tab, "Approve")
+    expect(parameters).to_be_focused()
+    expect(parameters).to_have_value('{"amount": }')
+    expect(parameters).to_have_accessible_description(
+        "This is not valid JSON: expected value at line 1 column 12. A JSON object with values "
+        'that the agent must use instead of those it proposed, such as {"amount": 100}.'
+    )
+    parameters.fill('{"amount": 4000}')
+    decide(tab, "Approve")
+
+    expect_heading(tab, "Approved")
+    assert interrupt(link) == {
+        "status": "approved",
+        "decision": "approved",
+        "reason": "\nA little less.",
+        "modifiedParams": {"amount": 4000},
+        "decidedBy": "review-link",
+    }
+
+
+def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab) -> None:
+    link = ask()
+    decide_url = link.replace("/review/", "/interrupts/") + "/decide"
+    web.post(decide_url, json={"decision": "approved", "reason": "Fine."}).raise_for_status()
+
+    tab = open_tab(link)
+
+    expect_heading(tab, "Approved")
+    outcome = tab.get_by_role("region", name="Approved")
+    expect(outcome.get_by_text("Someone without a key, since none is asked for")).to_be_visible()
+    expect(tab.get_by_text("Fine.")).to_be_visible()
+    expect(tab.get_by_role("button")).to_have_count(0)
+
+
+def test_of_two_people_one_decides_and_the_other_is_told_without_script_too(
+    ask: Ask, open_tab: OpenTab
+) -> None:
+    link = ask()
+    first, second = open_tab(link), open_tab(link, java_script_enabled=False)
+
+    decide(first, "Approve")
+    expect_heading(first, "Approved")
+    second.get_by_label("Reason").fill("Not on my watch.")
+    decide(second, "Reject")
+
+    expect(second.get_by_role("alert")).to_contain_text("Your decision was not recorded.")
+    expect(second.get_by_role("alert")).to_contain_text("Not on my watch.")
+    expect_heading(second, "Approved")
+    assert interrupt(link)["status"] == "approved"
+
+
+def test_page_is_complete_without_javascript(ask: Ask, open_tab: OpenTab) -> None:
+    link = ask()
+    tab = open_tab(link, java_script_enabled=False)
+
+    # It would stand still.
+    expect(tab.get_by_role("timer")).to_have_count(0)
+    tab.get_by_label("Modified parameters").fill('{"amount": 1}')
+    decide(tab, "Approve")
+
+    expect_heading(tab, "Approved")
+    assert interrupt(link)["modifiedParams"] == {"amount": 1}
+
+
+def test_keyboard_alone_reaches_every_control_in_order(ask: Ask, open_tab: OpenTab) -> None:
+    link = ask()
+    tab = open_tab(link)
+
+    for name in ("Inbox", "History", "Analytics"):
+        tab.keyboard.press("Tab")
+        expect(tab.get_by_role("link", name=name)).to_be_focused()
+    tab.keyboard.press("Tab")
+    expect(tab.locator(".digest summary")).to_be_focused()
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_label("Reason")).to_be_focused()
+    tab.keyboard.type("By keyboard")
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_label("Modified parameters")).to_be_focused()
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_role("button", name="Approve")).to_be_focused()
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_role("button", name="Reject")).to_be_focused()
+    tab.keyboard.press("Enter")
+
+    expect_heading(tab, "Rejected")
+    assert interrupt(link)["reason"] == "By keyboard"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("referrer", ["no-referrer", "unsafe-url"])
+def test_page_of_another_origin_cannot_decide(
+    ask: Ask, open_tab: OpenTab, hostile_site: Callable[[str], int], host: str, referrer: str
+) -> None:
+    link = ask()
+    port = hostile_site(
+        f'<meta name="referrer" content="{referrer}"><form method="post" action="{link}">'
+        '<button name="decision" value="approved">Win a prize</button></form>'
+    )
+    tab = open_tab(f"http://{host}:{port}/")
+
+    decide(tab, "Win a prize")
+
+    expect_heading(tab, "Nothing was recorded")
+    assert interrupt(link) == {"status": "pending"}
+
+
+def test_page_of_another_origin_cannot_frame_the_review(
+    ask: Ask, browser: Browser, hostile_site: Callable[[str], int]
+) -> None:
+    port = hostile_site(f'<iframe src="{ask()}"></iframe>')
+    tab = browser.new_page()
+
+    tab.goto(f"http://127.0.0.1:{port}/")
+
+    [_, frame] = tab.frames
+    assert frame.url == "chrome-error://chromewebdata/"
+    tab.close()

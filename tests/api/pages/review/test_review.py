@@ -1,0 +1,264 @@
+"""The review page in every state, and what its form does."""
+
+import httpx
+import pytest
+
+from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, PUBLIC_URL, Clock, Down, api_client
+from tests.support.page import Page, ask, decide
+
+
+async def test_pending_page_shows_the_whole_request(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock, urgency="high", expires_in=7200)
+    clock.advance(300)
+
+    answer = await api.get(path)
+
+    page = Page(answer)
+    digest = await digest_of(sqlite_store, path)
+    assert answer.status_code == 200
+    assert page["title"] == ["Waiting for your decision · LoopIn"]
+    assert page["h1"] == ["An agent asks to Transfer $4,200 to vendor account ending in 9821"]
+    assert page["badges"] == ["Waiting for your decision High urgency"]
+    assert page.facts == {
+        "Agent": "agent-1",
+        "For": "user-1",
+        "Created": "5 minutes ago 15 June 2025, 15:06:40 UTC",
+        "Expires": "in 115 minutes 15 June 2025, 17:06:40 UTC",
+        "Digest": f"{digest[:12]} {digest}",
+    }
+    assert page.rows == {"amount": "4200", "currency": "USD"}
+    assert page["button"] == ["Approve", "Reject"]
+    assert page["textarea"] == ["", ""]
+    assert page["alert"] == []
+
+
+async def digest_of(store: Store, path: str) -> str:
+    interrupt = await store.get_interrupt_status(path.split("/")[-1], 0)
+    return str(interrupt.payload_digest)
+
+
+async def test_approving_answers_303_to_the_page_that_shows_it(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    answer = await decide(api, path, decision="approved", reason=" \n", modifiedParams="")
+    clock.advance(60)
+    page = Page(await api.get(path))
+
+    digest = await digest_of(sqlite_store, path)
+    assert answer.status_code == 303
+    assert answer.next_request is not None
+    assert answer.next_request.url.path == path
+    assert page["h1"] == ["Approved"]
+    assert page["h2"] == [
+        "An agent asked to Transfer $4,200 to vendor account ending in 9821",
+        "Context from the agent",
+        "What happened",
+    ]
+    assert page.facts == {
+        "Decided by": "Someone with the link, on this page",
+        "Decided": "60 seconds ago 15 June 2025, 15:06:40 UTC",
+        "Agent": "agent-1",
+        "For": "user-1",
+        "Created": "60 seconds ago 15 June 2025, 15:06:40 UTC",
+        "Expiry": "in 59 minutes 15 June 2025, 16:06:40 UTC",
+        "Digest": f"{digest[:12]} {digest}",
+    }
+    assert page["button"] == []
+
+
+async def test_rejection_is_shown_with_its_reason(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    await decide(api, path, decision="rejected", reason="Wrong vendor.\r\nAsk again.")
+    answer = await api.get(path)
+
+    assert Page(answer)["h1"] == ["Rejected"]
+    assert '<p class="text" dir="auto">Wrong vendor.\nAsk again.</p>' in answer.text
+
+
+async def test_modified_parameters_are_recorded_and_shown(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    await decide(api, path, decision="approved", modifiedParams='{"amount": 4000, "note": "é"}')
+    page = Page(await api.get(path))
+
+    read = await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())
+    assert read.modified_params == {"amount": 4000, "note": "é"}
+    assert page["difference-tr"] == [
+        "Name Asked Decided",
+        "amount changed 4200 4000",
+        "note added not asked é",
+    ]
+
+
+async def test_empty_modified_parameters_are_told_from_none(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    await decide(api, path, decision="approved", modifiedParams="{}")
+
+    assert "An empty object." in Page(await api.get(path))["p"]
+
+
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        (Actor("api-key", "api"), "A holder of the API key, by a call of the API"),
+        (Actor("api-key", "mcp"), "A holder of the API key, through an MCP server"),
+        (
+            Actor("anonymous", "inbox"),
+            "Someone without a key, since none is asked for, in the inbox",
+        ),
+        (Actor("reviewer-7", "review-page"), "reviewer-7, on this page"),
+    ],
+)
+async def test_late_opener_reads_who_decided(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, actor: Actor, shown: str
+) -> None:
+    path = await ask(sqlite_store, clock)
+    await sqlite_store.decide_interrupt(
+        path.split("/")[-1], Decision(decision="rejected"), clock(), actor
+    )
+
+    page = Page(await api.get(path))
+
+    assert page.facts["Decided by"] == shown
+
+
+async def test_expired_page_says_so_to_the_moment(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock, expires_in=60)
+    clock.advance(60)
+
+    page = Page(await api.get(path))
+
+    assert page["h1"] == ["Expired"]
+    assert (
+        "Nobody decided in time, so nothing was approved. The agent has to ask again." in page["p"]
+    )
+    assert page.facts["Expired"] == "now 15 June 2025, 15:07:40 UTC"
+    assert page["button"] == []
+
+
+async def test_cancelled_page_says_that_the_request_was_withdrawn(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+    await sqlite_store.cancel_interrupt(path.split("/")[-1], clock(), AGENT)
+
+    page = Page(await api.get(path))
+
+    assert page["h1"] == ["Cancelled"]
+    assert page["button"] == []
+
+
+@pytest.mark.parametrize("path", ["/review/unknown", "/review/..%2Fhealth", "/review/%00%ff"])
+async def test_unknown_id_is_a_404_page(api: httpx.AsyncClient, path: str) -> None:
+    answers = [await api.get(path), await decide(api, path, decision="approved")]
+
+    assert [(answer.status_code, Page(answer)["h1"]) for answer in answers] == [
+        (404, ["No such request"]),
+        (404, ["Nothing was recorded"]),
+    ]
+
+
+async def test_second_decision_is_told_that_it_was_not_recorded(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+    await decide(api, path, decision="approved")
+
+    answer = await decide(api, path, decision="rejected", reason="No!", modifiedParams='{"a": 1}')
+
+    page = Page(answer)
+    assert answer.status_code == 409
+    assert page["h1"] == ["Approved"]
+    assert page["alert"][0].startswith("Your decision was not recorded. This request was settled")
+    assert [(name, page.facts[name]) for name in ("Decision", "Reason", "Modified parameters")] == [
+        ("Decision", "Reject"),
+        ("Reason", "No!"),
+        ("Modified parameters", '{"a": 1}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    "form", [{"decision": "approved"}, {"decision": "approved", "modifiedParams": "{"}]
+)
+async def test_decision_after_expiry_is_refused_however_it_is_filled_in(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, form: dict[str, str]
+) -> None:
+    path = await ask(sqlite_store, clock, expires_in=60)
+    clock.advance(60)
+
+    answer = await decide(api, path, **form)
+
+    assert (answer.status_code, Page(answer)["h1"]) == (409, ["Expired"])
+    assert Page(answer)["alert"][0].startswith("Your decision was not recorded.")
+
+
+async def test_failing_database_is_owned_up_to_on_a_page(clock: Clock) -> None:
+    async with api_client(Store(Down(), PUBLIC_URL), clock) as api:
+        answers = [
+            await api.get("/review/any"),
+            await decide(api, "/review/any", decision="approved"),
+        ]
+
+    assert [
+        (answer.status_code, *Page(answer)["h1"], *Page(answer)["p"]) for answer in answers
+    ] == [
+        (
+            503,
+            "This request cannot be shown",
+            "The database cannot be used right now. Try again in a minute.",
+        ),
+        (
+            503,
+            "Perhaps nothing was recorded",
+            "The database cannot be used right now. Open the link again to see.",
+        ),
+    ]
+
+
+async def test_outcome_is_worded_for_those_who_had_the_page_open(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    decided, cancelled, expired = [await ask(sqlite_store, clock, expires_in=60) for _ in range(3)]
+    await decide(api, decided, decision="rejected")
+    await sqlite_store.cancel_interrupt(cancelled.split("/")[-1], clock(), AGENT)
+    clock.advance(60)
+
+    pages = [Page(await api.get(path)) for path in (decided, cancelled, expired)]
+
+    assert [page.element(**{"aria-labelledby": "outcome"})["data-outcome"] for page in pages] == [
+        "It was rejected. Decided by: Someone with the link, on this page.",
+        "It was withdrawn before anybody decided.",
+        "It expired before anybody decided.",
+    ]
+
+
+async def test_way_to_the_other_pages_is_shown_to_those_who_may_go_it(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    by_link = Page(await api.get(path))
+    async with api_client(sqlite_store, clock) as open_to_all:
+        signed_in = Page(await open_to_all.get(path))
+
+    assert by_link["a"] == []
+    assert signed_in["a"] == ["Inbox", "History", "Analytics"]
+    links = [element["href"] for element in signed_in.attributes if element[""] == "a"]
+    assert links == ["../", "../history", "../analytics"]

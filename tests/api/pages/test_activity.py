@@ -1,0 +1,114 @@
+"""The page tells what happened: when, by whom and by which way, and whether its chain is intact."""
+
+import httpx
+import pytest
+
+from loopin_mcp.api.access.actors import SYSTEM, Actor
+from loopin_mcp.api.audit.events import append, locked
+from loopin_mcp.api.database.steps import Database, Steps
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.models import Decision
+from tests.support import Clock, api_client
+from tests.support.auditing import edit
+from tests.support.page import Page, ask
+
+INTACT = "Each line has a hash that takes in the one before. The chain is intact."
+NOW = "now 15 June 2025, 15:06:40 UTC"
+
+
+async def test_page_tells_each_step_with_its_hash(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+    interrupt_id = path.split("/")[-1]
+    await api.get(path)
+    decision = Decision(decision="approved")
+    await sqlite_store.decide_interrupt(interrupt_id, decision, clock(), Actor("alice", "mcp"))
+
+    page = Page(await api.get(path))
+
+    hashes = [event.hash[:12] for event in await sqlite_store.list_events(interrupt_id)]
+    assert page["li"] == [
+        f"Asked A holder of the API key, by a call of the API {NOW} {hashes[0]}",
+        f"Opened Someone with the link, on this page {NOW} {hashes[1]}",
+        f"Approved alice, through an MCP server {NOW} {hashes[2]}",
+    ]
+    assert INTACT in page["p"]
+    assert page["alert"] == []
+
+
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
+async def test_page_tells_how_it_ended_without_a_decision(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, how: str
+) -> None:
+    path = await ask(sqlite_store, clock, expires_in=60)
+    if how == "cancelled":
+        await api.delete(path.replace("/review/", "/interrupts/"))
+    else:
+        clock.advance(60)
+        await sqlite_store.expire_interrupts(clock())
+
+    last = Page(await api.get(path))["li"][-1]
+
+    assert last.startswith({"cancelled": "Withdrawn A holder", "expired": "Expired LoopIn"}[how])
+
+
+async def test_page_tells_nothing_that_is_written_in_an_event(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    def happen() -> Steps[None]:
+        for kind in ("notified", "callback-delivered", "callback-given-up", "migrated", "<b>odd"):
+            row = yield from locked(interrupt_id, clock())
+            told = {"to": "s3cret", "reason": "s3cret", "payloadDigest": row["payload_digest"]}
+            # The last is one of a later version.
+            yield from append(row, kind, clock(), SYSTEM, told)  # type: ignore[arg-type]
+
+    path = await ask(store, clock)
+    interrupt_id = path.split("/")[-1]
+    await database.transact(happen)
+
+    async with api_client(store, clock) as browser:
+        answer = await browser.get(path)
+
+    page = Page(answer)
+    assert [line.rpartition(f" LoopIn {NOW}")[0] for line in page["li"][1:]] == [
+        "Notice sent",
+        "Callback delivered",
+        "Callback given up",
+        "Taken over from an earlier version",
+        "<b>odd",
+    ]
+    assert "s3cret" not in answer.text
+    assert INTACT in page["p"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("UPDATE events SET actor = 'bob' WHERE sequence = 2", "event 2 was changed"),
+        ("DELETE FROM events WHERE sequence = 2", "events at its end are missing"),
+        ("DELETE FROM events WHERE sequence = 1", "what is asked is not what was asked at first"),
+        (
+            "UPDATE interrupts SET context = '{}' WHERE TRUE",
+            "what is asked is not what was asked at first",
+        ),
+    ],
+)
+async def test_page_says_that_somebody_changed_what_is_stored(
+    store: Store, database: Database, clock: Clock, change: str, fault: str
+) -> None:
+    async with api_client(store, clock) as browser:
+        path = await ask(store, clock)
+        await browser.get(path)
+        await edit(database, path.split("/")[-1], change)
+
+        page = Page(await browser.get(path))
+
+    assert page["alert"] == [
+        "Somebody has changed what is stored of this request. Its trail shows that "
+        f"{fault}. Do not rely on what you read here, and do not decide it: tell whoever runs this "
+        "LoopIn."
+    ]
+    assert page["button"] == []
+    assert page["fault"] == [f"The chain of hashes is broken: {fault}."]
+    assert INTACT not in page["p"]

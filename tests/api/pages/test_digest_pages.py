@@ -1,0 +1,85 @@
+"""A decision on a page counts for what the page showed, and for nothing else."""
+
+import httpx
+import pytest
+
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.store import Store
+from tests.support import Clock, api_client
+from tests.support.auditing import edit
+from tests.support.page import Page, ask, decide
+
+WHERE = ["/review/", "/inbox/"]
+
+
+def hidden_digest(answer: httpx.Response) -> str:
+    return str(Page(answer).element(name="payloadDigest", type="hidden")["value"])
+
+
+@pytest.mark.parametrize(("page", "form"), [("/review/{}", "/review/{}"), ("/", "/inbox/{}")])
+async def test_form_names_what_it_shows(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock, page: str, form: str
+) -> None:
+    interrupt_id = (await ask(sqlite_store, clock)).split("/")[-1]
+    interrupt = await sqlite_store.get_interrupt_status(interrupt_id, clock())
+    shown = hidden_digest(await inbox.get(page.format(interrupt_id)))
+
+    answer = await decide(
+        inbox, form.format(interrupt_id), decision="approved", payloadDigest=shown
+    )
+
+    events = await sqlite_store.list_events(interrupt_id)
+    assert shown == interrupt.payload_digest
+    assert answer.status_code == 303
+    assert events[-1].detail == {"decision": "approved", "payloadDigest": shown}
+
+
+@pytest.mark.parametrize("path", WHERE)
+@pytest.mark.parametrize("shown", ["0" * 64, "no digest", "</script>"])
+async def test_decision_on_something_else_is_not_recorded(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock, path: str, shown: str
+) -> None:
+    interrupt_id = (await ask(sqlite_store, clock)).split("/")[-1]
+
+    answer = await decide(
+        inbox, path + interrupt_id, decision="approved", reason="Fine", payloadDigest=shown
+    )
+
+    page = Page(answer)
+    interrupt = await sqlite_store.get_interrupt_status(interrupt_id, clock())
+    assert (answer.status_code, interrupt.status) == (409, "pending")
+    assert page["title"] == ["Not recorded yet · Waiting for your decision · LoopIn"]
+    assert page["alert"] == [
+        "Nothing was recorded. What you were shown is not what is asked here. "
+        "Read it again, then decide."
+    ]
+    assert hidden_digest(answer) == interrupt.payload_digest
+    assert page["textarea"] == ["Fine", ""]
+
+
+async def test_decision_without_a_digest_counts_for_what_is_asked(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    assert (await decide(inbox, path, decision="approved")).status_code == 303
+
+
+async def test_question_that_was_changed_in_the_database_cannot_be_approved_on_its_page(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    async with api_client(store, clock) as browser:
+        path = await ask(store, clock)
+        interrupt_id = path.split("/")[-1]
+        await edit(database, interrupt_id, "UPDATE interrupts SET action = 'Pay more' WHERE TRUE")
+        shown = await browser.get(path)
+        [digest] = [text for text in Page(shown)["code"] if len(text) == 64]
+        form = {"decision": "approved", "payloadDigest": digest}
+        answer = await browser.post(path, data=form)
+
+    assert "Pay more" in Page(shown)["action"]
+    assert Page(shown)["button"] == []
+    for alerts in (Page(shown)["alert"], Page(answer)["alert"]):
+        assert alerts[0].startswith("Somebody has changed what is stored of this request.")
+    assert answer.status_code == 409
+    assert (await store.get_interrupt_status(interrupt_id, clock())).status == "pending"

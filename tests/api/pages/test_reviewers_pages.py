@@ -1,0 +1,178 @@
+"""Where reviewers have keys: the pages show nothing and take no decision before one signs in."""
+
+import re
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.models import Decision
+from tests.support import KEY, PUBLIC_URL, REVIEWER, Clock, api_client
+from tests.support.page import Page, ask, decide
+from tests.support.visitors import ALICES_KEY, BOBS_KEY, sees_the_inbox, sign_in
+
+SECRET = "Sell the factory in Rheine"
+SIGN_IN_FIRST = {"error": "Sign in to be told what changes"}
+
+
+def id_of(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+async def ask_and_decide(store: Store, clock: Clock, **changes: object) -> str:
+    path = await ask(store, clock, **changes)
+    await store.decide_interrupt(id_of(path), Decision(decision="approved"), clock(), REVIEWER)
+    return path
+
+
+def without_id(answer: httpx.Response, path: str) -> tuple[int, str, str]:
+    """All of an answer that could tell one interrupt from another."""
+    headers = re.sub(id_of(path), "ID", str(sorted(answer.headers.items())))
+    return answer.status_code, headers, re.sub(id_of(path), "ID", answer.text)
+
+
+@pytest.mark.parametrize(
+    ("method", "folder", "rest"),
+    [
+        ("GET", "review", ""),
+        ("HEAD", "review", ""),
+        ("POST", "review", ""),
+        ("GET", "review", "/events"),
+        ("GET", "inbox", ""),
+        ("POST", "inbox", ""),
+        ("GET", "inbox", "/events"),
+    ],
+)
+async def test_link_alone_tells_nothing_not_even_whether_there_is_such_a_request(
+    stranger: httpx.AsyncClient,
+    sqlite_store: Store,
+    clock: Clock,
+    method: str,
+    folder: str,
+    rest: str,
+) -> None:
+    pending = await ask(sqlite_store, clock, action=SECRET)
+    decided = await ask_and_decide(sqlite_store, clock, action=SECRET)
+    unknown = "/review/5c0d2c0e-9a8b-4a57-8f0e-1d1f5f2f6c11"
+    form = {"decision": "approved"} if method == "POST" else None
+
+    answers = [
+        without_id(
+            await stranger.request(method, path.replace("review", folder) + rest, data=form), path
+        )
+        for path in (pending, decided, unknown)
+    ]
+
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0][0] in (303, 401)
+    assert SECRET not in str(answers)
+    assert (await sqlite_store.get_interrupt_status(id_of(pending), clock())).is_pending
+
+
+async def test_reviewer_comes_by_the_link_through_signing_in_to_the_request_and_decides(
+    stranger: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+    asked = await stranger.get(path)
+    assert asked.next_request is not None
+    page = await stranger.get(asked.next_request.url)
+    form = Page(page).element(**{"": "form"})
+
+    answer = await stranger.post(page.url.join(str(form["action"])), data={"key": ALICES_KEY})
+    assert answer.next_request is not None
+    review = await stranger.get(answer.next_request.url)
+    decided = await decide(stranger, path, decision="rejected", reason="No.")
+
+    assert (asked.status_code, answer.status_code) == (303, 303)
+    assert (str(review.url), review.status_code) == (f"{PUBLIC_URL}{path}", 200)
+    assert "Your decision as alice" in Page(review)["h2"]
+    assert (decided.status_code, decided.headers["location"]) == (303, id_of(path))
+    read = await sqlite_store.get_interrupt_status(id_of(path), clock())
+    assert (read.status, read.reason) == ("rejected", "No.")
+    assert (read.decided_by, read.decided_via) == ("alice", "review-page")
+    assert Page(await stranger.get(path)).facts["Decided by"] == "alice, on this page"
+
+
+async def test_decision_in_the_inbox_is_the_reviewers(
+    alice: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    await decide(alice, path.replace("review", "inbox"), decision="approved")
+
+    read = await sqlite_store.get_interrupt_status(id_of(path), clock())
+    assert (read.decided_by, read.decided_via) == ("alice", "inbox")
+    page = Page(await alice.get("/history"))
+    assert page["way"] == ["by alice"]
+    assert page["signed-in"] == ["Signed in as alice"]
+
+
+async def test_form_of_one_who_is_not_signed_in_leads_to_signing_in(
+    stranger: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock)
+
+    page = Page(await decide(stranger, path, decision="approved"))
+
+    assert page["h1"] == ["Nothing was recorded"]
+    assert page["p"][0] == "You are not signed in any more. Sign in to decide."
+    assert page.element(href=f"../sign-in?next=review%2F{id_of(path)}")[""] == "a"
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/analytics"])
+async def test_other_pages_ask_for_a_reviewer_too(stranger: httpx.AsyncClient, path: str) -> None:
+    answer = await stranger.get(path)
+
+    assert (answer.status_code, urlsplit(answer.headers["location"]).path) == (303, "./sign-in")
+
+
+async def test_event_streams_tell_nothing_before_somebody_signs_in(
+    stranger: httpx.AsyncClient,
+) -> None:
+    answers = [await stranger.get(path) for path in ("/inbox/events", "/review/x/events")]
+
+    assert {(each.status_code, str(each.json())) for each in answers} == {(401, str(SIGN_IN_FIRST))}
+
+
+@pytest.mark.parametrize("key", [KEY, "", f"{BOBS_KEY}x"])
+async def test_no_key_but_a_reviewers_signs_in(stranger: httpx.AsyncClient, key: str) -> None:
+    answer = await sign_in(stranger, key)
+
+    assert (answer.status_code, Page(answer)["alert"]) == (
+        401,
+        [
+            "This is no reviewer's key. Yours stands behind your name in REVIEWER_KEYS; the "
+            "agents' key opens nothing here."
+        ],
+    )
+    assert "set-cookie" not in answer.headers
+    assert not await sees_the_inbox(stranger)
+
+
+async def test_page_says_which_key_it_takes(stranger: httpx.AsyncClient) -> None:
+    page = Page(await stranger.get("/sign-in"))
+
+    assert page["label"] == ["Your key"]
+
+
+async def test_embedded_api_gives_no_links_that_sign_in(sqlite_store: Store, clock: Clock) -> None:
+    options = {"api_key": KEY, "reviewers": {"alice": ALICES_KEY}, "embedded": True}
+    async with api_client(sqlite_store, clock, **options) as agent:
+        answer = await agent.post("/sign-in-links", headers={"X-API-Key": KEY})
+
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {"error": "Reviewers sign in with keys of their own, so no link does"},
+    )
+
+
+async def test_visit_to_a_request_keeps_the_session(
+    alice: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask(sqlite_store, clock, expires_in=86_400)
+
+    clock.advance(11 * 3600)
+    assert (await alice.get(path)).status_code == 200
+    clock.advance(11 * 3600)
+    assert (await alice.get(path)).status_code == 200

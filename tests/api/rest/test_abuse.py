@@ -1,0 +1,191 @@
+"""What clients hold: the slow are cut, and the many leave room for others."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.api.access.limits import Limits
+from tests.support.loops import WITH_LEAPING_TIME, Backend
+from tests.support.questions import NEW
+from tests.support.sockets import GET_HEALTH, attacked, create, request
+
+LIMITS = Limits()
+OK = {"status": "ok", "service": "loopin-api"}
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return WITH_LEAPING_TIME
+
+
+def is_well(answer: tuple[int, dict[str, str]]) -> bool:
+    return answer[0] == 200 and answer[1].items() >= OK.items()
+
+
+async def store_large_list(data_dir: Path) -> None:
+    """Six megabytes of interrupts for one user, more than systems take in advance."""
+    async with attacked(data_dir, LIMITS) as api:
+        for _ in range(100):
+            await api.create(context={"text": "x" * 60_000})
+
+
+def length_in(head: str) -> int:
+    found = re.search(r"content-length: (\d+)", head)
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health HTTP/1.1\r\nHo",
+        create(b"{", "Content-Length: 100"),
+        create(b"1\r\n{\r\n", "Transfer-Encoding: chunked"),
+        create(b"", "Content-Length: 100", "Expect: 100-continue"),
+    ],
+    ids=["nothing", "half a head", "half a body", "a chunk", "no body although it may"],
+)
+async def test_client_that_does_not_go_on_is_cut(tmp_path: Path, sent: bytes) -> None:
+    async with attacked(tmp_path, LIMITS) as api:
+        slow = await api.connect(sent)
+        await api.pass_time(LIMITS.patience_s)
+
+        assert await slow.until_cut() in (b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert is_well(await api.ask(GET_HEALTH))
+
+
+async def test_head_that_comes_byte_by_byte_is_cut_while_others_are_served(tmp_path: Path) -> None:
+    async with attacked(tmp_path, LIMITS) as api:
+        slow = await (await api.connect()).send(b"GET /health HTTP/1.1\r\nX: ")
+
+        for _ in range(4):
+            await slow.send(b"a")
+            assert is_well(await api.ask(GET_HEALTH))
+            await api.pass_time(LIMITS.patience_s / 4)
+
+        assert await slow.until_cut() == b""
+
+
+async def test_connection_that_is_used_no_more_is_closed(tmp_path: Path) -> None:
+    async with attacked(tmp_path, LIMITS) as api:
+        idle = await api.connect(GET_HEALTH)
+
+        assert is_well(await idle.answer())
+        await api.pass_time(LIMITS.patience_s)
+        assert await idle.until_cut() == b""
+
+
+async def test_remains_of_a_refused_body_are_taken_for_a_while_alone(tmp_path: Path) -> None:
+    async with attacked(tmp_path, LIMITS) as api:
+        refused = await api.connect(create(b"a" * 500_000, "Content-Length: 900000"))
+
+        assert (await refused.answer())[0] == 413
+        await api.pass_time(LIMITS.patience_s)
+        assert await refused.until_cut() == b""
+
+
+async def test_request_that_waits_for_a_human_is_not_cut(tmp_path: Path) -> None:
+    async with attacked(tmp_path, LIMITS) as api:
+        interrupt_id = await api.create()
+        waiting = await api.wait_for(interrupt_id)
+        await api.pass_time(LIMITS.patience_s)
+
+        await api.cancel(interrupt_id)
+
+        assert (await waiting.answer())[1]["status"] == "cancelled"
+
+
+async def test_body_without_end_of_a_request_that_waits_is_cut(tmp_path: Path) -> None:
+    async with attacked(tmp_path, LIMITS) as api:
+        wait = ("Prefer: wait=60", "Content-Length: 100000000")
+        path = f"/interrupts/{await api.create()}"
+        flood = await api.connect(request("GET", path, *wait, body=b"a" * 10**7))
+
+        assert await flood.until_cut() == b""
+
+
+async def test_bodies_that_are_refused_unread_do_not_add_up(tmp_path: Path) -> None:
+    async with attacked(tmp_path, LIMITS) as api:
+        unread = request("PUT", "/interrupts", "Content-Length: 20000", body=b"a" * 20_000)
+        raw = await api.connect()
+
+        for _ in range(10):
+            await raw.send(unread)
+            assert (await raw.answer())[0] == 405
+
+
+async def test_newcomer_takes_the_place_of_whoever_has_been_idle_the_longest(
+    tmp_path: Path,
+) -> None:
+    async with attacked(tmp_path, Limits(connections=3)) as api:
+        interrupt_id = await api.create()
+        waiting = await api.wait_for(interrupt_id)
+        first = await api.connect(b"GET /")
+        assert is_well(await api.ask(GET_HEALTH))
+        second = await api.connect(GET_HEALTH[:10])
+
+        assert is_well(await api.ask(GET_HEALTH))
+
+        assert await first.until_cut() == b""
+        assert is_well(await (await second.send(GET_HEALTH[10:])).answer())
+        await api.cancel(interrupt_id)
+        assert (await waiting.answer())[1]["status"] == "cancelled"
+
+
+async def test_much_of_incomplete_requests_makes_room_for_more(tmp_path: Path) -> None:
+    async with attacked(tmp_path, Limits(patience_s=60, held_bytes=100_000)) as api:
+        body = json.dumps(NEW | {"context": {"text": "x" * 60_000}}).encode()
+        asked = create(body, f"Content-Length: {len(body)}")
+        first = await api.connect(asked[:-1])
+        for _ in range(3):
+            assert (await api.ask(asked))[0] == 201
+
+        assert await first.until_cut() == b""
+        head = await api.connect(GET_HEALTH.strip() + b"\r\nX: " + b"a" * 60_000)
+        for _ in range(3):
+            assert (await api.ask(asked))[0] == 201
+        assert await head.until_cut() == b""
+
+
+async def test_newcomer_is_told_when_nobody_is_idle(tmp_path: Path) -> None:
+    async with attacked(tmp_path, Limits(connections=3)) as api:
+        interrupt_id = await api.create()
+        waiting = [await api.wait_for(interrupt_id) for _ in range(2)]
+        await api.watch(interrupt_id)
+
+        for _ in range(2):
+            one_too_many = await api.connect(GET_HEALTH)
+            refusal = {"error": "Too many connections: try again soon"}
+            assert await one_too_many.answer() == (503, refusal)
+
+        await waiting[0].stream.aclose()
+        await one_too_many.stream.aclose()
+        assert is_well(await api.ask(GET_HEALTH))
+
+
+async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) -> None:
+    await store_large_list(tmp_path)
+    async with attacked(tmp_path, LIMITS) as api:
+        reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
+        size = length_in(await reader.head())
+        # It took the first of it: what the system takes in advance.
+        for _ in range(5):
+            await api.pass_time(LIMITS.patience_s)
+
+        assert len(await reader.until_cut()) < size
+
+
+async def test_reader_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
+    await store_large_list(tmp_path)
+    async with attacked(tmp_path, LIMITS) as api:
+        reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
+        size = length_in(await reader.head())
+        piece = size // 10
+        for _ in range(9):
+            await reader.receive(piece)
+            await api.pass_time(LIMITS.patience_s)
+
+        assert len(await reader.until_cut()) == size - 9 * piece

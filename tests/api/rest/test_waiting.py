@@ -1,0 +1,199 @@
+"""Held requests: woken by the change, and at the moment of expiry."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx
+import pytest
+
+from loopin_mcp import Decision, Interrupt
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.rest.waiting import Waiting
+from loopin_mcp.api.store.store import Store
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
+from tests.support.questions import create
+from tests.support.waiters import never, until_waited_for
+
+APPROVED = Decision(decision="approved")
+NONE = "00000000-0000-4000-8000-000000000000"
+
+
+@asynccontextmanager
+async def held(
+    api: httpx.AsyncClient, store: Store, interrupt_id: str, prefer: str = "wait=30"
+) -> AsyncIterator[list[httpx.Response]]:
+    """Hold a request while the block changes something; then its answer is in the list."""
+    answers: list[httpx.Response] = []
+
+    async def ask() -> None:
+        url = f"/interrupts/{interrupt_id}"
+        answers.append(await api.get(url, headers={"Prefer": prefer}))
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await until_waited_for(store)
+            assert answers == []
+            yield answers
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda store, id_, now: store.decide_interrupt(id_, APPROVED, now, REVIEWER), "approved"),
+        (lambda store, id_, now: store.cancel_interrupt(id_, now, AGENT), "cancelled"),
+    ],
+)
+async def test_held_request_is_answered_by_the_change(
+    api: httpx.AsyncClient,
+    sqlite_store: Store,
+    clock: Clock,
+    change: Callable[[Store, str, int], Awaitable[object]],
+    status: str,
+) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+
+    async with held(api, sqlite_store, interrupt_id) as answers:
+        await change(sqlite_store, interrupt_id, clock())
+
+    [answer] = answers
+    assert (answer.status_code, answer.json()["status"]) == (200, status)
+    assert answer.headers["Preference-Applied"] == "wait=30"
+    assert answer.headers["Vary"] == "Prefer"
+    assert sqlite_store.changes.waited_for(None) == []
+
+
+async def test_held_request_is_answered_at_the_moment_of_expiry(
+    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    interrupt_id = (await create(api, expiresIn=1))["interruptId"]
+
+    async with held(api, sqlite_store, interrupt_id) as answers:
+        clock.advance(1)
+
+    assert answers[0].json()["status"] == "expired"
+
+
+async def test_expiry_that_was_slept_through_is_told_by_the_sweep(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=3600), clock(), AGENT)
+    waits = anyio.Event()
+
+    async def never_gone() -> None:
+        waits.set()
+        await never()
+
+    async def sleep_through() -> None:
+        await waits.wait()
+        clock.advance(3600)
+        await sqlite_store.expire_interrupts(clock())
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sleep_through)
+            waiting = Waiting(sqlite_store, clock)
+            interrupt = await waiting.for_settled(created.interrupt_id, 60, never_gone)
+
+    assert interrupt.status == "expired"
+
+
+async def test_wait_that_is_over_answers_pending(
+    api: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+
+    async with held(api, sqlite_store, interrupt_id, "wait=1") as answers:
+        pass
+
+    assert answers[0].json()["status"] == "pending"
+    assert answers[0].headers["Preference-Applied"] == "wait=1"
+
+
+@pytest.mark.parametrize(("prefer", "applied"), [("wait=0", "wait=0"), ("respond-async", None)])
+async def test_without_a_wait_the_answer_comes_at_once(
+    api: httpx.AsyncClient, prefer: str, applied: str | None
+) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+
+    answer = await api.get(f"/interrupts/{interrupt_id}", headers={"Prefer": prefer})
+
+    assert answer.json()["status"] == "pending"
+    assert answer.headers.get("Preference-Applied") == applied
+
+
+async def test_nobody_waits_for_what_is_settled_or_does_not_exist(api: httpx.AsyncClient) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+    await api.delete(f"/interrupts/{interrupt_id}")
+
+    with anyio.fail_after(PATIENCE_S):
+        settled = await api.get(f"/interrupts/{interrupt_id}", headers={"Prefer": "wait=60"})
+        unknown = await api.get(f"/interrupts/{NONE}", headers={"Prefer": "wait=60"})
+
+    assert settled.json()["status"] == "cancelled"
+    assert settled.headers["Preference-Applied"] == "wait=60"
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "Interrupt not found"})
+
+
+async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock: Clock) -> None:
+    created = await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+    gone = anyio.Event()
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            waiting = Waiting(sqlite_store, clock)
+            tasks.start_soon(waiting.for_settled, created.interrupt_id, 60, gone.wait)
+            await until_waited_for(sqlite_store)
+            gone.set()
+
+    assert sqlite_store.changes.waited_for(None) == []
+
+
+async def test_many_who_wait_are_all_woken_by_their_own_change(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    waiting = Waiting(sqlite_store, clock)
+    created = [
+        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT) for _ in range(50)
+    ]
+    outcomes: list[Interrupt] = []
+
+    async def wait(interrupt_id: str) -> None:
+        outcomes.append(await waiting.for_settled(interrupt_id, 60, never))
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            for question in created * 2:
+                tasks.start_soon(wait, question.interrupt_id)
+            await until_waited_for(sqlite_store, 50)
+            for question in created:
+                tasks.start_soon(
+                    sqlite_store.decide_interrupt,
+                    question.interrupt_id,
+                    APPROVED,
+                    clock(),
+                    REVIEWER,
+                )
+
+    assert sorted(outcome.interrupt_id for outcome in outcomes) == sorted(
+        question.interrupt_id for question in created * 2
+    )
+    assert {outcome.status for outcome in outcomes} == {"approved"}
+
+
+async def test_change_between_the_look_and_the_wait_is_not_missed(
+    database: Database, clock: Clock
+) -> None:
+    class DecidedBehindTheLook(Store):
+        async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
+            seen = await super().get_interrupt_status(interrupt_id, now)
+            await self.decide_interrupt(interrupt_id, APPROVED, now, REVIEWER)
+            return seen
+
+    store = DecidedBehindTheLook(database, PUBLIC_URL)
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    with anyio.fail_after(PATIENCE_S):
+        interrupt = await Waiting(store, clock).for_settled(created.interrupt_id, 60, never)
+
+    assert interrupt.status == "approved"

@@ -1,0 +1,226 @@
+"""The figures on every database there is."""
+
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopin_mcp.api.store.analytics import EVERYBODY, Decisions, Period, UserCount
+from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.fields import Verdict
+from loopin_mcp.wire.models import ActionCount, Analytics, Decision
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
+
+APPROVED = Decision(decision="approved")
+REJECTED = Decision(decision="rejected")
+
+
+async def answer(store: Store, now: int, response_ms: int, verdict: Verdict = "approved") -> None:
+    """Have a question of user-1 decided so long after it was asked."""
+    created = await store.create_interrupt(
+        new_interrupt(expires_in=2_592_000), now - response_ms, AGENT
+    )
+    await store.decide_interrupt(created.interrupt_id, Decision(decision=verdict), now, REVIEWER)
+
+
+async def answer_all(store: Store, now: int, responses_ms: Sequence[int]) -> None:
+    async with anyio.create_task_group() as reviewers:
+        for place, response_ms in enumerate(responses_ms):
+            verdict: Verdict = "rejected" if place % 3 else "approved"
+            reviewers.start_soon(answer, store, now, response_ms, verdict)
+
+
+async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None:
+    assert await store.get_interrupt_analytics("nobody", clock()) == Analytics(
+        user_id="nobody",
+        total_interrupts=0,
+        approval_rate=None,
+        avg_response_time_ms=None,
+        p50_response_time_ms=None,
+        p95_response_time_ms=None,
+        by_status={},
+        by_urgency={},
+        top_action_types=(),
+    )
+
+
+async def test_times_and_rate_are_unknown_while_nothing_is_decided(
+    store: Store, clock: Clock
+) -> None:
+    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    cancelled = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
+
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+
+    assert analytics == Analytics(
+        user_id="user-1",
+        total_interrupts=2,
+        approval_rate=None,
+        avg_response_time_ms=None,
+        p50_response_time_ms=None,
+        p95_response_time_ms=None,
+        by_status={"cancelled": 1, "pending": 1},
+        by_urgency={"medium": 2},
+        top_action_types=(
+            ActionCount(action="Transfer <amount> to vendor account ending in <number>", count=2),
+        ),
+    )
+
+
+async def test_analytics_count_one_user_and_group_actions_by_type(
+    store: Store, clock: Clock
+) -> None:
+    actions = ["Pay $1", "Pay €2,000", "__proto__", "constructor", "b", "a", "Pay 3 USD"]
+    ids = [
+        (await store.create_interrupt(new_interrupt(action=action), clock(), AGENT)).interrupt_id
+        for action in actions
+    ]
+    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(user_id="user-2"), clock(), AGENT)
+    clock.advance(2)
+    await store.decide_interrupt(ids[0], APPROVED, clock(), REVIEWER)
+    clock.advance(2)
+    await store.decide_interrupt(ids[1], APPROVED, clock(), REVIEWER)
+    await store.decide_interrupt(ids[2], REJECTED, clock(), REVIEWER)
+    await store.cancel_interrupt(ids[3], clock(), AGENT)
+
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+
+    assert analytics == Analytics(
+        user_id="user-1",
+        total_interrupts=8,
+        approval_rate=2 / 3,
+        avg_response_time_ms=10_000 / 3,
+        p50_response_time_ms=4000,
+        p95_response_time_ms=4000,
+        by_status={"approved": 2, "cancelled": 1, "expired": 1, "pending": 3, "rejected": 1},
+        by_urgency={"high": 1, "medium": 7},
+        top_action_types=(
+            ActionCount(action="Pay <amount>", count=3),
+            ActionCount(action="Transfer <amount> to vendor account ending in <number>", count=1),
+            ActionCount(action="__proto__", count=1),
+            ActionCount(action="a", count=1),
+            ActionCount(action="b", count=1),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("responses_ms", "p50", "p95"),
+    [
+        ([1500], 1500, 1500),
+        ([0], 0, 0),
+        ([3000, 1000], 2000, 2900),
+        ([1000, 5, 20], 20, 902),
+        ([7] * 20, 7, 7),
+        ([7, 7, 7, 9], 7, 8.7),
+        (range(1, 101), 50.5, 95.05),
+        (range(101), 50, 95),
+    ],
+)
+async def test_percentiles_lie_between_the_closest_ranks(
+    store: Store, clock: Clock, responses_ms: Sequence[int], p50: float, p95: float
+) -> None:
+    await answer_all(store, clock(), responses_ms)
+    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 99_000, AGENT)
+    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
+
+    analytics = await store.get_interrupt_analytics("user-1", clock())
+
+    assert analytics.p50_response_time_ms == pytest.approx(p50)
+    assert analytics.p95_response_time_ms == pytest.approx(p95)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(responses_ms=st.lists(st.integers(0, 2_000_000_000) | st.integers(0, 3), min_size=2))
+def test_percentiles_are_those_of_the_standard_library(
+    responses_ms: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    analytics = anyio.run(partial(figures_of, responses_ms, tmp_path_factory.mktemp("data")))
+
+    percentiles = statistics.quantiles(responses_ms, n=100, method="inclusive")
+    assert analytics.avg_response_time_ms == pytest.approx(statistics.mean(responses_ms))
+    assert analytics.p50_response_time_ms == pytest.approx(percentiles[49])
+    assert analytics.p95_response_time_ms == pytest.approx(percentiles[94])
+
+
+async def figures_of(responses_ms: list[int], directory: Path) -> Analytics:
+    """The figures of a user whose questions took so long."""
+    database = await open_sqlite(directory / "loopin.db")
+    try:
+        store, now = Store(database, PUBLIC_URL), Clock()()
+        await answer_all(store, now, responses_ms)
+        return await store.get_interrupt_analytics("user-1", now)
+    finally:
+        await database.aclose()
+
+
+def at(text: str) -> int:
+    """A moment in UTC, in epoch milliseconds."""
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+async def test_decisions_are_counted_by_day_in_utc(store: Store) -> None:
+    now = at("2025-06-15T15:06:40")
+    await answer(store, at("2025-06-12T23:59:59.999"), 0)
+    await answer(store, at("2025-06-13T00:00:00"), 99_000_000)
+    await answer(store, at("2025-06-13T23:59:59.999"), 0, "rejected")
+    await answer(store, at("2025-06-15T00:00:00"), 0)
+    await answer(store, at("2025-06-15T15:06:40"), 0)
+    await store.create_interrupt(new_interrupt(), now, AGENT)
+
+    counted = await store.figures.decisions("user-1", now, Period(3, by_week=False))
+
+    assert counted == (
+        Decisions(date(2025, 6, 13), approved=1, rejected=1),
+        Decisions(date(2025, 6, 14), approved=0, rejected=0),
+        Decisions(date(2025, 6, 15), approved=2, rejected=0),
+    )
+
+
+async def test_weeks_are_whole_and_begin_on_monday(store: Store) -> None:
+    now = at("2025-06-15T23:59:59.999")
+    await answer(store, at("2025-06-01T23:59:59"), 0)
+    await answer(store, at("2025-06-02T00:00:00"), 0)
+    await answer(store, at("2025-06-08T23:59:59.999"), 0)
+    await answer(store, at("2025-06-09T00:00:00"), 0, "rejected")
+    # The clock of another process may be ahead.
+    await answer(store, at("2025-06-16T00:00:00"), 0)
+
+    counted = await store.figures.decisions("user-1", now, Period(8, by_week=True))
+    a_day_later = await store.figures.decisions("user-1", now + 1, Period(8, by_week=True))
+
+    assert counted == (
+        Decisions(date(2025, 6, 2), approved=2, rejected=0),
+        Decisions(date(2025, 6, 9), approved=0, rejected=1),
+    )
+    assert a_day_later == (
+        Decisions(date(2025, 6, 9), approved=0, rejected=1),
+        Decisions(date(2025, 6, 16), approved=1, rejected=0),
+    )
+
+
+async def test_figures_of_everybody_are_those_of_all_users(store: Store, clock: Clock) -> None:
+    await answer_all(store, clock(), [1000, 3000])
+    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 8000, AGENT)
+    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
+
+    analytics = await store.figures.analytics(EVERYBODY, clock())
+    [counted] = await store.figures.decisions(EVERYBODY, clock(), Period(1, by_week=False))
+    users = await store.figures.busiest_users(2)
+    busiest = await store.figures.busiest_users(1)
+
+    assert (analytics.total_interrupts, analytics.approval_rate) == (3, 2 / 3)
+    assert (analytics.avg_response_time_ms, analytics.p50_response_time_ms) == (4000, 3000)
+    assert (counted.approved, counted.rejected) == (2, 1)
+    assert users == (UserCount("user-1", 2), UserCount("user-2", 1))
+    assert busiest == users[:1]

@@ -1,0 +1,98 @@
+"""A clock that is set back: what has happened stays so, and what is to happen still does."""
+
+import pytest
+
+from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import ConflictError
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
+
+APPROVED = Decision(decision="approved")
+HOOK = "https://example.com/hook"
+
+back = pytest.mark.parametrize("hours", [1, 24 * 365])
+
+
+@back
+async def test_expiry_that_was_stored_stays(store: Store, clock: Clock, hours: int) -> None:
+    created = await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
+    clock.advance(61)
+    await store.expire_interrupts(clock())
+    clock.advance(-3600 * hours)
+
+    with pytest.raises(ConflictError, match="already expired"):
+        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+    await store.expire_interrupts(clock())
+
+    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    assert (read.status, read.decision) == ("expired", None)
+
+
+@back
+async def test_nothing_is_settled_before_it_was_asked(
+    store: Store, clock: Clock, hours: int
+) -> None:
+    decided = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    cancelled = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    clock.advance(-3600 * hours)
+
+    answer = await store.decide_interrupt(decided.interrupt_id, APPROVED, clock(), REVIEWER)
+    await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
+
+    read = await store.get_interrupt_status(decided.interrupt_id, clock())
+    figures = await store.get_interrupt_analytics("user-1", clock())
+    assert read.created_at == read.decided_at == answer.decided_at
+    assert (figures.avg_response_time_ms, figures.p95_response_time_ms) == (0, 0)
+
+
+@back
+async def test_trail_keeps_the_order_in_which_things_happened(
+    store: Store, clock: Clock, hours: int
+) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    clock.advance(-3600 * hours)
+    await store.record_view(created.interrupt_id, clock(), REVIEWER)
+    clock.advance(3600 * hours + 5)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+
+    events = await store.list_events(created.interrupt_id)
+
+    assert [(event.sequence, event.type) for event in events] == [
+        (1, "created"),
+        (2, "viewed"),
+        (3, "decided"),
+    ]
+    assert fault_of(events) is None
+
+
+@back
+async def test_list_holds_each_once_across_its_pages(
+    store: Store, clock: Clock, hours: int
+) -> None:
+    before = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    clock.advance(-3600 * hours)
+    after = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+
+    first = await store.list_pending_interrupts("user-1", clock(), limit=1)
+    second = await store.list_pending_interrupts(
+        "user-1", clock(), limit=1, cursor=first.next_cursor
+    )
+
+    listed = [each.interrupt_id for page in (first, second) for each in page.interrupts]
+    assert listed == [before.interrupt_id, after.interrupt_id]
+    assert second.next_cursor is None
+
+
+async def test_callback_that_was_taken_before_is_due_again_after_a_year_back(
+    store: Store, clock: Clock
+) -> None:
+    created = await store.create_interrupt(new_interrupt(callback_url=HOOK), clock(), AGENT)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+    [lost] = await store.callbacks.take_due(clock(), lease_ms=20_000, limit=9, limit_each=9)
+    clock.advance(-3600 * 24 * 365)
+
+    [due] = await store.callbacks.take_due(clock(), lease_ms=20_000, limit=9, limit_each=9)
+    again = await store.callbacks.take_due(clock(), lease_ms=20_000, limit=9, limit_each=9)
+
+    assert (due.callback_id, due.tries, again) == (lost.callback_id, 2, [])

@@ -1,0 +1,203 @@
+"""What reviewers look through, on each database there is: order, search, parts, names."""
+
+import itertools
+
+import pytest
+
+from loopin_mcp.api.store.inbox_lists import MOST_NAMES, Names
+from loopin_mcp.api.store.search import Search
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import InvalidRequestError
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
+
+
+async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str:
+    created = await store.create_interrupt(new_interrupt(action=action, **changes), clock(), AGENT)
+    return created.interrupt_id
+
+
+async def settle(store: Store, clock: Clock, action: str, **changes: object) -> str:
+    """Ask, and reject a second later."""
+    interrupt_id = await ask(store, clock, action, **changes)
+    clock.advance(1)
+    await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), clock(), REVIEWER)
+    return interrupt_id
+
+
+async def pending(store: Store, clock: Clock, **search: str) -> list[str]:
+    """The actions of what waits and is looked for."""
+    found = await store.overview.list_pending(Search.model_validate(search), clock(), limit=50)
+    assert found.count == len(found.interrupts)
+    return [interrupt.action for interrupt in found.interrupts]
+
+
+async def settled(store: Store, clock: Clock, **search: str) -> list[str]:
+    """The actions of what is settled and looked for."""
+    found = await store.overview.list_settled(Search.model_validate(search), clock(), limit=50)
+    return [each.interrupt.action for each in found.settled]
+
+
+async def test_most_urgent_comes_first_and_then_what_expires_first(
+    store: Store, clock: Clock
+) -> None:
+    await ask(store, clock, "low", urgency="low", expires_in=10)
+    await ask(store, clock, "medium", urgency="medium", expires_in=20)
+    await ask(store, clock, "high, later", urgency="high", expires_in=2_592_000)
+    await ask(store, clock, "high, sooner", urgency="high", expires_in=30)
+
+    assert await pending(store, clock) == ["high, sooner", "high, later", "medium", "low"]
+    clock.advance(20)
+    assert await pending(store, clock) == ["high, sooner", "high, later"]
+
+
+async def test_parts_of_what_waits_join_without_gap_and_the_count_is_of_all(
+    store: Store, clock: Clock
+) -> None:
+    for urgency, number in itertools.product(("low", "high", "medium"), range(3)):
+        await ask(store, clock, f"{urgency} {number}", urgency=urgency)
+    await ask(store, clock, "another's", user_id="user-2")
+
+    actions: list[str] = []
+    cursor = None
+    while cursor is not None or not actions:
+        part = await store.overview.list_pending(
+            Search(user="user-1"), clock(), limit=4, cursor=cursor
+        )
+        assert part.count == 9
+        actions += [interrupt.action for interrupt in part.interrupts]
+        cursor = part.next_cursor
+
+    assert [action.split()[0] for action in actions] == ["high"] * 3 + ["medium"] * 3 + ["low"] * 3
+    assert len(set(actions)) == 9
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ({}, ["Überweise 100 % an Łódź", "Pay ﬁve _dollars_", "Delete İzmir"]),
+        ({"q": "überWEISE"}, ["Überweise 100 % an Łódź"]),
+        ({"q": "łÓDŹ über"}, ["Überweise 100 % an Łódź"]),
+        ({"q": "u\N{COMBINING DIAERESIS}berweise"}, ["Überweise 100 % an Łódź"]),
+        ({"q": "FIVE"}, ["Pay ﬁve _dollars_"]),
+        ({"q": "100 %"}, ["Überweise 100 % an Łódź"]),
+        ({"q": "%"}, ["Überweise 100 % an Łódź"]),
+        ({"q": "_"}, ["Pay ﬁve _dollars_"]),
+        ({"q": "!"}, []),
+        ({"q": "strasse"}, ["Delete İzmir"]),
+        ({"q": "BÜRO"}, ["Delete İzmir"]),
+        ({"q": "agent-b"}, ["Pay ﬁve _dollars_"]),
+        ({"q": "pay delete"}, []),
+        ({"q": "  "}, ["Überweise 100 % an Łódź", "Pay ﬁve _dollars_", "Delete İzmir"]),
+        ({"user": "büro"}, ["Delete İzmir"]),
+        ({"user": "Büro"}, []),
+        ({"agent": "agent-B"}, ["Pay ﬁve _dollars_"]),
+        ({"urgency": "low"}, ["Delete İzmir"]),
+        ({"user": "büro", "agent": "agent-1", "urgency": "low", "q": "ZMIR"}, ["Delete İzmir"]),
+        ({"user": "büro", "agent": "agent-B"}, []),
+    ],
+)
+async def test_search_and_filters_find_what_they_say(
+    store: Store, clock: Clock, search: dict[str, str], found: list[str]
+) -> None:
+    asked: list[tuple[str, dict[str, object]]] = [
+        ("Überweise 100 % an Łódź", {"urgency": "high"}),
+        ("Pay ﬁve _dollars_", {"agent_id": "agent-B"}),
+        ("Delete İzmir", {"user_id": "büro", "urgency": "low", "context": {"at": "Straße"}}),
+    ]
+    for action, changes in asked:
+        await ask(store, clock, action, **changes)
+        await settle(store, clock, action, **changes)
+
+    assert await pending(store, clock, **search) == found
+    assert await settled(store, clock, **search) == found[::-1]
+
+
+async def test_interrupt_is_found_by_its_id(store: Store, clock: Clock) -> None:
+    await ask(store, clock, "One")
+    interrupt_id = await ask(store, clock, "Two")
+
+    assert await pending(store, clock, q=f" {interrupt_id.upper()} ") == ["Two"]
+    assert await pending(store, clock, q=interrupt_id[:8]) == []
+
+
+async def test_history_tells_how_each_ended_and_when_newest_first(
+    store: Store, clock: Clock
+) -> None:
+    cancelled = await ask(store, clock, "cancelled")
+    await ask(store, clock, "expired", expires_in=10)
+    await settle(store, clock, "rejected")
+    clock.advance(1)
+    await store.cancel_interrupt(cancelled, clock(), AGENT)
+    clock.advance(60)
+    await store.expire_interrupts(clock())
+
+    found = await store.overview.list_settled(Search(), clock(), limit=50)
+
+    start = clock() - 62_000
+    assert [
+        (each.interrupt.status, round(each.settled_at.timestamp() * 1000) - start)
+        for each in found.settled
+    ] == [("expired", 10_000), ("cancelled", 2_000), ("rejected", 1_000)]
+    assert (found.next_cursor, found.looked_back_to) == (None, None)
+    assert await settled(store, clock, status="cancelled") == ["cancelled"]
+
+
+async def test_parts_of_the_history_join_without_gap(store: Store, clock: Clock) -> None:
+    for number in range(5):
+        await settle(store, clock, str(number))
+
+    first = await store.overview.list_settled(Search(), clock(), limit=3)
+    await settle(store, clock, "new")
+    rest = await store.overview.list_settled(Search(), clock(), limit=3, cursor=first.next_cursor)
+
+    assert [each.interrupt.action for each in (*first.settled, *rest.settled)] == list("43210")
+    assert rest.next_cursor is None
+
+
+async def test_search_that_finds_little_stops_and_goes_on_from_there(
+    store: Store, clock: Clock
+) -> None:
+    actions = ["wanted", "other 1", "other 2", "wanted too", "other 3"]
+    for action in actions:
+        await settle(store, clock, action)
+    looks = []
+
+    cursor: str | None = ""
+    while cursor is not None:
+        look = await store.overview.list_settled(
+            Search(q="wanted"), clock(), limit=50, cursor=cursor or None, search_through=2
+        )
+        looks.append(([each.interrupt.action for each in look.settled], look.looked_back_to))
+        cursor = look.next_cursor
+
+    found, back_to = zip(*looks, strict=True)
+    assert found == (["wanted too"], [], ["wanted"])
+    assert [moment and round(clock() / 1000 - moment.timestamp()) for moment in back_to] == [
+        1,
+        3,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("cursor", ["x", "!", "MTpub25l"])
+async def test_cursor_of_ones_own_making_is_refused(
+    store: Store, clock: Clock, cursor: str
+) -> None:
+    for listing in (store.overview.list_pending, store.overview.list_settled):
+        with pytest.raises(InvalidRequestError, match="cursor is not one that this API gave"):
+            await listing(Search(), clock(), limit=5, cursor=cursor)
+
+
+async def test_names_are_those_there_are_in_order_and_not_endless(
+    store: Store, clock: Clock
+) -> None:
+    assert await store.overview.list_names() == Names((), ())
+
+    await settle(store, clock, "Pay", user_id="zoë", agent_id="billing")
+    await ask(store, clock, "Pay", user_id="adam", agent_id="billing")
+    assert await store.overview.list_names() == Names(("adam", "zoë"), ("billing",))
+
+    for number in range(MOST_NAMES):
+        await ask(store, clock, "Pay", user_id=f"user {number}")
+    assert len((await store.overview.list_names()).users) == MOST_NAMES

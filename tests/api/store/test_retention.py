@@ -1,0 +1,151 @@
+"""What is old goes: with its events, on the record, and never before its callback is told."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.serving.housekeeping import clean_up
+from loopin_mcp.api.store.creation import IdempotencyKey
+from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.retention import PORTION
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import NotFoundError
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt
+
+APPROVED = Decision(decision="approved")
+DAY_S = 86_400
+HOOK = "http://127.0.0.1:9/hook"
+
+
+async def settled(store: Store, clock: Clock, **changes: object) -> str:
+    """The id of an interrupt that was decided right away."""
+    created = await store.create_interrupt(new_interrupt(**changes), clock(), AGENT)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+    return created.interrupt_id
+
+
+async def kept(database: Database, table: str) -> list[object]:
+    rows = await database.fetch(
+        f"SELECT DISTINCT interrupt_id FROM {table} ORDER BY interrupt_id"  # noqa: S608 - a constant
+    )
+    return [row["interrupt_id"] for row in rows]
+
+
+async def test_what_was_settled_long_ago_is_gone_with_its_events(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    old = await settled(store, clock)
+    head = (await store.get_interrupt_status(old, clock())).events_head
+    pending = await store.create_interrupt(new_interrupt(expires_in=30 * DAY_S), clock(), AGENT)
+    clock.advance(0.001)
+    young = await settled(store, clock)
+    clock.advance(7 * DAY_S - 0.001)
+
+    await clean_up(store, clock(), 7)
+
+    stay = sorted([pending.interrupt_id, young])
+    assert await kept(database, "interrupts") == stay
+    assert await kept(database, "events") == stay
+    assert await database.fetch("SELECT * FROM deletions") == [
+        {"interrupt_id": old, "deleted_ms": clock(), "events_head": head}
+    ]
+
+
+async def test_deleted_interrupt_is_not_found_any_more(store: Store, clock: Clock) -> None:
+    old = await settled(store, clock)
+    clock.advance(DAY_S)
+    await clean_up(store, clock(), 1)
+
+    async with api_client(store, clock) as api:
+        answers = [
+            await api.get(path)
+            for path in (f"/interrupts/{old}", f"/interrupts/{old}/events", f"/review/{old}")
+        ]
+        figures = (await api.get("/analytics/user-1")).json()
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert figures["totalInterrupts"] == 0
+
+
+async def test_interrupt_stays_until_its_callback_is_told(store: Store, clock: Clock) -> None:
+    old = await settled(store, clock, callback_url=HOOK)
+    clock.advance(2 * DAY_S)
+
+    await clean_up(store, clock(), 1)
+    assert (await store.get_interrupt_status(old, clock())).status == "approved"
+    [callback] = await store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1)
+    await store.callbacks.settle(callback, "callback-delivered", clock(), {})
+    await clean_up(store, clock(), 1)
+
+    with pytest.raises(NotFoundError):
+        await store.get_interrupt_status(old, clock())
+
+
+async def test_all_is_kept_where_no_age_is_set(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    old = await settled(store, clock)
+    clock.advance(3650 * DAY_S)
+
+    await clean_up(store, clock(), None)
+
+    assert await kept(database, "interrupts") == [old]
+
+
+async def test_clock_that_was_set_back_makes_nothing_old(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    clock.advance(-365 * DAY_S)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+    clock.advance(365 * DAY_S)
+
+    await clean_up(store, clock(), 30)
+
+    assert await kept(database, "interrupts") == [created.interrupt_id]
+
+
+async def test_idempotency_key_is_forgotten_after_its_day(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    for name in ("old", "young"):
+        key = IdempotencyKey("api-key", name)
+        await store.create_interrupt_once(new_interrupt(), clock(), AGENT, key)
+        clock.advance(1)
+    clock.advance(DAY_S - 2)
+
+    await clean_up(store, clock(), None)
+
+    rows = await database.fetch("SELECT idempotency_key FROM idempotency_keys")
+    assert rows == [{"idempotency_key": "young"}]
+
+
+async def test_log_has_one_line_for_all_that_a_run_deletes(
+    store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="loopin_mcp")
+    for _ in range(PORTION + 1):
+        await settled(store, clock)
+    clock.advance(2 * DAY_S)
+
+    await clean_up(store, clock(), 2)
+    await clean_up(store, clock(), 2)
+
+    assert [record.message for record in caplog.records] == [
+        f"Deleted {PORTION + 1} interrupts settled 2 or more days ago"
+    ]
+
+
+async def test_nothing_of_what_is_deleted_stays_in_the_file(tmp_path: Path, clock: Clock) -> None:
+    database = await open_sqlite(tmp_path / "loopin.db")
+    store, secret = Store(database, PUBLIC_URL), "That nobody may read for ever"
+    await settled(store, clock, action=secret, context={"note": secret * 1000})
+    clock.advance(DAY_S)
+
+    await clean_up(store, clock(), 1)
+    await database.aclose()
+
+    assert [path for path in tmp_path.iterdir() if secret.encode() in path.read_bytes()] == []

@@ -1,0 +1,74 @@
+"""The store is what a plain model of it is, whatever changes in whatever order.
+
+MODEL_EXAMPLES is how many runs are tried on each database; without it they are a few.
+"""
+
+import itertools
+import os
+from pathlib import Path
+
+from anyio.from_thread import start_blocking_portal
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from loopin_mcp.api.database.steps import Database, Steps
+from loopin_mcp.api.store.opening import open_sqlite
+from tests.support.store_comparison import Open
+from tests.support.store_machine import StoreMachine
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "12"))
+STEPS = 40
+
+
+def empty() -> Steps[None]:
+    """Take all there is out of PostgreSQL, whose rules refuse that to whoever keeps to them."""
+    yield "SET LOCAL session_replication_role = replica", {}
+    yield "TRUNCATE interrupts, events, callbacks, idempotency_keys, deletions", {}
+
+
+def compare(fresh: Open, again: Open) -> None:
+    """Try runs, each on the database that `fresh` opens and `again` opens once more."""
+    with start_blocking_portal("asyncio") as portal:
+
+        class Machine(StoreMachine):
+            def __init__(self) -> None:
+                super().__init__(portal, fresh, again)
+
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+def test_store_on_sqlite_is_what_its_model_is(tmp_path: Path) -> None:
+    places = itertools.count(1)
+    latest = tmp_path
+
+    async def again() -> Database:
+        return await open_sqlite(latest / "loopin.db")
+
+    async def fresh() -> Database:
+        nonlocal latest
+        latest = tmp_path / str(next(places))
+        return await again()
+
+    compare(fresh, again)
+
+
+def test_store_on_postgresql_is_what_its_model_is(empty_postgres_url: str) -> None:
+    from loopin_mcp.api.store.opening import open_postgresql
+
+    async def again() -> Database:
+        return await open_postgresql(empty_postgres_url)
+
+    async def fresh() -> Database:
+        database = await again()
+        await database.transact(empty)
+        return database
+
+    compare(fresh, again)

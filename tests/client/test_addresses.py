@@ -1,0 +1,138 @@
+"""The URL of a request: the address it starts with, and the ids that travel in it."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+import respx
+
+from loopin_mcp import ConfigurationError, InvalidRequestError, LoopinClient, NotFoundError
+from tests.support.client import BY_INTERRUPT, BY_USER, PENDING, URL, Call, answer
+
+
+@pytest.mark.parametrize("base_url", [f"{URL}/some/prefix", f"{URL}/some/prefix/"])
+async def test_prefix_of_the_address_is_kept_and_no_key_sends_none(
+    route: respx.Route, base_url: str
+) -> None:
+    route.return_value = answer(PENDING)
+
+    async with LoopinClient(base_url) as client:
+        await client.get_interrupt_status("int-1")
+
+    assert str(route.calls.last.request.url) == f"{URL}/some/prefix/interrupts/int-1"
+    assert "x-api-key" not in route.calls.last.request.headers
+
+
+@pytest.mark.parametrize(
+    ("base_url", "api_key", "fault"),
+    [
+        ("", None, "LOOPIN_API_URL must be an http or https URL"),
+        ("ftp://loopin.test", None, "LOOPIN_API_URL must be an http or https URL"),
+        ("https://", None, "LOOPIN_API_URL must be an http or https URL"),
+        ("http://999.1.1.1", None, "LOOPIN_API_URL names no address"),
+        ("https://hidden:hidden@loopin.test", None, "LOOPIN_API_URL must not hold a user name"),
+        ("https://loopin.test/?key=hidden", None, "LOOPIN_API_URL must be a base URL"),
+        (URL, "hidden key", "LOOPIN_API_KEY must be printable ASCII"),
+    ],
+)
+async def test_address_or_key_that_cannot_be_used_is_refused_by_name(
+    base_url: str, api_key: str | None, fault: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        LoopinClient(base_url, api_key)
+
+    assert str(refusal.value).startswith(fault)
+    assert "hidden" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("call", [*BY_INTERRUPT, *BY_USER])
+@pytest.mark.parametrize(
+    ("id", "segment"),
+    [
+        ("../analytics/u", "..%2Fanalytics%2Fu"),
+        ("a/b?c#d%", "a%2Fb%3Fc%23d%25"),
+        ("..%2f", "..%252f"),
+        ("a b\n", "a%20b%0A"),
+        ("jürgen@例え.jp", "j%C3%BCrgen%40%E4%BE%8B%E3%81%88.jp"),
+    ],
+)
+async def test_id_travels_as_one_segment(
+    client: LoopinClient,
+    route: respx.Route,
+    call: Callable[[LoopinClient, str], Awaitable[object]],
+    id: str,  # noqa: A002 - the parameter's name in the table
+    segment: str,
+) -> None:
+    route.return_value = answer({"error": "Interrupt not found"}, 404)
+
+    with pytest.raises(NotFoundError):
+        await call(client, id)
+
+    segments = route.calls.last.request.url.raw_path.decode().split("/")
+    assert segment in segments
+    assert len(segments) <= 4
+
+
+@pytest.mark.parametrize(("calls", "name"), [(BY_INTERRUPT, "interruptId"), (BY_USER, "userId")])
+@pytest.mark.parametrize(
+    ("id", "fault"),
+    [
+        ("", "must not be empty, '.' or '..'. Give the whole id."),
+        (".", "must not be empty, '.' or '..'. Give the whole id."),
+        ("..", "must not be empty, '.' or '..'. Give the whole id."),
+        ("\ud800", "holds a character that is not text."),
+    ],
+)
+async def test_id_that_names_nothing_is_refused_unsent(
+    client: LoopinClient,
+    route: respx.Route,
+    calls: list[Callable[[LoopinClient, str], Awaitable[object]]],
+    name: str,
+    id: str,  # noqa: A002 - the parameter's name in the table
+    fault: str,
+) -> None:
+    for call in calls:
+        with pytest.raises(InvalidRequestError) as refusal:
+            await call(client, id)
+        assert str(refusal.value) == f"{name} {fault}"
+
+    assert not route.called
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.get_interrupt_status("x" * 100_000),
+        lambda client: client.list_pending_interrupts("user-1", cursor="x" * 100_000),
+        lambda client: client.list_pending_interrupts("user-1", cursor="\ud800"),
+    ],
+)
+async def test_what_no_url_can_hold_is_refused_unsent(
+    client: LoopinClient, route: respx.Route, call: Call
+) -> None:
+    with pytest.raises(InvalidRequestError, match="^An id or the cursor is too long for a URL, or"):
+        await call(client)
+
+    assert not route.called
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTPS_PROXY", "foo:bar:baz"),
+        ("ALL_PROXY", "ftp://127.0.0.1"),
+        ("SSL_CERT_FILE", "/nowhere.pem"),
+    ],
+)
+def test_unusable_proxy_or_certificates_are_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigurationError, match=f"settings of the environment .*{variable}"):
+        LoopinClient("https://loopin.test")
+
+
+def test_host_that_cannot_be_decoded_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="names no address that can be connected to"):
+        LoopinClient("http://xn--a.test")

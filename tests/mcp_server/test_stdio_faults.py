@@ -1,0 +1,195 @@
+"""The stdio server under bad lines, bad settings, cancelled calls and every way to end it."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import PATIENCE_S, clean_environment
+from tests.support.host import ENVELOPE, Host, initialize
+
+
+def test_lines_that_are_no_message_are_passed_over(start: Callable[..., Host]) -> None:
+    host = start()
+
+    lines = [
+        "",
+        "nonsense",
+        "[]",
+        "\ufeff",
+        "\x00",
+        "[" * 100_000,
+        '{"jsonrpc":"2.0"}',
+        '{"jsonrpc":"2.0","id":true,"method":"tools/list"}',
+        '{"jsonrpc":"2.0","id":null,"method":"\\ud800"}',
+        '{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}',
+        '{"jsonrpc":"2.0","params":{"id":1},"method":"\\ud800"}',
+        '{"jsonrpc":"2.0","id":1,"result":{}}',
+        '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":[1]}}',
+    ]
+    for line in lines:
+        host.write(line)
+
+    initialize(host)
+
+
+def test_request_that_cannot_be_parsed_is_answered_by_its_id(start: Callable[..., Host]) -> None:
+    host = start()
+    initialize(host)
+    deep = '{"a":' * 300 + "1" + "}" * 300
+
+    host.write('{"jsonrpc":"2.0","id":"s","method":"tools/call","params":{"name":"\\ud800"}}')
+    surrogate = host.read()
+    host.write(f'{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"arguments":{deep}}}}}')
+    nested = host.read()
+    host.write('{"jsonrpc":"2.0","id":8,"method":"tools/call","params":[]}')
+    array = host.read()
+    deeper, digits = "[" * 5_000 + "]" * 5_000, "9" * 5_000
+    host.write(f'{{"method":"tools/call","params":{{"a":{deeper}}},"jsonrpc":"2.0","id":9}}')
+    too_deep = host.read()
+    host.write(f'{{"method":"tools/call","params":{{"id":1,"a":{digits}}},"id":10}}')
+    too_long = host.read()
+
+    answers = [surrogate, nested, array, too_deep, too_long]
+    assert [answer["id"] for answer in answers] == ["s", 7, 8, 9, 10]
+    assert {answer["error"]["code"] for answer in answers} == {-32600}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "request_line"),
+    [
+        ("cancel_interrupt", {}, b"DELETE /interrupts/x "),
+        ("get_interrupt_status", {"waitSeconds": 45}, b"GET /interrupts/x "),
+    ],
+)
+def test_cancelled_call_closes_its_request_at_once_and_is_not_answered(
+    start: Callable[..., Host], tool: str, arguments: dict[str, object], request_line: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+        host = start(LOOPIN_API_URL=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        initialize(host)
+        call = {"name": tool, "arguments": {"interruptId": "x", **arguments}}
+        request_id = host.send("tools/call", call)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(PATIENCE_S)
+            assert connection.recv(65536).startswith(request_line)
+
+            cancelled = {"requestId": request_id}
+            note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled}
+            host.write(json.dumps(note))
+
+            assert connection.recv(1) == b""
+    assert host.ask("ping")["result"] == {}
+
+
+def test_wrong_setting_does_not_stop_the_server_and_every_tool_says_what_to_mend(
+    start: Callable[..., Host],
+) -> None:
+    host = start(LOOPIN_API_URL="localhost:3002")
+    initialize(host)
+    listed = host.ask("tools/list")["result"]["tools"]
+
+    texts = set()
+    for tool in listed:
+        arguments = {
+            "interruptId": "x",
+            "decision": "approved",
+            "action": "Pay",
+            "context": {},
+        }
+        given = {
+            name: arguments[name]
+            for name in tool["inputSchema"]["properties"]
+            if name in tool["inputSchema"].get("required", [])
+        }
+        result = host.ask("tools/call", {"name": tool["name"], "arguments": given})["result"]
+        assert result["isError"] is True
+        texts.add(result["content"][0]["text"])
+
+    assert texts == {
+        "LOOPIN_API_URL must be an http or https URL. Set it to a base URL, "
+        "such as https://loopin.example.com."
+    }
+
+
+@pytest.mark.parametrize("ending", ["stdin", "SIGTERM"])
+def test_end_comes_also_during_a_call_that_hangs(
+    start: Callable[..., Host], silent_url: str, ending: str
+) -> None:
+    host = start(LOOPIN_API_URL=silent_url)
+    initialize(host)
+    host.send("tools/call", {"name": "cancel_interrupt", "arguments": {"interruptId": "x"}})
+
+    if ending == "stdin":
+        host.end()
+    else:
+        host.process.terminate()
+
+    host.process.wait(timeout=PATIENCE_S)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes there have other sizes")
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": ENVELOPE}},
+        {"jsonrpc": "2.0", "id": 1, "method": 5},
+    ],
+    ids=["long answers", "refusals"],
+)
+def test_end_comes_also_when_nobody_reads_stdout(tmp_path: Path, line: dict[str, object]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loopin_mcp"],
+        env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    # What comes back is more than a pipe holds.
+    process.stdin.write((json.dumps(line) + "\n").encode() * 2000)
+    process.stdin.close()
+
+    process.wait(timeout=PATIENCE_S)
+    process.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes there have other sizes")
+def test_end_comes_also_when_the_host_closes_stdout_alone(start: Callable[..., Host]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loopin_mcp"],
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdout.close()
+
+    process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+    process.stdin.flush()
+
+    process.wait(timeout=PATIENCE_S)
+    process.stdin.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_interrupt_key_ends_the_server_without_a_trace(start: Callable[..., Host]) -> None:
+    host = start()
+    initialize(host)
+
+    host.process.send_signal(signal.SIGINT)
+
+    host.process.wait(timeout=PATIENCE_S)
+    assert host.process.stderr is not None
+    assert host.process.stderr.read() == ""

@@ -1,0 +1,225 @@
+"""The settings, and what the environment may hold."""
+
+import getpass
+import sys
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.settings import TOOLS, Settings
+
+ENVIRONMENT = {
+    "LOOPIN_API_URL": "https://loopin.test/base/",
+    "LOOPIN_API_KEY": " secret-of-the-agents\n",
+    "LOOPIN_USER_ID": "user-1",
+    "LOOPIN_AGENT_ID": "agent-1",
+    "LOOPIN_TOOLS": "create_interrupt, get_interrupt_status,,create_interrupt",
+    "LOOPIN_CONFIRM": "required",
+    "LOOPIN_MAX_WAIT": "0.5",
+    "LOOPIN_TIMEOUT": "86400",
+    "LOOPIN_DATA_DIR": "/var/lib/loopin",
+    "PORT": "0",
+    "HOST": "192.0.2.1",
+    "LOOPIN_BASE_URL": "http://[::1]:8080",
+    "API_KEY_SECRET": "secret-of-the-api",
+    "DATABASE_URL": "postgresql://loopin:secret-of-the-database@db/loopin",
+    "LOOPIN_NOTIFY": "json://secret-user:pw@notices.test, ntfy://secret-topic",
+    "LOOPIN_NOTIFY_HIGH": "tgram://secret-token/1",
+    "LOOPIN_OPEN_REVIEW": "on",
+    "UNRELATED": "ignored",
+}
+
+NO_URL = "is not a URL. Set it to a base URL, such as https://loopin.example.com."
+NOT_WEB = NO_URL.replace("is not a URL", "must be an http or https URL")
+NOT_BASE = NO_URL.replace("is not a URL", "must be a base URL in ASCII, without query and spaces")
+CREDENTIALS = (
+    "must not hold a user name or password: take them out, and set LOOPIN_API_KEY to the API's key."
+)
+BAD_KEY = "must be printable ASCII without spaces or line breaks: copy the key again."
+SECONDS = "must be a number of seconds, more than 0 and at most 86400:"
+PORT = "must be a port number from 0 to 65535:"
+TOOL_LIST = f"Use a comma-separated list of {', '.join(TOOLS)}."
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.load(ENVIRONMENT)
+
+    assert settings == Settings(
+        api_url="https://loopin.test/base",
+        api_key="secret-of-the-agents",
+        user_id="user-1",
+        agent_id="agent-1",
+        tools=("create_interrupt", "get_interrupt_status"),
+        confirm="required",
+        max_wait_s=0.5,
+        timeout_s=86_400.0,
+        data_dir=Path("/var/lib/loopin").absolute(),
+        port=0,
+        host="192.0.2.1",
+        public_url="http://[::1]:8080",
+        api_key_secret="secret-of-the-api",
+        database_url="postgresql://loopin:secret-of-the-database@db/loopin",
+        notify="json://secret-user:pw@notices.test, ntfy://secret-topic",
+        notify_high="tgram://secret-token/1",
+        open_review="on",
+    )
+
+
+@pytest.mark.parametrize("environment", [{}, dict.fromkeys(ENVIRONMENT, " ")])
+def test_unset_and_empty_variables_leave_the_defaults(environment: dict[str, str]) -> None:
+    # Without it, some platforms always have a desktop.
+    away = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
+
+    assert Settings.load(environment | away) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "open_review"),
+    [
+        ("linux", {}, "off"),
+        ("linux", {"DISPLAY": ":0"}, "auto"),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, "auto"),
+        ("linux", {"SSH_CONNECTION": "x"}, "off"),
+        ("linux", {"SSH_CONNECTION": "x", "DISPLAY": "localhost:10.0"}, "auto"),
+        ("linux", {"LOOPIN_OPEN_REVIEW": "auto"}, "off"),
+        ("linux", {"LOOPIN_OPEN_REVIEW": "on"}, "on"),
+        ("linux", {"LOOPIN_OPEN_REVIEW": "off", "DISPLAY": ":0"}, "off"),
+        ("darwin", {}, "auto"),
+        ("darwin", {"SSH_CONNECTION": "x"}, "off"),
+        ("win32", {}, "auto"),
+    ],
+)
+def test_inbox_opens_by_itself_only_where_there_is_a_desktop(
+    platform: str, environment: dict[str, str], open_review: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+
+    assert Settings.load(environment).open_review == open_review
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(Settings.load(ENVIRONMENT))
+
+    assert "secret" not in shown.replace("api_key_secret", "")
+    assert "https://loopin.test/base" in shown
+
+
+def test_home_is_understood_in_the_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("USERPROFILE", "/home/somebody")
+
+    settings = Settings.load({"LOOPIN_DATA_DIR": "~/loopin"})
+
+    assert settings.data_dir == Path("/home/somebody/loopin").absolute()
+
+
+@pytest.mark.parametrize("variable", ["LOOPIN_API_URL", "LOOPIN_BASE_URL"])
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("http://[::1", NO_URL),
+        ("http://loopin.test:port", NO_URL),
+        ("http://loopin.test:65536", NO_URL),
+        ("http://loopin.test:0", NOT_WEB),
+        ("loopin.test", NOT_WEB),
+        ("ftp://loopin.test", NOT_WEB),
+        ("file:///etc/passwd", NOT_WEB),
+        ("http://", NOT_WEB),
+        ("http://:3002", NOT_WEB),
+        ("https://user:hidden@loopin.test", CREDENTIALS),
+        ("https://hidden@loopin.test", CREDENTIALS),
+        ("https://@loopin.test", CREDENTIALS),
+        ("https://loopin.test\\@hidden.test", CREDENTIALS),
+        ("https://loopin.test/?key=hidden", NOT_BASE),
+        ("https://loopin.test/?", NOT_BASE),
+        ("https://loopin.test#hidden", NOT_BASE),
+        ("https://loopin.test/#", NOT_BASE),
+        ("https://loopin.test/a b", NOT_BASE),
+        ("https://loopin.test/ü", NOT_BASE),
+    ],
+)
+def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings.load({variable: value})
+
+    if variable == "LOOPIN_BASE_URL":
+        fault = fault.replace(", and set LOOPIN_API_KEY to the API's key", "")
+    assert str(refusal.value) == f"{variable} {fault}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("LOOPIN_API_KEY", "hidden key", BAD_KEY),
+        ("LOOPIN_API_KEY", "hidden\nkey", BAD_KEY),
+        ("API_KEY_SECRET", "hidden-kéy", BAD_KEY),
+        ("LOOPIN_TIMEOUT", "ten", f"{SECONDS} 'ten'."),
+        ("LOOPIN_TIMEOUT", "nan", f"{SECONDS} 'nan'."),
+        ("LOOPIN_TIMEOUT", "0", f"{SECONDS} '0'."),
+        ("LOOPIN_MAX_WAIT", "-1", f"{SECONDS} '-1'."),
+        ("LOOPIN_MAX_WAIT", "86401", f"{SECONDS} '86401'."),
+        ("PORT", "65536", f"{PORT} '65536'."),
+        ("PORT", "-1", f"{PORT} '-1'."),
+        ("RATE_LIMIT", "0", "must be a whole number from 1 to 999999999: '0'."),
+        ("RETENTION_DAYS", "-1", "must be a whole number from 1 to 999999999: '-1'."),
+        (
+            "CALLBACK_ALLOW",
+            "10.1.2.3/8",
+            "must list networks such as 10.1.0.0/16 or 192.168.1.7: 10.1.2.3/8 has host bits set.",
+        ),
+        ("PORT", "٣", f"{PORT} '٣'."),
+        ("PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
+        ("LOOPIN_CONFIRM", "always", "must be auto, off or required: 'always'."),
+        ("LOOPIN_OPEN_REVIEW", "yes", "must be auto, on or off: 'yes'."),
+        ("LOOPIN_TOOLS", ",", f"names no tool of this server: ','. {TOOL_LIST}"),
+        (
+            "LOOPIN_TOOLS",
+            "approve,cancel_interrupt,reject",
+            f"names no tool of this server: 'approve, reject'. {TOOL_LIST}",
+        ),
+        (
+            "LOOPIN_DATA_DIR",
+            "~nobody-of-that-name/loopin",
+            "names no known user's home: '~nobody-of-that-name/loopin'.",
+        ),
+    ],
+)
+def test_value_that_cannot_be_used_is_refused(variable: str, value: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings.load({variable: value})
+
+    assert str(refusal.value) == f"{variable} {fault}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "user_id"),
+    [
+        (Settings(user_id="user-1"), "user-1"),
+        (Settings(user_id="user-1", api_url="https://loopin.test"), "user-1"),
+        (Settings(api_url="https://loopin.test"), None),
+        (Settings(), "login-name"),
+    ],
+)
+def test_login_name_stands_in_on_the_embedded_api_only(
+    settings: Settings, user_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "login-name")
+
+    assert settings.default_user_id == user_id
+
+
+def test_account_without_a_name_gives_no_default_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+
+    assert Settings().default_user_id is None
+
+
+@pytest.mark.parametrize("variable", ["LOOPIN_USER_ID", "LOOPIN_AGENT_ID"])
+@pytest.mark.parametrize("name", ["x" * 201, "a\0b"])
+def test_name_that_no_call_would_take_is_refused_at_once(variable: str, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{variable} must be at most 200 characters"):
+        Settings.load({variable: name})

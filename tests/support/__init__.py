@@ -1,0 +1,184 @@
+"""What tests build with: a clock that stands still, sample data, programs in processes."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import anyio
+import httpx
+import pytest
+from anyio.streams.text import TextReceiveStream
+from starlette.applications import Starlette
+
+from loopin_mcp import Decision, LoopinClient
+from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.access.guard import host_rule
+from loopin_mcp.api.access.keys import Sleep
+from loopin_mcp.api.access.limits import Limits
+from loopin_mcp.api.app import Shared, create_app
+from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.api.rest.health import HealthCheck
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import UnavailableError
+from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.wire.models import NewInterrupt
+
+T = TypeVar("T")
+
+PUBLIC_URL = "http://127.0.0.1:3002"
+KEY = "test-key-of-the-agents-long-enough"
+USER = "accounting"
+AGENT = Actor("api-key", "api")
+REVIEWER = Actor("alice", "review-page")
+MOMENT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
+PATIENCE_S = 15.0
+# A program has to import all of itself before it starts to do what is waited for.
+START_TIMEOUT_S = 60
+
+
+class Clock:
+    """A clock that stands still until a test moves it; gives epoch milliseconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_750_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += round(seconds * 1000)
+
+
+class ServedAPI:
+    """`loopin-mcp api` in a process of its own, on a free port."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: dict[str, str],
+        *options: str,
+        launcher: tuple[str, ...] = (),
+    ) -> None:
+        self.process = subprocess.Popen(
+            [*launcher, sys.executable, "-m", "loopin_mcp", "api", *options],
+            env=clean_environment(LOOPIN_DATA_DIR=str(data_dir), PORT="0") | environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        found = re.search(r"http://\S+", self.process.stderr.readline())
+        assert found is not None, self.process.stderr.read()
+        self.url = found[0]
+
+    def stop(self) -> str:
+        """End it; gives what else it logged."""
+        self.process.terminate()
+        _, logged = self.process.communicate(timeout=PATIENCE_S)
+        return logged
+
+
+class Down:
+    """A database that cannot be used; `asked` once somebody has tried."""
+
+    def __init__(self) -> None:
+        self.asked = anyio.Event()
+
+    async def fetch(self, sql: str, **params: Value) -> list[Row]:
+        self.asked.set()
+        raise UnavailableError("The database cannot be used right now")
+
+    async def transact(self, steps: Callable[[], Steps[T]]) -> T:
+        self.asked.set()
+        raise UnavailableError("The database cannot be used right now")
+
+    async def changed(self, wanted: Callable[[], Awaitable[None]]) -> None:
+        raise UnavailableError("The database does not tell its changes right now")
+
+    async def aclose(self) -> None: ...
+
+
+def missing(what: str) -> NoReturn:
+    """Skip for what this machine lacks; on CI nothing may be lacking."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and on CI nothing is skipped")
+    pytest.skip(f"{what} is not installed")
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This process's environment without the settings of loopin-mcp, and with these.
+
+    No browser is opened, unless they say so.
+    """
+    own = {setting.metadata["variable"] for setting in fields(Settings)}
+    kept = {name: value for name, value in os.environ.items() if name not in own}
+    return kept | {"LOOPIN_OPEN_REVIEW": "off"} | variables
+
+
+def api_app(
+    store: Store,
+    clock: Clock,
+    *,
+    proof_key: str | None = None,
+    listens_on: str = "127.0.0.1",
+    sleep: Sleep = anyio.sleep,
+    limits: Limits | None = None,
+    **options: Any,  # noqa: ANN401 - those of Options
+) -> Starlette:
+    """The API app itself, on such options."""
+    api_options = Options(**options)
+    return create_app(
+        store,
+        api_options,
+        Shared.of(store, api_options, clock, limits or Limits()),
+        health=HealthCheck("1.2.3", 3002, proof_key),
+        knows_host=host_rule(listens_on, store.public_url),
+        clock=clock,
+        sleep=sleep,
+    )
+
+
+def api_client(
+    store: Store,
+    clock: Clock,
+    **options: Any,  # noqa: ANN401 - those of `api_app`
+) -> httpx.AsyncClient:
+    """A client of the API app, past all sockets."""
+    transport = httpx.ASGITransport(api_app(store, clock, **options), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=store.public_url)
+
+
+def new_interrupt(**changes: Any) -> NewInterrupt:  # noqa: ANN401 - any field
+    """A valid question; `changes` are its fields."""
+    fields: dict[str, Any] = {
+        "agent_id": "agent-1",
+        "user_id": "user-1",
+        "action": "Transfer $4,200 to vendor account ending in 9821",
+        "context": {"amount": 4200, "currency": "USD"},
+    }
+    return NewInterrupt(**fields | changes)
+
+
+async def run_agent(script: list[str], api_url: str, decision: Decision) -> str:
+    """All that an agent prints when a human decides so on the interrupt it creates."""
+    environment = clean_environment(
+        LOOPIN_API_URL=api_url, LOOPIN_API_KEY=KEY, LOOPIN_USER_ID=USER, PYTHONUNBUFFERED="1"
+    )
+    command = [sys.executable, "-W", "error", *script]
+    with anyio.fail_after(START_TIMEOUT_S):
+        async with await anyio.open_process(command, env=environment, stderr=None) as agent:
+            assert agent.stdout is not None
+            printed, review_url = "", None
+            async for text in TextReceiveStream(agent.stdout):
+                printed += text
+                if review_url is None and (review_url := re.search(r"/review/(\S+)\n", printed)):
+                    async with LoopinClient(api_url, KEY) as human:
+                        await human.decide_interrupt(review_url[1], decision)
+            assert await agent.wait() == 0
+    return printed

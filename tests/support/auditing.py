@@ -1,0 +1,60 @@
+"""What the tests of audits share: a database with a history, somebody who edits it, an audit."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.api.audit.commands import verify
+from loopin_mcp.api.database.sqlite import SQLite
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.opening import open_archive
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
+
+HOOK = "https://203.0.113.7/hook?token=s3cret"
+DECISION = Decision(decision="approved", reason="ok", modified_params={"amount": 4000})
+
+
+def settings_of(database: Database, request: pytest.FixtureRequest, directory: Path) -> Settings:
+    """The settings of whoever looks at the database of these tests."""
+    if isinstance(database, SQLite):
+        return Settings(database_url=f"sqlite:///{directory / 'loopin.db'}")
+    return Settings(database_url=request.getfixturevalue("postgres_url"))
+
+
+async def decided(store: Store, clock: Clock) -> str:
+    """The id of an interrupt that was viewed, and decided a second later."""
+    asked = new_interrupt(callback_url=HOOK, expires_in=60)
+    interrupt_id = (await store.create_interrupt(asked, clock(), AGENT)).interrupt_id
+    await store.record_view(interrupt_id, clock(), REVIEWER)
+    clock.advance(1)
+    await store.decide_interrupt(interrupt_id, DECISION, clock(), REVIEWER)
+    return interrupt_id
+
+
+async def edit(database: Database, interrupt_id: str, *statements: str) -> None:
+    """Change what is stored of an interrupt as whoever owns the database can: past all its rules.
+
+    The statements end in a condition.
+    """
+    if isinstance(database, SQLite):
+        rules = await database.fetch("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        for rule in rules:
+            await database.fetch(f"DROP TRIGGER {rule['name']}")
+    else:
+        for table in ("interrupts", "events"):
+            await database.fetch(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    for statement in statements:
+        one = f"{statement} AND interrupt_id = :interrupt_id"
+        await database.fetch(one, interrupt_id=interrupt_id)
+
+
+async def audited(settings: Settings, heads: Iterable[str] | None = None) -> tuple[bool, list[str]]:
+    """Whether an audit finds all as it was written, and what it says."""
+    said: list[str] = []
+    async with open_archive(settings, embedded=False) as archive:
+        is_whole = await verify(archive, heads, said.append, said.append)
+    return is_whole, said

@@ -1,0 +1,24 @@
+"""The inbox in a browser: its rows, and what became of them."""
+
+from playwright.sync_api import Page
+
+from tests.support import web
+
+
+class Row:
+    """A row of the list, by its action."""
+
+    def __init__(self, tab: Page, action: str) -> None:
+        self.whole = tab.locator("#rows > .row").filter(has_text=action)
+        self.summary = self.whole.locator("summary")
+        self.reason = self.whole.get_by_label("Reason")
+        self.modified = self.whole.get_by_label("Modified parameters")
+
+    def press(self, button: str) -> None:
+        self.whole.get_by_role("button", name=button).click()
+
+
+def read(link: str) -> dict[str, object]:
+    """The interrupt of a review link as it is now."""
+    answer: dict[str, object] = web.get(link.replace("/review/", "/interrupts/")).json()
+    return answer

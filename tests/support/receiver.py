@@ -1,0 +1,230 @@
+"""Where notices and callbacks go in tests: a web server that answers, refuses, hangs or is gone."""
+
+import contextlib
+import itertools
+import json
+import queue
+import ssl
+import threading
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from unittest import mock
+
+import anyio
+import anyio.to_thread
+
+from loopin_mcp.api.outbox import apprise_service as services
+from loopin_mcp.api.outbox.channels import Bounds, Channels, load_channels
+from loopin_mcp.api.outbox.delivery import Webhooks
+from loopin_mcp.api.outbox.destinations import LOOPBACK, Destinations, callback_client
+from loopin_mcp.api.outbox.notifications import Notices
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, PATIENCE_S, REVIEWER, START_TIMEOUT_S, Clock, new_interrupt
+
+APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount": 1})
+# Parts of the URLs that must show up nowhere.
+SECRETS = ("user-marker", "password-marker", "path-marker", "query-marker")
+
+# Longer than any machine takes.
+PATIENT_S = 600
+
+
+class Names:
+    """A name server that knows these names; `asked` is how often it was."""
+
+    def __init__(self, **addresses: Collection[str]) -> None:
+        self.asked = 0
+        self._addresses = {"127.0.0.1": ["127.0.0.1"], **addresses}
+
+    async def __call__(self, host: str) -> Collection[str]:
+        self.asked += 1
+        if host not in self._addresses:
+            raise OSError("Name or service not known")
+        return self._addresses[host]
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came; the names of its headers are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever came
+        """What the body says."""
+        return json.loads(self.body)
+
+
+class Receiver(ThreadingHTTPServer):
+    """A server on a free port; `answers` says how, one after the other, the last for good.
+
+    An answer is a status, `hang` (nothing comes until `released`), `drip` (one byte at a time),
+    `flood` (a success whose body does not end) or `cut` (one whose body ends too soon).
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+    block_on_close = False
+
+    def __init__(
+        self, *answers: int | str, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.answers = list(answers) or [200]
+        self.released = threading.Event()
+        self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
+
+    @property
+    def url(self) -> str:
+        """The Apprise URL of this receiver."""
+        user, password, path, query = SECRETS
+        return f"json://{user}:{password}@127.0.0.1:{self.server_port}/{path}?-key={query}&rto={PATIENT_S}&cto={PATIENT_S}"
+
+    def keep(self, received: Received) -> str | int:
+        """Keep a request that came; gives how to answer it."""
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self._received.put(received)
+        return answer
+
+    def next(self, within_s: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever came
+        """The next message, once it is there."""
+        return self.take(within_s).json
+
+    def take(self, within_s: float = PATIENCE_S) -> Received:
+        """The next request, once it is there."""
+        return self._received.get(timeout=within_s)
+
+    @property
+    def messages(self) -> list[Any]:
+        """The messages that came since last asked."""
+        return [received.json for received in self.received]
+
+    @property
+    def received(self) -> list[Received]:
+        """The requests that came since last asked."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._received.get_nowait())
+        return found
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        answer = self.server.keep(self._received())
+        if answer == "hang":
+            self.server.released.wait()
+            answer = 200
+        with contextlib.suppress(OSError):
+            if answer == "drip":
+                self._drip()
+            elif answer in ("flood", "cut"):
+                self._send_body(parts=None if answer == "flood" else 1)
+            else:
+                self.send_response(int(answer))
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Set-Cookie", "session=1")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+    def _drip(self) -> None:
+        """Send a header that does not end as long as nobody has it end."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not self.server.released.wait(0.02):
+            self.wfile.write(b"x")
+        self.wfile.write(b"\r\nContent-Length: 0\r\n\r\n")
+
+    def _send_body(self, parts: int | None) -> None:
+        """Send less of a body than was said, or all there is until nobody reads it any more."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        for _ in range(parts) if parts else itertools.repeat(None):
+            self.wfile.write(b"x" * 10_000)
+
+    def do_GET(self) -> None:
+        # Whoever follows a redirect comes so.
+        self.do_POST()
+
+    def _received(self) -> Received:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Received(self.command, self.path, headers, body)
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+
+@contextlib.contextmanager
+def receiving(
+    *answers: int | str, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[Receiver]:
+    """A receiver that runs as long as the block lasts."""
+    with Receiver(*answers, port=port, tls=tls) as receiver:
+        thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            receiver.released.set()
+            receiver.shutdown()
+            thread.join()
+
+
+def channels_to(*urls: str, high: str | None = None, bounds: Bounds | None = None) -> Channels:
+    """The channels that such settings name."""
+    # However long it takes, nothing is given up meanwhile unless a test says so.
+    bounds = bounds or Bounds(send_s=PATIENT_S, turn_s=PATIENT_S)
+    with mock.patch.object(services, "SILENCE_S", PATIENT_S):
+        channels = load_channels(" ".join(urls) or None, high, bounds)
+    assert channels is not None
+    return channels
+
+
+@contextlib.asynccontextmanager
+async def delivering(
+    store: Store,
+    clock: Clock,
+    *,
+    names: Names | None = None,
+    secret: bytes | None = None,
+    delivery_s: float = PATIENT_S,
+) -> AsyncIterator[Webhooks]:
+    """What delivers the callbacks of a store, to this machine alone."""
+    destinations = Destinations(LOOPBACK, names or Names())
+    async with callback_client(destinations) as http:
+        yield Webhooks(store, clock, http, secret, delivery_s)
+
+
+async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
+    """Have an interrupt decided whose callback goes there; gives its id."""
+    new = new_interrupt(callback_url=url)
+    interrupt_id = (await store.create_interrupt(new, clock(), AGENT)).interrupt_id
+    await store.decide_interrupt(interrupt_id, APPROVED, clock(), REVIEWER)
+    return interrupt_id
+
+
+async def deliver_due(webhooks: Webhooks) -> None:
+    """Deliver what is due now, and wait until that is over."""
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as deliveries:
+            await webhooks.start_due(deliveries)
+
+
+async def arrivals(receiver: Receiver, number: int) -> list[Received]:
+    """The next so many requests, once they are there."""
+    return [await anyio.to_thread.run_sync(receiver.take) for _ in range(number)]
+
+
+async def send_due(notices: Notices) -> None:
+    """Send what is due now, and wait until that is over."""
+    with anyio.fail_after(START_TIMEOUT_S):
+        async with anyio.create_task_group() as sending:
+            await notices.send_due(sending)

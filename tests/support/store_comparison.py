@@ -1,0 +1,82 @@
+"""A store beside the model of it, which are compared after each step."""
+
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from anyio.from_thread import BlockingPortal
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from loopin_mcp.api.audit.events import event_of, fault_of
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.store import Store
+from loopin_mcp.wire.models import PendingPage
+from tests.support import PUBLIC_URL, Clock
+from tests.support.store_model import Model
+
+T = TypeVar("T")
+Open = Callable[[], Coroutine[Any, Any, Database]]
+
+
+class StoreComparison(RuleBasedStateMachine):
+    """Works on the database that `fresh` opens; `again` opens the same once more."""
+
+    def __init__(self, portal: BlockingPortal, fresh: Open, again: Open) -> None:
+        super().__init__()
+        self.portal = portal
+        self.again = again
+        self.clock = Clock()
+        self.model = Model()
+        self.database = self.run(fresh())
+        self.store = Store(self.database, PUBLIC_URL)
+
+    def run(self, what: Coroutine[Any, Any, T]) -> T:
+        result: T = self.portal.call(lambda: what)
+        return result
+
+    def teardown(self) -> None:
+        self.run(self.database.aclose())
+
+    @invariant()
+    def interrupts_are_as_the_model_has_them(self) -> None:
+        ids = list(self.model.asked)
+        found = self.run(self.store.get_interrupts(ids, self.clock())) if ids else []
+        self.model.digests = {each.interrupt_id: each.payload_digest for each in found}
+        statuses = {each.interrupt_id: each.status for each in found}
+        assert statuses == self.model.statuses(self.clock())
+        heads = {each.interrupt_id: each.events_head for each in found}
+        assert self._heads() == heads
+
+    def _heads(self) -> dict[str, str | None]:
+        """The heads of all chains there are, which are whole and as long as the model's."""
+        sql = "SELECT * FROM events ORDER BY interrupt_id, sequence"
+        rows = self.run(self.database.fetch(sql))
+        heads: dict[str, str | None] = {}
+        for interrupt_id, group in itertools.groupby(map(event_of, rows), lambda e: e.interrupt_id):
+            chain = list(group)
+            assert fault_of(chain) is None
+            assert [event.type for event in chain] == self.model.asked[interrupt_id].events
+            heads[interrupt_id] = chain[-1].hash
+        return heads
+
+    @invariant()
+    def callbacks_are_owed_as_the_model_has_them(self) -> None:
+        rows = self.run(self.database.fetch("SELECT interrupt_id, due_ms, tries FROM callbacks"))
+        owed = {row["interrupt_id"]: (row["due_ms"], row["tries"]) for row in rows}
+        assert owed == self.model.owed
+        assert len(rows) == len(owed)
+
+    @invariant()
+    def lists_and_figures_are_as_the_model_has_them(self) -> None:
+        for user in ("ada", "bo"):
+            assert self._listed(user) == self.model.pending(user, self.clock())
+            found = self.run(self.store.get_interrupt_analytics(user, self.clock()))
+            assert found == self.model.analytics(user, self.clock())
+
+    def _listed(self, user: str) -> list[str]:
+        pages: list[PendingPage] = []
+        while not pages or pages[-1].next_cursor:
+            cursor = pages[-1].next_cursor if pages else None
+            page = self.store.list_pending_interrupts(user, self.clock(), limit=2, cursor=cursor)
+            pages.append(self.run(page))
+        return [each.interrupt_id for page in pages for each in page.interrupts]

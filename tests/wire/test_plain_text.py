@@ -1,0 +1,66 @@
+"""Text on one line in which nothing hides, for forms, prompts and notifications."""
+
+import unicodedata
+
+import pytest
+
+from loopin_mcp.wire.plain_text import plain_text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\u202eb", "a[U+202E]b"),
+        ("a\u200bb", "a[U+200B]b"),
+        ("a\x1b[2Jb", "a[U+001B][2Jb"),
+        ("a\u3164b", "a[U+3164]b"),
+        ("a\u2028b", "a[U+2028]b"),
+        ("a\rb", "a[U+000D]b"),
+        ("a\ud800b", "a[U+D800]b"),
+        ("a\u200db", "a[U+200D]b"),
+    ],
+)
+def test_character_that_would_not_be_seen_is_shown_by_its_code(text: str, shown: str) -> None:
+    assert plain_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("one\ntwo", "one ↵ two"),
+        ("one\r\ntwo", "one ↵ two"),
+        ("one \n\n \t\n  two", "one ↵ two"),
+        ("wide\u3000\u00a0 \t   space", "wide space"),
+        ("\n\u3000 text \u00a0\r\n", "text"),
+        ("", ""),
+    ],
+)
+def test_white_space_cannot_start_a_line_or_push_text_away(text: str, shown: str) -> None:
+    assert plain_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Grüße, 東京, שָׁלוֹם, مرحبا, हिन्दी, རྫོགས་ཆེན",
+        "👍🏽 👩‍💻 👩🏽‍💻 ❤️ ❤️‍🔥 🏳️‍🌈 1️⃣ #️⃣",
+        "<b>&amp;</b> $4,200.00 *as it is*",
+    ],
+)
+def test_readable_text_is_left_as_it_is(text: str) -> None:
+    assert plain_text(text) == text
+
+
+def test_marks_cannot_be_piled_over_the_lines_around() -> None:
+    shown = plain_text("a" + 100 * "\u0301")
+
+    assert shown == "a" + 8 * "\u0301" + 92 * "[U+0301]"
+
+
+def test_no_character_of_the_kinds_that_hide_text_is_left() -> None:
+    kinds = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    hiding = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in kinds]
+
+    left = [character for character in hiding if character in plain_text(f"a{character}b")]
+
+    assert left == []
