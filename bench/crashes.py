@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from crashing import AT_ONCE, Agents, LostError, Question, Receiver
 from processes import ENVIRONMENT
 from servers import KillableAPI, PostgreSQLServer, postgresql
 
+from loopin_mcp.api.database.steps import single
 from loopin_mcp.api.store.opening import open_database
 
 LONGEST_S = 0.8
@@ -134,15 +136,15 @@ class Crashes:
         database = await open_database(
             self._settings.get("DATABASE_URL"), Path(self._settings["LOOPIN_DATA_DIR"])
         )
-        hurried = await database.fetch(
-            "UPDATE callbacks SET due_ms = :now WHERE due_ms BETWEEN :now AND :latest "
-            "RETURNING interrupt_id, tries",
-            now=now,
-            latest=now + LEASE_MS - UNDER_WAY_MS,
-        )
+        sql = """
+            UPDATE callbacks SET due_ms = :now WHERE due_ms BETWEEN :now AND :latest
+            RETURNING interrupt_id, tries
+            """
+        params = {"now": now, "latest": now + LEASE_MS - UNDER_WAY_MS}
+        hurried = await database.transact(partial(single, sql, params))
         for callback in hurried:
             self._receiver.excuse(str(callback["interrupt_id"]), int(str(callback["tries"])))
-        [owed] = await database.fetch("SELECT COUNT(*) AS count FROM callbacks")
+        [owed] = await database.read("SELECT COUNT(*) AS count FROM callbacks")
         await database.aclose()
         return int(str(owed["count"]))
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -22,7 +23,7 @@ from loopin_mcp.api.access.guard import host_rule
 from loopin_mcp.api.access.keys import Sleep
 from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.app import Shared, create_app
-from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.api.database.steps import Database, Row, Steps, Value, single
 from loopin_mcp.api.rest.health import HealthCheck
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -90,7 +91,7 @@ class Down:
     def __init__(self) -> None:
         self.asked = anyio.Event()
 
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
+    async def read(self, sql: str, **params: Value) -> list[Row]:
         self.asked.set()
         raise UnavailableError("The database cannot be used right now")
 
@@ -102,6 +103,11 @@ class Down:
         raise UnavailableError("The database does not tell its changes right now")
 
     async def aclose(self) -> None: ...
+
+
+async def execute(database: Database, sql: str, **params: Value) -> None:
+    """Change what is stored, by one statement in a transaction of its own."""
+    await database.transact(partial(single, sql, params))
 
 
 def missing(what: str) -> NoReturn:

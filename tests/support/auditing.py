@@ -12,7 +12,7 @@ from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, execute, new_interrupt
 
 HOOK = "https://203.0.113.7/hook?token=s3cret"
 DECISION = Decision(decision="approved", reason="ok", modified_params={"amount": 4000})
@@ -41,15 +41,15 @@ async def edit(database: Database, interrupt_id: str, *statements: str) -> None:
     The statements end in a condition.
     """
     if isinstance(database, SQLite):
-        rules = await database.fetch("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        rules = await database.read("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
         for rule in rules:
-            await database.fetch(f"DROP TRIGGER {rule['name']}")
+            await execute(database, f"DROP TRIGGER {rule['name']}")
     else:
         for table in ("interrupts", "events"):
-            await database.fetch(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            await execute(database, f"ALTER TABLE {table} DISABLE TRIGGER USER")
     for statement in statements:
         one = f"{statement} AND interrupt_id = :interrupt_id"
-        await database.fetch(one, interrupt_id=interrupt_id)
+        await execute(database, one, interrupt_id=interrupt_id)
 
 
 async def audited(settings: Settings, heads: Iterable[str] | None = None) -> tuple[bool, list[str]]:

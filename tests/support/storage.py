@@ -42,7 +42,7 @@ async def refusal_of(api: httpx.AsyncClient, path: str = "", **body: Any) -> str
 async def stored_in(path: Path) -> set[str]:
     """The ids that a database holds, whose file is whole."""
     database = await open_sqlite(path)
-    assert await database.fetch("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-    rows = await database.fetch("SELECT interrupt_id FROM interrupts")
+    assert await database.read("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    rows = await database.read("SELECT interrupt_id FROM interrupts")
     await database.aclose()
     return {str(row["interrupt_id"]) for row in rows}

@@ -50,7 +50,7 @@ class StoreComparison(RuleBasedStateMachine):
     def _heads(self) -> dict[str, str | None]:
         """The heads of all chains there are, which are whole and as long as the model's."""
         sql = "SELECT * FROM events ORDER BY interrupt_id, sequence"
-        rows = self.run(self.database.fetch(sql))
+        rows = self.run(self.database.read(sql))
         heads: dict[str, str | None] = {}
         for interrupt_id, group in itertools.groupby(map(event_of, rows), lambda e: e.interrupt_id):
             chain = list(group)
@@ -61,7 +61,7 @@ class StoreComparison(RuleBasedStateMachine):
 
     @invariant()
     def callbacks_are_owed_as_the_model_has_them(self) -> None:
-        rows = self.run(self.database.fetch("SELECT interrupt_id, due_ms, tries FROM callbacks"))
+        rows = self.run(self.database.read("SELECT interrupt_id, due_ms, tries FROM callbacks"))
         owed = {row["interrupt_id"]: (row["due_ms"], row["tries"]) for row in rows}
         assert owed == self.model.owed
         assert len(rows) == len(owed)

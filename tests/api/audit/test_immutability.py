@@ -11,7 +11,7 @@ from loopin_mcp.api.store.opening import open_database
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, execute, new_interrupt
 
 ASKED: Mapping[str, Value] = {
     "interrupt_id": "another",
@@ -64,7 +64,7 @@ async def refused(database: Database, change: str, values: Mapping[str, Value]) 
     found = []
     for column, value in values.items():
         with pytest.raises(UnavailableError):
-            await database.fetch(change.format(column), value=value)
+            await execute(database, change.format(column), value=value)
         found.append(column)
     return found
 
@@ -117,7 +117,7 @@ async def test_event_cannot_be_deleted_while_its_interrupt_is_there(
     interrupt_id = await decide(store, clock)
 
     with pytest.raises(UnavailableError):
-        await database.fetch("DELETE FROM events WHERE sequence = 2")
+        await execute(database, "DELETE FROM events WHERE sequence = 2")
 
     assert len(await store.list_events(interrupt_id)) == 2
 
@@ -131,7 +131,7 @@ async def test_tables_cannot_be_emptied_on_postgresql(
     interrupt_id = await ask(store, clock)
 
     with pytest.raises(UnavailableError):
-        await database.fetch(f"TRUNCATE {table}")
+        await execute(database, f"TRUNCATE {table}")
 
     assert len(await store.list_events(interrupt_id)) == 1
     await database.aclose()
@@ -152,7 +152,7 @@ async def test_nothing_is_put_in_the_place_of_what_is_there(
             key = "interrupt_id" if table == "interrupts" else "interrupt_id, sequence"
             replace = f"INSERT {copy} ON CONFLICT ({key}) DO UPDATE SET {column} = 'another'"
         with pytest.raises(UnavailableError):
-            await database.fetch(replace)
+            await execute(database, replace)
 
     assert await store.get_interrupt_status(interrupt_id, clock()) == before
     assert await store.list_events(interrupt_id) == events
@@ -166,13 +166,13 @@ async def test_interrupt_begins_pending_and_with_its_digest(
 ) -> None:
     await ask(store, clock)
     column, value = changes.split(" = ")
-    [row] = await database.fetch("SELECT * FROM interrupts")
+    [row] = await database.read("SELECT * FROM interrupts")
     begun = {**row, "interrupt_id": "another", "status": "pending", "event_count": 0}
     names = ", ".join(begun)
     values = ", ".join(value if name == column else f":{name}" for name in begun)
     given = {name: begun[name] for name in begun if name != column}
 
     with pytest.raises(UnavailableError):
-        await database.fetch(f"INSERT INTO interrupts ({names}) VALUES ({values})", **given)  # noqa: S608
+        await execute(database, f"INSERT INTO interrupts ({names}) VALUES ({values})", **given)  # noqa: S608
 
-    assert len(await database.fetch("SELECT * FROM interrupts")) == 1
+    assert len(await database.read("SELECT * FROM interrupts")) == 1

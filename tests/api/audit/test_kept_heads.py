@@ -13,7 +13,7 @@ from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
-from tests.support import AGENT, Clock, new_interrupt
+from tests.support import AGENT, Clock, execute, new_interrupt
 from tests.support.auditing import audited, decided, edit, settings_of
 
 CHANGE = "UPDATE"
@@ -124,7 +124,7 @@ async def test_deletion_on_record_of_what_is_there_is_a_fault(
     store: Store, database: Database, settings: Settings, clock: Clock
 ) -> None:
     interrupt_id = await decided(store, clock)
-    await database.fetch("INSERT INTO deletions VALUES (:id, :now, '')", id=interrupt_id, now=0)
+    await execute(database, "INSERT INTO deletions VALUES (:id, :now, '')", id=interrupt_id, now=0)
 
     assert await audited(settings) == (
         False,

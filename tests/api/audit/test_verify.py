@@ -12,7 +12,7 @@ from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.settings.settings import Settings
-from tests.support import AGENT, Clock, new_interrupt
+from tests.support import AGENT, Clock, execute, new_interrupt
 from tests.support.auditing import audited, decided, edit, settings_of
 
 ASKED = [
@@ -190,7 +190,7 @@ async def test_audit_can_change_nothing(
         with pytest.raises(UnavailableError):
             await archive.transact(steps)
 
-    assert len(await database.fetch("SELECT sequence FROM events")) == 3
+    assert len(await database.read("SELECT sequence FROM events")) == 3
 
 
 @in_sqlite
@@ -224,7 +224,8 @@ async def test_more_ids_that_are_no_text_than_are_read_at_once_are_all_named(
     store: Store, database: Database, settings: Settings, clock: Clock
 ) -> None:
     for number in range(PORTION + 1):
-        await database.fetch(
+        await execute(
+            database,
             """
             INSERT INTO events
             SELECT CAST(X'FF' AS TEXT) || :number, 1, 't', 0, 'a', 'c', '{}', '', ''

@@ -17,7 +17,7 @@ from loopin_mcp.api.store.opening import open_database, open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, execute, new_interrupt
 
 INSERT = "INSERT INTO deletions VALUES (:id, 0, '')"
 OPEN = """
@@ -56,7 +56,7 @@ async def test_file_and_directory_are_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         database = await open_sqlite(path)
-        await database.fetch("SELECT 1")
+        await database.read("SELECT 1")
     finally:
         os.umask(before)
 
@@ -71,7 +71,7 @@ async def test_file_and_directory_are_private(tmp_path: Path) -> None:
 async def test_newer_database_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "newer.db"
     newer = await open_sqlite(path)
-    await newer.fetch("UPDATE schema_version SET version = 99")
+    await execute(newer, "UPDATE schema_version SET version = 99")
     await newer.aclose()
 
     with pytest.raises(ConfigurationError, match=r"newer\.db has schema version 99.*update"):
@@ -100,12 +100,12 @@ async def test_lost_lock_is_reported_and_the_next_write_succeeds(tmp_path: Path)
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(UnavailableError, match="another process keeps it locked"):
-        await database.fetch(INSERT, id="lost")
+        await execute(database, INSERT, id="lost")
     other.execute("ROLLBACK")
     other.close()
-    await database.fetch(INSERT, id="stored")
+    await execute(database, INSERT, id="stored")
 
-    rows = await database.fetch("SELECT interrupt_id FROM deletions")
+    rows = await database.read("SELECT interrupt_id FROM deletions")
     await database.aclose()
     assert rows == [{"interrupt_id": "stored"}]
 
@@ -193,16 +193,16 @@ async def test_cancelled_write_is_made_whole_or_not_at_all(tmp_path: Path) -> No
     other.execute("BEGIN IMMEDIATE")
 
     async with anyio.create_task_group() as writers:
-        writers.start_soon(lambda: database.fetch(INSERT, id="under way"))
+        writers.start_soon(lambda: execute(database, INSERT, id="under way"))
         await anyio.wait_all_tasks_blocked()
-        writers.start_soon(lambda: database.fetch(INSERT, id="in line"))
+        writers.start_soon(lambda: execute(database, INSERT, id="in line"))
         await anyio.wait_all_tasks_blocked()
         writers.cancel_scope.cancel()
         other.execute("ROLLBACK")
     other.close()
-    await database.fetch(INSERT, id="after")
+    await execute(database, INSERT, id="after")
 
-    rows = await database.fetch("SELECT interrupt_id FROM deletions ORDER BY interrupt_id")
+    rows = await database.read("SELECT interrupt_id FROM deletions ORDER BY interrupt_id")
     await database.aclose()
     assert [row["interrupt_id"] for row in rows] == ["after", "under way"]
 

@@ -33,9 +33,9 @@ async def test_file_that_cannot_be_opened_once_more_is_unavailable(tmp_path: Pat
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:
         with pytest.raises(UnavailableError, match="cannot be read"):
-            await database.fetch("SELECT 1 AS one")
+            await database.read("SELECT 1 AS one")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
-    assert await database.fetch("SELECT 1 AS one") == [{"one": 1}]
+    assert await database.read("SELECT 1 AS one") == [{"one": 1}]
     await database.aclose()

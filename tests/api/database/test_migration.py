@@ -52,7 +52,7 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Earlier:
 async def trails_of(database: Database, count: int) -> list[list[str]]:
     """The types of the events of each of so many interrupts, whose chains are whole."""
     store = Store(database, PUBLIC_URL)
-    rows = await database.fetch("SELECT interrupt_id FROM interrupts ORDER BY interrupt_id")
+    rows = await database.read("SELECT interrupt_id FROM interrupts ORDER BY interrupt_id")
     assert len(rows) == count
     trails = []
     for row in rows:

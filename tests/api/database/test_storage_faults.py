@@ -17,7 +17,7 @@ from loopin_mcp.api.database.sqlite import SQLite
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, api_client, web
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, api_client, execute, web
 from tests.support.questions import NEW, create
 from tests.support.storage import LARGE, api_on, refusal_of, status_of, stored_in
 
@@ -68,11 +68,11 @@ async def test_full_disk_is_said_and_over_once_there_is_room(
     caplog.set_level("INFO", "loopin_mcp")
     first = await create(api)
     # As many as there are already: SQLite then finds its disk full.
-    await database.fetch("PRAGMA max_page_count = 1")
+    await execute(database, "PRAGMA max_page_count = 1")
 
     refusals = [await refusal_of(api) for _ in range(3)]
     while_full = await status_of(api, first["interruptId"])
-    await database.fetch("PRAGMA max_page_count = 1000000")
+    await execute(database, "PRAGMA max_page_count = 1000000")
     second = await create(api, **LARGE)
 
     full = "The database cannot store this right now: its disk is full (database or disk is full)"
@@ -90,7 +90,7 @@ async def test_many_changes_at_once_on_a_full_disk_are_all_refused(
     database: SQLite, api: httpx.AsyncClient, path: Path
 ) -> None:
     kept = await create(api)
-    await database.fetch("PRAGMA max_page_count = 1")
+    await execute(database, "PRAGMA max_page_count = 1")
 
     async with anyio.create_task_group() as agents:
         for _ in range(20):

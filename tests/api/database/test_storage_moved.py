@@ -11,6 +11,7 @@ import pytest
 
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.errors import UnavailableError
+from tests.support import execute
 from tests.support.questions import create
 from tests.support.storage import api_on, refusal_of, status_of, stored_in
 
@@ -119,7 +120,7 @@ async def test_log_that_others_go_on_with_is_not_begun_anew(
     refusal = await refusal_of(api)
     read = await api.get(f"/interrupts/{first['interruptId']}")
     with pytest.raises(UnavailableError, match="another process keeps it locked"):
-        await other.fetch("DELETE FROM deletions")
+        await execute(other, "DELETE FROM deletions")
     await other.aclose()
     second = await create(api)
 

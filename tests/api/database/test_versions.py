@@ -9,7 +9,7 @@ from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
-from tests.support import AGENT, Clock, new_interrupt
+from tests.support import AGENT, Clock, execute, new_interrupt
 from tests.support.earlier import interrupt
 
 # What version 2 did to create, decide and cancel; version 1 did less of the same.
@@ -41,7 +41,7 @@ async def test_program_of_an_earlier_version_settles_nothing(
     created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
 
     with pytest.raises(UnavailableError):
-        await database.fetch(change, interrupt_id=created.interrupt_id, now=clock())
+        await execute(database, change, interrupt_id=created.interrupt_id, now=clock())
 
     read = await store.get_interrupt_status(created.interrupt_id, clock())
     [event] = await store.list_events(created.interrupt_id)
@@ -55,7 +55,7 @@ async def test_program_of_an_earlier_version_asks_nothing(
     row: dict[str, Any] = interrupt("from-version-2", clock())
 
     with pytest.raises(UnavailableError):
-        await database.fetch(CREATE, **row)
+        await execute(database, CREATE, **row)
 
     assert (await store.get_interrupt_analytics("user", clock())).total_interrupts == 0
 
@@ -64,7 +64,7 @@ async def test_program_beside_a_newer_one_changes_nothing(
     database: Database, store: Store, clock: Clock
 ) -> None:
     created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    await database.fetch("UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)
+    await execute(database, "UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)
 
     with pytest.raises(UnavailableError, match="has schema version 4.*update loopin-mcp"):
         await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)

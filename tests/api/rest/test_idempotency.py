@@ -28,8 +28,8 @@ class Held:
         self._database = database
         self._error = error
 
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
-        return await self._database.fetch(sql, **params)
+    async def read(self, sql: str, **params: Value) -> list[Row]:
+        return await self._database.read(sql, **params)
 
     async def transact(self, steps: Callable[[], Steps[T]]) -> T:
         self.asked.set()

@@ -153,7 +153,7 @@ async def test_unknown_route_and_method_are_refused_as_json(api: httpx.AsyncClie
 
 async def test_fault_is_a_500_without_a_trace(clock: Clock) -> None:
     class Broken(Down):
-        async def fetch(self, sql: str, **params: Value) -> list[Row]:
+        async def read(self, sql: str, **params: Value) -> list[Row]:
             raise RuntimeError(f"secret {sql}")
 
     async with api_client(Store(Broken(), PUBLIC_URL), clock) as client:

@@ -15,6 +15,7 @@ from tests.support import (
     REVIEWER,
     Clock,
     Down,
+    execute,
     new_interrupt,
 )
 from tests.support.waiters import never, until_waited_for
@@ -72,7 +73,7 @@ async def test_lost_listener_listens_again(
             await store.changes.next.wait()
             # It may listen again before this is answered.
             change = store.changes.next
-            await database.fetch(cut)
+            await execute(database, cut)
             await change.wait()
             followers.cancel_scope.cancel()
     await database.aclose()

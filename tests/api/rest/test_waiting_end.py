@@ -27,9 +27,9 @@ class Counted:
         self.transact = database.transact
         self._database = database
 
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
+    async def read(self, sql: str, **params: Value) -> list[Row]:
         self.looks += 1
-        return await self._database.fetch(sql, **params)
+        return await self._database.read(sql, **params)
 
 
 async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock) -> None:

@@ -48,7 +48,7 @@ async def test_requests_that_wait_for_the_database_are_answered_at_the_end(tmp_p
     other.close()
 
     stored = await open_sqlite(tmp_path / "loopin.db")
-    rows = await stored.fetch("SELECT interrupt_id FROM interrupts")
+    rows = await stored.read("SELECT interrupt_id FROM interrupts")
     await stored.aclose()
     created = [said["interruptId"] for status, said in answers if status == 201]
     assert created == [row["interrupt_id"] for row in rows]

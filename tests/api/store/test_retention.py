@@ -28,7 +28,7 @@ async def settled(store: Store, clock: Clock, **changes: object) -> str:
 
 
 async def kept(database: Database, table: str) -> list[object]:
-    rows = await database.fetch(
+    rows = await database.read(
         f"SELECT DISTINCT interrupt_id FROM {table} ORDER BY interrupt_id"  # noqa: S608 - a constant
     )
     return [row["interrupt_id"] for row in rows]
@@ -49,7 +49,7 @@ async def test_what_was_settled_long_ago_is_gone_with_its_events(
     stay = sorted([pending.interrupt_id, young])
     assert await kept(database, "interrupts") == stay
     assert await kept(database, "events") == stay
-    assert await database.fetch("SELECT * FROM deletions") == [
+    assert await database.read("SELECT * FROM deletions") == [
         {"interrupt_id": old, "deleted_ms": clock(), "events_head": head}
     ]
 
@@ -119,7 +119,7 @@ async def test_idempotency_key_is_forgotten_after_its_day(
 
     await clean_up(store, clock(), None)
 
-    rows = await database.fetch("SELECT idempotency_key FROM idempotency_keys")
+    rows = await database.read("SELECT idempotency_key FROM idempotency_keys")
     assert rows == [{"idempotency_key": "young"}]
 
 

@@ -13,7 +13,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError, UnavailableError
 from loopin_mcp.wire.fields import Verdict
 from loopin_mcp.wire.models import Decision, Interrupt, PendingPage
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, execute, new_interrupt
 
 APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected", reason="Too much", modified_params={"amount": 1})
@@ -183,7 +183,7 @@ async def test_failed_statement_takes_no_other_with_it(database: Database) -> No
 
     async def write(interrupt_id: str) -> None:
         try:
-            await database.fetch("INSERT INTO deletions VALUES (:id, 0, '')", id=interrupt_id)
+            await execute(database, "INSERT INTO deletions VALUES (:id, 0, '')", id=interrupt_id)
         except UnavailableError as error:
             failures.append(str(error))
 
@@ -191,14 +191,14 @@ async def test_failed_statement_takes_no_other_with_it(database: Database) -> No
         for interrupt_id in ("a", "b", "a", "c", "b"):
             writers.start_soon(write, interrupt_id)
 
-    rows = await database.fetch("SELECT interrupt_id FROM deletions ORDER BY interrupt_id")
+    rows = await database.read("SELECT interrupt_id FROM deletions ORDER BY interrupt_id")
     assert [row["interrupt_id"] for row in rows] == ["a", "b", "c"]
     assert len(failures) == 2
 
 
 async def test_unreadable_statement_says_the_database_is_unavailable(database: Database) -> None:
     with pytest.raises(UnavailableError):
-        await database.fetch("SELECT nothing FROM nowhere")
+        await database.read("SELECT nothing FROM nowhere")
 
 
 async def test_expiry_that_somebody_else_has_stored_is_left_to_them(

@@ -3,14 +3,13 @@
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
 
 from loopin_mcp.api.database.migrations import Schema, migrate, of_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
-from loopin_mcp.api.database.steps import Row, Steps, Value, single
+from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 try:
@@ -133,10 +132,8 @@ class PostgreSQL:
         await pool.open()
         return cls(url, pool, answer_s)
 
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
-        """See `Database.fetch`."""
-        if not sql.lstrip().startswith("SELECT"):
-            return await self.transact(partial(single, sql, params))
+    async def read(self, sql: str, **params: Value) -> list[Row]:
+        """See `Database.read`."""
         with self._reading.watched(), anyio.fail_after(self._answer_s):
             async with self._pool.connection() as connection:
                 return await _execute(connection, sql, params)

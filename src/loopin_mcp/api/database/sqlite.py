@@ -100,10 +100,8 @@ class SQLite:
                 f"The database {path} cannot be used: {fault.what}. {fault.remedy}."
             ) from error
 
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
-        """See `Database.fetch`."""
-        if not sql.lstrip().startswith("SELECT"):
-            return await self.transact(partial(single, sql, params))
+    async def read(self, sql: str, **params: Value) -> list[Row]:
+        """See `Database.read`."""
         if not self._file.is_in_place:
             # Only who has the turn may change that.
             with contextlib.suppress(UnavailableError):

@@ -129,6 +129,7 @@ class SQLiteFile:
             if not self.is_in_place:
                 raise MovedError from None
             connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
         try:
             yield connection
         except BaseException:

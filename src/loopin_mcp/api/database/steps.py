@@ -1,4 +1,10 @@
-"""The seam to a database: statements, what they yield, and steps that belong together."""
+"""The seam to a database: statements, what they yield, and steps that belong together.
+
+SQL stands once for two drivers: SQLite's blocks a thread, and PostgreSQL's is awaited. So a
+transaction is a generator that yields statements and is sent their rows, and the driver of each
+database runs it to its end. A step cannot await anything but its own statements, so that no
+transaction stays open while something else is waited for.
+"""
 
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
 from typing import Protocol, TypeVar
@@ -17,13 +23,15 @@ Steps = Generator[Statement, list[Row], _T]
 
 
 class Database(Protocol):
-    """The whole seam to a database: one statement, or steps that belong together.
+    """The whole seam to a database: one statement that reads, or steps that may change things.
 
-    What they change has been stored durably when the call returns.
+    What steps change has been stored durably when the call returns.
     """
 
-    async def fetch(self, sql: str, **params: Value) -> list[Row]:
-        """The rows one statement yields. Parameters are written `:name` in the SQL.
+    async def read(self, sql: str, **params: Value) -> list[Row]:
+        """The rows that one statement finds, which changes nothing.
+
+        Parameters are written `:name` in the SQL.
 
         Raises:
             UnavailableError: The database cannot be used right now.

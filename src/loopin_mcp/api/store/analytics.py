@@ -89,7 +89,7 @@ class Figures:
 
     async def analytics(self, user_id: str, now: int) -> Analytics:
         """The figures over all time, all from one look at the database."""
-        rows = await self._database.fetch(_of(user_id, _ANALYTICS), user_id=user_id, now=now)
+        rows = await self._database.read(_of(user_id, _ANALYTICS), user_id=user_id, now=now)
         groups = [row for row in rows if row["status"] is not None]
         types = [_action_count(row) for row in rows if row["action_type"] is not None]
         response_ms = {
@@ -117,7 +117,7 @@ class Figures:
     async def decisions(self, user_id: str, now: int, period: Period) -> tuple[Decisions, ...]:
         """How often was decided in each step of a period, oldest first."""
         steps = period.steps(now)
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             _of(user_id, _DECISIONS),
             user_id=user_id,
             since_ms=steps[0] * DAY_MS,
@@ -138,7 +138,7 @@ class Figures:
 
     async def busiest_users(self, limit: int) -> tuple[UserCount, ...]:
         """Those who were asked most often."""
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             """
             SELECT user_id, COUNT(*) AS count FROM interrupts
             GROUP BY user_id ORDER BY count DESC, user_id LIMIT :limit

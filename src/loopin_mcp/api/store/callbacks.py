@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.events import EventType, append, locked
 from loopin_mcp.api.database.rows import interrupt_of, number
-from loopin_mcp.api.database.steps import Database, Row, Steps, listed, named
+from loopin_mcp.api.database.steps import Database, Row, Steps, Value, listed, named, single
 from loopin_mcp.errors import NotFoundError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
 
@@ -74,7 +74,7 @@ class Callbacks:
         """
         busy = Counter(under_way)
         full = named(host for host in busy if busy[host] >= limit_each)
-        due = await self._database.fetch(
+        due = await self._database.read(
             f"""
             SELECT callback_id, host FROM callbacks
             WHERE {_DUE} AND host NOT IN ({listed(full)})
@@ -93,15 +93,16 @@ class Callbacks:
 
     async def postpone(self, callback: Callback, due_ms: int) -> None:
         """Have a callback sent again at `due_ms`, unless another caller has it by now."""
-        await self._database.fetch(
-            """
+        sql = """
             UPDATE callbacks SET due_ms = :due_ms
             WHERE callback_id = :callback_id AND due_ms = :leased_until
-            """,
-            due_ms=due_ms,
-            callback_id=callback.callback_id,
-            leased_until=callback.leased_until_ms,
-        )
+            """
+        params: dict[str, Value] = {
+            "due_ms": due_ms,
+            "callback_id": callback.callback_id,
+            "leased_until": callback.leased_until_ms,
+        }
+        await self._database.transact(partial(single, sql, params))
 
     async def settle(
         self, callback: Callback, outcome: EventType, now: int, detail: JSONObject
@@ -112,15 +113,12 @@ class Callbacks:
     async def _take(self, callback_ids: list[str], now: int, until_ms: int) -> list[Callback]:
         """Take those of these that nobody else has taken meanwhile."""
         chosen = named(callback_ids)
-        rows = await self._database.fetch(
-            f"""
+        sql = f"""
             UPDATE callbacks SET due_ms = :until_ms, tries = tries + 1
             WHERE {_DUE} AND callback_id IN ({listed(chosen)}) RETURNING *
-            """,  # noqa: S608 - names made here
-            now=now,
-            until_ms=until_ms,
-            **chosen,
-        )
+            """  # noqa: S608 - names made here
+        params: dict[str, Value] = {"now": now, "until_ms": until_ms, **chosen}
+        rows = await self._database.transact(partial(single, sql, params))
         return [_callback(row) for row in rows]
 
 

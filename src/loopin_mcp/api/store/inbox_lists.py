@@ -81,7 +81,7 @@ class Overview:
         """
         place, last_id = position_of(cursor) if cursor else (_FIRST, "")
         params = {"now": now, **params_of(search)}
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             f"""
             SELECT {INTERRUPT}, {_PLACE} AS place FROM interrupts
             WHERE {_PENDING}{waiting(search)} AND ({_PLACE}, interrupt_id) > (:place, :last_id)
@@ -92,7 +92,7 @@ class Overview:
             last_id=last_id,
             limit=limit + 1,
         )
-        [counted] = await self._database.fetch(
+        [counted] = await self._database.read(
             f"SELECT COUNT(*) AS count FROM interrupts WHERE {_PENDING}{waiting(search)}",  # noqa: S608 - constants alone
             **params,
         )
@@ -135,7 +135,7 @@ class Overview:
         return Names(await self._names("user_id"), await self._names("agent_id"))
 
     async def _settled_rows(self, search: Search, look: dict[str, Value]) -> list[Row]:
-        return await self._database.fetch(
+        return await self._database.read(
             f"""
             SELECT {INTERRUPT}, settled_ms FROM interrupts
             WHERE {_SETTLED}{indexed(search)}{others(search)}
@@ -149,7 +149,7 @@ class Overview:
         self, search: Search, look: dict[str, Value], search_through: int
     ) -> Row | None:
         """The last of the interrupts to be searched through now, or None if there are fewer."""
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             f"""
             SELECT settled_ms, interrupt_id FROM interrupts
             WHERE {_SETTLED}{indexed(search)}
@@ -161,7 +161,7 @@ class Overview:
         return rows[0] if rows else None
 
     async def _names(self, column: str) -> tuple[str, ...]:
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             f"""
             SELECT name FROM (WITH RECURSIVE names (name) AS (
                 SELECT MIN({column}) FROM interrupts UNION ALL

@@ -8,7 +8,17 @@ from functools import partial
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.events import append, locked
 from loopin_mcp.api.database.rows import Reading, number, whole
-from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value
+from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, single
+
+_TAKE = """
+    UPDATE interrupts SET notice_due_ms = :leased_until, notice_tries = notice_tries + 1
+    WHERE notice_due_ms <= :now AND interrupt_id IN (
+        SELECT interrupt_id FROM interrupts
+        WHERE notice_due_ms <= :now AND status = 'pending' AND expires_ms > :now
+            AND (urgency = 'high' OR :high_alone = 0)
+        ORDER BY notice_tries > 0, urgency <> 'high', notice_due_ms LIMIT :limit)
+    RETURNING interrupt_id, urgency, notice_due_ms, notices_sent, notice_tries, notice_reached
+    """
 
 
 @dataclass(frozen=True)
@@ -41,22 +51,13 @@ class DueNotices:
         What is new comes first, and of that what is urgent. With `high_alone` all else stays. What
         is no longer pending is not told.
         """
-        rows = await self._database.fetch(
-            """
-            UPDATE interrupts SET notice_due_ms = :leased_until, notice_tries = notice_tries + 1
-            WHERE notice_due_ms <= :now AND interrupt_id IN (
-                SELECT interrupt_id FROM interrupts
-                WHERE notice_due_ms <= :now AND status = 'pending' AND expires_ms > :now
-                    AND (urgency = 'high' OR :high_alone = 0)
-                ORDER BY notice_tries > 0, urgency <> 'high', notice_due_ms LIMIT :limit)
-            RETURNING interrupt_id, urgency, notice_due_ms, notices_sent, notice_tries,
-                notice_reached
-            """,
-            now=now,
-            leased_until=now + lease_ms,
-            limit=limit,
-            high_alone=int(high_alone),
-        )
+        params: dict[str, Value] = {
+            "now": now,
+            "leased_until": now + lease_ms,
+            "limit": limit,
+            "high_alone": int(high_alone),
+        }
+        rows = await self._database.transact(partial(single, _TAKE, params))
         return self._reading.undamaged(rows, _notice)
 
     async def keep_reached(
@@ -95,7 +96,7 @@ class DueNotices:
 
     async def _change(self, change: str, notice: Notice, **params: Value) -> None:
         sql, values = _change(change, notice, **params)
-        await self._database.fetch(sql, **values)
+        await self._database.transact(partial(single, sql, values))
 
 
 def _keep_reached(notice: Notice, reached: Collection[str], now: int, told: str) -> Steps[None]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
-from loopin_mcp.api.database.steps import Database, Steps
+from loopin_mcp.api.database.steps import Database, Steps, single
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
 
 # How much goes in one change, so that others need not wait long for their turn.
@@ -22,9 +22,8 @@ class Retention:
 
     async def forget_keys(self, now: int) -> None:
         """Delete the idempotency keys whose day is over."""
-        await self._database.fetch(
-            "DELETE FROM idempotency_keys WHERE created_ms <= :before", before=now - KEY_LIFE_MS
-        )
+        sql = "DELETE FROM idempotency_keys WHERE created_ms <= :before"
+        await self._database.transact(partial(single, sql, {"before": now - KEY_LIFE_MS}))
 
     async def delete_settled(self, before: int, now: int) -> int:
         """Delete some interrupts that were settled until `before`, and record that it was at `now`.
@@ -32,7 +31,7 @@ class Retention:
         Their events go with them. Those whose callback is still to be told stay. Returns how many
         are gone; with none there are no more.
         """
-        old = await self._database.fetch(
+        old = await self._database.read(
             f"""
             SELECT interrupt_id FROM interrupts WHERE {_OLD} ORDER BY settled_ms LIMIT {PORTION}
             """,  # noqa: S608 - constants alone

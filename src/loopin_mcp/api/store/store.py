@@ -72,7 +72,7 @@ class Store:
             UnprocessableError: The key was used for another question.
         """
         self._refuse_in_flight(key)
-        row = earlier(await self._database.fetch(EARLIER, **key.within_a_day(now)), interrupt)
+        row = earlier(await self._database.read(EARLIER, **key.within_a_day(now)), interrupt)
         return None if row is None else self._created(row)
 
     async def create_interrupt_once(
@@ -102,7 +102,7 @@ class Store:
         Raises:
             NotFoundError: There is none of that id.
         """
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             f"SELECT {WHOLE} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
             interrupt_id=interrupt_id,
             now=now,
@@ -120,7 +120,7 @@ class Store:
             InvalidRequestError: `cursor` is not one that an earlier page gave.
         """
         created_ms, last_id = position_of(cursor) if cursor else (2**62, "")
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             f"""
             SELECT {INTERRUPT} FROM interrupts
             WHERE user_id = :user_id AND status = 'pending' AND expires_ms > :now
@@ -178,7 +178,7 @@ class Store:
             NotFoundError: There is none of that id.
         """
         sql, params = trail(interrupt_id)
-        rows = await self._database.fetch(sql, **params)
+        rows = await self._database.read(sql, **params)
         if not rows:
             raise NotFoundError("Interrupt not found")
         return tuple(event_of(row) for row in rows if row["sequence"] is not None)
@@ -191,7 +191,7 @@ class Store:
         """
         # To load the page anew costs no write.
         sql, params = seen(interrupt_id, actor)
-        if not await self._database.fetch(sql, **params):
+        if not await self._database.read(sql, **params):
             await self._database.transact(partial(view, interrupt_id, now, actor))
 
     async def get_interrupt_analytics(self, user_id: str, now: int) -> Analytics:
@@ -200,7 +200,7 @@ class Store:
 
     async def expire_interrupts(self, now: int) -> None:
         """Store the expiry that reads show already, so that its callbacks become due."""
-        due = await self._database.fetch(
+        due = await self._database.read(
             f"""
             SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
             ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE}
@@ -231,7 +231,7 @@ class Store:
 
     async def _among(self, interrupt_ids: list[str], now: int, which: str) -> list[Interrupt]:
         chosen = named(interrupt_ids)
-        rows = await self._database.fetch(
+        rows = await self._database.read(
             f"""
             SELECT {WHOLE} FROM interrupts
             WHERE {which} AND interrupt_id IN ({listed(chosen)})
