@@ -19,7 +19,6 @@ _PAGE = """\
 <title>LoopIn</title>
 <p><a href="{link}">Open LoopIn</a></p>
 """
-
 # It outlives whoever starts it.
 _PROGRAM = """\
 import os, sys, time, webbrowser

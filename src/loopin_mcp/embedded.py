@@ -30,14 +30,10 @@ from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import checked_key
 
 LOOPBACK = "127.0.0.1"
-
 PROBE_TIMEOUT_S = 2.0
-
 # How often to look at a port whose owner is going, and how long to leave a stranger alone.
 LOOKS = 20
-
 LOOK_AGAIN_S = 0.05
-
 STRANGER_S = 30.0
 
 

@@ -15,26 +15,19 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from loopin_mcp.errors import APIError, ConflictError, RateLimitedError, UnavailableError, error_for
 
 MAX_SENTENCE = 500
-
 # A longer header is no list of pages, and would take long to search.
 MAX_LINK = 4096
 
 # A framework or a proxy says these in its own words, and they mean the same from it.
 _FROM_ANYONE = (401, 403, 413, 429)
-
 # These pass where the API says when.
 _PASSING = (ConflictError, RateLimitedError, UnavailableError)
 
 _Shape = TypeVar("_Shape")
-
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
-
 _OUTCOME = re.compile(r"\b(approved|rejected|expired|cancelled)\b")
-
 _KINDS = ("text/html", "text/plain", "text/xml", "application/xml", "application/xhtml+xml")
-
 _PLAIN_PATH = re.compile(r"[\w/.-]{0,100}")
-
 _NEXT_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
 
 

@@ -37,13 +37,10 @@ from loopin_mcp.wire.models import (
 
 # Proxies cut requests that take long, at 30 or 60 seconds by default.
 HOLD_S = 25
-
 # An API that says that it holds and answers sooner is no better than one that does not hold.
 SHORTEST_HOLD_S = 0.5
-
 # So long the answer to a held request may be under way at the end of a wait.
 GRACE_S = 1.0
-
 # Those of APIs that take no notice of idempotency keys; LoopIn 1.0 says none.
 WITHOUT_KEYS = (None, "0.1.0")
 

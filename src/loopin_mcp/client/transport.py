@@ -13,7 +13,6 @@ from loopin_mcp.client.answers import Answer, doubt
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
-
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 Channel = Literal["api", "mcp"]

@@ -17,9 +17,7 @@ from loopin_mcp.errors import LoopinError
 from loopin_mcp.version import __version__
 
 AGENT = "payment-agent"
-
 ACTION = "Pay invoice 2026-117 of Harbour Print Ltd: 4,200.00 EUR"
-
 CONTEXT = {
     "payee": "Harbour Print Ltd",
     "invoice": "2026-117",
@@ -28,9 +26,7 @@ CONTEXT = {
     "due": "2026-12-01",
     "why": "Brochures for the spring fair, delivered on 12 November",
 }
-
 WAIT_S = 10
-
 THINK_S = 1.0
 
 Say = Callable[[str], None]

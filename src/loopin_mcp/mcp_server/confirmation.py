@@ -26,7 +26,6 @@ from loopin_mcp.wire.models import Decision, Interrupt
 from loopin_mcp.wire.plain_text import plain_text
 
 _FORM = "confirm"
-
 _UNCONFIRMED = {
     "decline": "The form in the host was declined",
     "cancel": "The form in the host was dismissed",

@@ -14,14 +14,12 @@ ANSWER_WITHIN_S = 45.0
 # To accept the form is to confirm, unless this was taken back in it. It is there because some
 # hosts cannot submit a form without fields: https://github.com/PrefectHQ/fastmcp/issues/3910
 CONFIRMED = "confirmed"
-
 FORM: dict[str, object] = {
     "type": "object",
     "properties": {CONFIRMED: {"type": "boolean", "title": "I have decided this", "default": True}},
 }
 
 _LONGEST_SHOWN = 2000
-
 # What is to be recorded is shown whole or not asked at all.
 _LONGEST_RECORDED = 4000
 

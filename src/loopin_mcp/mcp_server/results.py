@@ -14,12 +14,10 @@ _NEXT_STEPS = {
     "expired": "Nobody decided in time: do not act. If it still matters, create a new interrupt.",
     "cancelled": "The question was withdrawn: do not act on it.",
 }
-
 _MODIFIED = (
     "A human approved this with changes: do the action with modifiedParams in place of the "
     "proposed parameters."
 )
-
 _UNKNOWN = "The status is not known here, so it is no approval: do not act."
 
 

@@ -30,7 +30,6 @@ from pydantic_core import from_json
 
 # A host kills a server that is still there two seconds after it closed stdin.
 ANSWER_WITHIN_S = 0.8
-
 END_WITHIN_S = 1.5
 
 # So many lines may wait for a loop, or refusals for a host that does not read.
@@ -39,12 +38,10 @@ BUFFER = 1000
 _Line = SessionMessage | Exception
 
 _ID = r'"id"\s*:\s*("(?:[^"\\]|\\.){1,100}"|-?\d{1,18})'
-
 # An id among the first keys of a line, or its last: there it cannot be one inside the params.
 _FIRST = re.compile(
     r'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*|"method"\s*:\s*"[^"\\]{1,100}"\s*,\s*){0,2}' + _ID
 )
-
 _LAST = re.compile(_ID + r'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$')
 
 

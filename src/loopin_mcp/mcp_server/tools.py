@@ -66,12 +66,9 @@ publishing, writing to other people, changing production, anything that cannot b
 Whatever comes back on one interrupt has a `nextStep` that says what to do. Never approve your own
 request{unless}.
 """
-
 _UNLESS = ": decide_interrupt is for passing on what a human has told you in so many words"
-
 # Neither list changes while a server runs.
 HINT = CacheHint(ttl_ms=3_600_000)
-
 # Longer than a form counts, so that a late answer is refused in our words and not the SDK's.
 STATE_TTL_S = 86_400
 
@@ -144,7 +141,6 @@ def _tool(
 
 
 _ToolContext = Annotated[Context, BeforeValidator(unquoted)]
-
 _ToolParams = Annotated[ModifiedParams, BeforeValidator(unquoted)]
 
 

@@ -8,7 +8,6 @@ from loopin_mcp.settings.settings import DEFAULT_RATE_LIMIT, Settings
 from loopin_mcp.settings.values import Network
 
 GRACE_S = 1
-
 # Where no host is in a hurry: to answer thousands takes a moment.
 LONG_GRACE_S = 5
 

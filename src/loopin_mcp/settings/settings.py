@@ -39,7 +39,6 @@ TOOLS = (
 DEFAULT_RATE_LIMIT = 120
 
 Confirm = Literal["auto", "off", "required"]
-
 OpenReview = Literal["auto", "on", "off"]
 
 

@@ -20,14 +20,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _URL_REMEDY = "Set it to a base URL, such as https://loopin.example.com."
 
 SHORTEST_KEY = 32
-
 LONGEST_REVIEWER = 100
-
 # What the API calls those whose names it does not know, itself, and the ways to decide.
 _TAKEN = frozenset(
     ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
 )
-
 MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
 
 

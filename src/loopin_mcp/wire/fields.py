@@ -19,12 +19,10 @@ from loopin_mcp.settings.values import LONGEST_NAME
 from loopin_mcp.wire.plain_text import UNSEEN, is_blank
 
 MAX_OBJECT_BYTES = 64 * 1024
-
 MAX_OBJECT_DEPTH = 32
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
-
 # The same to the letter; the tools' schemas have to be short.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 
@@ -110,7 +108,6 @@ AgentId = Annotated[
     ),
     AfterValidator(_seen),
 ]
-
 UserId = Annotated[
     str,
     Field(
@@ -121,7 +118,6 @@ UserId = Annotated[
     ),
     AfterValidator(_seen),
 ]
-
 Action = Annotated[
     str,
     Field(
@@ -132,73 +128,54 @@ Action = Annotated[
     ),
     AfterValidator(_seen),
 ]
-
 JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
-
 # What another server stored, whatever it is.
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
-
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
-
 Context = Annotated[
     PlainObject,
     Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
 ]
-
 ModifiedParams = Annotated[
     PlainObject, Field(description="Parameters the human changed; they replace the proposed ones")
 ]
-
 Urgency = Literal["low", "medium", "high"]
-
 Verdict = Literal["approved", "rejected"]
-
 ExpiresIn = Annotated[
     int,
     Field(strict=True, ge=1, le=2_592_000, description="Seconds until the question lapses"),
     BeforeValidator(_whole_number),
 ]
-
 CallbackUrl = Annotated[
     str,
     Field(max_length=2000, description="http(s) URL that is sent the outcome by POST"),
     AfterValidator(_web_address),
 ]
-
 Reason = Annotated[
     str,
     Field(max_length=4000, description="Why, in the human's words"),
     AfterValidator(_without_nul),
 ]
-
 Digest = Annotated[
     str,
     Field(description="payloadDigest of the interrupt as it was shown to the human"),
     AfterValidator(_without_nul),
 ]
-
 DEFAULT_PAGE = 50
-
 LARGEST_PAGE = 200
-
 PageLimit = Annotated[
     int,
     Field(strict=True, ge=1, le=LARGEST_PAGE, description="Most to return"),
     BeforeValidator(_whole_number),
 ]
-
 Cursor = Annotated[str, Field(description="nextCursor of the page before")]
-
 WaitSeconds = Annotated[
     int,
     Field(strict=True, ge=0, description="Hold the answer up to so many seconds for a decision"),
     BeforeValidator(_whole_number),
 ]
-
 InterruptId = Annotated[str, Field(description="Id that create_interrupt returned")]
-
 Status = Annotated[str, Field(description="pending, approved, rejected, expired or cancelled")]
-
 Timestamp = Annotated[
     datetime,
     AfterValidator(_as_utc),

@@ -6,13 +6,11 @@ import unicodedata
 # Categories whose characters have no glyph: controls, formats, surrogates, private use,
 # unassigned, line and paragraph separators.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
 # Letters, symbols and marks that draw nothing: fillers, the blank Braille cell, the null note
 # head, variation selectors.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\U00016fe4\U0001d159") | {
     chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 }
-
 # White space, controls, formats and what is _BLANK, as a class of regular expressions: of these
 # alone nothing would be seen. What is not assigned or private shows at least as a box.
 UNSEEN = (
@@ -22,23 +20,15 @@ UNSEEN = (
     "\U000110bd\U000110cd\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d159"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-
 _SEEN = re.compile(f"[^{UNSEEN}]")
-
 # What may stand inside an emoji: a joiner, the emoji style and, as one that ends it, a skin tone.
 _JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
-
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
-
 # Marks that are put on the letter before; no script needs more of them on one.
 _MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
-
 _NOT_ASCII = re.compile(r"[^ -~]")
-
 _SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-
 _SPACE = re.compile(f"[{_SPACES}]+")
-
 _LINE_BREAK = re.compile(r" ?(?:\r?\n ?)+")
 
 

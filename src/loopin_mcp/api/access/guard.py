@@ -17,10 +17,8 @@ from loopin_mcp.api.access.keys import ANONYMOUS, Door
 from loopin_mcp.errors import APIError, UnauthorizedError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-
 # The inbox and the pages around it ask for a session instead of the key.
 _PUBLIC = ("/health", "/openapi.json", "/", "/history", "/analytics", "/sign-in", "/sign-out")
-
 _PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/")
 
 HostRule = Callable[[str], bool]

@@ -16,25 +16,18 @@ from loopin_mcp.errors import ForbiddenError, RateLimitedError
 from loopin_mcp.settings.api_options import Options
 
 API_KEY = "api-key"
-
 ANONYMOUS = "anonymous"
 
 # The first wrong keys cost no more than none; the next is answered after a tenth of a second, each
 # further one after twice as long. A client has to be told that its key is wrong before it gives up.
 FREE = 3
-
 FIRST_S = 0.1
-
 LONGEST_S = 5.0
-
 # With these, 20 keys a second can be tried from one address, which is hopeless; and a flood of
 # them keeps others at that address out, behind the same proxy say, for no longer than it lasts.
 MOST_WAITING = 100
-
 FORGOTTEN_S = 600
-
 MOST_ORIGINS = 10_000
-
 TOLD_AT = 10
 
 Sleep = Callable[[float], Awaitable[None]]

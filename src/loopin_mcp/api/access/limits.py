@@ -12,10 +12,8 @@ from typing import Literal, Self
 from loopin_mcp.errors import RateLimitedError
 
 MINUTE_S = 60.0
-
 # Files that the API itself has open: the database for each thread, callbacks, the program.
 OWN_FILES = 250
-
 # As many as all connections take; macOS lets a process have no more than some.
 MOST_FILES = 10_240 if sys.platform == "darwin" else 22_500
 

@@ -17,9 +17,7 @@ from loopin_mcp.desktop import KEPT_S
 from loopin_mcp.errors import ForbiddenError
 
 SESSION_S = 12 * 3600
-
 LINK_S = KEPT_S
-
 REVIEW_LINK = "review-link"
 
 

@@ -17,7 +17,6 @@ from loopin_mcp.wire.fields import format_time
 
 # How many interrupts are read between two lines that say how far it is.
 PROGRESS = 10_000
-
 # How many deletions are held at a time.
 PORTION = 1000
 
@@ -74,12 +73,10 @@ _BY_DAY = """
     SELECT deleted_ms - deleted_ms % 86400000 AS day_ms, COUNT(*) AS count FROM deletions
     GROUP BY deleted_ms - deleted_ms % 86400000 ORDER BY day_ms
     """
-
 _NOT_DELETED = f"""
     SELECT interrupt_id FROM deletions JOIN interrupts USING (interrupt_id)
     ORDER BY interrupt_id LIMIT {PORTION}
     """  # noqa: S608 - a constant
-
 _DELETED = f"""
     SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}
     """  # noqa: S608 - a constant

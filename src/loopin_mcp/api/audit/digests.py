@@ -9,9 +9,7 @@ from loopin_mcp.wire.models import Interrupt, NewInterrupt
 
 # From here on ECMAScript writes an exponent.
 _LARGE = 1e21
-
 _SMALL = 1e-6
-
 # All but floats; json.dumps would make an encoder each time.
 _text = json.JSONEncoder(ensure_ascii=False).encode
 

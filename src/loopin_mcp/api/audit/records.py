@@ -25,11 +25,9 @@ _IDS = f"""
         WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS told
     ORDER BY interrupt_id LIMIT {PORTION}
     """  # noqa: S608 - constants alone
-
 _STATES = f"""
     SELECT {STATE} FROM interrupts WHERE interrupt_id > :after AND interrupt_id <= :last
     """  # noqa: S608 - constants alone
-
 _EVENTS = f"""
     SELECT {EVENT} FROM events WHERE interrupt_id > :after AND interrupt_id <= :last
     ORDER BY interrupt_id, sequence

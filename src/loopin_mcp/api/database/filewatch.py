@@ -10,10 +10,8 @@ from typing import Protocol
 import anyio
 
 LOOK_S = 0.05
-
 # A file is written before what was written counts, and in between may lie an fsync.
 LOOK_AGAIN_S = (0.002, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256)
-
 # A write that was not told of, as on some shared file systems, is found all the same.
 LOOK_ANYWAY_S = 1.0
 

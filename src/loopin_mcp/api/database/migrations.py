@@ -9,7 +9,6 @@ from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 SCHEMA_VERSION = 3
-
 SCHEMAS = Path(__file__).with_name("schema")
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"

@@ -25,14 +25,10 @@ except ImportError as error:
     ) from error
 
 CONNECT_TIMEOUT_S = 5
-
 POOL_SIZE = 10
-
 # How long the server may take for one statement, and to answer at all.
 STATEMENT_S = 10
-
 ANSWER_S = 15
-
 # A server that is gone without a word is noticed, unless the URL says otherwise.
 _NOTICED: Mapping[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -41,24 +37,18 @@ _NOTICED: Mapping[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-
 # Any number will do, as long as it is always the same: it keeps two starting processes apart.
 _SCHEMA_LOCK = 7_466_301
-
 MOST_ATTEMPTS = 5
-
 _NAME = "The database of DATABASE_URL"
-
 # Each mark that divides a URL stands where it divides it, and nowhere else.
 _PLAIN_URL = re.compile(r"\w+://(?:[^\s:/@]*(?::[^\s/@]*)?@)?[^\s@]*")
-
 # What comes of another transaction at the same time, and not if this one is tried once more.
 _IN_THE_WAY = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.UniqueViolation,
 )
-
 # The first that fits counts.
 _FAULTS: Mapping[type[Exception], Fault] = {
     psycopg.errors.DiskFull: Fault("its disk is full", "Make room there"),
@@ -70,7 +60,6 @@ _FAULTS: Mapping[type[Exception], Fault] = {
 }
 
 _Configure = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
-
 _T = TypeVar("_T")
 
 

@@ -17,11 +17,9 @@ from loopin_mcp.wire.models import Interrupt
 
 # From expires_ms on every read says expired, whether or not a sweep has stored it.
 STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
-
 # The columns that `interrupt_of` reads, and those that tell of its digest and trail besides.
 INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STATUS} AS status,
     created_ms, expires_ms, decided_ms, decided_by, decided_via, reason, modified_params"""
-
 WHOLE = f"{INTERRUPT}, payload_digest, events_head, event_count"
 
 # What `cursor_at` makes; an empty one is none.

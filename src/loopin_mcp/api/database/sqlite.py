@@ -22,7 +22,6 @@ from loopin_mcp.wire.plain_text import folded
 BUSY_TIMEOUT_S = 5.0
 
 _T = TypeVar("_T")
-
 Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
 
 

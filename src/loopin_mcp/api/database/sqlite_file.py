@@ -17,12 +17,10 @@ PLACE = (
     "Let this user read and write it and its directory, or name another place by LOOPIN_DATA_DIR "
     "or DATABASE_URL"
 )
-
 _DAMAGED = (
     "it is damaged",
     "Stop all who use it and put a backup in its place, without the -wal and -shm beside it",
 )
-
 # By primary result codes: https://www.sqlite.org/rescode.html
 _FAULTS = {
     sqlite3.SQLITE_BUSY: (
@@ -43,7 +41,6 @@ _FAULTS = {
     sqlite3.SQLITE_PERM: ("it may not be written", PLACE),
     sqlite3.SQLITE_READONLY: ("it may not be written", PLACE),
 }
-
 _OTHER = ("SQLite refuses", "Look at what SQLite says")
 
 # What is at a path, by device and number.

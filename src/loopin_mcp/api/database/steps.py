@@ -12,12 +12,9 @@ from typing import Protocol, TypeVar
 _T = TypeVar("_T")
 
 Value = str | int | float | None
-
 Row = Mapping[str, Value]
-
 # Parameters are written `:name` in the SQL.
 Statement = tuple[str, Mapping[str, Value]]
-
 # Yields statements, is sent the rows of each, and returns what came of it.
 Steps = Generator[Statement, list[Row], _T]
 

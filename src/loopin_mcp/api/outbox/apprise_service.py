@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 SILENCE_S = 8.0
 
 _CODE_SPAN = re.compile(r"(`[^`\n]+`)")
-
 _STATUS = re.compile(r"\berror=(\d{3})\b")
-
 # They log what is sent and where to, some of them with the whole URL.
 _TALKATIVE = ("apprise", "urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib")
 

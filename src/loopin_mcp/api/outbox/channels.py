@@ -17,21 +17,16 @@ from loopin_mcp.settings.settings import Settings
 
 # How long one message may take.
 SEND_S = 15.0
-
 # How long a message waits for its turn, and how many may be under way, in all and to one channel.
 TURN_S = 15.0
-
 AT_ONCE = 10
-
 AT_ONCE_EACH = 2
 
 _SEPARATOR = re.compile(r"[\s,;]+(?=[A-Za-z0-9]{1,32}://)")
-
 # Whoever reads the database guesses at a password in an Apprise URL no faster than this.
 _DIGEST_ROUNDS = 100_000
 
 Compose = Callable[[], Awaitable[Message | None]]
-
 _Outcome = asyncio.Future[str | None]
 
 

@@ -16,27 +16,18 @@ from loopin_mcp.errors import LoopinError
 from loopin_mcp.wire.fields import JSONObject
 
 ROUND_S = 1.0
-
 DELIVERY_S = 10.0
-
 # How long nobody else sends what is being sent here.
 LEASE_S = 20.0
-
 AT_ONCE = 20
-
 AT_ONCE_EACH = 5
-
 # How much of an answer is read, so that the receiver can finish.
 MOST_READ_BYTES = 64 * 1024
-
 # The first retry comes after ten seconds, then twice as late each time.
 FIRST_BACKOFF_S = 10.0
-
 JITTER = 0.2
-
 # With its jitter it is shorter than what the outbox takes for a clock that was set back.
 LONGEST_BACKOFF_S = 0.75 * LONGEST_DELAY_MS / 1000
-
 GIVEN_UP_AFTER_S = 3 * 86_400
 
 logger = logging.getLogger("loopin_mcp")

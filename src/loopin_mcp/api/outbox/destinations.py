@@ -22,28 +22,19 @@ LOOPBACK: tuple[Network, ...] = (
     ipaddress.ip_network("127.0.0.0/8"),
     ipaddress.ip_network("::1/128"),
 )
-
 # How long a create waits for a name server, and a delivery for each address of a host.
 CHECK_S = 2.0
-
 CONNECT_S = 3.0
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 LookUp = Callable[[str], Awaitable[Collection[str]]]
 
 _HERE: tuple[Address, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
-
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
-
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-
 _LONGEST_NAME = 253
-
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
 _IPV6_UNICAST = ipaddress.ip_network("2000::/3")
-
 # The IANA registries of special-purpose addresses, multicast, and Azure's address of the host.
 _SPECIAL = [
     ipaddress.ip_network(network)

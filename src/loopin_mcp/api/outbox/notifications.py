@@ -19,20 +19,14 @@ from loopin_mcp.wire.models import Interrupt
 from loopin_mcp.wire.plain_text import quoted
 
 ROUND_S = 1.0
-
 # Longer than any attempt takes: to wait for its turn, and to send.
 LEASE_S = 45.0
-
 MOST_A_MINUTE = 60
-
 # The first retry comes after five seconds, then three times as late each time; in all ten minutes.
 MOST_TRIES = 6
-
 FIRST_BACKOFF_S = 5.0
-
 # What fits on a phone; the review page has the whole.
 LONGEST_ACTION = 300
-
 LONGEST_NAME = 60
 
 logger = logging.getLogger("loopin_mcp")

@@ -18,7 +18,6 @@ from loopin_mcp.wire.models import Interrupt
 from loopin_mcp.wire.plain_text import is_unseen
 
 _NOT_PLAIN = re.compile(r"[^ -~\n\t]")
-
 _JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?=(:)?)')
 
 KINDS = ("changed", "added", "unchanged")
@@ -31,14 +30,12 @@ UNNAMED = {
     "anonymous": "Someone without a key, since none is asked for",
     SYSTEM.name: "LoopIn",
 }
-
 _CHANNELS = {
     "review-page": "on this page",
     "inbox": "in the inbox",
     "api": "by a call of the API",
     "mcp": "through an MCP server",
 }
-
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 

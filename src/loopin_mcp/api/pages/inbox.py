@@ -25,19 +25,15 @@ from loopin_mcp.errors import APIError, NotFoundError, UnavailableError
 from loopin_mcp.wire.models import Interrupt, Wire
 
 PAGE = 50
-
 RECENT = 8
-
 # What is longer is read and decided on its own page; fifty of them would make this one too long.
 LONGEST_BYTES = 8 * 1024
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
-
 STATUSES = {
     "": "Any",
     **{status: state for status, state in STATES.items() if status != "pending"},
 }
-
 _WAYS = {
     "inbox": "in the inbox",
     "mcp": "through an MCP server",
@@ -63,11 +59,8 @@ class Blank:
 
 
 _NOTHING_WAITS = Blank("Nothing waits for a decision", "New requests appear here by themselves.")
-
 _NOTHING_SETTLED = Blank("Nothing is settled yet", "Decisions appear here once they are made.")
-
 _NOTHING_FOUND = Blank("Nothing found", "Search for less, or show all.")
-
 _NOTHING_LEFT = Blank("Nothing more", "What stood here is settled by now.")
 
 

@@ -19,12 +19,9 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError, UnauthorizedError
 
 HEARTBEAT_S = 15.0
-
 HEARTBEAT = "beat"
-
 # A burst of changes is told to an inbox as one, so that a busy API does not spend itself on it.
 SHORTEST_GAP_S = 0.1
-
 HEADERS = {
     "Cache-Control": "no-store",
     # Otherwise nginx would keep events back until it has a buffer full of them.

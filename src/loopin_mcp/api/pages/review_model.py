@@ -18,9 +18,7 @@ STATES = {
     "expired": "Expired",
     "cancelled": "Cancelled",
 }
-
 _VERDICTS = {"approved": "Approve", "rejected": "Reject"}
-
 _EXPIRY = {"pending": "Expires", "expired": "Expired"}
 
 _WORDS = {

@@ -15,19 +15,13 @@ LONGEST_KEY = 255
 
 # A string of RFC 9651, in which quotes and backslashes are escaped; many send it without quotes.
 _QUOTED = r'"((?:[ !#-\[\]-~]|\\["\\])+)"'
-
 _BARE = r"[!#-~]+"
-
 _ESCAPED = re.compile(r"\\(.)")
 
 MAX_URL_BYTES = 8 * 1024
-
 MAX_HEADER_BYTES = 32 * 1024
-
 MAX_HEADERS = 100
-
 URL_FAULT = f"The URL must be at most {MAX_URL_BYTES} bytes"
-
 HEADERS_FAULT = f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYTES} bytes"
 
 

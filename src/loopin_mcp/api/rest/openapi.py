@@ -48,7 +48,6 @@ _MODELS: tuple[type[BaseModel], ...] = (
     SignInLink,
     Health,
 )
-
 # What this API always sends, though a client has to get on with servers that do not.
 _ALWAYS = {
     "Created": ["reviewUrl"],
@@ -73,7 +72,6 @@ _CALLBACK_URL = (
     r"(:[1-9][0-9]{1,3})?"
     r"([/?][!-~]{0,1000})?$"
 )
-
 _BY_ID = (in_path("interruptId", {"type": "string"}),)
 
 

@@ -32,17 +32,13 @@ ERRORS = {
 
 # What any call may be answered, and what one for which a key is asked for and a database.
 _ALWAYS = (414, 421, 431)
-
 _KEYED = (401, 429, 503)
 
 Part = dict[str, Any]
 
 NO_NUL = r"^[^\x00]*$"
-
 _VALUE_TEXT = r'("[ !#-\[\]-~]{0,200}"|-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?|true|false|null)'
-
 _OBJECT_TEXT = rf'^(\{{("[A-Za-z_][A-Za-z0-9_-]{{0,40}}": ?{_VALUE_TEXT})?\}})?$'
-
 _FORM: Part = {
     "type": "object",
     "additionalProperties": False,

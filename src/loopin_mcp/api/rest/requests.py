@@ -16,7 +16,6 @@ from loopin_mcp.errors import (
 from loopin_mcp.wire.validation import explain, parse_json
 
 MAX_BODY_BYTES = 256 * 1024
-
 MAX_FORM_FIELDS = 10
 
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -14,7 +14,6 @@ from loopin_mcp.wire.models import Interrupt
 
 # How many interrupts one look at the database is about.
 LOOK_AT = 500
-
 LOOK_AGAIN_S = 1.0
 
 logger = logging.getLogger("loopin_mcp")

@@ -13,10 +13,8 @@ from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 
 # What may come before the last piece of a head; `RequestHeads` judges whole ones.
 MAX_HEAD_BYTES = 64 * 1024
-
 # Asyncio reads pieces of 256 KiB at most.
 MAX_INCOMPLETE_BYTES = MAX_HEAD_BYTES + 2 * 256 * 1024
-
 # A body in chunks of one byte is six times its size.
 MAX_RAW_BODY_BYTES = 8 * MAX_BODY_BYTES
 

@@ -9,9 +9,7 @@ from loopin_mcp.api.database.outages import Outage
 from loopin_mcp.api.store.store import Store
 
 EXPIRY_S = 1.0
-
 CLEANING_S = 3600.0
-
 _DAY_MS = 86_400_000
 
 logger = logging.getLogger("loopin_mcp")

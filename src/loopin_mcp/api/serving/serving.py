@@ -35,7 +35,6 @@ from loopin_mcp.version import __version__
 logger = logging.getLogger("loopin_mcp")
 
 NO_KEY = " (agents need no key: no API_KEY_SECRET)"
-
 SEND_BUFFER_BYTES = 128 * 1024
 
 _Loop = Callable[[], Coroutine[object, object, None]]

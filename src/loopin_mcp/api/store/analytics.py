@@ -11,9 +11,7 @@ from loopin_mcp.api.database.steps import Database, Row
 from loopin_mcp.wire.models import ActionCount, Analytics
 
 TOP_ACTION_TYPES = 5
-
 DAY_MS = 86_400_000
-
 # No user has this id, since ids are never blank.
 EVERYBODY = ""
 

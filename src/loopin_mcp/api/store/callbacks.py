@@ -20,7 +20,6 @@ from loopin_mcp.wire.fields import JSONObject
 
 # No callback is put off for longer; what is due later was, before the clock was set back.
 LONGEST_DELAY_MS = 8 * 3600 * 1000
-
 _DUE = f"(due_ms <= :now OR due_ms > :now + {LONGEST_DELAY_MS})"
 
 # The fields of an interrupt that its callback tells.

@@ -17,10 +17,8 @@ from loopin_mcp.wire.fields import format_time
 from loopin_mcp.wire.models import NewInterrupt
 
 MOST_PENDING = 1000
-
 # Somebody has to decide first, and nobody knows when.
 RETRY_AFTER_S = 60
-
 KEY_LIFE_MS = 24 * 3600 * 1000
 
 _INSERT = f"""
@@ -32,19 +30,16 @@ _INSERT = f"""
         :payload_digest)
     RETURNING {WHOLE}
     """  # noqa: S608 - constants alone
-
 _FORGET_EXPIRED_KEY = """
     DELETE FROM idempotency_keys
     WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
     """
-
 EARLIER = f"""
     SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
         SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
         WHERE owner = :owner AND idempotency_key = :text AND created_ms > :since) AS earlier
         ON id = interrupt_id
     """  # noqa: S608 - constants alone
-
 _KEEP_KEY = """
     INSERT INTO idempotency_keys VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
     """

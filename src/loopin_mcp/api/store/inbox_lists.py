@@ -11,17 +11,12 @@ from loopin_mcp.wire.models import Interrupt
 
 # How many settled interrupts one look searches through.
 SEARCHED_AT_ONCE = 5000
-
 MOST_NAMES = 100
-
 # High urgency first, then what expires first; an index has this very expression.
 _PLACE = """(expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000
     ELSE 2000000000000000 END)"""
-
 _FIRST, _LAST = 0, 2**62
-
 _PENDING = "status = 'pending' AND expires_ms > :now"
-
 # What is null is not smaller either, but SQLite takes a partial index only where that is said.
 _SETTLED = "settled_ms IS NOT NULL AND (settled_ms, interrupt_id) < (:before_ms, :last_id)"
 

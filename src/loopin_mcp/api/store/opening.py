@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from loopin_mcp.api.database.postgres import PostgreSQL
 
 API_FILE = "api.db"
-
 # It is another, so that serving without a key shows nothing of it.
 EMBEDDED_FILE = "embedded.db"
-
 SCHEMA = Schema(upgrades={3: begin_trails})
 
 

@@ -11,9 +11,7 @@ from loopin_mcp.wire.models import NewInterrupt, Wire
 from loopin_mcp.wire.plain_text import folded
 
 LONGEST_SEARCHED = 10_000
-
 MOST_WORDS = 10
-
 # LIKE's own escape is the backslash in PostgreSQL and none in SQLite.
 ESCAPE = "!"
 

@@ -12,7 +12,6 @@ from loopin_mcp.errors import UnavailableError
 
 # How many interrupts are brought up at a time.
 PORTION = 500
-
 # More of them take longer than a second.
 MANY = 1000
 

@@ -11,16 +11,11 @@ from functools import cached_property
 from itertools import count
 
 ROW_EM = 2.75
-
 PLOT_EM = 11.0
-
 MOST_LINES = 7
-
 MOST_LABELS = 4
-
 # What is there can be seen, however little it is beside the rest.
 THINNEST_PERCENT = 0.75
-
 THINNEST_EM = 0.12
 
 

@@ -20,7 +20,6 @@ from loopin_mcp.settings.values import LONGEST_NAME
 from loopin_mcp.wire.models import Wire
 
 OFFERED_USERS = 50
-
 PERIODS = {
     "7": Period(7, by_week=False),
     "30": Period(30, by_week=False),

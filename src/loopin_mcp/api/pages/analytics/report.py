@@ -10,13 +10,9 @@ from loopin_mcp.api.store.analytics import EVERYBODY, Decisions, Period, UserCou
 from loopin_mcp.wire.models import Analytics
 
 STATUSES = ("approved", "rejected", "pending", "expired", "cancelled")
-
 URGENCIES = ("high", "medium", "low")
-
 TOP_USERS = 5
-
 LONGEST_NAME = 120
-
 _UNITS = (("d", "h", 86_400, 3_600), ("h", "min", 3_600, 60), ("min", "s", 60, 1))
 
 
