@@ -78,7 +78,7 @@ async def slowest_write(store: Store, interrupt_id: str) -> float:
     try:
         while True:
             began = time.perf_counter()
-            await store.record_view(interrupt_id, BEGIN_MS, Actor(f"{number}", "api"))
+            await store.record_view(interrupt_id, Actor(f"{number}", "api"))
             slowest_s, number = max(slowest_s, time.perf_counter() - began), number + 1
             await asyncio.sleep(0.05)
     except asyncio.CancelledError:
@@ -87,12 +87,12 @@ async def slowest_write(store: Store, interrupt_id: str) -> float:
 
 async def delete(database: SQLite) -> None:
     """Delete all but one that is pending, and say how long that took, and a write beside it."""
-    store = Store(database, "http://127.0.0.1:3002")
+    store = Store(database, "http://127.0.0.1:3002", lambda: BEGIN_MS + 31 * DAY_MS)
     asked = NewInterrupt(agent_id="bench", user_id="u", action="Pay", context={})
-    pending = await store.create_interrupt(asked, BEGIN_MS, AGENT)
+    pending = await store.create_interrupt(asked, AGENT)
     other = asyncio.create_task(slowest_write(store, pending.interrupt_id))
     began = time.perf_counter()
-    await clean_up(store, BEGIN_MS + 31 * DAY_MS, 30)
+    await clean_up(store, 30)
     took_s = time.perf_counter() - began
     other.cancel()
     print(

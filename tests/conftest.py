@@ -102,14 +102,14 @@ async def database(
 
 
 @pytest.fixture
-def store(database: Database) -> Store:
+def store(database: Database, clock: Clock) -> Store:
     """A store on each database there is."""
-    return Store(database, PUBLIC_URL)
+    return Store(database, PUBLIC_URL, clock)
 
 
 @pytest.fixture
 async def elsewhere(
-    database: Database, request: pytest.FixtureRequest, tmp_path: Path
+    database: Database, request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[Store]:
     """A store over the same database by connections of its own, as another process has it."""
     other: Database
@@ -119,22 +119,22 @@ async def elsewhere(
         from loopin_mcp.api.store.opening import open_postgresql
 
         other = await open_postgresql(request.getfixturevalue("postgres_url"))
-    yield Store(other, PUBLIC_URL)
+    yield Store(other, PUBLIC_URL, clock)
     await other.aclose()
 
 
 @pytest.fixture
-async def sqlite_store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Store]:
+async def sqlite_store(tmp_path: Path, anyio_backend: str, clock: Clock) -> AsyncIterator[Store]:
     """A store where the kind of database does not matter."""
     database = await open_sqlite(tmp_path / "loopin.db")
-    yield Store(database, PUBLIC_URL)
+    yield Store(database, PUBLIC_URL, clock)
     await database.aclose()
 
 
 @pytest.fixture
-async def api(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def api(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API with its key, past all sockets."""
-    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+    async with api_client(sqlite_store, api_key=KEY) as client:
         client.headers["X-API-Key"] = KEY
         yield client
 

@@ -101,7 +101,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def visitor(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at an API that has a key, which it does not know."""
-    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+    async with api_client(sqlite_store, api_key=KEY) as client:
         yield client
 
 
@@ -115,21 +115,21 @@ async def inbox(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
 @pytest.fixture
 async def embedded(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at the embedded API."""
-    async with api_client(sqlite_store, clock, api_key=KEY, embedded=True) as client:
+    async with api_client(sqlite_store, api_key=KEY, embedded=True) as client:
         yield client
 
 
 @pytest.fixture
 async def stranger(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at an API that has reviewers, none of whom uses it."""
-    async with api_client(sqlite_store, clock, api_key=KEY, reviewers=REVIEWERS) as client:
+    async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         yield client
 
 
 @pytest.fixture
 async def alice(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """The browser of a reviewer who is signed in."""
-    async with api_client(sqlite_store, clock, api_key=KEY, reviewers=REVIEWERS) as client:
+    async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         await sign_in(client, ALICES_KEY)
         yield client
 

@@ -65,7 +65,7 @@ async def browser(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.Asyn
         "callback_secret": settings.callback_secret,
         "callback_allow": settings.callback_allow,
     }
-    async with api_client(sqlite_store, clock, sleep=_at_once, **options) as client:
+    async with api_client(sqlite_store, sleep=_at_once, **options) as client:
         yield client
 
 
@@ -149,7 +149,7 @@ async def test_pages_of_a_reviewer_show_neither_keys_nor_callbacks_nor_the_sessi
 async def test_link_that_signs_in_is_told_to_who_asked_and_nobody_else(
     sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with api_client(sqlite_store, clock, api_key=AGENTS_KEY, embedded=True) as browser:
+    async with api_client(sqlite_store, api_key=AGENTS_KEY, embedded=True) as browser:
         agent, human = Witness(browser, X_API_Key=AGENTS_KEY), Witness(browser)
         link = (await agent("POST", "/sign-in-links")).json()["url"]
         token = link.rpartition("/")[2]
@@ -163,8 +163,8 @@ async def test_link_that_signs_in_is_told_to_who_asked_and_nobody_else(
 async def test_database_that_is_down_is_told_without_anything_that_was_sent(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Store(Down(), PUBLIC_URL)
-    async with api_client(store, clock, api_key=AGENTS_KEY, embedded=True) as browser:
+    store = Store(Down(), PUBLIC_URL, clock)
+    async with api_client(store, api_key=AGENTS_KEY, embedded=True) as browser:
         agent = Witness(browser, X_API_Key=AGENTS_KEY)
         await agent("POST", "/interrupts", NEW, Idempotency_Key=f'"{LONG}"')
         for read in READS[:4]:

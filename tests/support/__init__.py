@@ -129,7 +129,6 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 def api_app(
     store: Store,
-    clock: Clock,
     *,
     proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
@@ -142,21 +141,20 @@ def api_app(
     return create_app(
         store,
         api_options,
-        Shared.of(store, api_options, clock, limits or Limits()),
+        Shared.of(store, api_options, store.clock, limits or Limits()),
         health=HealthCheck("1.2.3", 3002, proof_key),
         knows_host=host_rule(listens_on, store.public_url),
-        clock=clock,
+        clock=store.clock,
         sleep=sleep,
     )
 
 
 def api_client(
     store: Store,
-    clock: Clock,
     **options: Any,  # noqa: ANN401 - those of `api_app`
 ) -> httpx.AsyncClient:
     """A client of the API app, past all sockets."""
-    transport = httpx.ASGITransport(api_app(store, clock, **options), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(api_app(store, **options), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=store.public_url)
 
 

@@ -15,14 +15,14 @@ async def answered(
     store: Store, clock: Clock, decision: Decision, after_s: float = 60, **changes: object
 ) -> None:
     """A question that was decided so long after it was asked."""
-    created = await store.create_interrupt(new_interrupt(**changes), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(**changes), AGENT)
     clock.advance(after_s)
-    await store.decide_interrupt(created.interrupt_id, decision, clock(), REVIEWER)
+    await store.decide_interrupt(created.interrupt_id, decision, REVIEWER)
 
 
 async def shown(store: Store, clock: Clock, query: str = "", status: int = 200) -> Page:
     """The analytics page of an API that asks for no key."""
-    async with api_client(store, clock) as browser:
+    async with api_client(store) as browser:
         answer = await browser.get(f"/analytics{query}")
     assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"

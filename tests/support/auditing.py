@@ -28,10 +28,10 @@ def settings_of(database: Database, request: pytest.FixtureRequest, directory: P
 async def decided(store: Store, clock: Clock) -> str:
     """The id of an interrupt that was viewed, and decided a second later."""
     asked = new_interrupt(callback_url=HOOK, expires_in=60)
-    interrupt_id = (await store.create_interrupt(asked, clock(), AGENT)).interrupt_id
-    await store.record_view(interrupt_id, clock(), REVIEWER)
+    interrupt_id = (await store.create_interrupt(asked, AGENT)).interrupt_id
+    await store.record_view(interrupt_id, REVIEWER)
     clock.advance(1)
-    await store.decide_interrupt(interrupt_id, DECISION, clock(), REVIEWER)
+    await store.decide_interrupt(interrupt_id, DECISION, REVIEWER)
     return interrupt_id
 
 

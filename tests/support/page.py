@@ -78,7 +78,7 @@ class Page(HTMLParser):
 
 async def ask(store: Store, clock: Clock, **changes: object) -> str:
     """Create an interrupt; gives the path of its review page."""
-    created = await store.create_interrupt(new_interrupt(**changes), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(**changes), AGENT)
     return f"/review/{created.interrupt_id}"
 
 

@@ -206,8 +206,8 @@ async def delivering(
 async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
     """Have an interrupt decided whose callback goes there; gives its id."""
     new = new_interrupt(callback_url=url)
-    interrupt_id = (await store.create_interrupt(new, clock(), AGENT)).interrupt_id
-    await store.decide_interrupt(interrupt_id, APPROVED, clock(), REVIEWER)
+    interrupt_id = (await store.create_interrupt(new, AGENT)).interrupt_id
+    await store.decide_interrupt(interrupt_id, APPROVED, REVIEWER)
     return interrupt_id
 
 

@@ -20,7 +20,7 @@ LARGE = {"context": {"facts": "x" * 60_000}}
 async def api_on(path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an API on a file, for as long as the block lasts."""
     database = await open_sqlite(path, busy_timeout_s=0)
-    async with api_client(Store(database, PUBLIC_URL), Clock()) as client:
+    async with api_client(Store(database, PUBLIC_URL, Clock())) as client:
         yield client
     await database.aclose()
 

@@ -28,7 +28,7 @@ class StoreComparison(RuleBasedStateMachine):
         self.clock = Clock()
         self.model = Model()
         self.database = self.run(fresh())
-        self.store = Store(self.database, PUBLIC_URL)
+        self.store = Store(self.database, PUBLIC_URL, self.clock)
 
     def run(self, what: Coroutine[Any, Any, T]) -> T:
         result: T = self.portal.call(lambda: what)
@@ -40,7 +40,7 @@ class StoreComparison(RuleBasedStateMachine):
     @invariant()
     def interrupts_are_as_the_model_has_them(self) -> None:
         ids = list(self.model.asked)
-        found = self.run(self.store.get_interrupts(ids, self.clock())) if ids else []
+        found = self.run(self.store.get_interrupts(ids)) if ids else []
         self.model.digests = {each.interrupt_id: each.payload_digest for each in found}
         statuses = {each.interrupt_id: each.status for each in found}
         assert statuses == self.model.statuses(self.clock())
@@ -70,13 +70,13 @@ class StoreComparison(RuleBasedStateMachine):
     def lists_and_figures_are_as_the_model_has_them(self) -> None:
         for user in ("ada", "bo"):
             assert self._listed(user) == self.model.pending(user, self.clock())
-            found = self.run(self.store.get_interrupt_analytics(user, self.clock()))
+            found = self.run(self.store.get_interrupt_analytics(user))
             assert found == self.model.analytics(user, self.clock())
 
     def _listed(self, user: str) -> list[str]:
         pages: list[PendingPage] = []
         while not pages or pages[-1].next_cursor:
             cursor = pages[-1].next_cursor if pages else None
-            page = self.store.list_pending_interrupts(user, self.clock(), limit=2, cursor=cursor)
+            page = self.store.list_pending_interrupts(user, limit=2, cursor=cursor)
             pages.append(self.run(page))
         return [each.interrupt_id for page in pages for each in page.interrupts]

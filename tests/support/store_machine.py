@@ -49,7 +49,7 @@ class StoreMachine(StoreComparison):
     def reopen(self) -> None:
         self.run(self.database.aclose())
         self.database = self.run(self.again())
-        self.store = Store(self.database, PUBLIC_URL)
+        self.store = Store(self.database, PUBLIC_URL, self.clock)
 
     @rule(span_ms=spans_ms)
     def let_time_pass(self, span_ms: int) -> None:
@@ -66,15 +66,13 @@ class StoreMachine(StoreComparison):
 
     @rule(target=interrupts, question=questions)
     def create(self, question: NewInterrupt) -> str:
-        created = self.run(self.store.create_interrupt(question, self.clock(), AGENT))
+        created = self.run(self.store.create_interrupt(question, AGENT))
         return self._asked(question, created)
 
     @rule(target=interrupts, question=questions, key=st.sampled_from(["one", "two"]))
     def create_once(self, question: NewInterrupt, key: str) -> MultipleResults[str]:
         known = self.model.known(key, self.clock())
-        once = self.store.create_interrupt_once(
-            question, self.clock(), AGENT, IdempotencyKey("api-key", key)
-        )
+        once = self.store.create_interrupt_once(question, AGENT, IdempotencyKey("api-key", key))
         if known and known[0] != question:
             with pytest.raises(UnprocessableError):
                 self.run(once)
@@ -116,7 +114,7 @@ class StoreMachine(StoreComparison):
         refused = self.model.refusal(interrupt_id, self.clock())
         if digest == "wrong":
             refused = refused or ConflictError
-        decide = self.store.decide_interrupt(interrupt_id, decision, self.clock(), REVIEWER)
+        decide = self.store.decide_interrupt(interrupt_id, decision, REVIEWER)
         if refused:
             with pytest.raises(refused):
                 self.run(decide)
@@ -127,7 +125,7 @@ class StoreMachine(StoreComparison):
     @rule(interrupt_id=interrupts, to_expiry_ms=near_expiry)
     def cancel(self, interrupt_id: str, to_expiry_ms: int | None) -> None:
         self._go_near_expiry(interrupt_id, to_expiry_ms)
-        cancel = self.store.cancel_interrupt(interrupt_id, self.clock(), AGENT)
+        cancel = self.store.cancel_interrupt(interrupt_id, AGENT)
         if refused := self.model.refusal(interrupt_id, self.clock()):
             with pytest.raises(refused):
                 self.run(cancel)
@@ -142,12 +140,12 @@ class StoreMachine(StoreComparison):
 
     @rule()
     def expire(self) -> None:
-        self.run(self.store.expire_interrupts(self.clock()))
+        self.run(self.store.expire_interrupts())
         self.model.expire(self.clock())
 
     @rule(interrupt_id=interrupts, viewer=st.sampled_from(["alice", "bob"]))
     def view(self, interrupt_id: str, viewer: str) -> None:
-        view = self.store.record_view(interrupt_id, self.clock(), Actor(viewer, "inbox"))
+        view = self.store.record_view(interrupt_id, Actor(viewer, "inbox"))
         if interrupt_id in self.model.asked:
             self.run(view)
             self.model.view(interrupt_id, viewer, self.clock())
@@ -159,9 +157,7 @@ class StoreMachine(StoreComparison):
     def take_callbacks(self, limit: int) -> MultipleResults[Callback]:
         due = self.model.due(self.clock())
         taken = self.run(
-            self.store.callbacks.take_due(
-                self.clock(), lease_ms=LEASE_MS, limit=limit, limit_each=100
-            )
+            self.store.callbacks.take_due(lease_ms=LEASE_MS, limit=limit, limit_each=100)
         )
         ids = {callback.interrupt_id for callback in taken}
         assert ids <= due
@@ -177,15 +173,13 @@ class StoreMachine(StoreComparison):
 
     @rule(callback=callbacks, outcome=st.sampled_from(["callback-delivered", "callback-given-up"]))
     def settle_callback(self, callback: Callback, outcome: EventType) -> None:
-        self.run(self.store.callbacks.settle(callback, outcome, self.clock(), {}))
+        self.run(self.store.callbacks.settle(callback, outcome, {}))
         self.model.deliver(callback, outcome)
 
     @rule(target=notices)
     def take_notices(self) -> MultipleResults[Notice]:
         taken = self.run(
-            self.store.notices.take_due_notices(
-                self.clock(), lease_ms=LEASE_MS, limit=100, high_alone=False
-            )
+            self.store.notices.take_due_notices(lease_ms=LEASE_MS, limit=100, high_alone=False)
         )
         assert {each.interrupt_id for each in taken} == self.model.notices_due(self.clock())
         for notice in taken:
@@ -195,7 +189,7 @@ class StoreMachine(StoreComparison):
     @rule(notice=notices, channel=st.sampled_from(["phone", "chat"]))
     def notify(self, notice: Notice, channel: str) -> None:
         reached = notice.reached | {channel}
-        keep = self.store.notices.keep_reached(notice, reached, self.clock(), channel)
+        keep = self.store.notices.keep_reached(notice, reached, channel)
         if notice.interrupt_id in self.model.asked:
             self.run(keep)
             self.model.notify(notice, reached)
@@ -205,16 +199,15 @@ class StoreMachine(StoreComparison):
 
     @rule(notice=consumes(notices))
     def settle_notice(self, notice: Notice) -> None:
-        self.run(self.store.notices.settle_notice(notice, self.clock()))
+        self.run(self.store.notices.settle_notice(notice))
         self.model.settle_notice(notice, self.clock())
 
     @rule()
     def forget_keys(self) -> None:
-        self.run(self.store.retention.forget_keys(self.clock()))
+        self.run(self.store.retention.forget_keys())
         self.model.forget(self.clock())
 
     @rule(span_ms=spans_ms)
     def delete_old(self, span_ms: int) -> None:
-        before = self.clock() - span_ms
-        deleted = self.run(self.store.retention.delete_settled(before, self.clock()))
-        assert deleted == self.model.delete(before)
+        deleted = self.run(self.store.retention.delete_settled(span_ms))
+        assert deleted == self.model.delete(self.clock() - span_ms)

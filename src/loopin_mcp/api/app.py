@@ -62,7 +62,7 @@ class Shared:
         """That of an API on such options. `clock` gives epoch milliseconds."""
         keys, waits = Keys.of(options), Waits(limits)
         sessions = Sessions(keys, clock, store.public_url)
-        live = Live(store, clock, sessions, waits, heartbeat_s)
+        live = Live(store, sessions, waits, heartbeat_s)
         return cls(keys, Destinations.of(options), waits, sessions, live)
 
 
@@ -80,14 +80,14 @@ def create_app(
     sessions, embedded = shared.sessions, options.embedded
     door = Door(shared.keys, clock, sleep)
     rate = CreateRate(options.rate_limit)
-    calls = Interrupts(store, clock, shared.keys, rate, shared.waits, shared.destinations)
+    calls = Interrupts(store, shared.keys, rate, shared.waits, shared.destinations)
     description = Description(options)
     pages = Pages(clock, sessions.subject_of, signs_out=sessions.needs_key)
     access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
     app = Starlette(
         routes=[
             *_call_routes(calls, health, description),
-            *_page_routes(store, clock, sessions, pages, shared.live),
+            *_page_routes(store, sessions, pages, shared.live),
             *_access_routes(access, gives_links=embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
@@ -116,12 +116,10 @@ def _call_routes(calls: Interrupts, health: HealthCheck, description: Descriptio
     ]
 
 
-def _page_routes(
-    store: Store, clock: Clock, sessions: Sessions, pages: Pages, live: Live
-) -> list[Route]:
-    review = Review(store, clock, sessions, pages)
-    inbox = Inbox(store, clock, sessions, pages, review)
-    analytics = AnalyticsPage(store, clock, sessions, pages)
+def _page_routes(store: Store, sessions: Sessions, pages: Pages, live: Live) -> list[Route]:
+    review = Review(store, sessions, pages)
+    inbox = Inbox(store, sessions, pages, review)
+    analytics = AnalyticsPage(store, sessions, pages)
     in_inbox = "/inbox/{interrupt_id}"
     return [
         Route("/review/{interrupt_id}", review.decide_interrupt, methods=["POST"]),

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], int]
 
+DAY_MS = 86_400_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

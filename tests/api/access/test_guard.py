@@ -34,9 +34,9 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
     for method, path in routes:
         content = unread() if method == "POST" else None
         # A wrong key makes the next one wait, at the same API.
-        async with api_client(sqlite_store, clock, api_key=KEY) as client:
+        async with api_client(sqlite_store, api_key=KEY) as client:
             answers.append(await client.request(method, path, headers=headers, content=content))
-    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+    async with api_client(sqlite_store, api_key=KEY) as client:
         public = [await client.get(path) for path in ("/health", "/openapi.json", "/review/x")]
 
     assert {(answer.status_code, answer.text) for answer in answers} == {
@@ -46,7 +46,7 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
 
 
 async def test_two_keys_are_none(sqlite_store: Store, clock: Clock) -> None:
-    async with api_client(sqlite_store, clock, api_key=KEY) as client:
+    async with api_client(sqlite_store, api_key=KEY) as client:
         headers = [("X-API-Key", KEY), ("X-API-Key", KEY)]
         answer = await client.get("/interrupts/pending/u", headers=headers)
 
@@ -56,7 +56,7 @@ async def test_two_keys_are_none(sqlite_store: Store, clock: Clock) -> None:
 async def test_without_a_configured_key_none_is_asked_for(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    async with api_client(sqlite_store, clock) as client:
+    async with api_client(sqlite_store) as client:
         created = await create(client)
         path = f"/interrupts/{created['interruptId']}"
         await client.post(f"{path}/decide", json={"decision": "rejected"})
@@ -83,7 +83,7 @@ async def test_without_a_configured_key_none_is_asked_for(
 async def test_keyless_api_answers_to_known_hosts_alone(
     sqlite_store: Store, clock: Clock, listens_on: str, host: str, status: int
 ) -> None:
-    async with api_client(sqlite_store, clock, listens_on=listens_on) as client:
+    async with api_client(sqlite_store, listens_on=listens_on) as client:
         answer = await client.get("/analytics/u", headers={"Host": host})
         health = await client.get("/health", headers={"Host": host})
 
@@ -106,7 +106,7 @@ async def test_health_tells_service_and_version(api: httpx.AsyncClient) -> None:
 async def test_health_proves_a_key_for_this_port_and_challenge_alone(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    async with api_client(sqlite_store, clock, api_key=KEY, proof_key=KEY) as client:
+    async with api_client(sqlite_store, api_key=KEY, proof_key=KEY) as client:
         one, same, other = [
             (await client.get(f"/health?challenge={challenge}")).json()["proof"]
             for challenge in ("1", "1", "2")

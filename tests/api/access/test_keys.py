@@ -47,7 +47,7 @@ def naps(anyio_backend: str) -> Naps:
 
 @pytest.fixture
 def app(sqlite_store: Store, clock: Clock, naps: Naps) -> Starlette:
-    return api_app(sqlite_store, clock, sleep=naps, api_key=KEY, reviewers=REVIEWERS)
+    return api_app(sqlite_store, sleep=naps, api_key=KEY, reviewers=REVIEWERS)
 
 
 Caller = Callable[[str], httpx.AsyncClient]
@@ -200,7 +200,7 @@ async def test_memory_of_wrong_keys_is_bounded(clock: Clock, naps: Naps) -> None
 async def test_api_without_keys_takes_any_and_slows_down_nobody(
     sqlite_store: Store, clock: Clock, naps: Naps
 ) -> None:
-    transport = httpx.ASGITransport(api_app(sqlite_store, clock, sleep=naps))
+    transport = httpx.ASGITransport(api_app(sqlite_store, sleep=naps))
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as caller:
         status = await call(caller, WRONG)
 

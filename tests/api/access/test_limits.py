@@ -22,7 +22,7 @@ async def limited(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.Asyn
     """An API that takes two creates a minute and has two requests of one caller wait."""
     options = {"api_key": KEY, "reviewers": {"alice": REVIEWER_KEY}, "rate_limit": 2}
     limits = Limits(connections=4)
-    async with api_client(sqlite_store, clock, limits=limits, **options) as client:
+    async with api_client(sqlite_store, limits=limits, **options) as client:
         client.headers["X-API-Key"] = KEY
         yield client
 

@@ -26,7 +26,7 @@ def with_key(client: httpx.AsyncClient, key: str | None) -> httpx.AsyncClient:
 @pytest.fixture
 async def keyless(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A caller of an API that has reviewers, and asks agents for no key."""
-    async with api_client(sqlite_store, clock, reviewers=REVIEWERS) as client:
+    async with api_client(sqlite_store, reviewers=REVIEWERS) as client:
         yield client
 
 

@@ -26,8 +26,8 @@ async def test_cookie_of_an_api_on_https_travels_on_https_alone(
     tmp_path: Path, clock: Clock
 ) -> None:
     database = await open_sqlite(tmp_path / "loopin.db")
-    store = Store(database, "https://loopin.example.com")
-    async with api_client(store, clock, api_key=KEY) as browser:
+    store = Store(database, "https://loopin.example.com", clock)
+    async with api_client(store, api_key=KEY) as browser:
         name, _, flags = (await sign_in(browser)).headers["set-cookie"].partition("=")
         is_signed_in = await sees_the_inbox(browser)
     await database.aclose()
@@ -41,10 +41,10 @@ async def test_two_apis_on_one_host_do_not_sign_each_other_out(
     sqlite_store: Store, tmp_path: Path, clock: Clock
 ) -> None:
     database = await open_sqlite(tmp_path / "other.db")
-    other_store = Store(database, "http://127.0.0.1:3003")
+    other_store = Store(database, "http://127.0.0.1:3003", clock)
     async with (
-        api_client(sqlite_store, clock, api_key=KEY) as browser,
-        api_client(other_store, clock, api_key="another-key") as other,
+        api_client(sqlite_store, api_key=KEY) as browser,
+        api_client(other_store, api_key="another-key") as other,
     ):
         other.cookies = browser.cookies
         await sign_in(browser)
@@ -61,8 +61,8 @@ async def test_cookie_that_reached_another_port_does_not_open_the_api_there(
 ) -> None:
     database = await open_sqlite(tmp_path / "other.db")
     [session] = alice.cookies.values()
-    moved = Store(database, "http://127.0.0.1:3003")
-    async with api_client(moved, clock, api_key=KEY, reviewers=REVIEWERS) as browser:
+    moved = Store(database, "http://127.0.0.1:3003", clock)
+    async with api_client(moved, api_key=KEY, reviewers=REVIEWERS) as browser:
         await sign_in(browser, ALICES_KEY)
         [name] = browser.cookies
         browser.cookies.clear()
@@ -104,7 +104,7 @@ async def test_changing_the_key_ends_every_session(
 ) -> None:
     await sign_in(visitor)
 
-    async with api_client(sqlite_store, clock, api_key="new-key") as later:
+    async with api_client(sqlite_store, api_key="new-key") as later:
         later.cookies = visitor.cookies
         assert not await sees_the_inbox(later)
 
@@ -128,7 +128,7 @@ async def test_session_lasts_as_long_as_its_reviewer_has_the_same_key(
     *,
     alice_stays: bool,
 ) -> None:
-    async with api_client(sqlite_store, clock, api_key=KEY, reviewers=later) as browser:
+    async with api_client(sqlite_store, api_key=KEY, reviewers=later) as browser:
         browser.cookies = alice.cookies
         assert await sees_the_inbox(browser) == alice_stays
 

@@ -40,12 +40,12 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 async def ask_and_decide(path: Path) -> None:
-    database, clock = await open_sqlite(path), Clock()
-    store = Store(database, PUBLIC_URL)
+    database = await open_sqlite(path)
+    store = Store(database, PUBLIC_URL, Clock())
     asked = new_interrupt(callback_url=f"https://example.com/?token={MARKER}")
-    created = await store.create_interrupt(asked, clock(), AGENT)
+    created = await store.create_interrupt(asked, AGENT)
     decision = Decision(decision="approved", modified_params={"amount": 2})
-    await store.decide_interrupt(created.interrupt_id, decision, clock(), REVIEWER)
+    await store.decide_interrupt(created.interrupt_id, decision, REVIEWER)
     await database.aclose()
 
 

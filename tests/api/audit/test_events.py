@@ -23,7 +23,7 @@ HOOK = "http://127.0.0.1:9/hook?token=s3cret"
 async def agents(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the agents' key, on each database there is."""
     reviewers = {"alice": ALICE, "bob": BOB}
-    async with api_client(store, clock, api_key=KEY, reviewers=reviewers, embedded=True) as client:
+    async with api_client(store, api_key=KEY, reviewers=reviewers, embedded=True) as client:
         client.headers["X-API-Key"] = KEY
         yield client
 
@@ -77,7 +77,7 @@ async def test_page_is_viewed_once_by_each_who_is_shown_it_while_it_is_pending(
 ) -> None:
     interrupt_id = (await create(agents))["interruptId"]
     page = f"/review/{interrupt_id}"
-    async with api_client(store, clock, reviewers={"alice": ALICE, "bob": BOB}) as browser:
+    async with api_client(store, reviewers={"alice": ALICE, "bob": BOB}) as browser:
         await browser.get(page)
         await sign_in(browser, ALICE)
         await browser.head(page)
@@ -100,7 +100,7 @@ async def test_page_is_viewed_once_by_each_who_is_shown_it_while_it_is_pending(
 
 
 async def test_link_alone_is_named_where_it_is_enough(store: Store, clock: Clock) -> None:
-    async with api_client(store, clock) as browser:
+    async with api_client(store) as browser:
         interrupt_id = (await create(browser))["interruptId"]
         await browser.get(f"/review/{interrupt_id}")
         await browser.post(f"/inbox/{interrupt_id}", data={"decision": "rejected"})
@@ -143,12 +143,12 @@ async def test_expiry_and_its_callback_are_told_by_the_api_itself(
 ) -> None:
     created = await create(agents, callbackUrl=HOOK, expiresIn=60)
     clock.advance(75)
-    await store.expire_interrupts(clock())
+    await store.expire_interrupts()
     [callback] = await taken(store, clock)
 
     before = await trail_of(agents, created["interruptId"])
-    await store.callbacks.settle(callback, "callback-delivered", clock(), {})
-    await store.callbacks.settle(callback, "callback-delivered", clock(), {})
+    await store.callbacks.settle(callback, "callback-delivered", {})
+    await store.callbacks.settle(callback, "callback-delivered", {})
     events = await trail_of(agents, created["interruptId"])
 
     assert f'"eventsHead":"{before[-1]["hash"]}"' in callback.body
@@ -161,7 +161,7 @@ async def test_expiry_and_its_callback_are_told_by_the_api_itself(
 
 
 async def taken(store: Store, clock: Clock) -> list[Callback]:
-    return await store.callbacks.take_due(clock(), lease_ms=1000, limit=9, limit_each=9)
+    return await store.callbacks.take_due(lease_ms=1000, limit=9, limit_each=9)
 
 
 async def test_of_what_there_is_not_there_are_no_events(agents: httpx.AsyncClient) -> None:

@@ -30,10 +30,10 @@ HOSTILE = [
 async def test_content_cannot_forge_an_event(store: Store, clock: Clock, text: str) -> None:
     asked = new_interrupt(action=text, agent_id=text, user_id=text, context={text: [text, 1e22]})
     decision = Decision(decision="approved", reason=text, modified_params={text: {text: text}})
-    created = await store.create_interrupt(asked, clock(), AGENT)
-    await store.decide_interrupt(created.interrupt_id, decision, clock(), Actor("bob", "inbox"))
+    created = await store.create_interrupt(asked, AGENT)
+    await store.decide_interrupt(created.interrupt_id, decision, Actor("bob", "inbox"))
 
-    async with api_client(store, clock) as api:
+    async with api_client(store) as api:
         events = await trail_of(api, created.interrupt_id)
 
     assert told(events)[1:] == [
@@ -49,14 +49,14 @@ async def test_content_cannot_forge_an_event(store: Store, clock: Clock, text: s
 async def test_many_at_once_on_two_stores_leave_one_unbroken_chain(
     store: Store, elsewhere: Store, clock: Clock
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
     won: list[str] = []
 
     async def act(number: int) -> None:
         on, actor = (store, elsewhere)[number % 2], Actor(f"r{number}", "review-page")
-        await on.record_view(created.interrupt_id, clock(), actor)
+        await on.record_view(created.interrupt_id, actor)
         try:
-            await on.decide_interrupt(created.interrupt_id, APPROVED, clock(), actor)
+            await on.decide_interrupt(created.interrupt_id, APPROVED, actor)
             won.append(actor.name)
         except ConflictError:
             pass
@@ -65,7 +65,7 @@ async def test_many_at_once_on_two_stores_leave_one_unbroken_chain(
         for number in range(20):
             reviewers.start_soon(act, number)
 
-    async with api_client(store, clock) as api:
+    async with api_client(store) as api:
         events = await trail_of(api, created.interrupt_id)
     assert [event["actor"] for event in events if event["type"] == "decided"] == won
     assert {event["type"] for event in events} == {"created", "viewed", "decided"}
@@ -73,14 +73,14 @@ async def test_many_at_once_on_two_stores_leave_one_unbroken_chain(
 
 async def test_view_of_what_is_not_there_is_not_recorded(store: Store, clock: Clock) -> None:
     with pytest.raises(NotFoundError):
-        await store.record_view("unknown", clock(), Actor("bob", "review-page"))
+        await store.record_view("unknown", Actor("bob", "review-page"))
 
 
 async def test_page_is_shown_though_nothing_can_be_recorded(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = await open_sqlite(tmp_path / "loopin.db", busy_timeout_s=0)
-    async with api_client(Store(database, PUBLIC_URL), clock) as api:
+    async with api_client(Store(database, PUBLIC_URL, clock)) as api:
         interrupt_id = (await create(api))["interruptId"]
         with closing(sqlite3.connect(tmp_path / "loopin.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -48,14 +48,14 @@ EVENT: Mapping[str, Value] = {
 
 async def ask(store: Store, clock: Clock) -> str:
     """A question; its id."""
-    return (await store.create_interrupt(new_interrupt(), clock(), AGENT)).interrupt_id
+    return (await store.create_interrupt(new_interrupt(), AGENT)).interrupt_id
 
 
 async def decide(store: Store, clock: Clock) -> str:
     """A question that was decided; its id."""
     interrupt_id = await ask(store, clock)
     approved = Decision(decision="approved", reason="Fine")
-    await store.decide_interrupt(interrupt_id, approved, clock(), REVIEWER)
+    await store.decide_interrupt(interrupt_id, approved, REVIEWER)
     return interrupt_id
 
 
@@ -72,21 +72,21 @@ async def refused(database: Database, change: str, values: Mapping[str, Value]) 
 async def test_what_was_asked_cannot_be_changed(
     database: Database, store: Store, clock: Clock
 ) -> None:
-    before = await store.get_interrupt_status(await ask(store, clock), clock())
+    before = await store.get_interrupt_status(await ask(store, clock))
 
     change = "UPDATE interrupts SET {} = :value, event_count = event_count + 1"
     assert await refused(database, change, ASKED) == list(ASKED)
 
-    assert await store.get_interrupt_status(before.interrupt_id, clock()) == before
+    assert await store.get_interrupt_status(before.interrupt_id) == before
 
 
 async def test_outcome_cannot_be_changed(database: Database, store: Store, clock: Clock) -> None:
-    before = await store.get_interrupt_status(await decide(store, clock), clock())
+    before = await store.get_interrupt_status(await decide(store, clock))
 
     change = "UPDATE interrupts SET {} = :value, event_count = event_count + 1"
     assert await refused(database, change, SETTLED) == list(SETTLED)
 
-    assert await store.get_interrupt_status(before.interrupt_id, clock()) == before
+    assert await store.get_interrupt_status(before.interrupt_id) == before
 
 
 @pytest.mark.parametrize("claim", ["", ", event_count = event_count + 1"])
@@ -98,7 +98,7 @@ async def test_outcome_cannot_come_without_its_event(
     change = f"UPDATE interrupts SET {{}} = :value{claim}"  # noqa: S608 - constants alone
     assert await refused(database, change, SETTLED) == list(SETTLED)
 
-    assert (await store.get_interrupt_status(interrupt_id, clock())).status == "pending"
+    assert (await store.get_interrupt_status(interrupt_id)).status == "pending"
 
 
 async def test_event_cannot_be_changed(database: Database, store: Store, clock: Clock) -> None:
@@ -127,7 +127,7 @@ async def test_tables_cannot_be_emptied_on_postgresql(
     empty_postgres_url: str, clock: Clock, table: str
 ) -> None:
     database = await open_database(empty_postgres_url, Path())
-    store = Store(database, PUBLIC_URL)
+    store = Store(database, PUBLIC_URL, clock)
     interrupt_id = await ask(store, clock)
 
     with pytest.raises(UnavailableError):
@@ -141,7 +141,7 @@ async def test_nothing_is_put_in_the_place_of_what_is_there(
     database: Database, store: Store, clock: Clock
 ) -> None:
     interrupt_id = await decide(store, clock)
-    before = await store.get_interrupt_status(interrupt_id, clock())
+    before = await store.get_interrupt_status(interrupt_id)
     events = await store.list_events(interrupt_id)
 
     for table in ("interrupts", "events"):
@@ -154,7 +154,7 @@ async def test_nothing_is_put_in_the_place_of_what_is_there(
         with pytest.raises(UnavailableError):
             await execute(database, replace)
 
-    assert await store.get_interrupt_status(interrupt_id, clock()) == before
+    assert await store.get_interrupt_status(interrupt_id) == before
     assert await store.list_events(interrupt_id) == events
 
 

@@ -50,11 +50,11 @@ async def forge(store: Store, database: Database, interrupt_id: str) -> None:
 async def test_chain_that_was_written_anew_is_found_by_a_head_that_was_kept(
     store: Store, database: Database, settings: Settings, clock: Clock
 ) -> None:
-    asked = await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    early = (await store.get_interrupt_status(asked.interrupt_id, clock())).events_head
+    asked = await store.create_interrupt(new_interrupt(), AGENT)
+    early = (await store.get_interrupt_status(asked.interrupt_id)).events_head
     interrupt_id = await decided(store, clock)
-    kept = (await store.get_interrupt_status(interrupt_id, clock())).events_head
-    [callback] = await store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1)
+    kept = (await store.get_interrupt_status(interrupt_id)).events_head
+    [callback] = await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
     as_csv = f"eventsHead,interruptId\n{early},{asked.interrupt_id}\n{kept},{interrupt_id}\n"
     before = await audited(settings, as_csv.splitlines())
 
@@ -96,12 +96,12 @@ async def test_what_was_deleted_by_its_age_is_listed_and_no_fault(
 ) -> None:
     old = [await decided(store, clock) for _ in range(2)]
     at_first = (await store.list_events(old[0]))[0].hash
-    for callback in await store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9):
-        await store.callbacks.settle(callback, "callback-delivered", clock(), {})
+    for callback in await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9):
+        await store.callbacks.settle(callback, "callback-delivered", {})
     kept = await exported(settings)
     clock.advance(DAY_S)
     young = await decided(store, clock)
-    await clean_up(store, clock(), 1)
+    await clean_up(store, 1)
 
     kept.append(json.dumps({"interruptId": old[0], "eventsHead": at_first}))
     deleted = "was deleted by its age at 2025-06-16T15:06:43.000Z"

@@ -35,12 +35,12 @@ async def test_what_nobody_changed_is_as_it_was_written(
 ) -> None:
     await decided(store, clock)
     for _ in range(2):
-        await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
-    cancelled = await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
+        await store.create_interrupt(new_interrupt(expires_in=60), AGENT)
+    cancelled = await store.create_interrupt(new_interrupt(), AGENT)
+    await store.cancel_interrupt(cancelled.interrupt_id, AGENT)
     clock.advance(61)
     before = await audited(settings)
-    await store.expire_interrupts(clock())
+    await store.expire_interrupts()
 
     assert before == (True, ["Interrupts: 4. Events: 7. Not as written: 0."])
     assert await audited(settings) == (True, ["Interrupts: 4. Events: 9. Not as written: 0."])

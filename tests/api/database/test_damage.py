@@ -27,7 +27,7 @@ DAMAGES = [
 
 
 async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str:
-    created = await store.create_interrupt(new_interrupt(action=action, **changes), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(action=action, **changes), AGENT)
     return created.interrupt_id
 
 
@@ -44,11 +44,11 @@ async def test_damaged_interrupt_takes_no_list_with_it(
         damaged[kind] = await ask(store, clock, f"damaged, and {kind}")
         whole = await ask(store, clock, f"whole, and {kind}")
     for interrupt_id in (damaged["is settled"], whole):
-        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
+        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
     for interrupt_id in damaged.values():
         await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
 
-    async with api_client(store, clock) as browser:
+    async with api_client(store) as browser:
         answers = [await browser.get("/") for _ in range(2)]
         answers.append(await browser.get("/history"))
         pending = await browser.get("/interrupts/pending/user-1")
@@ -85,7 +85,7 @@ async def test_damaged_interrupt_is_not_decided(
     interrupt_id = await ask(store, clock, "damaged")
     await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
 
-    async with api_client(store, clock) as api:
+    async with api_client(store) as api:
         path = f"/interrupts/{interrupt_id}"
         decided = await api.post(f"{path}/decide", json={"decision": "approved"})
         events = (await api.get(f"{path}/events")).json()
@@ -117,9 +117,9 @@ async def test_damaged_interrupt_keeps_no_other_from_expiring(
     clock.advance(1)
 
     for _ in range(2):
-        await store.expire_interrupts(clock())
+        await store.expire_interrupts()
 
-    due = await store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
+    due = await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
     assert {each.interrupt_id for each in due} == {
         each for each in ids if is_told or each != sorted(ids)[1]
     }
@@ -133,7 +133,7 @@ async def test_request_whose_events_are_gone_is_shown_as_such(
     interrupt_id = await ask(store, clock, "Pay")
     await edit(database, interrupt_id, "DELETE FROM events WHERE TRUE")
 
-    async with api_client(store, clock) as browser:
+    async with api_client(store) as browser:
         events = await browser.get(f"/interrupts/{interrupt_id}/events")
         page = await browser.get(f"/review/{interrupt_id}")
 
@@ -147,12 +147,12 @@ async def test_damage_that_postgresql_would_not_take_is_no_fault_of_the_api(
     tmp_path: Path, clock: Clock, damage: str
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
-    store = Store(database, PUBLIC_URL)
+    store = Store(database, PUBLIC_URL, clock)
     interrupt_id = await ask(store, clock, "damaged")
     await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
 
     path = f"/interrupts/{interrupt_id}"
-    async with api_client(store, clock) as api:
+    async with api_client(store) as api:
         answers = [
             await api.post(f"{path}/decide", json={"decision": "approved"}),
             await api.delete(path),
@@ -175,14 +175,14 @@ async def test_callback_that_was_sent_is_not_sent_again_though_its_interrupt_is_
     store: Store, database: Database, clock: Clock, damage: str
 ) -> None:
     interrupt_id = await ask(store, clock, "Pay", callback_url=HOOK)
-    await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
-    [callback] = await store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1)
+    await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
+    [callback] = await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
     await edit(database, interrupt_id, damage)
 
-    await store.callbacks.settle(callback, "callback-delivered", clock(), {})
+    await store.callbacks.settle(callback, "callback-delivered", {})
 
     clock.advance(60)
-    assert await store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1) == []
+    assert await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1) == []
 
 
 async def test_damaged_notice_keeps_no_other_from_being_sent(
@@ -191,7 +191,7 @@ async def test_damaged_notice_keeps_no_other_from_being_sent(
     damaged, whole = [await ask(store, clock, action) for action in ("damaged", "whole")]
     await edit(database, damaged, f"{CHANGE} notice_reached = '{{' WHERE TRUE")
 
-    due = await store.notices.take_due_notices(clock(), lease_ms=1, limit=9, high_alone=False)
+    due = await store.notices.take_due_notices(lease_ms=1, limit=9, high_alone=False)
 
     assert [notice.interrupt_id for notice in due] == [whole]
     assert f"{damaged} is damaged" in caplog.text
@@ -203,10 +203,10 @@ async def test_decision_without_its_time_is_counted_and_takes_no_figures_with_it
     ids = [await ask(store, clock, "Pay") for _ in range(2)]
     clock.advance(2)
     for interrupt_id in ids:
-        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
+        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
     await edit(database, ids[0], f"{CHANGE} decided_ms = NULL WHERE TRUE")
 
-    async with api_client(store, clock) as api:
+    async with api_client(store) as api:
         figures = (await api.get("/analytics/user-1")).json()
 
     assert figures["byStatus"] == {"approved": 2}
@@ -239,7 +239,7 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, column: str
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
-    store = Store(database, PUBLIC_URL)
+    store = Store(database, PUBLIC_URL, clock)
     ids = [
         await ask(store, clock, "Pay", expires_in=lasts_s, callback_url=f"{HOOK}?token=s3cret")
         for lasts_s in (1, 1, 900, 900)
@@ -250,8 +250,8 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
         await edit(database, damaged, f"{CHANGE} {column} = {no_text} WHERE TRUE")
     clock.advance(2)
 
-    await store.expire_interrupts(clock())
-    async with api_client(store, clock) as api:
+    await store.expire_interrupts()
+    async with api_client(store) as api:
         answers = [
             await api.get(path)
             for path in ("/", "/history", "/analytics", "/interrupts/pending/user-1")
@@ -259,9 +259,10 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
         answers.append(await api.get("/analytics/user-1"))
         decided = await api.post(f"/interrupts/{ids[3]}/decide", json={"decision": "approved"})
         answers.append(await api.get(f"/interrupts/{ids[2]}"))
-    due = await store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
-    await store.notices.take_due_notices(clock(), lease_ms=1, limit=9, high_alone=False)
-    await clean_up(store, clock() + 3 * 86_400_000, 1)
+    due = await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
+    await store.notices.take_due_notices(lease_ms=1, limit=9, high_alone=False)
+    clock.advance(3 * 86_400)
+    await clean_up(store, 1)
 
     assert {answer.status_code for answer in answers} <= {200, 404, 503}
     assert [answer.status_code for answer in answers[:5]] == [200] * 5
@@ -276,14 +277,14 @@ async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
     tmp_path: Path, clock: Clock, column: str
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
-    store = Store(database, PUBLIC_URL)
+    store = Store(database, PUBLIC_URL, clock)
     ids = [await ask(store, clock, "Pay", callback_url=HOOK) for _ in range(2)]
     for interrupt_id in ids:
-        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), clock(), REVIEWER)
+        await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
     change = f"UPDATE callbacks SET {column} = {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
     await edit(database, ids[0], change)
 
-    due = await store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
+    due = await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
 
     assert ids[1] in {callback.interrupt_id for callback in due}
     await database.aclose()

@@ -40,7 +40,7 @@ async def main():
         while True:
             # A user has at most 1,000 that are pending.
             interrupt = new_interrupt(user_id=str(uuid.uuid4()))
-            created = await store.create_interrupt(interrupt, 1_750_000_000_000, AGENT)
+            created = await store.create_interrupt(interrupt, AGENT)
             sys.stdout.write(created.interrupt_id + chr(10))
             sys.stdout.flush()
     async with anyio.create_task_group() as writers:
@@ -156,8 +156,8 @@ async def test_two_stores_on_one_file_agree_on_a_single_winner(
     tmp_path: Path, clock: Clock
 ) -> None:
     databases = [await open_sqlite(tmp_path / "loopin.db") for _ in range(2)]
-    stores = [Store(database, PUBLIC_URL) for database in databases]
-    created = await stores[0].create_interrupt(new_interrupt(), clock(), AGENT)
+    stores = [Store(database, PUBLIC_URL, clock) for database in databases]
+    created = await stores[0].create_interrupt(new_interrupt(), AGENT)
     won: list[str] = []
     lost: list[str] = []
 
@@ -166,7 +166,6 @@ async def test_two_stores_on_one_file_agree_on_a_single_winner(
             await stores[number % 2].decide_interrupt(
                 created.interrupt_id,
                 Decision(decision="approved"),
-                clock(),
                 Actor(f"r{number}", "api"),
             )
             won.append(f"r{number}")
@@ -177,10 +176,7 @@ async def test_two_stores_on_one_file_agree_on_a_single_winner(
         for number in range(10):
             reviewers.start_soon(decide, number)
 
-    seen = {
-        (await store.get_interrupt_status(created.interrupt_id, clock())).decided_by
-        for store in stores
-    }
+    seen = {(await store.get_interrupt_status(created.interrupt_id)).decided_by for store in stores}
     for database in databases:
         await database.aclose()
     assert seen == set(won)
@@ -223,8 +219,8 @@ async def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, clock: C
         acknowledged += [line for line in rest.splitlines() if len(line) == 36]
 
     database = await open_sqlite(path)
-    store = Store(database, PUBLIC_URL)
-    found = [await store.get_interrupt_status(id_, clock()) for id_ in acknowledged]
+    store = Store(database, PUBLIC_URL, clock)
+    found = [await store.get_interrupt_status(id_) for id_ in acknowledged]
     await database.aclose()
 
     assert len(acknowledged) >= 71

@@ -57,7 +57,7 @@ async def trails_of(database: Database, count: int) -> list[list[str]]:
     trails = []
     for row in rows:
         events = await store.list_events(str(row["interrupt_id"]))
-        found = await store.get_interrupt_status(str(row["interrupt_id"]), 0)
+        found = await store.get_interrupt_status(str(row["interrupt_id"]))
         assert fault_of(events) is None
         assert found.events_head == events[-1].hash
         assert found.payload_digest == payload_digest(found)
@@ -80,9 +80,9 @@ async def test_interrupts_of_version_1_are_in_the_inbox_and_the_history(
     earlier.make(1, rows)
 
     database = await earlier.open()
-    overview = Store(database, PUBLIC_URL).overview
-    waiting = await overview.list_pending(Search(q="über AMOUNT"), now, limit=5)
-    history = await overview.list_settled(Search(q="amount"), now, limit=5)
+    overview = Store(database, PUBLIC_URL, clock).overview
+    waiting = await overview.list_pending(Search(q="über AMOUNT"), limit=5)
+    history = await overview.list_settled(Search(q="amount"), limit=5)
     await database.aclose()
 
     assert [interrupt.action for interrupt in waiting.interrupts] == ["ÜBERWEISE"]
@@ -110,10 +110,10 @@ async def test_every_state_is_kept_and_begins_its_trail(
     earlier.make(version, rows)
 
     database = await earlier.open()
-    store = Store(database, PUBLIC_URL)
-    found = [await store.get_interrupt_status(str(number), now) for number in range(1, 8)]
+    store = Store(database, PUBLIC_URL, clock)
+    found = [await store.get_interrupt_status(str(number)) for number in range(1, 8)]
     trails = await trails_of(database, 7)
-    await store.expire_interrupts(now)
+    await store.expire_interrupts()
     [begun, expired] = await store.list_events("2")
     await database.aclose()
 
@@ -148,10 +148,10 @@ async def test_callbacks_that_are_owed_are_still_told(
     earlier.make(version, rows)
 
     database = await earlier.open()
-    store = Store(database, PUBLIC_URL)
     clock.now = 2**42
-    due = await store.callbacks.take_due(clock(), lease_ms=1000, limit=9, limit_each=9)
-    heads = [(await store.get_interrupt_status(each, 0)).events_head for each in ("due", "tried")]
+    store = Store(database, PUBLIC_URL, clock)
+    due = await store.callbacks.take_due(lease_ms=1000, limit=9, limit_each=9)
+    heads = [(await store.get_interrupt_status(each)).events_head for each in ("due", "tried")]
     await database.aclose()
 
     assert {
@@ -181,8 +181,8 @@ async def test_notices_under_way_go_on_where_they_were(earlier: Earlier, clock: 
     earlier.make(2, rows)
 
     database = await earlier.open()
-    notices = Store(database, PUBLIC_URL).notices
-    due = await notices.take_due_notices(now, lease_ms=1000, limit=9, high_alone=False)
+    notices = Store(database, PUBLIC_URL, clock).notices
+    due = await notices.take_due_notices(lease_ms=1000, limit=9, high_alone=False)
     await database.aclose()
 
     assert {notice.interrupt_id: (notice.tries, notice.reached) for notice in due} == {
@@ -239,10 +239,10 @@ async def test_damaged_interrupt_keeps_no_other_from_being_read(
     earlier.make(2, [interrupt("damaged", clock(), context=context), interrupt("whole", clock())])
 
     database = await earlier.open()
-    store = Store(database, PUBLIC_URL)
-    whole = await store.get_interrupt_status("whole", clock())
+    store = Store(database, PUBLIC_URL, clock)
+    whole = await store.get_interrupt_status("whole")
     with pytest.raises(UnavailableError, match="of interrupt damaged is damaged"):
-        await store.get_interrupt_status("damaged", clock())
+        await store.get_interrupt_status("damaged")
     await database.aclose()
 
     assert whole.status == "pending"

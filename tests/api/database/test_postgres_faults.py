@@ -30,7 +30,7 @@ async def api_on(url: str, clock: Clock, answer_s: float) -> AsyncIterator[httpx
     from loopin_mcp.api.store.opening import open_postgresql
 
     database = await open_postgresql(url, answer_s)
-    async with api_client(Store(database, PUBLIC_URL), clock) as client:
+    async with api_client(Store(database, PUBLIC_URL, clock)) as client:
         yield client
     await database.aclose()
 

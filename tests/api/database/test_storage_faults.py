@@ -38,7 +38,7 @@ async def database(path: Path, anyio_backend: str) -> AsyncIterator[SQLite]:
 
 @pytest.fixture
 async def api(database: SQLite, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with api_client(Store(database, PUBLIC_URL), clock) as client:
+    async with api_client(Store(database, PUBLIC_URL, clock)) as client:
         yield client
 
 

@@ -38,12 +38,12 @@ EXPIRE = """
 async def test_program_of_an_earlier_version_settles_nothing(
     database: Database, store: Store, clock: Clock, change: str
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
 
     with pytest.raises(UnavailableError):
         await execute(database, change, interrupt_id=created.interrupt_id, now=clock())
 
-    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    read = await store.get_interrupt_status(created.interrupt_id)
     [event] = await store.list_events(created.interrupt_id)
     assert (read.status, read.events_head) == ("pending", event.hash)
     assert fault_of([event]) is None
@@ -57,20 +57,20 @@ async def test_program_of_an_earlier_version_asks_nothing(
     with pytest.raises(UnavailableError):
         await execute(database, CREATE, **row)
 
-    assert (await store.get_interrupt_analytics("user", clock())).total_interrupts == 0
+    assert (await store.get_interrupt_analytics("user")).total_interrupts == 0
 
 
 async def test_program_beside_a_newer_one_changes_nothing(
     database: Database, store: Store, clock: Clock
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
     await execute(database, "UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)
 
     with pytest.raises(UnavailableError, match="has schema version 4.*update loopin-mcp"):
-        await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
+        await store.cancel_interrupt(created.interrupt_id, AGENT)
     with pytest.raises(UnavailableError, match="has schema version 4.*update loopin-mcp"):
-        await store.create_interrupt(new_interrupt(), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(), AGENT)
 
-    read = await store.get_interrupt_status(created.interrupt_id, clock())
-    analytics = await store.get_interrupt_analytics("user-1", clock())
+    read = await store.get_interrupt_status(created.interrupt_id)
+    analytics = await store.get_interrupt_analytics("user-1")
     assert (read.status, analytics.total_interrupts) == ("pending", 1)

@@ -95,13 +95,13 @@ async def test_create_is_refused_where_its_callback_may_not_go(
     monkeypatch.setattr(Lookups, "addresses_of", Names(localhost=["127.0.0.1"]))
     question = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 
-    async with api_client(sqlite_store, clock, api_key=KEY, **options) as client:
+    async with api_client(sqlite_store, api_key=KEY, **options) as client:
         answer = await client.post(
             "/interrupts",
             json={**question, "callbackUrl": "http://localhost:9/hook?token=s3cret"},
             headers={"X-API-Key": KEY},
         )
-        pending = (await sqlite_store.list_pending_interrupts("u", clock())).count
+        pending = (await sqlite_store.list_pending_interrupts("u")).count
 
     assert (answer.status_code, pending) == ((400, 0) if told else (201, 1))
     assert answer.json().get("error") == told

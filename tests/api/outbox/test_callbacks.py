@@ -40,12 +40,12 @@ async def test_decision_is_told_once_signed_with_what_was_decided(
 ) -> None:
     with receiving(204) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/hook?token=1"
-        await store.create_interrupt(new_interrupt(callback_url=url), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(callback_url=url), AGENT)
         await deliver_due(webhooks)
         assert receiver.received == []
 
         interrupt_id = await decide_with_callback(store, clock, url)
-        decided = await store.get_interrupt_status(interrupt_id, clock())
+        decided = await store.get_interrupt_status(interrupt_id)
         await deliver_due(webhooks)
         clock.advance(3000)
         await deliver_due(webhooks)
@@ -76,11 +76,11 @@ async def test_expiry_is_told_and_cancellation_is_not(
     with receiving() as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
         new = new_interrupt(callback_url=url, expires_in=5)
-        lapsed = await store.create_interrupt(new, clock(), AGENT)
-        cancelled = await store.create_interrupt(new, clock(), AGENT)
-        await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
+        lapsed = await store.create_interrupt(new, AGENT)
+        cancelled = await store.create_interrupt(new, AGENT)
+        await store.cancel_interrupt(cancelled.interrupt_id, AGENT)
         clock.advance(5)
-        await store.expire_interrupts(clock())
+        await store.expire_interrupts()
 
         await deliver_due(webhooks)
 
@@ -210,7 +210,7 @@ async def test_callbacks_wait_while_the_database_is_away(
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
-            store = Store(database, PUBLIC_URL)
+            store = Store(database, PUBLIC_URL, clock)
             tasks.start_soon(deliver_callbacks, store, clock, nowhere, None)
             await database.asked.wait()
             await anyio.wait_all_tasks_blocked()

@@ -71,11 +71,11 @@ async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store, clock
     spellings = ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "[::ffff:127.0.0.1]"]
     for host in (*spellings, "LOCALHOST.", "localhost", "[::1]", "[0:0::1]"):
         new = new_interrupt(callback_url=f"http://{host}/")
-        created = await sqlite_store.create_interrupt(new, clock(), AGENT)
+        created = await sqlite_store.create_interrupt(new, AGENT)
         approved = Decision(decision="approved")
-        await sqlite_store.decide_interrupt(created.interrupt_id, approved, clock(), REVIEWER)
+        await sqlite_store.decide_interrupt(created.interrupt_id, approved, REVIEWER)
 
-    due = await sqlite_store.callbacks.take_due(clock(), lease_ms=1, limit=9, limit_each=9)
+    due = await sqlite_store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
 
     assert sorted({callback.host for callback in due}) == ["127.0.0.1", "::1", "localhost"]
 
@@ -86,9 +86,7 @@ async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: 
             await decide_many(sqlite_store, clock, 5, f"{name}.test", hanging)
         async with delivered_by_loops(sqlite_store, clock=clock):
             hosts = Counter(one.headers["host"] for one in await arrivals(hanging, 20))
-            left = await sqlite_store.callbacks.take_due(
-                clock(), lease_ms=1, limit=99, limit_each=99
-            )
+            left = await sqlite_store.callbacks.take_due(lease_ms=1, limit=99, limit_each=99)
 
     assert len(left) == 10
     assert set(hosts.values()) == {5}
@@ -102,7 +100,7 @@ async def test_what_is_new_comes_before_what_failed(sqlite_store: Store, clock: 
         clock.advance(3600)
         await decide_many(sqlite_store, clock, 1, "b.test", steady)
 
-        [first] = await sqlite_store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1)
+        [first] = await sqlite_store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
 
     assert first.host == "b.test"
 
@@ -114,7 +112,9 @@ async def test_several_processes_send_each_callback_once(
     with receiving() as receiver:
         for name in "abcdef":
             await decide_many(sqlite_store, clock, 10, f"{name}.test", receiver)
-        async with delivered_by_loops(sqlite_store, Store(database, PUBLIC_URL), clock=clock):
+        async with delivered_by_loops(
+            sqlite_store, Store(database, PUBLIC_URL, clock), clock=clock
+        ):
             received = await arrivals(receiver, 60)
         clock.advance(60)
         async with delivering(sqlite_store, clock) as webhooks:
@@ -130,7 +130,7 @@ async def test_callback_taken_by_a_process_that_died_is_sent_by_another(
 ) -> None:
     with receiving() as receiver:
         await decide_many(store, clock, 1, "a.test", receiver)
-        [taken] = await store.callbacks.take_due(clock(), lease_ms=20_000, limit=5, limit_each=5)
+        [taken] = await store.callbacks.take_due(lease_ms=20_000, limit=5, limit_each=5)
         async with delivering(store, clock, names=NAMES) as webhooks:
             await deliver_due(webhooks)
             assert receiver.received == []
@@ -146,14 +146,14 @@ async def test_process_that_was_too_slow_does_not_put_off_what_another_has_taken
 ) -> None:
     with receiving() as receiver:
         await decide_many(store, clock, 1, "a.test", receiver)
-        [slow] = await store.callbacks.take_due(clock(), lease_ms=1000, limit=5, limit_each=5)
+        [slow] = await store.callbacks.take_due(lease_ms=1000, limit=5, limit_each=5)
         clock.advance(2)
-        await store.callbacks.take_due(clock(), lease_ms=1000, limit=5, limit_each=5)
+        await store.callbacks.take_due(lease_ms=1000, limit=5, limit_each=5)
 
         await store.callbacks.postpone(slow, clock() + 3_600_000)
         clock.advance(2)
 
-        assert await store.callbacks.take_due(clock(), lease_ms=1000, limit=5, limit_each=5)
+        assert await store.callbacks.take_due(lease_ms=1000, limit=5, limit_each=5)
 
 
 @pytest.mark.parametrize("answer", ["flood", "cut"])
@@ -213,7 +213,7 @@ async def test_callback_whose_success_cannot_be_stored_is_sent_again(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = await open_sqlite(tmp_path / "loopin.db", busy_timeout_s=0.01)
-    store = Store(database, PUBLIC_URL)
+    store = Store(database, PUBLIC_URL, clock)
     with receiving("hang", 200) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
         interrupt_id = await decide_with_callback(store, clock, url)

@@ -29,7 +29,7 @@ async def test_new_interrupt_is_told_with_what_a_human_needs_to_decide_when(
 ) -> None:
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
-        created = await store.create_interrupt(new_interrupt(urgency=urgency), clock(), AGENT)
+        created = await store.create_interrupt(new_interrupt(urgency=urgency), AGENT)
         await send_due(notices)
         clock.advance(60)
         await send_due(notices)
@@ -63,7 +63,7 @@ async def test_time_left_is_told_in_a_unit_that_fits(
     sqlite_store: Store, clock: Clock, lasts_s: int, left: str
 ) -> None:
     with receiving() as receiver:
-        await sqlite_store.create_interrupt(new_interrupt(expires_in=lasts_s), clock(), AGENT)
+        await sqlite_store.create_interrupt(new_interrupt(expires_in=lasts_s), AGENT)
         await send_due(Notices(sqlite_store, clock, channels_to(receiver.url)))
 
         [message] = receiver.messages
@@ -79,7 +79,7 @@ async def test_agent_can_neither_hide_nor_imitate_anything(
     )
     new = new_interrupt(action=forged + "!" * 1000, agent_id="a`\nasks nobody")
     with receiving() as receiver:
-        created = await sqlite_store.create_interrupt(new, clock(), AGENT)
+        created = await sqlite_store.create_interrupt(new, AGENT)
         await send_due(Notices(sqlite_store, clock, channels_to(receiver.url)))
 
         [message] = receiver.messages
@@ -98,7 +98,7 @@ async def test_link_stays_whole_where_a_service_draws_markdown(
 ) -> None:
     with receiving() as receiver:
         new = new_interrupt(action="Pay *_x_* [here](http://evil.test) @all `")
-        created = await sqlite_store.create_interrupt(new, clock(), AGENT)
+        created = await sqlite_store.create_interrupt(new, AGENT)
         channels = channels_to(f"{receiver.url}&format=markdown")
         await send_due(Notices(sqlite_store, clock, channels))
 
@@ -115,11 +115,11 @@ async def test_link_stays_whole_where_a_service_draws_markdown(
 @pytest.mark.parametrize("ending", ["decided", "cancelled", "expired"])
 async def test_what_is_settled_is_not_told(store: Store, clock: Clock, ending: str) -> None:
     with receiving() as receiver:
-        created = await store.create_interrupt(new_interrupt(expires_in=100), clock(), AGENT)
+        created = await store.create_interrupt(new_interrupt(expires_in=100), AGENT)
         if ending == "decided":
-            await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+            await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
         elif ending == "cancelled":
-            await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
+            await store.cancel_interrupt(created.interrupt_id, AGENT)
         else:
             clock.advance(100)
         await send_due(Notices(store, clock, channels_to(receiver.url)))
@@ -130,7 +130,7 @@ async def test_what_is_settled_is_not_told(store: Store, clock: Clock, ending: s
 async def test_reminder_goes_out_once_at_half_its_life(store: Store, clock: Clock) -> None:
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
-        await store.create_interrupt(new_interrupt(expires_in=1000), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(expires_in=1000), AGENT)
         await send_due(notices)
         clock.advance(499)
         await send_due(notices)
@@ -149,9 +149,9 @@ async def test_reminder_goes_out_once_at_half_its_life(store: Store, clock: Cloc
 async def test_decided_interrupt_has_no_reminder(store: Store, clock: Clock) -> None:
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
-        created = await store.create_interrupt(new_interrupt(expires_in=1000), clock(), AGENT)
+        created = await store.create_interrupt(new_interrupt(expires_in=1000), AGENT)
         await send_due(notices)
-        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+        await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
         clock.advance(500)
         await send_due(notices)
 
@@ -163,7 +163,7 @@ async def test_what_is_told_after_half_its_life_needs_no_reminder(
 ) -> None:
     with receiving() as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
-        await sqlite_store.create_interrupt(new_interrupt(expires_in=1000), clock(), AGENT)
+        await sqlite_store.create_interrupt(new_interrupt(expires_in=1000), AGENT)
         clock.advance(600)
         await send_due(notices)
         clock.advance(300)
@@ -179,7 +179,7 @@ async def test_high_urgency_goes_where_it_is_routed_and_nowhere_else(
     with receiving() as ordinary, receiving() as high:
         notices = Notices(store, clock, channels_to(ordinary.url, high=high.url))
         for urgency in ("low", "medium", "high"):
-            await store.create_interrupt(new_interrupt(urgency=urgency), clock(), AGENT)
+            await store.create_interrupt(new_interrupt(urgency=urgency), AGENT)
         await send_due(notices)
 
         assert sorted(message["type"] for message in ordinary.messages) == ["info", "info"]
@@ -192,7 +192,7 @@ async def test_with_a_place_for_high_urgency_alone_nothing_else_is_told(
     with receiving() as high:
         notices = Notices(store, clock, channels_to(high=high.url))
         for urgency in ("low", "medium", "high"):
-            await store.create_interrupt(new_interrupt(urgency=urgency), clock(), AGENT)
+            await store.create_interrupt(new_interrupt(urgency=urgency), AGENT)
         await send_due(notices)
 
         assert [message["type"] for message in high.messages] == ["warning"]
@@ -201,7 +201,7 @@ async def test_with_a_place_for_high_urgency_alone_nothing_else_is_told(
 async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store, clock: Clock) -> None:
     with receiving() as receiver:
         channels = channels_to(receiver.url, f"{receiver.url},", high=receiver.url)
-        await sqlite_store.create_interrupt(new_interrupt(urgency="high"), clock(), AGENT)
+        await sqlite_store.create_interrupt(new_interrupt(urgency="high"), AGENT)
         await send_due(Notices(sqlite_store, clock, channels))
 
         assert len(receiver.messages) == 1
@@ -212,7 +212,7 @@ async def test_two_processes_on_one_database_tell_once(store: Store, clock: Cloc
     with receiving() as receiver:
         both = [Notices(store, clock, channels_to(receiver.url)) for _ in range(2)]
         for _ in range(20):
-            await store.create_interrupt(new_interrupt(), clock(), AGENT)
+            await store.create_interrupt(new_interrupt(), AGENT)
         async with anyio.create_task_group() as processes:
             for notices in both:
                 processes.start_soon(send_due, notices)
@@ -226,7 +226,7 @@ async def test_loop_tells_of_each_as_it_comes(sqlite_store: Store, clock: Clock)
             channels = channels_to(receiver.url)
             tasks.start_soon(send_notices, sqlite_store, clock, channels)
             for action in ("First", "Second"):
-                await sqlite_store.create_interrupt(new_interrupt(action=action), clock(), AGENT)
+                await sqlite_store.create_interrupt(new_interrupt(action=action), AGENT)
                 message = await next_message(receiver)
                 assert str(message["message"]).startswith(f"`{action}`\n")
             tasks.cancel_scope.cancel()

@@ -28,9 +28,9 @@ async def test_only_so_many_are_told_a_minute_and_the_urgent_ones_first(
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
         for _ in range(MOST_A_MINUTE):
-            await store.create_interrupt(new_interrupt(), clock(), AGENT)
+            await store.create_interrupt(new_interrupt(), AGENT)
             clock.now += 1
-        await store.create_interrupt(new_interrupt(urgency="high"), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(urgency="high"), AGENT)
         await send_due(notices)
         await send_due(notices)
         first = receiver.messages
@@ -51,7 +51,7 @@ async def test_place_that_hangs_holds_two_messages_and_keeps_no_other_place_wait
     with receiving() as steady, receiving("hang") as hanging:
         notices = Notices(sqlite_store, clock, channels_to(hanging.url, steady.url))
         for _ in range(5):
-            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+            await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         async with anyio.create_task_group() as sending:
             sending.start_soon(send_due, notices)
             for _ in range(5):
@@ -71,18 +71,16 @@ async def test_what_is_decided_while_it_waits_for_its_turn_is_not_sent(
         notices = Notices(store, clock, channels_to(receiver.url))
         async with anyio.create_task_group() as sending:
             for _ in range(2):
-                await store.create_interrupt(new_interrupt(), clock(), AGENT)
+                await store.create_interrupt(new_interrupt(), AGENT)
             sending.start_soon(send_due, notices)
             for _ in range(2):
                 await anyio.to_thread.run_sync(receiver.next)
-            late = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+            late = await store.create_interrupt(new_interrupt(), AGENT)
             await notices.send_due(sending)
             await anyio.wait_all_tasks_blocked()
-            await store.decide_interrupt(
-                late.interrupt_id, Decision(decision="approved"), clock(), REVIEWER
-            )
+            await store.decide_interrupt(late.interrupt_id, Decision(decision="approved"), REVIEWER)
             receiver.released.set()
-        await store.create_interrupt(new_interrupt(action="Next"), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(action="Next"), AGENT)
         await send_due(notices)
 
         [message] = receiver.messages
@@ -95,11 +93,11 @@ async def test_waiting_for_its_turn_in_vain_is_no_try(sqlite_store: Store, clock
         notices = Notices(sqlite_store, clock, channels)
         async with anyio.create_task_group() as sending:
             for _ in range(2):
-                await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+                await sqlite_store.create_interrupt(new_interrupt(), AGENT)
             sending.start_soon(send_due, notices)
             for _ in range(2):
                 await anyio.to_thread.run_sync(receiver.next)
-            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+            await sqlite_store.create_interrupt(new_interrupt(), AGENT)
             for _ in range(2 * MOST_TRIES):
                 await send_due(notices)
                 clock.advance(2)
@@ -118,7 +116,7 @@ async def test_what_is_new_goes_before_what_waits_for_a_place_that_hangs(
         async with anyio.create_task_group() as sending:
             for _ in range(2):
                 for _ in range(MOST_A_MINUTE):
-                    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+                    await store.create_interrupt(new_interrupt(), AGENT)
                 await notices.send_due(sending)
                 for _ in range(MOST_A_MINUTE):
                     await anyio.to_thread.run_sync(steady.next)
@@ -131,11 +129,11 @@ async def test_no_more_are_under_way_at_once_than_may_be(sqlite_store: Store, cl
     bounds = Bounds(turn_s=0.05, at_once=asyncio.Semaphore(1))
     with receiving("hang") as first, receiving("hang") as second:
         notices = Notices(sqlite_store, clock, channels_to(first.url, second.url, bounds=bounds))
-        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+        await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         async with anyio.create_task_group() as sending:
             await notices.send_due(sending)
             await anyio.to_thread.run_sync(first.next)
-            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+            await sqlite_store.create_interrupt(new_interrupt(), AGENT)
             await send_due(notices)
             assert (first.messages, second.messages) == ([], [])
             first.released.set()
@@ -154,13 +152,13 @@ async def test_place_that_drips_is_given_no_more_until_it_ends(
     with receiving("drip", "drip", 200) as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url, bounds=Bounds()))
         for _ in range(2):
-            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+            await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         async with anyio.create_task_group() as sending:
             sending.start_soon(send_due, notices)
             for _ in range(2):
                 await anyio.to_thread.run_sync(receiver.next)
             leap(SEND_S)
-        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+        await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         await send_due(notices)
         assert receiver.messages == []
         receiver.released.set()
@@ -189,7 +187,7 @@ async def test_machine_that_can_start_no_thread_sends_later(
     with receiving() as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
         for _ in range(3):
-            await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+            await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         with monkeypatch.context() as crowded:
             crowded.setattr(threading.Thread, "start", start_no_more)
             await send_due(notices)

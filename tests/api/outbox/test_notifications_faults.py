@@ -20,7 +20,7 @@ async def test_place_that_refuses_is_told_again_later_and_the_others_are_not(
 ) -> None:
     with receiving() as steady, receiving(answer, 200) as flaky:
         notices = Notices(store, clock, channels_to(steady.url, flaky.url))
-        await store.create_interrupt(new_interrupt(expires_in=100_000), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(expires_in=100_000), AGENT)
         await send_due(notices)
         refused = flaky.messages
         clock.advance(3.9)
@@ -37,7 +37,7 @@ async def test_place_that_was_gone_is_told_when_it_is_back(
     sqlite_store: Store, clock: Clock, free_port: int
 ) -> None:
     notices = Notices(sqlite_store, clock, channels_to(f"json://127.0.0.1:{free_port}"))
-    await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await sqlite_store.create_interrupt(new_interrupt(), AGENT)
     await send_due(notices)
     with receiving(port=free_port) as receiver:
         clock.advance(7)
@@ -52,7 +52,7 @@ async def test_notice_is_given_up_visibly_after_its_last_try_and_the_reminder_st
     caplog.set_level(logging.INFO, logger="loopin_mcp")
     with receiving() as steady, receiving(500) as broken:
         notices = Notices(store, clock, channels_to(steady.url, broken.url))
-        created = await store.create_interrupt(new_interrupt(expires_in=100_000), clock(), AGENT)
+        created = await store.create_interrupt(new_interrupt(expires_in=100_000), AGENT)
         for _ in range(MOST_TRIES + 2):
             await send_due(notices)
             clock.advance(LONG_AGO)
@@ -73,7 +73,7 @@ async def test_notice_is_given_up_visibly_after_its_last_try_and_the_reminder_st
 async def test_retries_come_ever_later(sqlite_store: Store, clock: Clock) -> None:
     with receiving(500) as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
-        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+        await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         await send_due(notices)
         for delay_s in (5, 15, 45, 135, 405):
             clock.advance(0.79 * delay_s)
@@ -89,9 +89,9 @@ async def test_notice_taken_by_a_process_that_died_is_sent_by_another(
 ) -> None:
     with receiving() as receiver:
         notices = Notices(store, clock, channels_to(receiver.url))
-        await store.create_interrupt(new_interrupt(), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(), AGENT)
         taken = await store.notices.take_due_notices(
-            clock(), lease_ms=round(LEASE_S * 1000), limit=5, high_alone=False
+            lease_ms=round(LEASE_S * 1000), limit=5, high_alone=False
         )
         await send_due(notices)
         assert (len(taken), receiver.messages) == (1, [])
@@ -112,7 +112,7 @@ async def test_notices_wait_while_the_database_is_away(
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             channels = channels_to("json://127.0.0.1:9")
-            tasks.start_soon(send_notices, Store(database, PUBLIC_URL), clock, channels)
+            tasks.start_soon(send_notices, Store(database, PUBLIC_URL, clock), clock, channels)
             await database.asked.wait()
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
@@ -131,7 +131,7 @@ async def test_notice_that_cannot_be_settled_waits_for_its_lease_to_end(
 
     with receiving() as receiver:
         notices = Notices(sqlite_store, clock, channels_to(receiver.url))
-        created = await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+        created = await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         with monkeypatch.context() as away:
             away.setattr(sqlite_store.notices, "settle_notice", locked)
             await send_due(notices)

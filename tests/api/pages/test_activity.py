@@ -23,7 +23,7 @@ async def test_page_tells_each_step_with_its_hash(
     interrupt_id = path.split("/")[-1]
     await api.get(path)
     decision = Decision(decision="approved")
-    await sqlite_store.decide_interrupt(interrupt_id, decision, clock(), Actor("alice", "mcp"))
+    await sqlite_store.decide_interrupt(interrupt_id, decision, Actor("alice", "mcp"))
 
     page = Page(await api.get(path))
 
@@ -46,7 +46,7 @@ async def test_page_tells_how_it_ended_without_a_decision(
         await api.delete(path.replace("/review/", "/interrupts/"))
     else:
         clock.advance(60)
-        await sqlite_store.expire_interrupts(clock())
+        await sqlite_store.expire_interrupts()
 
     last = Page(await api.get(path))["li"][-1]
 
@@ -67,7 +67,7 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
     interrupt_id = path.split("/")[-1]
     await database.transact(happen)
 
-    async with api_client(store, clock) as browser:
+    async with api_client(store) as browser:
         answer = await browser.get(path)
 
     page = Page(answer)
@@ -97,7 +97,7 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
 async def test_page_says_that_somebody_changed_what_is_stored(
     store: Store, database: Database, clock: Clock, change: str, fault: str
 ) -> None:
-    async with api_client(store, clock) as browser:
+    async with api_client(store) as browser:
         path = await ask(store, clock)
         await browser.get(path)
         await edit(database, path.split("/")[-1], change)

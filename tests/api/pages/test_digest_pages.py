@@ -21,7 +21,7 @@ async def test_form_names_what_it_shows(
     inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock, page: str, form: str
 ) -> None:
     interrupt_id = (await ask(sqlite_store, clock)).split("/")[-1]
-    interrupt = await sqlite_store.get_interrupt_status(interrupt_id, clock())
+    interrupt = await sqlite_store.get_interrupt_status(interrupt_id)
     shown = hidden_digest(await inbox.get(page.format(interrupt_id)))
 
     answer = await decide(
@@ -46,7 +46,7 @@ async def test_decision_on_something_else_is_not_recorded(
     )
 
     page = Page(answer)
-    interrupt = await sqlite_store.get_interrupt_status(interrupt_id, clock())
+    interrupt = await sqlite_store.get_interrupt_status(interrupt_id)
     assert (answer.status_code, interrupt.status) == (409, "pending")
     assert page["title"] == ["Not recorded yet · Waiting for your decision · LoopIn"]
     assert page["alert"] == [
@@ -68,7 +68,7 @@ async def test_decision_without_a_digest_counts_for_what_is_asked(
 async def test_question_that_was_changed_in_the_database_cannot_be_approved_on_its_page(
     store: Store, database: Database, clock: Clock
 ) -> None:
-    async with api_client(store, clock) as browser:
+    async with api_client(store) as browser:
         path = await ask(store, clock)
         interrupt_id = path.split("/")[-1]
         await edit(database, interrupt_id, "UPDATE interrupts SET action = 'Pay more' WHERE TRUE")
@@ -82,4 +82,4 @@ async def test_question_that_was_changed_in_the_database_cannot_be_approved_on_i
     for alerts in (Page(shown)["alert"], Page(answer)["alert"]):
         assert alerts[0].startswith("Somebody has changed what is stored of this request.")
     assert answer.status_code == 409
-    assert (await store.get_interrupt_status(interrupt_id, clock())).status == "pending"
+    assert (await store.get_interrupt_status(interrupt_id)).status == "pending"

@@ -37,7 +37,7 @@ def pages(sqlite_store: Store, clock: Clock) -> PagesAPI:
 
 async def ask(store: Store, clock: Clock, **changes: Any) -> str:  # noqa: ANN401 - any field
     """Create an interrupt; gives its id."""
-    return (await store.create_interrupt(new_interrupt(**changes), clock(), AGENT)).interrupt_id
+    return (await store.create_interrupt(new_interrupt(**changes), AGENT)).interrupt_id
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -55,12 +55,12 @@ async def test_inbox_is_told_at_once_and_at_every_kind_of_change(
         told.append(await events.next())
         first = await ask(sqlite_store, clock)
         told.append(await events.next())
-        await sqlite_store.decide_interrupt(first, APPROVED, clock(), REVIEWER)
+        await sqlite_store.decide_interrupt(first, APPROVED, REVIEWER)
         told.append(await events.next())
         second = await ask(sqlite_store, clock, expires_in=60)
         told.append(await events.next())
         clock.advance(60)
-        await sqlite_store.expire_interrupts(clock())
+        await sqlite_store.expire_interrupts()
         told.append(await events.next())
 
     assert second != first
@@ -80,11 +80,11 @@ async def test_burst_of_changes_is_told_to_its_end(
 
 
 async def decide(store: Store, clock: Clock, interrupt_id: str) -> None:
-    await store.decide_interrupt(interrupt_id, APPROVED, clock(), REVIEWER)
+    await store.decide_interrupt(interrupt_id, APPROVED, REVIEWER)
 
 
 async def cancel(store: Store, clock: Clock, interrupt_id: str) -> None:
-    await store.cancel_interrupt(interrupt_id, clock(), AGENT)
+    await store.cancel_interrupt(interrupt_id, AGENT)
 
 
 async def let_expire(_store: Store, clock: Clock, _interrupt_id: str) -> None:
@@ -208,13 +208,13 @@ async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
     class Failing(Store):
         looks = 0
 
-        async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
+        async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
             self.looks += 1
             if self.looks > 1:
                 raise UnavailableError("The database cannot be used right now")
-            return await super().get_interrupt_status(interrupt_id, now)
+            return await super().get_interrupt_status(interrupt_id)
 
-    store = Failing(database, PUBLIC_URL)
+    store = Failing(database, PUBLIC_URL, clock)
     pages = PagesAPI(store, clock)
 
     async with pages.stream(f"/review/{await ask(store, clock)}/events") as events:

@@ -22,7 +22,7 @@ def id_of(path: str) -> str:
 
 async def ask_and_decide(store: Store, clock: Clock, **changes: object) -> str:
     path = await ask(store, clock, **changes)
-    await store.decide_interrupt(id_of(path), Decision(decision="approved"), clock(), REVIEWER)
+    await store.decide_interrupt(id_of(path), Decision(decision="approved"), REVIEWER)
     return path
 
 
@@ -67,7 +67,7 @@ async def test_link_alone_tells_nothing_not_even_whether_there_is_such_a_request
     assert answers[0] == answers[1] == answers[2]
     assert answers[0][0] in (303, 401)
     assert SECRET not in str(answers)
-    assert (await sqlite_store.get_interrupt_status(id_of(pending), clock())).is_pending
+    assert (await sqlite_store.get_interrupt_status(id_of(pending))).is_pending
 
 
 async def test_reviewer_comes_by_the_link_through_signing_in_to_the_request_and_decides(
@@ -88,7 +88,7 @@ async def test_reviewer_comes_by_the_link_through_signing_in_to_the_request_and_
     assert (str(review.url), review.status_code) == (f"{PUBLIC_URL}{path}", 200)
     assert "Your decision as alice" in Page(review)["h2"]
     assert (decided.status_code, decided.headers["location"]) == (303, id_of(path))
-    read = await sqlite_store.get_interrupt_status(id_of(path), clock())
+    read = await sqlite_store.get_interrupt_status(id_of(path))
     assert (read.status, read.reason) == ("rejected", "No.")
     assert (read.decided_by, read.decided_via) == ("alice", "review-page")
     assert Page(await stranger.get(path)).facts["Decided by"] == "alice, on this page"
@@ -101,7 +101,7 @@ async def test_decision_in_the_inbox_is_the_reviewers(
 
     await decide(alice, path.replace("review", "inbox"), decision="approved")
 
-    read = await sqlite_store.get_interrupt_status(id_of(path), clock())
+    read = await sqlite_store.get_interrupt_status(id_of(path))
     assert (read.decided_by, read.decided_via) == ("alice", "inbox")
     page = Page(await alice.get("/history"))
     assert page["way"] == ["by alice"]
@@ -158,7 +158,7 @@ async def test_page_says_which_key_it_takes(stranger: httpx.AsyncClient) -> None
 
 async def test_embedded_api_gives_no_links_that_sign_in(sqlite_store: Store, clock: Clock) -> None:
     options = {"api_key": KEY, "reviewers": {"alice": ALICES_KEY}, "embedded": True}
-    async with api_client(sqlite_store, clock, **options) as agent:
+    async with api_client(sqlite_store, **options) as agent:
         answer = await agent.post("/sign-in-links", headers={"X-API-Key": KEY})
 
     assert (answer.status_code, answer.json()) == (

@@ -109,7 +109,7 @@ async def test_who_is_signed_in_is_not_asked_again(visitor: httpx.AsyncClient) -
 async def test_keyless_api_asks_nobody_and_offers_no_signing_out(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    async with api_client(sqlite_store, clock) as browser:
+    async with api_client(sqlite_store) as browser:
         answers = [await browser.get(path) for path in PAGES]
         asked = await browser.get("/sign-in")
         signed_in = await sign_in(browser, "")

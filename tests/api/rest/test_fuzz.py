@@ -127,7 +127,7 @@ async def client_of(kind: str, place: str) -> AsyncIterator[httpx.AsyncClient]:
         from loopin_mcp.api.store.opening import open_postgresql
 
         database = await open_postgresql(place)
-    async with api_client(Store(database, PUBLIC_URL), Ticking(), rate_limit=10**9) as client:
+    async with api_client(Store(database, PUBLIC_URL, Ticking()), rate_limit=10**9) as client:
         yield client
     await database.aclose()
 

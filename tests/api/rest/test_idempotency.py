@@ -47,13 +47,13 @@ class Held:
 @pytest.fixture
 async def api(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API, on each database there is."""
-    async with api_client(store, clock) as client:
+    async with api_client(store) as client:
         yield client
 
 
 async def asked_of(store: Store, clock: Clock, user_id: str = "u") -> int:
     """How many interrupts a user has."""
-    return (await store.get_interrupt_analytics(user_id, clock())).total_interrupts
+    return (await store.get_interrupt_analytics(user_id)).total_interrupts
 
 
 async def test_same_key_and_payload_get_the_first_answer_again(
@@ -87,7 +87,7 @@ async def test_another_process_on_the_database_gives_the_first_answer_too(
     api: httpx.AsyncClient, elsewhere: Store, clock: Clock
 ) -> None:
     first = await api.post("/interrupts", json=NEW, headers=ONCE)
-    async with api_client(elsewhere, clock) as other:
+    async with api_client(elsewhere) as other:
         again = await other.post("/interrupts", json=NEW, headers=ONCE)
         reused = await other.post("/interrupts", json=NEW | {"action": "x"}, headers=ONCE)
 
@@ -141,9 +141,9 @@ async def test_first_answer_stands_though_the_callback_may_go_there_no_more(
     sqlite_store: Store, clock: Clock
 ) -> None:
     new = NEW | {"callbackUrl": "http://127.0.0.1/"}
-    async with api_client(sqlite_store, clock, callback_allow=LOOPBACK) as client:
+    async with api_client(sqlite_store, callback_allow=LOOPBACK) as client:
         first = await client.post("/interrupts", json=new, headers=ONCE)
-    async with api_client(sqlite_store, clock) as client:
+    async with api_client(sqlite_store) as client:
         again = await client.post("/interrupts", json=new, headers=ONCE)
 
     assert (first.status_code, again.content) == (201, first.content)
@@ -151,7 +151,7 @@ async def test_first_answer_stands_though_the_callback_may_go_there_no_more(
 
 async def test_keys_are_apart_for_each_caller(sqlite_store: Store, clock: Clock) -> None:
     answers = {}
-    async with api_client(sqlite_store, clock, api_key=KEY, reviewers=REVIEWERS) as client:
+    async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         for key in (KEY, *REVIEWERS.values()):
             shown = ONCE | {"X-API-Key": key}
             answers[key] = [
@@ -183,7 +183,7 @@ async def test_human_is_told_once(api: httpx.AsyncClient, store: Store, clock: C
     for _ in range(3):
         await api.post("/interrupts", json=NEW, headers=ONCE)
 
-    due = await store.notices.take_due_notices(clock(), lease_ms=9, limit=9, high_alone=False)
+    due = await store.notices.take_due_notices(lease_ms=9, limit=9, high_alone=False)
     [event] = await store.list_events(due[0].interrupt_id)
     assert (len(due), event.type) == (1, "created")
 
@@ -195,7 +195,7 @@ async def test_request_under_way_has_the_next_one_wait(database: Database, clock
     async def post() -> None:
         answers.append(await client.post("/interrupts", json=NEW, headers=ONCE))
 
-    async with api_client(Store(held, PUBLIC_URL), clock) as client:
+    async with api_client(Store(held, PUBLIC_URL, clock)) as client:
         with anyio.fail_after(PATIENCE_S):
             async with anyio.create_task_group() as agents:
                 agents.start_soon(post)
@@ -214,10 +214,10 @@ async def test_request_under_way_has_the_next_one_wait(database: Database, clock
 async def test_request_that_failed_leaves_its_key_free(database: Database, clock: Clock) -> None:
     down = Held(database, UnavailableError("The database cannot be used right now"))
     down.released.set()
-    async with api_client(Store(down, PUBLIC_URL), clock, rate_limit=2) as client:
+    async with api_client(Store(down, PUBLIC_URL, clock), rate_limit=2) as client:
         invalid = await client.post("/interrupts", json=NEW | {"action": ""}, headers=ONCE)
         failed = [await client.post("/interrupts", json=NEW, headers=ONCE) for _ in range(3)]
-    async with api_client(Store(database, PUBLIC_URL), clock) as client:
+    async with api_client(Store(database, PUBLIC_URL, clock)) as client:
         other = await client.post("/interrupts", json=NEW | {"action": "Another"}, headers=ONCE)
 
     statuses = [answer.status_code for answer in (invalid, *failed, other)]
@@ -233,7 +233,7 @@ async def test_of_20_at_once_on_two_processes_one_asks(
     async def post(client: httpx.AsyncClient) -> None:
         answers.append(await client.post("/interrupts", json=NEW, headers=ONCE))
 
-    async with api_client(store, clock) as one, api_client(elsewhere, clock) as two:
+    async with api_client(store) as one, api_client(elsewhere) as two:
         async with anyio.create_task_group() as agents:
             for _ in range(10):
                 agents.start_soon(post, one)

@@ -40,7 +40,7 @@ async def test_other_key_is_refused_by_name(
     header = [(b"Idempotency-Key", written.encode())]
     answer = await api.post("/interrupts", json=NEW, headers=header)
 
-    analytics = await sqlite_store.get_interrupt_analytics("u", clock())
+    analytics = await sqlite_store.get_interrupt_analytics("u")
     assert (answer.status_code, analytics.total_interrupts) == (400, 0)
     assert answer.json()["error"] == (
         "Idempotency-Key must be one string of 1 to 255 printable ASCII characters in double quotes"

@@ -156,7 +156,7 @@ async def test_fault_is_a_500_without_a_trace(clock: Clock) -> None:
         async def read(self, sql: str, **params: Value) -> list[Row]:
             raise RuntimeError(f"secret {sql}")
 
-    async with api_client(Store(Broken(), PUBLIC_URL), clock) as client:
+    async with api_client(Store(Broken(), PUBLIC_URL, clock)) as client:
         answer = await client.get("/analytics/u")
 
     assert (answer.status_code, answer.json()) == (

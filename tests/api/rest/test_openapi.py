@@ -77,7 +77,7 @@ async def test_every_refusal_is_described(api: httpx.AsyncClient) -> None:
 
 
 async def test_keyless_api_describes_no_key(sqlite_store: Store, clock: Clock) -> None:
-    async with api_client(sqlite_store, clock) as client:
+    async with api_client(sqlite_store) as client:
         document = (await client.get("/openapi.json")).json()
 
     assert document == openapi_document(keyed=False)
@@ -89,7 +89,7 @@ async def test_agents_without_a_key_are_described_beside_reviewers_with_one(
     sqlite_store: Store, clock: Clock
 ) -> None:
     decide = "/interrupts/{interruptId}/decide"
-    async with api_client(sqlite_store, clock, reviewers=REVIEWERS) as client:
+    async with api_client(sqlite_store, reviewers=REVIEWERS) as client:
         document = (await client.get("/openapi.json")).json()
         check(await client.post("/interrupts/x/decide", json={}), "post", decide)
         check(await client.get("/analytics/u", headers=WRONG), "get", "/analytics/{userId}")
@@ -130,7 +130,7 @@ async def test_pages_and_links_of_reviewers_are_answered_as_described(
     options = {"api_key": KEY, "reviewers": REVIEWERS, "embedded": True}
     key = {"X-API-Key": KEY}
     review = "/review/{interruptId}"
-    async with api_client(sqlite_store, clock, **options) as client:
+    async with api_client(sqlite_store, **options) as client:
         asked = await client.get("/review/x")
         check(await client.post("/review/x", data={"decision": "approved"}), "post", review)
         check(await client.post("/sign-in-links", headers=key), "post", "/sign-in-links")
@@ -146,7 +146,7 @@ async def test_pages_and_links_of_reviewers_are_answered_as_described(
 async def test_every_route_is_described(
     sqlite_store: Store, clock: Clock, *, embedded: bool
 ) -> None:
-    app = api_app(sqlite_store, clock, embedded=embedded)
+    app = api_app(sqlite_store, embedded=embedded)
     routed = {
         re.sub(r"{(\w+)}", lambda name: f"{{{to_camel(name[1])}}}", route.path)
         for route in app.routes

@@ -41,21 +41,20 @@ async def held(
 @pytest.mark.parametrize(
     ("change", "status"),
     [
-        (lambda store, id_, now: store.decide_interrupt(id_, APPROVED, now, REVIEWER), "approved"),
-        (lambda store, id_, now: store.cancel_interrupt(id_, now, AGENT), "cancelled"),
+        (lambda store, id_: store.decide_interrupt(id_, APPROVED, REVIEWER), "approved"),
+        (lambda store, id_: store.cancel_interrupt(id_, AGENT), "cancelled"),
     ],
 )
 async def test_held_request_is_answered_by_the_change(
     api: httpx.AsyncClient,
     sqlite_store: Store,
-    clock: Clock,
-    change: Callable[[Store, str, int], Awaitable[object]],
+    change: Callable[[Store, str], Awaitable[object]],
     status: str,
 ) -> None:
     interrupt_id = (await create(api))["interruptId"]
 
     async with held(api, sqlite_store, interrupt_id) as answers:
-        await change(sqlite_store, interrupt_id, clock())
+        await change(sqlite_store, interrupt_id)
 
     [answer] = answers
     assert (answer.status_code, answer.json()["status"]) == (200, status)
@@ -78,7 +77,7 @@ async def test_held_request_is_answered_at_the_moment_of_expiry(
 async def test_expiry_that_was_slept_through_is_told_by_the_sweep(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=3600), clock(), AGENT)
+    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=3600), AGENT)
     waits = anyio.Event()
 
     async def never_gone() -> None:
@@ -88,12 +87,12 @@ async def test_expiry_that_was_slept_through_is_told_by_the_sweep(
     async def sleep_through() -> None:
         await waits.wait()
         clock.advance(3600)
-        await sqlite_store.expire_interrupts(clock())
+        await sqlite_store.expire_interrupts()
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(sleep_through)
-            waiting = Waiting(sqlite_store, clock)
+            waiting = Waiting(sqlite_store)
             interrupt = await waiting.for_settled(created.interrupt_id, 60, never_gone)
 
     assert interrupt.status == "expired"
@@ -137,12 +136,12 @@ async def test_nobody_waits_for_what_is_settled_or_does_not_exist(api: httpx.Asy
 
 
 async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock: Clock) -> None:
-    created = await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await sqlite_store.create_interrupt(new_interrupt(), AGENT)
     gone = anyio.Event()
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
-            waiting = Waiting(sqlite_store, clock)
+            waiting = Waiting(sqlite_store)
             tasks.start_soon(waiting.for_settled, created.interrupt_id, 60, gone.wait)
             await until_waited_for(sqlite_store)
             gone.set()
@@ -153,10 +152,8 @@ async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock:
 async def test_many_who_wait_are_all_woken_by_their_own_change(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    waiting = Waiting(sqlite_store, clock)
-    created = [
-        await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT) for _ in range(50)
-    ]
+    waiting = Waiting(sqlite_store)
+    created = [await sqlite_store.create_interrupt(new_interrupt(), AGENT) for _ in range(50)]
     outcomes: list[Interrupt] = []
 
     async def wait(interrupt_id: str) -> None:
@@ -172,7 +169,6 @@ async def test_many_who_wait_are_all_woken_by_their_own_change(
                     sqlite_store.decide_interrupt,
                     question.interrupt_id,
                     APPROVED,
-                    clock(),
                     REVIEWER,
                 )
 
@@ -186,14 +182,14 @@ async def test_change_between_the_look_and_the_wait_is_not_missed(
     database: Database, clock: Clock
 ) -> None:
     class DecidedBehindTheLook(Store):
-        async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
-            seen = await super().get_interrupt_status(interrupt_id, now)
-            await self.decide_interrupt(interrupt_id, APPROVED, now, REVIEWER)
+        async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
+            seen = await super().get_interrupt_status(interrupt_id)
+            await self.decide_interrupt(interrupt_id, APPROVED, REVIEWER)
             return seen
 
-    store = DecidedBehindTheLook(database, PUBLIC_URL)
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    store = DecidedBehindTheLook(database, PUBLIC_URL, clock)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
     with anyio.fail_after(PATIENCE_S):
-        interrupt = await Waiting(store, clock).for_settled(created.interrupt_id, 60, never)
+        interrupt = await Waiting(store).for_settled(created.interrupt_id, 60, never)
 
     assert interrupt.status == "approved"

@@ -26,21 +26,21 @@ APPROVED = Decision(decision="approved")
 async def test_change_of_another_process_wakes_those_it_concerns(
     store: Store, elsewhere: Store, clock: Clock
 ) -> None:
-    mine, other = [await store.create_interrupt(new_interrupt(), clock(), AGENT) for _ in range(2)]
+    mine, other = [await store.create_interrupt(new_interrupt(), AGENT) for _ in range(2)]
     outcomes: list[Interrupt] = []
 
     async def wait() -> None:
-        waiting = Waiting(store, clock)
+        waiting = Waiting(store)
         outcomes.append(await waiting.for_settled(mine.interrupt_id, 60, never))
         followers.cancel_scope.cancel()
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as followers:
-            followers.start_soon(follow_changes, store, clock)
+            followers.start_soon(follow_changes, store)
             followers.start_soon(wait)
             await until_waited_for(store)
-            await elsewhere.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
-            await elsewhere.cancel_interrupt(mine.interrupt_id, clock(), AGENT)
+            await elsewhere.decide_interrupt(other.interrupt_id, APPROVED, REVIEWER)
+            await elsewhere.cancel_interrupt(mine.interrupt_id, AGENT)
 
     assert [outcome.status for outcome in outcomes] == ["cancelled"]
 
@@ -50,10 +50,10 @@ async def test_new_interrupt_of_another_process_is_a_change(
 ) -> None:
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as followers:
-            followers.start_soon(follow_changes, store, clock)
+            followers.start_soon(follow_changes, store)
             # Whoever begins to listen is told at once, since nobody knows what it missed.
             change = store.changes.next
-            await elsewhere.create_interrupt(new_interrupt(), clock(), AGENT)
+            await elsewhere.create_interrupt(new_interrupt(), AGENT)
             await change.wait()
             followers.cancel_scope.cancel()
 
@@ -64,12 +64,12 @@ async def test_lost_listener_listens_again(
     from loopin_mcp.api.store.opening import open_postgresql
 
     database = await open_postgresql(empty_postgres_url)
-    store = Store(database, PUBLIC_URL)
+    store = Store(database, PUBLIC_URL, clock)
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^LISTEN'"
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as followers:
-            followers.start_soon(follow_changes, store, clock)
+            followers.start_soon(follow_changes, store)
             await store.changes.next.wait()
             # It may listen again before this is answered.
             change = store.changes.next
@@ -88,7 +88,7 @@ async def test_database_that_tells_nothing_is_asked_again_and_named_in_the_log(
 ) -> None:
     with caplog.at_level(logging.WARNING), anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as followers:
-            followers.start_soon(follow_changes, Store(Down(), PUBLIC_URL), clock)
+            followers.start_soon(follow_changes, Store(Down(), PUBLIC_URL, clock))
             await anyio.wait_all_tasks_blocked()
             followers.cancel_scope.cancel()
 

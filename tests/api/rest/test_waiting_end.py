@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 import anyio
 
 from loopin_mcp import Interrupt
-from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database.steps import Database, Row, Value
 from loopin_mcp.api.rest.waiting import Waiting, let_go
 from loopin_mcp.api.serving.serving import listen, serving
@@ -34,11 +33,8 @@ class Counted:
 
 async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock) -> None:
     database = Counted(await open_sqlite(tmp_path / "loopin.db"))
-    store = Store(database, PUBLIC_URL)
-    ids = [
-        (await store.create_interrupt(new_interrupt(), clock(), AGENT)).interrupt_id
-        for _ in range(3)
-    ]
+    store = Store(database, PUBLIC_URL, clock)
+    ids = [(await store.create_interrupt(new_interrupt(), AGENT)).interrupt_id for _ in range(3)]
     found: list[Interrupt] = []
     begun = anyio.Semaphore(0)
 
@@ -47,7 +43,7 @@ async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock)
         await never()
 
     async def wait(interrupt_id: str) -> None:
-        found.append(await Waiting(store, clock).for_settled(interrupt_id, 60, never_gone))
+        found.append(await Waiting(store).for_settled(interrupt_id, 60, never_gone))
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
@@ -55,7 +51,7 @@ async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock)
                 tasks.start_soon(wait, interrupt_id)
                 await begun.acquire()
             before = database.looks
-            await let_go(store, clock)
+            await let_go(store)
 
     await database.aclose()
     assert sorted(each.interrupt_id for each in found) == sorted(ids)
@@ -63,9 +59,9 @@ async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock)
     assert database.looks == before + 1
 
 
-async def test_stopping_api_answers_those_who_wait(tmp_path: Path, clock: Clock) -> None:
+async def test_stopping_api_answers_those_who_wait(tmp_path: Path) -> None:
     database = await open_sqlite(tmp_path / "loopin.db")
-    created = await Store(database, PUBLIC_URL).create_interrupt(new_interrupt(), epoch_ms(), AGENT)
+    created = await Store(database, PUBLIC_URL).create_interrupt(new_interrupt(), AGENT)
     listener = listen("127.0.0.1", 0)
 
     with anyio.fail_after(PATIENCE_S), listener:

@@ -14,12 +14,12 @@ from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, Down, 
 
 
 async def test_expiry_is_stored_without_anybody_looking(sqlite_store: Store, clock: Clock) -> None:
-    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
+    created = await sqlite_store.create_interrupt(new_interrupt(expires_in=60), AGENT)
     clock.advance(61)
     stored = sqlite_store.changes.next
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keep_house, sqlite_store, clock, None)
+        tasks.start_soon(keep_house, sqlite_store, None)
         with anyio.fail_after(PATIENCE_S):
             await stored.wait()
         tasks.cancel_scope.cancel()
@@ -28,23 +28,23 @@ async def test_expiry_is_stored_without_anybody_looking(sqlite_store: Store, clo
     assert (expired.type, expired.at) == ("expired", created.expires_at)
 
 
-async def look_for_ever(store: Store, interrupt_id: str, now: int) -> None:
+async def look_for_ever(store: Store, interrupt_id: str) -> None:
     while True:
-        await store.get_interrupt_status(interrupt_id, now)
+        await store.get_interrupt_status(interrupt_id)
 
 
 async def test_what_is_old_is_deleted_without_anybody_asking(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    created = await sqlite_store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await sqlite_store.create_interrupt(new_interrupt(), AGENT)
     decision = Decision(decision="approved")
-    await sqlite_store.decide_interrupt(created.interrupt_id, decision, clock(), REVIEWER)
+    await sqlite_store.decide_interrupt(created.interrupt_id, decision, REVIEWER)
     clock.advance(86_400)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keep_house, sqlite_store, clock, 1)
+        tasks.start_soon(keep_house, sqlite_store, 1)
         with anyio.fail_after(PATIENCE_S), pytest.raises(NotFoundError):
-            await look_for_ever(sqlite_store, created.interrupt_id, clock())
+            await look_for_ever(sqlite_store, created.interrupt_id)
         tasks.cancel_scope.cancel()
 
 
@@ -54,7 +54,7 @@ async def test_database_that_is_away_is_said_once_and_waited_for(
     down = Down()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keep_house, Store(down, PUBLIC_URL), clock, 1)
+        tasks.start_soon(keep_house, Store(down, PUBLIC_URL, clock), 1)
         with anyio.fail_after(PATIENCE_S):
             await down.asked.wait()
         await anyio.lowlevel.checkpoint()

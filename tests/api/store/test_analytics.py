@@ -22,23 +22,29 @@ APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected")
 
 
-async def answer(store: Store, now: int, response_ms: int, verdict: Verdict = "approved") -> None:
-    """Have a question of user-1 decided so long after it was asked."""
-    created = await store.create_interrupt(
-        new_interrupt(expires_in=2_592_000), now - response_ms, AGENT
-    )
-    await store.decide_interrupt(created.interrupt_id, Decision(decision=verdict), now, REVIEWER)
+async def answer(
+    store: Store,
+    clock: Clock,
+    response_ms: int,
+    verdict: Verdict = "approved",
+    user_id: str = "user-1",
+) -> None:
+    """Have a question decided now that was asked so long ago."""
+    now = clock.now
+    clock.now -= response_ms
+    asked = new_interrupt(user_id=user_id, expires_in=2_592_000)
+    created = await store.create_interrupt(asked, AGENT)
+    clock.now = now
+    await store.decide_interrupt(created.interrupt_id, Decision(decision=verdict), REVIEWER)
 
 
-async def answer_all(store: Store, now: int, responses_ms: Sequence[int]) -> None:
-    async with anyio.create_task_group() as reviewers:
-        for place, response_ms in enumerate(responses_ms):
-            verdict: Verdict = "rejected" if place % 3 else "approved"
-            reviewers.start_soon(answer, store, now, response_ms, verdict)
+async def answer_all(store: Store, clock: Clock, responses_ms: Sequence[int]) -> None:
+    for place, response_ms in enumerate(responses_ms):
+        await answer(store, clock, response_ms, "rejected" if place % 3 else "approved")
 
 
 async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None:
-    assert await store.get_interrupt_analytics("nobody", clock()) == Analytics(
+    assert await store.get_interrupt_analytics("nobody") == Analytics(
         user_id="nobody",
         total_interrupts=0,
         approval_rate=None,
@@ -54,11 +60,11 @@ async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None
 async def test_times_and_rate_are_unknown_while_nothing_is_decided(
     store: Store, clock: Clock
 ) -> None:
-    await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    cancelled = await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
+    await store.create_interrupt(new_interrupt(), AGENT)
+    cancelled = await store.create_interrupt(new_interrupt(), AGENT)
+    await store.cancel_interrupt(cancelled.interrupt_id, AGENT)
 
-    analytics = await store.get_interrupt_analytics("user-1", clock())
+    analytics = await store.get_interrupt_analytics("user-1")
 
     assert analytics == Analytics(
         user_id="user-1",
@@ -80,19 +86,19 @@ async def test_analytics_count_one_user_and_group_actions_by_type(
 ) -> None:
     actions = ["Pay $1", "Pay €2,000", "__proto__", "constructor", "b", "a", "Pay 3 USD"]
     ids = [
-        (await store.create_interrupt(new_interrupt(action=action), clock(), AGENT)).interrupt_id
+        (await store.create_interrupt(new_interrupt(action=action), AGENT)).interrupt_id
         for action in actions
     ]
-    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), clock(), AGENT)
-    await store.create_interrupt(new_interrupt(user_id="user-2"), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(urgency="high", expires_in=1), AGENT)
+    await store.create_interrupt(new_interrupt(user_id="user-2"), AGENT)
     clock.advance(2)
-    await store.decide_interrupt(ids[0], APPROVED, clock(), REVIEWER)
+    await store.decide_interrupt(ids[0], APPROVED, REVIEWER)
     clock.advance(2)
-    await store.decide_interrupt(ids[1], APPROVED, clock(), REVIEWER)
-    await store.decide_interrupt(ids[2], REJECTED, clock(), REVIEWER)
-    await store.cancel_interrupt(ids[3], clock(), AGENT)
+    await store.decide_interrupt(ids[1], APPROVED, REVIEWER)
+    await store.decide_interrupt(ids[2], REJECTED, REVIEWER)
+    await store.cancel_interrupt(ids[3], AGENT)
 
-    analytics = await store.get_interrupt_analytics("user-1", clock())
+    analytics = await store.get_interrupt_analytics("user-1")
 
     assert analytics == Analytics(
         user_id="user-1",
@@ -129,12 +135,11 @@ async def test_analytics_count_one_user_and_group_actions_by_type(
 async def test_percentiles_lie_between_the_closest_ranks(
     store: Store, clock: Clock, responses_ms: Sequence[int], p50: float, p95: float
 ) -> None:
-    await answer_all(store, clock(), responses_ms)
-    await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 99_000, AGENT)
-    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
+    await answer_all(store, clock, responses_ms)
+    await store.create_interrupt(new_interrupt(), AGENT)
+    await answer(store, clock, 99_000, user_id="user-2")
 
-    analytics = await store.get_interrupt_analytics("user-1", clock())
+    analytics = await store.get_interrupt_analytics("user-1")
 
     assert analytics.p50_response_time_ms == pytest.approx(p50)
     assert analytics.p95_response_time_ms == pytest.approx(p95)
@@ -157,9 +162,10 @@ async def figures_of(responses_ms: list[int], directory: Path) -> Analytics:
     """The figures of a user whose questions took so long."""
     database = await open_sqlite(directory / "loopin.db")
     try:
-        store, now = Store(database, PUBLIC_URL), Clock()()
-        await answer_all(store, now, responses_ms)
-        return await store.get_interrupt_analytics("user-1", now)
+        clock = Clock()
+        store = Store(database, PUBLIC_URL, clock)
+        await answer_all(store, clock, responses_ms)
+        return await store.get_interrupt_analytics("user-1")
     finally:
         await database.aclose()
 
@@ -169,16 +175,22 @@ def at(text: str) -> int:
     return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-async def test_decisions_are_counted_by_day_in_utc(store: Store) -> None:
-    now = at("2025-06-15T15:06:40")
-    await answer(store, at("2025-06-12T23:59:59.999"), 0)
-    await answer(store, at("2025-06-13T00:00:00"), 99_000_000)
-    await answer(store, at("2025-06-13T23:59:59.999"), 0, "rejected")
-    await answer(store, at("2025-06-15T00:00:00"), 0)
-    await answer(store, at("2025-06-15T15:06:40"), 0)
-    await store.create_interrupt(new_interrupt(), now, AGENT)
+async def answer_at(
+    store: Store, clock: Clock, moment: str, response_ms: int = 0, verdict: Verdict = "approved"
+) -> None:
+    clock.now = at(moment)
+    await answer(store, clock, response_ms, verdict)
 
-    counted = await store.figures.decisions("user-1", now, Period(3, by_week=False))
+
+async def test_decisions_are_counted_by_day_in_utc(store: Store, clock: Clock) -> None:
+    await answer_at(store, clock, "2025-06-12T23:59:59.999")
+    await answer_at(store, clock, "2025-06-13T00:00:00", 99_000_000)
+    await answer_at(store, clock, "2025-06-13T23:59:59.999", 0, "rejected")
+    await answer_at(store, clock, "2025-06-15T00:00:00")
+    await answer_at(store, clock, "2025-06-15T15:06:40")
+    await store.create_interrupt(new_interrupt(), AGENT)
+
+    counted = await store.figures.decisions("user-1", Period(3, by_week=False))
 
     assert counted == (
         Decisions(date(2025, 6, 13), approved=1, rejected=1),
@@ -187,17 +199,18 @@ async def test_decisions_are_counted_by_day_in_utc(store: Store) -> None:
     )
 
 
-async def test_weeks_are_whole_and_begin_on_monday(store: Store) -> None:
-    now = at("2025-06-15T23:59:59.999")
-    await answer(store, at("2025-06-01T23:59:59"), 0)
-    await answer(store, at("2025-06-02T00:00:00"), 0)
-    await answer(store, at("2025-06-08T23:59:59.999"), 0)
-    await answer(store, at("2025-06-09T00:00:00"), 0, "rejected")
+async def test_weeks_are_whole_and_begin_on_monday(store: Store, clock: Clock) -> None:
+    await answer_at(store, clock, "2025-06-01T23:59:59")
+    await answer_at(store, clock, "2025-06-02T00:00:00")
+    await answer_at(store, clock, "2025-06-08T23:59:59.999")
+    await answer_at(store, clock, "2025-06-09T00:00:00", 0, "rejected")
     # The clock of another process may be ahead.
-    await answer(store, at("2025-06-16T00:00:00"), 0)
+    await answer_at(store, clock, "2025-06-16T00:00:00")
 
-    counted = await store.figures.decisions("user-1", now, Period(8, by_week=True))
-    a_day_later = await store.figures.decisions("user-1", now + 1, Period(8, by_week=True))
+    clock.now = at("2025-06-15T23:59:59.999")
+    counted = await store.figures.decisions("user-1", Period(8, by_week=True))
+    clock.now += 1
+    a_day_later = await store.figures.decisions("user-1", Period(8, by_week=True))
 
     assert counted == (
         Decisions(date(2025, 6, 2), approved=2, rejected=0),
@@ -210,12 +223,11 @@ async def test_weeks_are_whole_and_begin_on_monday(store: Store) -> None:
 
 
 async def test_figures_of_everybody_are_those_of_all_users(store: Store, clock: Clock) -> None:
-    await answer_all(store, clock(), [1000, 3000])
-    other = await store.create_interrupt(new_interrupt(user_id="user-2"), clock() - 8000, AGENT)
-    await store.decide_interrupt(other.interrupt_id, APPROVED, clock(), REVIEWER)
+    await answer_all(store, clock, [1000, 3000])
+    await answer(store, clock, 8000, user_id="user-2")
 
-    analytics = await store.figures.analytics(EVERYBODY, clock())
-    [counted] = await store.figures.decisions(EVERYBODY, clock(), Period(1, by_week=False))
+    analytics = await store.figures.analytics(EVERYBODY)
+    [counted] = await store.figures.decisions(EVERYBODY, Period(1, by_week=False))
     users = await store.figures.busiest_users(2)
     busiest = await store.figures.busiest_users(1)
 

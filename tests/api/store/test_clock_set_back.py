@@ -16,16 +16,16 @@ back = pytest.mark.parametrize("hours", [1, 24 * 365])
 
 @back
 async def test_expiry_that_was_stored_stays(store: Store, clock: Clock, hours: int) -> None:
-    created = await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(expires_in=60), AGENT)
     clock.advance(61)
-    await store.expire_interrupts(clock())
+    await store.expire_interrupts()
     clock.advance(-3600 * hours)
 
     with pytest.raises(ConflictError, match="already expired"):
-        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
-    await store.expire_interrupts(clock())
+        await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
+    await store.expire_interrupts()
 
-    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    read = await store.get_interrupt_status(created.interrupt_id)
     assert (read.status, read.decision) == ("expired", None)
 
 
@@ -33,15 +33,15 @@ async def test_expiry_that_was_stored_stays(store: Store, clock: Clock, hours: i
 async def test_nothing_is_settled_before_it_was_asked(
     store: Store, clock: Clock, hours: int
 ) -> None:
-    decided = await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    cancelled = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    decided = await store.create_interrupt(new_interrupt(), AGENT)
+    cancelled = await store.create_interrupt(new_interrupt(), AGENT)
     clock.advance(-3600 * hours)
 
-    answer = await store.decide_interrupt(decided.interrupt_id, APPROVED, clock(), REVIEWER)
-    await store.cancel_interrupt(cancelled.interrupt_id, clock(), AGENT)
+    answer = await store.decide_interrupt(decided.interrupt_id, APPROVED, REVIEWER)
+    await store.cancel_interrupt(cancelled.interrupt_id, AGENT)
 
-    read = await store.get_interrupt_status(decided.interrupt_id, clock())
-    figures = await store.get_interrupt_analytics("user-1", clock())
+    read = await store.get_interrupt_status(decided.interrupt_id)
+    figures = await store.get_interrupt_analytics("user-1")
     assert read.created_at == read.decided_at == answer.decided_at
     assert (figures.avg_response_time_ms, figures.p95_response_time_ms) == (0, 0)
 
@@ -50,11 +50,11 @@ async def test_nothing_is_settled_before_it_was_asked(
 async def test_trail_keeps_the_order_in_which_things_happened(
     store: Store, clock: Clock, hours: int
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
     clock.advance(-3600 * hours)
-    await store.record_view(created.interrupt_id, clock(), REVIEWER)
+    await store.record_view(created.interrupt_id, REVIEWER)
     clock.advance(3600 * hours + 5)
-    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
 
     events = await store.list_events(created.interrupt_id)
 
@@ -70,14 +70,12 @@ async def test_trail_keeps_the_order_in_which_things_happened(
 async def test_list_holds_each_once_across_its_pages(
     store: Store, clock: Clock, hours: int
 ) -> None:
-    before = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    before = await store.create_interrupt(new_interrupt(), AGENT)
     clock.advance(-3600 * hours)
-    after = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    after = await store.create_interrupt(new_interrupt(), AGENT)
 
-    first = await store.list_pending_interrupts("user-1", clock(), limit=1)
-    second = await store.list_pending_interrupts(
-        "user-1", clock(), limit=1, cursor=first.next_cursor
-    )
+    first = await store.list_pending_interrupts("user-1", limit=1)
+    second = await store.list_pending_interrupts("user-1", limit=1, cursor=first.next_cursor)
 
     listed = [each.interrupt_id for page in (first, second) for each in page.interrupts]
     assert listed == [before.interrupt_id, after.interrupt_id]
@@ -87,12 +85,12 @@ async def test_list_holds_each_once_across_its_pages(
 async def test_callback_that_was_taken_before_is_due_again_after_a_year_back(
     store: Store, clock: Clock
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(callback_url=HOOK), clock(), AGENT)
-    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
-    [lost] = await store.callbacks.take_due(clock(), lease_ms=20_000, limit=9, limit_each=9)
+    created = await store.create_interrupt(new_interrupt(callback_url=HOOK), AGENT)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
+    [lost] = await store.callbacks.take_due(lease_ms=20_000, limit=9, limit_each=9)
     clock.advance(-3600 * 24 * 365)
 
-    [due] = await store.callbacks.take_due(clock(), lease_ms=20_000, limit=9, limit_each=9)
-    again = await store.callbacks.take_due(clock(), lease_ms=20_000, limit=9, limit_each=9)
+    [due] = await store.callbacks.take_due(lease_ms=20_000, limit=9, limit_each=9)
+    again = await store.callbacks.take_due(lease_ms=20_000, limit=9, limit_each=9)
 
     assert (due.callback_id, due.tries, again) == (lost.callback_id, 2, [])

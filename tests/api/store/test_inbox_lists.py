@@ -13,7 +13,7 @@ from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 
 
 async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str:
-    created = await store.create_interrupt(new_interrupt(action=action, **changes), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(action=action, **changes), AGENT)
     return created.interrupt_id
 
 
@@ -21,20 +21,20 @@ async def settle(store: Store, clock: Clock, action: str, **changes: object) -> 
     """Ask, and reject a second later."""
     interrupt_id = await ask(store, clock, action, **changes)
     clock.advance(1)
-    await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), clock(), REVIEWER)
+    await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), REVIEWER)
     return interrupt_id
 
 
 async def pending(store: Store, clock: Clock, **search: str) -> list[str]:
     """The actions of what waits and is looked for."""
-    found = await store.overview.list_pending(Search.model_validate(search), clock(), limit=50)
+    found = await store.overview.list_pending(Search.model_validate(search), limit=50)
     assert found.count == len(found.interrupts)
     return [interrupt.action for interrupt in found.interrupts]
 
 
 async def settled(store: Store, clock: Clock, **search: str) -> list[str]:
     """The actions of what is settled and looked for."""
-    found = await store.overview.list_settled(Search.model_validate(search), clock(), limit=50)
+    found = await store.overview.list_settled(Search.model_validate(search), limit=50)
     return [each.interrupt.action for each in found.settled]
 
 
@@ -61,9 +61,7 @@ async def test_parts_of_what_waits_join_without_gap_and_the_count_is_of_all(
     actions: list[str] = []
     cursor = None
     while cursor is not None or not actions:
-        part = await store.overview.list_pending(
-            Search(user="user-1"), clock(), limit=4, cursor=cursor
-        )
+        part = await store.overview.list_pending(Search(user="user-1"), limit=4, cursor=cursor)
         assert part.count == 9
         actions += [interrupt.action for interrupt in part.interrupts]
         cursor = part.next_cursor
@@ -128,11 +126,11 @@ async def test_history_tells_how_each_ended_and_when_newest_first(
     await ask(store, clock, "expired", expires_in=10)
     await settle(store, clock, "rejected")
     clock.advance(1)
-    await store.cancel_interrupt(cancelled, clock(), AGENT)
+    await store.cancel_interrupt(cancelled, AGENT)
     clock.advance(60)
-    await store.expire_interrupts(clock())
+    await store.expire_interrupts()
 
-    found = await store.overview.list_settled(Search(), clock(), limit=50)
+    found = await store.overview.list_settled(Search(), limit=50)
 
     start = clock() - 62_000
     assert [
@@ -147,9 +145,9 @@ async def test_parts_of_the_history_join_without_gap(store: Store, clock: Clock)
     for number in range(5):
         await settle(store, clock, str(number))
 
-    first = await store.overview.list_settled(Search(), clock(), limit=3)
+    first = await store.overview.list_settled(Search(), limit=3)
     await settle(store, clock, "new")
-    rest = await store.overview.list_settled(Search(), clock(), limit=3, cursor=first.next_cursor)
+    rest = await store.overview.list_settled(Search(), limit=3, cursor=first.next_cursor)
 
     assert [each.interrupt.action for each in (*first.settled, *rest.settled)] == list("43210")
     assert rest.next_cursor is None
@@ -166,7 +164,7 @@ async def test_search_that_finds_little_stops_and_goes_on_from_there(
     cursor: str | None = ""
     while cursor is not None:
         look = await store.overview.list_settled(
-            Search(q="wanted"), clock(), limit=50, cursor=cursor or None, search_through=2
+            Search(q="wanted"), limit=50, cursor=cursor or None, search_through=2
         )
         looks.append(([each.interrupt.action for each in look.settled], look.looked_back_to))
         cursor = look.next_cursor
@@ -186,7 +184,7 @@ async def test_cursor_of_ones_own_making_is_refused(
 ) -> None:
     for listing in (store.overview.list_pending, store.overview.list_settled):
         with pytest.raises(InvalidRequestError, match="cursor is not one that this API gave"):
-            await listing(Search(), clock(), limit=5, cursor=cursor)
+            await listing(Search(), limit=5, cursor=cursor)
 
 
 async def test_names_are_those_there_are_in_order_and_not_endless(

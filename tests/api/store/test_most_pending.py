@@ -20,7 +20,7 @@ async def fill(store: Store, clock: Clock, count: int) -> list[str]:
     async def ask(numbers: Iterator[int]) -> None:
         for number in numbers:
             question = new_interrupt(user_id="u", expires_in=3600 + number)
-            ids.append((await store.create_interrupt(question, clock(), AGENT)).interrupt_id)
+            ids.append((await store.create_interrupt(question, AGENT)).interrupt_id)
 
     async with anyio.create_task_group() as agents:
         numbers = iter(range(count))
@@ -31,11 +31,11 @@ async def fill(store: Store, clock: Clock, count: int) -> list[str]:
 
 async def test_one_more_is_refused_until_one_is_settled(store: Store, clock: Clock) -> None:
     [oldest, *_] = await fill(store, clock, MOST_PENDING)
-    async with api_client(store, clock) as api:
+    async with api_client(store) as api:
         post = partial(api.post, "/interrupts", headers={"Idempotency-Key": '"once"'})
         refused = await post(json=NEW)
         other = await api.post("/interrupts", json=NEW | {"userId": "v"})
-        await store.decide_interrupt(oldest, Decision(decision="approved"), clock(), REVIEWER)
+        await store.decide_interrupt(oldest, Decision(decision="approved"), REVIEWER)
         accepted = await post(json=NEW)
         clock.advance(3601)
         with_room = await api.post("/interrupts", json=NEW)
@@ -59,8 +59,8 @@ async def test_many_at_once_on_two_processes_are_counted_exactly(
         answers.append(await api.post("/interrupts", json=NEW))
 
     async with (
-        api_client(store, clock) as one,
-        api_client(elsewhere, clock) as two,
+        api_client(store) as one,
+        api_client(elsewhere) as two,
         anyio.create_task_group() as agents,
     ):
         for _ in range(10):
@@ -68,6 +68,6 @@ async def test_many_at_once_on_two_processes_are_counted_exactly(
             agents.start_soon(post, two)
 
     statuses = sorted(answer.status_code for answer in answers)
-    analytics = await store.get_interrupt_analytics("u", clock())
+    analytics = await store.get_interrupt_analytics("u")
     assert statuses == [201] * 5 + [429] * 15
     assert analytics.by_status == {"pending": MOST_PENDING}

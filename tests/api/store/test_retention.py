@@ -22,8 +22,8 @@ HOOK = "http://127.0.0.1:9/hook"
 
 async def settled(store: Store, clock: Clock, **changes: object) -> str:
     """The id of an interrupt that was decided right away."""
-    created = await store.create_interrupt(new_interrupt(**changes), clock(), AGENT)
-    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+    created = await store.create_interrupt(new_interrupt(**changes), AGENT)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
     return created.interrupt_id
 
 
@@ -38,13 +38,13 @@ async def test_what_was_settled_long_ago_is_gone_with_its_events(
     store: Store, database: Database, clock: Clock
 ) -> None:
     old = await settled(store, clock)
-    head = (await store.get_interrupt_status(old, clock())).events_head
-    pending = await store.create_interrupt(new_interrupt(expires_in=30 * DAY_S), clock(), AGENT)
+    head = (await store.get_interrupt_status(old)).events_head
+    pending = await store.create_interrupt(new_interrupt(expires_in=30 * DAY_S), AGENT)
     clock.advance(0.001)
     young = await settled(store, clock)
     clock.advance(7 * DAY_S - 0.001)
 
-    await clean_up(store, clock(), 7)
+    await clean_up(store, 7)
 
     stay = sorted([pending.interrupt_id, young])
     assert await kept(database, "interrupts") == stay
@@ -57,9 +57,9 @@ async def test_what_was_settled_long_ago_is_gone_with_its_events(
 async def test_deleted_interrupt_is_not_found_any_more(store: Store, clock: Clock) -> None:
     old = await settled(store, clock)
     clock.advance(DAY_S)
-    await clean_up(store, clock(), 1)
+    await clean_up(store, 1)
 
-    async with api_client(store, clock) as api:
+    async with api_client(store) as api:
         answers = [
             await api.get(path)
             for path in (f"/interrupts/{old}", f"/interrupts/{old}/events", f"/review/{old}")
@@ -74,14 +74,14 @@ async def test_interrupt_stays_until_its_callback_is_told(store: Store, clock: C
     old = await settled(store, clock, callback_url=HOOK)
     clock.advance(2 * DAY_S)
 
-    await clean_up(store, clock(), 1)
-    assert (await store.get_interrupt_status(old, clock())).status == "approved"
-    [callback] = await store.callbacks.take_due(clock(), lease_ms=1, limit=1, limit_each=1)
-    await store.callbacks.settle(callback, "callback-delivered", clock(), {})
-    await clean_up(store, clock(), 1)
+    await clean_up(store, 1)
+    assert (await store.get_interrupt_status(old)).status == "approved"
+    [callback] = await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
+    await store.callbacks.settle(callback, "callback-delivered", {})
+    await clean_up(store, 1)
 
     with pytest.raises(NotFoundError):
-        await store.get_interrupt_status(old, clock())
+        await store.get_interrupt_status(old)
 
 
 async def test_all_is_kept_where_no_age_is_set(
@@ -90,7 +90,7 @@ async def test_all_is_kept_where_no_age_is_set(
     old = await settled(store, clock)
     clock.advance(3650 * DAY_S)
 
-    await clean_up(store, clock(), None)
+    await clean_up(store, None)
 
     assert await kept(database, "interrupts") == [old]
 
@@ -98,12 +98,12 @@ async def test_all_is_kept_where_no_age_is_set(
 async def test_clock_that_was_set_back_makes_nothing_old(
     store: Store, database: Database, clock: Clock
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
     clock.advance(-365 * DAY_S)
-    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
     clock.advance(365 * DAY_S)
 
-    await clean_up(store, clock(), 30)
+    await clean_up(store, 30)
 
     assert await kept(database, "interrupts") == [created.interrupt_id]
 
@@ -113,11 +113,11 @@ async def test_idempotency_key_is_forgotten_after_its_day(
 ) -> None:
     for name in ("old", "young"):
         key = IdempotencyKey("api-key", name)
-        await store.create_interrupt_once(new_interrupt(), clock(), AGENT, key)
+        await store.create_interrupt_once(new_interrupt(), AGENT, key)
         clock.advance(1)
     clock.advance(DAY_S - 2)
 
-    await clean_up(store, clock(), None)
+    await clean_up(store, None)
 
     rows = await database.read("SELECT idempotency_key FROM idempotency_keys")
     assert rows == [{"idempotency_key": "young"}]
@@ -131,8 +131,8 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
         await settled(store, clock)
     clock.advance(2 * DAY_S)
 
-    await clean_up(store, clock(), 2)
-    await clean_up(store, clock(), 2)
+    await clean_up(store, 2)
+    await clean_up(store, 2)
 
     assert [record.message for record in caplog.records] == [
         f"Deleted {PORTION + 1} interrupts settled 2 or more days ago"
@@ -141,11 +141,11 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
 
 async def test_nothing_of_what_is_deleted_stays_in_the_file(tmp_path: Path, clock: Clock) -> None:
     database = await open_sqlite(tmp_path / "loopin.db")
-    store, secret = Store(database, PUBLIC_URL), "That nobody may read for ever"
+    store, secret = Store(database, PUBLIC_URL, clock), "That nobody may read for ever"
     await settled(store, clock, action=secret, context={"note": secret * 1000})
     clock.advance(DAY_S)
 
-    await clean_up(store, clock(), 1)
+    await clean_up(store, 1)
     await database.aclose()
 
     assert [path for path in tmp_path.iterdir() if secret.encode() in path.read_bytes()] == []

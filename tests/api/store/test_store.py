@@ -20,9 +20,9 @@ REJECTED = Decision(decision="rejected", reason="Too much", modified_params={"am
 
 
 async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(expires_in=60), AGENT)
 
-    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    read = await store.get_interrupt_status(created.interrupt_id)
 
     assert read == Interrupt.model_validate(
         {
@@ -46,13 +46,13 @@ async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) 
 
 
 async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    pending = await store.get_interrupt_status(created.interrupt_id, clock())
+    created = await store.create_interrupt(new_interrupt(), AGENT)
+    pending = await store.get_interrupt_status(created.interrupt_id)
     clock.advance(1.5)
 
-    decided = await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), REVIEWER)
+    decided = await store.decide_interrupt(created.interrupt_id, REJECTED, REVIEWER)
 
-    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    read = await store.get_interrupt_status(created.interrupt_id)
     assert read == pending.model_copy(
         update={
             "status": "rejected",
@@ -75,27 +75,25 @@ async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
 
 
 async def test_second_decision_is_refused_and_first_stands(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
-    await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
-    stands = await store.get_interrupt_status(created.interrupt_id, clock())
+    created = await store.create_interrupt(new_interrupt(), AGENT)
+    await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
+    stands = await store.get_interrupt_status(created.interrupt_id)
 
     with pytest.raises(ConflictError, match="^Interrupt is already approved$"):
-        await store.decide_interrupt(created.interrupt_id, REJECTED, clock(), REVIEWER)
+        await store.decide_interrupt(created.interrupt_id, REJECTED, REVIEWER)
 
-    assert await store.get_interrupt_status(created.interrupt_id, clock()) == stands
+    assert await store.get_interrupt_status(created.interrupt_id) == stands
 
 
 async def test_of_many_decisions_at_once_exactly_one_wins(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
     won: list[str] = []
     lost: list[str] = []
 
     async def decide(name: str, verdict: Verdict) -> None:
         try:
             decision = Decision(decision=verdict)
-            await store.decide_interrupt(
-                created.interrupt_id, decision, clock(), Actor(name, "api")
-            )
+            await store.decide_interrupt(created.interrupt_id, decision, Actor(name, "api"))
             won.append(name)
         except ConflictError:
             lost.append(name)
@@ -104,48 +102,48 @@ async def test_of_many_decisions_at_once_exactly_one_wins(store: Store, clock: C
         for number in range(20):
             reviewers.start_soon(decide, f"r{number}", ("approved", "rejected")[number % 2])
 
-    read = await store.get_interrupt_status(created.interrupt_id, clock())
+    read = await store.get_interrupt_status(created.interrupt_id)
     assert (len(won), len(lost)) == (1, 19)
     assert read.decided_by == won[0]
 
 
 async def test_expiry_holds_to_the_moment(store: Store, clock: Clock) -> None:
-    created = await store.create_interrupt(new_interrupt(expires_in=10), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(expires_in=10), AGENT)
     clock.advance(9.999)
-    before = await store.get_interrupt_status(created.interrupt_id, clock())
+    before = await store.get_interrupt_status(created.interrupt_id)
     clock.advance(0.001)
 
-    after = await store.get_interrupt_status(created.interrupt_id, clock())
+    after = await store.get_interrupt_status(created.interrupt_id)
 
     assert (before.status, after.status) == ("pending", "expired")
     with pytest.raises(ConflictError, match="^Interrupt is already expired$"):
-        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+        await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
     with pytest.raises(ConflictError, match="with status: expired$"):
-        await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
-    assert (await store.list_pending_interrupts("user-1", clock())).count == 0
+        await store.cancel_interrupt(created.interrupt_id, AGENT)
+    assert (await store.list_pending_interrupts("user-1")).count == 0
 
 
 async def test_cancelled_interrupt_cannot_be_decided_or_cancelled_again(
     store: Store, clock: Clock
 ) -> None:
-    created = await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
 
-    cancelled = await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
+    cancelled = await store.cancel_interrupt(created.interrupt_id, AGENT)
 
     assert cancelled.status == "cancelled"
     with pytest.raises(ConflictError, match="^Interrupt is already cancelled$"):
-        await store.decide_interrupt(created.interrupt_id, APPROVED, clock(), REVIEWER)
+        await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
     with pytest.raises(ConflictError, match="^Cannot cancel an interrupt with status: cancelled$"):
-        await store.cancel_interrupt(created.interrupt_id, clock(), AGENT)
+        await store.cancel_interrupt(created.interrupt_id, AGENT)
 
 
 async def test_unknown_id_is_not_found(store: Store, clock: Clock) -> None:
     with pytest.raises(NotFoundError):
-        await store.get_interrupt_status("nobody", clock())
+        await store.get_interrupt_status("nobody")
     with pytest.raises(NotFoundError):
-        await store.decide_interrupt("nobody", APPROVED, clock(), REVIEWER)
+        await store.decide_interrupt("nobody", APPROVED, REVIEWER)
     with pytest.raises(NotFoundError):
-        await store.cancel_interrupt("nobody", clock(), AGENT)
+        await store.cancel_interrupt("nobody", AGENT)
 
 
 async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
@@ -155,14 +153,14 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
     for number in range(7):
         # Some share a millisecond, so that the id has to break the tie.
         clock.advance(0.001 * (number % 2))
-        ids.append((await store.create_interrupt(new_interrupt(), clock(), AGENT)).interrupt_id)
-        await store.create_interrupt(new_interrupt(user_id="user-2"), clock(), AGENT)
-    await store.decide_interrupt(ids[3], APPROVED, clock(), REVIEWER)
+        ids.append((await store.create_interrupt(new_interrupt(), AGENT)).interrupt_id)
+        await store.create_interrupt(new_interrupt(user_id="user-2"), AGENT)
+    await store.decide_interrupt(ids[3], APPROVED, REVIEWER)
 
     pages: list[PendingPage] = []
     cursor = None
     while not pages or cursor:
-        pages.append(await store.list_pending_interrupts("user-1", clock(), limit=4, cursor=cursor))
+        pages.append(await store.list_pending_interrupts("user-1", limit=4, cursor=cursor))
         cursor = pages[-1].next_cursor
 
     listed = [item for page in pages for item in page.interrupts]
@@ -175,7 +173,7 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
 @pytest.mark.parametrize("cursor", ["nonsense", "Zm9v", "é", "-", "OmFiYw", "MTphAGI"])
 async def test_foreign_cursor_is_refused_by_name(store: Store, clock: Clock, cursor: str) -> None:
     with pytest.raises(InvalidRequestError, match="^cursor is not one"):
-        await store.list_pending_interrupts("user-1", clock(), cursor=cursor)
+        await store.list_pending_interrupts("user-1", cursor=cursor)
 
 
 async def test_failed_statement_takes_no_other_with_it(database: Database) -> None:

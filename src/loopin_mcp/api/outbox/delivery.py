@@ -78,7 +78,6 @@ class Webhooks:
         """Begin to deliver what is due now and has room; what fails becomes due again later."""
         while len(self._hosts) < AT_ONCE:
             due = await self._store.callbacks.take_due(
-                self._clock(),
                 lease_ms=_ms(LEASE_S),
                 limit=AT_ONCE - len(self._hosts),
                 limit_each=AT_ONCE_EACH,
@@ -128,7 +127,7 @@ class Webhooks:
         now = self._clock()
         if fault is None:
             detail: JSONObject = {"tries": callback.tries}
-            await self._store.callbacks.settle(callback, "callback-delivered", now, detail)
+            await self._store.callbacks.settle(callback, "callback-delivered", detail)
             return
         last_ms = callback.created_ms + _ms(GIVEN_UP_AFTER_S)
         backoff_s = min(FIRST_BACKOFF_S * 2 ** min(callback.tries - 1, 12), LONGEST_BACKOFF_S)
@@ -136,7 +135,7 @@ class Webhooks:
         due_ms = min(now + _ms(jittered_s), last_ms)
         if now >= last_ms:
             detail = {"tries": callback.tries, "reason": fault}
-            await self._store.callbacks.settle(callback, "callback-given-up", now, detail)
+            await self._store.callbacks.settle(callback, "callback-given-up", detail)
             level, outcome = logging.WARNING, "given up"
         else:
             await self._store.callbacks.postpone(callback, due_ms)

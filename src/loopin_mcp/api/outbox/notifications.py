@@ -77,7 +77,6 @@ class Notices:
         if not limit:
             return
         due = await self._store.notices.take_due_notices(
-            now,
             lease_ms=round(LEASE_S * 1000),
             limit=limit,
             high_alone=not self._channels.ordinary,
@@ -113,14 +112,12 @@ class Notices:
                 attempt.reached.add(channel.digest)
                 # It is stored once more when all are done.
                 with contextlib.suppress(LoopinError):
-                    await self._store.notices.keep_reached(
-                        notice, attempt.reached, self._clock(), channel.label
-                    )
+                    await self._store.notices.keep_reached(notice, attempt.reached, channel.label)
 
     async def _compose(self, notice: Notice) -> Message | None:
         """What to send now, or nothing where the interrupt was settled meanwhile."""
         now = self._clock()
-        interrupt = await self._store.get_interrupt_status(notice.interrupt_id, now)
+        interrupt = await self._store.get_interrupt_status(notice.interrupt_id)
         if not interrupt.is_pending:
             return None
         return message_of(interrupt, now, is_reminder=notice.is_reminder)
@@ -140,7 +137,7 @@ class Notices:
             await notices.postpone_notice(notice, due_ms, notice.tries, attempt.reached)
         else:
             _log(logging.WARNING, "is given up", notice, attempt)
-            await notices.settle_notice(notice, now)
+            await notices.settle_notice(notice)
 
 
 def _log(level: int, outcome: str, notice: Notice, attempt: _Attempt) -> None:

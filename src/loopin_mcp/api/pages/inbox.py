@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from loopin_mcp.api.access.browser import root_of
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.pages.rendering import Link, Pages
 from loopin_mcp.api.pages.review import Review
 from loopin_mcp.api.pages.review_model import STATES
@@ -140,13 +139,10 @@ class HistoryPage:
 
 
 class Inbox:
-    """The pages over a store, for those who are signed in. `clock` gives epoch milliseconds."""
+    """The pages over a store, for those who are signed in."""
 
-    def __init__(
-        self, store: Store, clock: Clock, sessions: Sessions, pages: Pages, review: Review
-    ) -> None:
+    def __init__(self, store: Store, sessions: Sessions, pages: Pages, review: Review) -> None:
         self._store = store
-        self._clock = clock
         self._sessions = sessions
         self._pages = pages
         self._review = review
@@ -194,20 +190,18 @@ class Inbox:
         return answer
 
     async def _inbox(self, search: Search, place: Place) -> InboxPage:
-        now, overview = self._clock(), self._store.overview
+        overview = self._store.overview
         return InboxPage(
             search,
             place,
             await self._choices(search),
-            await overview.list_pending(search, now, limit=PAGE, cursor=place.cursor),
-            await overview.list_settled(search, now, limit=RECENT),
+            await overview.list_pending(search, limit=PAGE, cursor=place.cursor),
+            await overview.list_settled(search, limit=RECENT),
             await self._done(place),
         )
 
     async def _history(self, search: Search, place: Place) -> HistoryPage:
-        history = await self._store.overview.list_settled(
-            search, self._clock(), limit=PAGE, cursor=place.cursor
-        )
+        history = await self._store.overview.list_settled(search, limit=PAGE, cursor=place.cursor)
         return HistoryPage(search, place, await self._choices(search), history)
 
     async def _choices(self, search: Search) -> Choices:
@@ -218,7 +212,7 @@ class Inbox:
         if place.done is None:
             return None
         try:
-            return await self._store.get_interrupt_status(place.done, self._clock())
+            return await self._store.get_interrupt_status(place.done)
         except NotFoundError:
             return None
 

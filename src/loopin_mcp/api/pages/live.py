@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 
 from loopin_mcp.api.access.limits import Waits
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.rest.requests import interrupt_id_of, until_gone
 from loopin_mcp.api.rest.waiting import Waiting
 from loopin_mcp.api.store.store import Store
@@ -70,25 +69,20 @@ class EventStream(Response):
 
 
 class Live:
-    """The event streams over a store. They name what happened and hold nothing of interrupts.
-
-    `clock` gives epoch milliseconds.
-    """
+    """The event streams over a store. They name what happened and hold nothing of interrupts."""
 
     def __init__(
         self,
         store: Store,
-        clock: Clock,
         sessions: Sessions,
         waits: Waits,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._waits = waits
         self._store = store
-        self._clock = clock
         self._sessions = sessions
         self._heartbeat_s = heartbeat_s
-        self._waiting = Waiting(store, clock)
+        self._waiting = Waiting(store)
         self._connected = 0
 
     @property
@@ -109,7 +103,7 @@ class Live:
         if reviewer is None:
             raise UnauthorizedError("Sign in to be told what changes")
         interrupt_id = interrupt_id_of(request)
-        await self._store.get_interrupt_status(interrupt_id, self._clock())
+        await self._store.get_interrupt_status(interrupt_id)
         return EventStream(partial(self._tell_settled, reviewer, interrupt_id), self._heartbeat_s)
 
     async def _tell_changes(self, subject: str, say: Say) -> None:

@@ -12,7 +12,6 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.browser import HEADERS, is_visit, refuse_foreign_page
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.pages.decision_form import Entry, read_entry
 from loopin_mcp.api.pages.rendering import Link, Pages
 from loopin_mcp.api.pages.review_model import ReviewPage, Trail
@@ -32,14 +31,13 @@ logger = logging.getLogger("loopin_mcp")
 
 
 class Review:
-    """The review page over a store. `clock` gives epoch milliseconds.
+    """The review page over a store.
 
     Where reviewers have keys, a link shows and decides nothing before they have signed in.
     """
 
-    def __init__(self, store: Store, clock: Clock, sessions: Sessions, pages: Pages) -> None:
+    def __init__(self, store: Store, sessions: Sessions, pages: Pages) -> None:
         self._store = store
-        self._clock = clock
         self._sessions = sessions
         self._pages = pages
 
@@ -104,9 +102,7 @@ class Review:
             status = 400 if interrupt.is_pending else 409
             return await self._page(request, interrupt, checked, status)
         try:
-            await self._store.decide_interrupt(
-                interrupt.interrupt_id, checked, self._clock(), actor
-            )
+            await self._store.decide_interrupt(interrupt.interrupt_id, checked, actor)
         except ConflictError:
             return await self._page(request, await self._interrupt(request), entry, 409)
         return None
@@ -114,12 +110,12 @@ class Review:
     async def _record_view(self, request: Request, name: str) -> None:
         actor = Actor(name, "review-page")
         try:
-            await self._store.record_view(interrupt_id_of(request), self._clock(), actor)
+            await self._store.record_view(interrupt_id_of(request), actor)
         except LoopinError as error:
             logger.warning("That a request was opened could not be recorded: %s", error)
 
     async def _interrupt(self, request: Request) -> Interrupt:
-        return await self._store.get_interrupt_status(interrupt_id_of(request), self._clock())
+        return await self._store.get_interrupt_status(interrupt_id_of(request))
 
     async def _page(
         self, request: Request, interrupt: Interrupt, entry: Entry, status: int = 200

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from loopin_mcp.api.access.guard import actor_of
 from loopin_mcp.api.access.keys import Keys
 from loopin_mcp.api.access.limits import CreateRate, Waits
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.rest.headers import idempotency_key, preferred_wait_s
 from loopin_mcp.api.rest.requests import check, decoded, interrupt_id_of, read_json, until_gone
@@ -38,20 +37,18 @@ class PageQuery(Wire):
 
 
 class Interrupts:
-    """The endpoints over a store, for those whom `keys` let. `clock` gives epoch milliseconds."""
+    """The endpoints over a store, for those whom `keys` let."""
 
     def __init__(
         self,
         store: Store,
-        clock: Clock,
         keys: Keys,
         rate: CreateRate,
         waits: Waits,
         destinations: Destinations,
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._waiting = Waiting(store, clock)
+        self._waiting = Waiting(store)
         self._keys = keys
         self._rate = rate
         self._waits = waits
@@ -64,15 +61,13 @@ class Interrupts:
         actor = actor_of(request)
         key = None if named is None else IdempotencyKey(actor.name, named)
         # What was created already counts no more, wherever its callback's name leads by now.
-        if key and (created := await self._store.find_created(interrupt, self._clock(), key)):
+        if key and (created := await self._store.find_created(interrupt, key)):
             return _replayed(created)
         self._rate.count(actor.name)
         await self._destinations.check(interrupt.callback_url)
         if key is None:
-            return _json(await self._store.create_interrupt(interrupt, self._clock(), actor), 201)
-        created, was_there = await self._store.create_interrupt_once(
-            interrupt, self._clock(), actor, key
-        )
+            return _json(await self._store.create_interrupt(interrupt, actor), 201)
+        created, was_there = await self._store.create_interrupt_once(interrupt, actor, key)
         return _replayed(created) if was_there else _json(created, 201)
 
     async def get_interrupt_status(self, request: Request) -> Response:
@@ -96,7 +91,7 @@ class Interrupts:
         user_id = _user_id_of(request)
         query = check(PageQuery, dict(request.query_params))
         page = await self._store.list_pending_interrupts(
-            user_id, self._clock(), limit=query.limit, cursor=query.cursor
+            user_id, limit=query.limit, cursor=query.cursor
         )
         headers = {}
         if page.next_cursor:
@@ -112,18 +107,12 @@ class Interrupts:
         actor = actor_of(request)
         self._keys.require_decider(actor.name)
         decision = await read_json(request, Decision)
-        return _json(
-            await self._store.decide_interrupt(
-                interrupt_id_of(request), decision, self._clock(), actor
-            )
-        )
+        return _json(await self._store.decide_interrupt(interrupt_id_of(request), decision, actor))
 
     async def cancel_interrupt(self, request: Request) -> Response:
         """`DELETE /interrupts/{interruptId}`."""
         interrupt_id = interrupt_id_of(request)
-        return _json(
-            await self._store.cancel_interrupt(interrupt_id, self._clock(), actor_of(request))
-        )
+        return _json(await self._store.cancel_interrupt(interrupt_id, actor_of(request)))
 
     async def list_events(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}/events`."""
@@ -133,7 +122,7 @@ class Interrupts:
     async def get_interrupt_analytics(self, request: Request) -> Response:
         """`GET /analytics/{userId}`."""
         user_id = _user_id_of(request)
-        return _json(await self._store.get_interrupt_analytics(user_id, self._clock()))
+        return _json(await self._store.get_interrupt_analytics(user_id))
 
 
 def _user_id_of(request: Request) -> str:

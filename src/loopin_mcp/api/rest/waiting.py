@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
 
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.outages import Outage
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError
@@ -20,11 +19,10 @@ logger = logging.getLogger("loopin_mcp")
 
 
 class Waiting:
-    """Waits over a store. `clock` gives epoch milliseconds."""
+    """Waits over a store."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
 
     async def for_settled(
         self, interrupt_id: str, wait_s: float, gone: Callable[[], Awaitable[None]]
@@ -40,28 +38,20 @@ class Waiting:
         deadline = anyio.current_time() + wait_s
         changes = self._store.changes
         with changes.waiting_for(interrupt_id) as waiter:
-            interrupt = await self._read(interrupt_id)
+            interrupt = await self._store.get_interrupt_status(interrupt_id)
             while interrupt.is_pending and anyio.current_time() < deadline and not changes.closed:
-                wake_at = min(deadline, self._expiry(interrupt))
+                wake_at = min(deadline, anyio.current_time() + self._store.seconds_left(interrupt))
                 # It may be large, and thousands may wait.
                 del interrupt
                 if waiter.found is None:
                     with waiter.until(wake_at):
                         await gone()
                         deadline = anyio.current_time()
-                interrupt = waiter.found or await self._read(interrupt_id)
+                interrupt = waiter.found or await self._store.get_interrupt_status(interrupt_id)
         return interrupt
 
-    async def _read(self, interrupt_id: str) -> Interrupt:
-        return await self._store.get_interrupt_status(interrupt_id, self._clock())
 
-    def _expiry(self, interrupt: Interrupt) -> float:
-        """When the interrupt expires, by the event loop's clock."""
-        assert interrupt.expires_at is not None
-        return anyio.current_time() + interrupt.expires_at.timestamp() - self._clock() / 1000
-
-
-async def follow_changes(store: Store, clock: Clock) -> None:
+async def follow_changes(store: Store) -> None:
     """Wake whom changes of other processes concern, until cancelled."""
     outage = Outage(logger, "Changes of other processes")
     while True:
@@ -69,13 +59,13 @@ async def follow_changes(store: Store, clock: Clock) -> None:
             changed = await store.changed_elsewhere()
             waited_for = store.changes.waited_for(changed)
             for ids in _portions(waited_for):
-                store.changes.tell(*await store.get_settled(ids, clock()))
+                store.changes.tell(*await store.get_settled(ids))
             store.changes.tell()
         if outage.lasts:
             await anyio.sleep(LOOK_AGAIN_S)
 
 
-async def let_go(store: Store, clock: Clock) -> None:
+async def let_go(store: Store) -> None:
     """Answer all who wait, who can ask whoever serves next, and have nobody wait any more."""
     changes = store.changes
     changes.closed = True
@@ -83,7 +73,7 @@ async def let_go(store: Store, clock: Clock) -> None:
         # Where thousands wait, to have each look by itself would take too long.
         with contextlib.suppress(LoopinError):
             for ids in _portions(changes.waited_for(None)):
-                changes.answer(*await store.get_interrupts(ids, clock()))
+                changes.answer(*await store.get_interrupts(ids))
     finally:
         changes.close()
 

@@ -118,8 +118,8 @@ def _loops(
     sent_to, signed_with = shared.destinations, options.callback_secret
     loops: list[_Loop] = [
         partial(deliver_callbacks, store, epoch_ms, sent_to, signed_with),
-        partial(follow_changes, store, epoch_ms),
-        partial(keep_house, store, epoch_ms, options.retention_days),
+        partial(follow_changes, store),
+        partial(keep_house, store, options.retention_days),
     ]
     if channels is not None:
         loops.append(partial(send_notices, store, epoch_ms, channels))
@@ -155,7 +155,7 @@ async def _letting_go(store: Store) -> AsyncIterator[None]:
         yield
     finally:
         with anyio.move_on_after(GRACE_S, shield=True):
-            await let_go(store, epoch_ms)
+            await let_go(store)
 
 
 def _url(host: str, port: int) -> str:

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from loopin_mcp.api.clock import moment
+from loopin_mcp.api.clock import DAY_MS, Clock, moment
 from loopin_mcp.api.database.rows import STATUS, number
 from loopin_mcp.api.database.steps import Database, Row
 from loopin_mcp.wire.models import ActionCount, Analytics
 
 TOP_ACTION_TYPES = 5
-DAY_MS = 86_400_000
 # No user has this id, since ids are never blank.
 EVERYBODY = ""
 
@@ -80,14 +79,16 @@ class UserCount:
 
 
 class Figures:
-    """Sums up interrupts. `now` is epoch milliseconds; `EVERYBODY` stands for all users."""
+    """Sums up interrupts, as they are by `clock`; `EVERYBODY` stands for all users."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
-    async def analytics(self, user_id: str, now: int) -> Analytics:
+    async def analytics(self, user_id: str) -> Analytics:
         """The figures over all time, all from one look at the database."""
-        rows = await self._database.read(_of(user_id, _ANALYTICS), user_id=user_id, now=now)
+        sql = _of(user_id, _ANALYTICS)
+        rows = await self._database.read(sql, user_id=user_id, now=self._clock())
         groups = [row for row in rows if row["status"] is not None]
         types = [_action_count(row) for row in rows if row["action_type"] is not None]
         response_ms = {
@@ -112,9 +113,9 @@ class Figures:
             top_action_types=tuple(sorted(types, key=lambda top: (-top.count, top.action))),
         )
 
-    async def decisions(self, user_id: str, now: int, period: Period) -> tuple[Decisions, ...]:
+    async def decisions(self, user_id: str, period: Period) -> tuple[Decisions, ...]:
         """How often was decided in each step of a period, oldest first."""
-        steps = period.steps(now)
+        steps = period.steps(self._clock())
         rows = await self._database.read(
             _of(user_id, _DECISIONS),
             user_id=user_id,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.events import EventType, append, locked
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.rows import interrupt_of, number
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value, listed, named, single
 from loopin_mcp.errors import NotFoundError, UnavailableError
@@ -52,14 +53,14 @@ class Callback:
 
 
 class Callbacks:
-    """Takes callbacks that are due, one taker at a time. `now` is epoch milliseconds."""
+    """Takes callbacks that are due by `clock`, one taker at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def take_due(
         self,
-        now: int,
         *,
         lease_ms: int,
         limit: int,
@@ -71,6 +72,7 @@ class Callbacks:
         There are at most `limit`, and to each host no more than `limit_each` with those to the
         hosts `under_way`. What was not tried yet comes first.
         """
+        now = self._clock()
         busy = Counter(under_way)
         full = named(host for host in busy if busy[host] >= limit_each)
         due = await self._database.read(
@@ -103,11 +105,9 @@ class Callbacks:
         }
         await self._database.transact(partial(single, sql, params))
 
-    async def settle(
-        self, callback: Callback, outcome: EventType, now: int, detail: JSONObject
-    ) -> None:
+    async def settle(self, callback: Callback, outcome: EventType, detail: JSONObject) -> None:
         """Send a callback no more, and record its outcome as an event of that type."""
-        await self._database.transact(partial(_settle, callback, outcome, now, detail))
+        await self._database.transact(partial(_settle, callback, outcome, self._clock(), detail))
 
     async def _take(self, callback_ids: list[str], now: int, until_ms: int) -> list[Callback]:
         """Take those of these that nobody else has taken meanwhile."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from loopin_mcp.api.clock import moment
+from loopin_mcp.api.clock import Clock, moment
 from loopin_mcp.api.database.rows import INTERRUPT, Reading, cursor_at, number, position_of, whole
 from loopin_mcp.api.database.steps import Database, Row, Value
 from loopin_mcp.api.store.search import Search, indexed, others, params_of, waiting
@@ -60,22 +60,21 @@ class Names:
 
 
 class Overview:
-    """Looks over the interrupts of all users. `now` is epoch milliseconds."""
+    """Looks over the interrupts of all users, as they are by `clock`."""
 
-    def __init__(self, database: Database, reading: Reading) -> None:
+    def __init__(self, database: Database, reading: Reading, clock: Clock) -> None:
         self._database = database
         self._reading = reading
+        self._clock = clock
 
-    async def list_pending(
-        self, search: Search, now: int, *, limit: int, cursor: str | None = None
-    ) -> Queue:
+    async def list_pending(self, search: Search, *, limit: int, cursor: str | None = None) -> Queue:
         """What waits and is looked for, from `cursor` on.
 
         Raises:
             InvalidRequestError: `cursor` is not one that an earlier part gave.
         """
         place, last_id = position_of(cursor) if cursor else (_FIRST, "")
-        params = {"now": now, **params_of(search)}
+        params = {"now": self._clock(), **params_of(search)}
         rows = await self._database.read(
             f"""
             SELECT {INTERRUPT}, {_PLACE} AS place FROM interrupts
@@ -98,7 +97,6 @@ class Overview:
     async def list_settled(
         self,
         search: Search,
-        now: int,
         *,
         limit: int,
         cursor: str | None = None,
@@ -117,7 +115,9 @@ class Overview:
         until: dict[str, Value] = {"until_ms": _FIRST, "until_id": ""}
         if end:
             until = {"until_ms": end["settled_ms"], "until_id": end["interrupt_id"]}
-        rows = await self._settled_rows(search, {**look, **until, "now": now, "limit": limit + 1})
+        rows = await self._settled_rows(
+            search, {**look, **until, "now": self._clock(), "limit": limit + 1}
+        )
         settled = tuple(self._reading.undamaged(rows[:limit], self._settled))
         if len(rows) > limit:
             return History(settled, cursor_at(rows[limit - 1], "settled_ms"))

@@ -7,6 +7,7 @@ from functools import partial
 
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.events import append, locked
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.rows import Reading, number, whole
 from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, single
 
@@ -37,20 +38,22 @@ class Notice:
 
 
 class DueNotices:
-    """Takes what is due, one taker at a time. `now` is epoch milliseconds."""
+    """Takes what is due by `clock`, one taker at a time."""
 
-    def __init__(self, database: Database, reading: Reading) -> None:
+    def __init__(self, database: Database, reading: Reading, clock: Clock) -> None:
         self._database = database
         self._reading = reading
+        self._clock = clock
 
     async def take_due_notices(
-        self, now: int, *, lease_ms: int, limit: int, high_alone: bool
+        self, *, lease_ms: int, limit: int, high_alone: bool
     ) -> list[Notice]:
         """Notices to be sent now, each given to one caller alone for `lease_ms`.
 
         What is new comes first, and of that what is urgent. With `high_alone` all else stays. What
         is no longer pending is not told.
         """
+        now = self._clock()
         params: dict[str, Value] = {
             "now": now,
             "leased_until": now + lease_ms,
@@ -60,14 +63,12 @@ class DueNotices:
         rows = await self._database.transact(partial(single, _TAKE, params))
         return self._reading.undamaged(rows, _notice)
 
-    async def keep_reached(
-        self, notice: Notice, reached: Collection[str], now: int, told: str
-    ) -> None:
+    async def keep_reached(self, notice: Notice, reached: Collection[str], told: str) -> None:
         """Keep which channels have a notice, so that none is sent it again, and record the new one.
 
         `told` is what to call that one.
         """
-        await self._database.transact(partial(_keep_reached, notice, reached, now, told))
+        await self._database.transact(partial(_keep_reached, notice, reached, self._clock(), told))
 
     async def postpone_notice(
         self, notice: Notice, due_ms: int, tries: int, reached: Collection[str]
@@ -81,7 +82,7 @@ class DueNotices:
             reached=json.dumps(sorted(reached)),
         )
 
-    async def settle_notice(self, notice: Notice, now: int) -> None:
+    async def settle_notice(self, notice: Notice) -> None:
         """Send a notice no more: it arrived, or was given up.
 
         After the first of an interrupt, the reminder is due at half its life, if that is to come.
@@ -91,7 +92,7 @@ class DueNotices:
             notice_due_ms = CASE WHEN notices_sent = 0 AND (created_ms + expires_ms) / 2 > :now
                 THEN (created_ms + expires_ms) / 2 END""",
             notice,
-            now=now,
+            now=self._clock(),
         )
 
     async def _change(self, change: str, notice: Notice, **params: Value) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.steps import Database, Steps, single
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
 
@@ -15,22 +16,25 @@ _OLD = """settled_ms <= :before AND created_ms <= :before AND NOT EXISTS (
 
 
 class Retention:
-    """Deletes for good what is old. Times are epoch milliseconds."""
+    """Deletes for good what is old by `clock`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
-    async def forget_keys(self, now: int) -> None:
+    async def forget_keys(self) -> None:
         """Delete the idempotency keys whose day is over."""
         sql = "DELETE FROM idempotency_keys WHERE created_ms <= :before"
-        await self._database.transact(partial(single, sql, {"before": now - KEY_LIFE_MS}))
+        await self._database.transact(partial(single, sql, {"before": self._clock() - KEY_LIFE_MS}))
 
-    async def delete_settled(self, before: int, now: int) -> int:
-        """Delete some interrupts that were settled until `before`, and record that it was at `now`.
+    async def delete_settled(self, age_ms: int) -> int:
+        """Delete some interrupts that were settled `age_ms` ago or before, and record when.
 
         Their events go with them. Those whose callback is still to be told stay. Returns how many
         are gone; with none there are no more.
         """
+        now = self._clock()
+        before = now - age_ms
         old = await self._database.read(
             f"""
             SELECT interrupt_id FROM interrupts WHERE {_OLD} ORDER BY settled_ms LIMIT {PORTION}

@@ -5,7 +5,7 @@ from functools import partial
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.events import event_of, seen, trail, view
-from loopin_mcp.api.clock import moment
+from loopin_mcp.api.clock import Clock, epoch_ms, moment
 from loopin_mcp.api.database.rows import INTERRUPT, WHOLE, Reading, cursor_at, position_of
 from loopin_mcp.api.database.steps import Database, Row, listed, named
 from loopin_mcp.api.store.analytics import Figures
@@ -35,36 +35,35 @@ EXPIRED_AT_ONCE = 500
 
 
 class Store:
-    """Interrupts in a database. `now` is epoch milliseconds; links begin with `public_url`.
+    """Interrupts in a database, as they are by `clock`; links begin with `public_url`.
 
     Whatever is changed here, `changes` is told of once it is stored.
     """
 
-    def __init__(self, database: Database, public_url: str) -> None:
+    def __init__(self, database: Database, public_url: str, clock: Clock = epoch_ms) -> None:
         self._database = database
+        self.clock = clock
         self.public_url = public_url
         self.changes = Changes()
-        self.callbacks = Callbacks(database)
+        self.callbacks = Callbacks(database, clock)
         self._reading = Reading(public_url)
-        self.notices = DueNotices(database, self._reading)
-        self.overview = Overview(database, self._reading)
-        self.figures = Figures(database)
-        self.retention = Retention(database)
+        self.notices = DueNotices(database, self._reading, clock)
+        self.overview = Overview(database, self._reading, clock)
+        self.figures = Figures(database, clock)
+        self.retention = Retention(database, clock)
         self._in_flight: set[IdempotencyKey] = set()
 
-    async def create_interrupt(self, interrupt: NewInterrupt, now: int, actor: Actor) -> Created:
+    async def create_interrupt(self, interrupt: NewInterrupt, actor: Actor) -> Created:
         """Store a new question under a fresh random id.
 
         Raises:
             RateLimitedError: Too many wait for its user already.
         """
-        row = await self._database.transact(partial(create, interrupt, now, actor))
+        row = await self._database.transact(partial(create, interrupt, self.clock(), actor))
         self._tell(row)
         return self._created(row)
 
-    async def find_created(
-        self, interrupt: NewInterrupt, now: int, key: IdempotencyKey
-    ) -> Created | None:
+    async def find_created(self, interrupt: NewInterrupt, key: IdempotencyKey) -> Created | None:
         """The answer that a create with this key was given before, or None.
 
         Raises:
@@ -72,11 +71,13 @@ class Store:
             UnprocessableError: The key was used for another question.
         """
         self._refuse_in_flight(key)
-        row = earlier(await self._database.read(EARLIER, **key.within_a_day(now)), interrupt)
+        row = earlier(
+            await self._database.read(EARLIER, **key.within_a_day(self.clock())), interrupt
+        )
         return None if row is None else self._created(row)
 
     async def create_interrupt_once(
-        self, interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
+        self, interrupt: NewInterrupt, actor: Actor, key: IdempotencyKey
     ) -> tuple[Created, bool]:
         """Store a new question once for this key: its answer, and whether it was given before.
 
@@ -88,7 +89,7 @@ class Store:
         self._refuse_in_flight(key)
         self._in_flight.add(key)
         try:
-            steps = partial(create_once, interrupt, now, actor, key)
+            steps = partial(create_once, interrupt, self.clock(), actor, key)
             row, was_there = await self._database.transact(steps)
         finally:
             self._in_flight.discard(key)
@@ -96,8 +97,8 @@ class Store:
             self._tell(row)
         return self._created(row), was_there
 
-    async def get_interrupt_status(self, interrupt_id: str, now: int) -> Interrupt:
-        """The interrupt as it is at `now`.
+    async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
+        """The interrupt as it is now.
 
         Raises:
             NotFoundError: There is none of that id.
@@ -105,14 +106,14 @@ class Store:
         rows = await self._database.read(
             f"SELECT {WHOLE} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
             interrupt_id=interrupt_id,
-            now=now,
+            now=self.clock(),
         )
         if not rows:
             raise NotFoundError("Interrupt not found")
         return self._reading.interrupt(rows[0])
 
     async def list_pending_interrupts(
-        self, user_id: str, now: int, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
+        self, user_id: str, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
     ) -> PendingPage:
         """One page of what waits for a user, newest first, from `cursor` on.
 
@@ -128,7 +129,7 @@ class Store:
             ORDER BY created_ms DESC, interrupt_id DESC LIMIT :limit
             """,  # noqa: S608 - constants alone
             user_id=user_id,
-            now=now,
+            now=self.clock(),
             created_ms=created_ms,
             last_id=last_id,
             limit=limit + 1,
@@ -142,7 +143,7 @@ class Store:
         )
 
     async def decide_interrupt(
-        self, interrupt_id: str, decision: Decision, now: int, actor: Actor
+        self, interrupt_id: str, decision: Decision, actor: Actor
     ) -> Decided:
         """Record the first decision; of two at once exactly one wins.
 
@@ -151,7 +152,7 @@ class Store:
             ConflictError: It is no longer pending, not what the decision is for, or was tampered
                 with; nothing was changed.
         """
-        steps = partial(decide, interrupt_id, decision, now, actor)
+        steps = partial(decide, interrupt_id, decision, self.clock(), actor)
         row = await self._database.transact(steps)
         self._tell(row)
         return Decided(
@@ -161,14 +162,15 @@ class Store:
             decided_at=moment(row["decided_ms"]),
         )
 
-    async def cancel_interrupt(self, interrupt_id: str, now: int, actor: Actor) -> Cancelled:
+    async def cancel_interrupt(self, interrupt_id: str, actor: Actor) -> Cancelled:
         """Withdraw a question that is still pending.
 
         Raises:
             NotFoundError: There is none of that id.
             ConflictError: It is no longer pending; nothing was changed.
         """
-        self._tell(await self._database.transact(partial(cancel, interrupt_id, now, actor)))
+        steps = partial(cancel, interrupt_id, self.clock(), actor)
+        self._tell(await self._database.transact(steps))
         return Cancelled(interrupt_id=interrupt_id, status="cancelled")
 
     async def list_events(self, interrupt_id: str) -> tuple[Event, ...]:
@@ -183,7 +185,7 @@ class Store:
             raise NotFoundError("Interrupt not found")
         return tuple(event_of(row) for row in rows if row["sequence"] is not None)
 
-    async def record_view(self, interrupt_id: str, now: int, actor: Actor) -> None:
+    async def record_view(self, interrupt_id: str, actor: Actor) -> None:
         """Record that someone was shown an interrupt that is pending, the first time.
 
         Raises:
@@ -192,14 +194,15 @@ class Store:
         # To load the page anew costs no write.
         sql, params = seen(interrupt_id, actor)
         if not await self._database.read(sql, **params):
-            await self._database.transact(partial(view, interrupt_id, now, actor))
+            await self._database.transact(partial(view, interrupt_id, self.clock(), actor))
 
-    async def get_interrupt_analytics(self, user_id: str, now: int) -> Analytics:
+    async def get_interrupt_analytics(self, user_id: str) -> Analytics:
         """One user's figures, all from one look at the database."""
-        return await self.figures.analytics(user_id, now)
+        return await self.figures.analytics(user_id)
 
-    async def expire_interrupts(self, now: int) -> None:
+    async def expire_interrupts(self) -> None:
         """Store the expiry that reads show already, so that its callbacks become due."""
+        now = self.clock()
         due = await self._database.read(
             f"""
             SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
@@ -221,22 +224,27 @@ class Store:
         """
         return await self._database.changed(self.changes.wanted)
 
-    async def get_settled(self, interrupt_ids: list[str], now: int) -> list[Interrupt]:
+    def seconds_left(self, interrupt: Interrupt) -> float:
+        """How long it is until an interrupt expires; less than 0 once it has."""
+        assert interrupt.expires_at is not None
+        return interrupt.expires_at.timestamp() - self.clock() / 1000
+
+    async def get_settled(self, interrupt_ids: list[str]) -> list[Interrupt]:
         """Those of these interrupts that are no longer pending."""
-        return await self._among(interrupt_ids, now, "(status <> 'pending' OR expires_ms <= :now)")
+        return await self._among(interrupt_ids, "(status <> 'pending' OR expires_ms <= :now)")
 
-    async def get_interrupts(self, interrupt_ids: list[str], now: int) -> list[Interrupt]:
-        """These interrupts as they are at `now`."""
-        return await self._among(interrupt_ids, now, "TRUE")
+    async def get_interrupts(self, interrupt_ids: list[str]) -> list[Interrupt]:
+        """These interrupts as they are now."""
+        return await self._among(interrupt_ids, "TRUE")
 
-    async def _among(self, interrupt_ids: list[str], now: int, which: str) -> list[Interrupt]:
+    async def _among(self, interrupt_ids: list[str], which: str) -> list[Interrupt]:
         chosen = named(interrupt_ids)
         rows = await self._database.read(
             f"""
             SELECT {WHOLE} FROM interrupts
             WHERE {which} AND interrupt_id IN ({listed(chosen)})
             """,  # noqa: S608 - constants and names made here
-            now=now,
+            now=self.clock(),
             **chosen,
         )
         return self._reading.interrupts(rows)

@@ -16,7 +16,7 @@ async def test_figures_of_everybody_are_shown_in_human_units(store: Store, clock
     await answered(store, clock, APPROVED, 2.5, urgency="high")
     await answered(store, clock, APPROVED, 95)
     await answered(store, clock, REJECTED, 3000, user_id="user-2", action="Deploy")
-    await store.create_interrupt(new_interrupt(urgency="low"), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(urgency="low"), AGENT)
 
     page = await shown(store, clock)
 
@@ -73,7 +73,7 @@ async def test_figures_of_one_user_leave_the_others_out(store: Store, clock: Clo
 async def test_charts_have_a_name_a_description_and_a_table(store: Store, clock: Clock) -> None:
     await answered(store, clock, APPROVED)
     await answered(store, clock, REJECTED)
-    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(), AGENT)
 
     page = await shown(store, clock)
 
@@ -149,7 +149,7 @@ async def test_periods_go_by_day_and_long_ones_by_week(
 
 async def test_form_chooses_a_user_and_keeps_the_period(store: Store, clock: Clock) -> None:
     for user_id in ("rarely", "often", "often"):
-        await store.create_interrupt(new_interrupt(user_id=user_id), clock(), AGENT)
+        await store.create_interrupt(new_interrupt(user_id=user_id), AGENT)
 
     page = await shown(store, clock, "?days=90")
 

@@ -15,7 +15,7 @@ def store(sqlite_store: Store) -> Store:
 
 
 async def test_blank_user_stands_for_everybody(store: Store, clock: Clock) -> None:
-    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(), AGENT)
 
     page = await shown(store, clock, "?user=+&days=30")
 
@@ -31,7 +31,7 @@ async def test_without_any_request_the_page_says_so(store: Store, clock: Clock) 
 
 
 async def test_unknown_user_is_told_apart_from_an_empty_inbox(store: Store, clock: Clock) -> None:
-    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(), AGENT)
 
     page = await shown(store, clock, "?user=User-1&days=7")
 
@@ -43,7 +43,7 @@ async def test_unknown_user_is_told_apart_from_an_empty_inbox(store: Store, cloc
 async def test_nothing_decided_is_said_and_not_drawn(store: Store, clock: Clock) -> None:
     await answered(store, clock, APPROVED, user_id="user-2")
     clock.advance(40 * DAY_S)
-    await store.create_interrupt(new_interrupt(expires_in=60), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(expires_in=60), AGENT)
     clock.advance(60)
 
     undecided = await shown(store, clock, "?user=user-1")
@@ -78,15 +78,15 @@ async def test_query_that_cannot_be_is_refused_as_a_page(
 
 
 async def test_database_that_is_down_is_said_as_a_page(clock: Clock) -> None:
-    page = await shown(Store(Down(), PUBLIC_URL), clock, status=503)
+    page = await shown(Store(Down(), PUBLIC_URL, clock), clock, status=503)
 
     assert page["h1"] == ["The figures cannot be shown"]
 
 
 async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store, clock: Clock) -> None:
-    await store.create_interrupt(new_interrupt(), clock(), AGENT)
+    await store.create_interrupt(new_interrupt(), AGENT)
 
-    async with api_client(store, clock, api_key=KEY) as browser:
+    async with api_client(store, api_key=KEY) as browser:
         answer = await browser.get("/analytics?user=user-1&days=7")
 
     assert answer.status_code == 303

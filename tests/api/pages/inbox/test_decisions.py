@@ -28,7 +28,7 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
         303,
         f"../?q=pay+me&user=user-1&done={interrupt_id}",
     )
-    read = await sqlite_store.get_interrupt_status(interrupt_id, clock())
+    read = await sqlite_store.get_interrupt_status(interrupt_id)
     assert (read.status, read.reason) == ("approved", "Fine.\nGo on.")
     assert (read.modified_params, read.decided_by) == ({"amount": 1}, "api-key")
     page = Page(await inbox.get(f"/?done={interrupt_id}"))
@@ -41,10 +41,10 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
 async def test_decision_on_a_keyless_api_is_anonymous(sqlite_store: Store, clock: Clock) -> None:
     path = await ask_in_list(sqlite_store, clock)
 
-    async with api_client(sqlite_store, clock) as browser:
+    async with api_client(sqlite_store) as browser:
         answer = await browser.post(path, data={"decision": "rejected"})
 
-    read = await sqlite_store.get_interrupt_status(path.rpartition("/")[2], clock())
+    read = await sqlite_store.get_interrupt_status(path.rpartition("/")[2])
     assert answer.status_code == 303
     assert (read.status, read.decided_by) == ("rejected", "anonymous")
 
@@ -83,7 +83,7 @@ async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
     path = await ask_in_list(sqlite_store, clock)
     interrupt_id = path.rpartition("/")[2]
     decision = Decision(decision="rejected")
-    await sqlite_store.decide_interrupt(interrupt_id, decision, clock(), REVIEWER)
+    await sqlite_store.decide_interrupt(interrupt_id, decision, REVIEWER)
 
     answer = await inbox.post(path, data={"decision": "approved", "reason": "Mine"})
 
@@ -91,7 +91,7 @@ async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
     assert (answer.status_code, page["h1"]) == (409, ["Rejected"])
     assert page["alert"][0].startswith("Your decision was not recorded.")
     assert page.facts["Decided by"] == "alice, on this page"
-    assert (await sqlite_store.get_interrupt_status(interrupt_id, clock())).status == "rejected"
+    assert (await sqlite_store.get_interrupt_status(interrupt_id)).status == "rejected"
 
 
 async def test_page_of_a_refused_decision_can_be_loaded_anew(
@@ -127,7 +127,7 @@ async def test_form_that_the_review_page_would_refuse_records_nothing(
     answer = await inbox.post(path, headers=headers, data=body)
 
     assert answer.status_code == status
-    assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2], clock())).is_pending
+    assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2])).is_pending
 
 
 async def test_visitor_who_is_not_signed_in_decides_nothing_and_is_told(
@@ -141,7 +141,7 @@ async def test_visitor_who_is_not_signed_in_decides_nothing_and_is_told(
     assert (answer.status_code, page["h1"]) == (401, ["Nothing was recorded"])
     assert page["p"][0] == "You are not signed in any more. Sign in to decide."
     assert page.element(href=f"../sign-in?next=inbox%2F{path.rpartition('/')[2]}")[""] == "a"
-    assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2], clock())).is_pending
+    assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2])).is_pending
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_decision_on_what_there_is_not_is_refused_as_a_page(
 
 
 async def test_database_that_is_down_is_said_to_whoever_decides(clock: Clock) -> None:
-    async with api_client(Store(Down(), "http://127.0.0.1:3002"), clock) as browser:
+    async with api_client(Store(Down(), "http://127.0.0.1:3002", clock)) as browser:
         answer = await browser.post("/inbox/x", data={"decision": "approved"})
 
     assert (answer.status_code, Page(answer)["h1"]) == (503, ["Perhaps nothing was recorded"])

@@ -13,13 +13,13 @@ async def settle(store: Store, clock: Clock, how: str, **changes: object) -> Non
     interrupt_id = (await ask(store, clock, **changes)).rpartition("/")[2]
     clock.advance(1)
     if how == "cancelled":
-        await store.cancel_interrupt(interrupt_id, clock(), AGENT)
+        await store.cancel_interrupt(interrupt_id, AGENT)
     elif how == "expired":
         clock.advance(3600)
-        await store.expire_interrupts(clock())
+        await store.expire_interrupts()
     else:
         decision = Decision.model_validate({"decision": how})
-        await store.decide_interrupt(interrupt_id, decision, clock(), REVIEWER)
+        await store.decide_interrupt(interrupt_id, decision, REVIEWER)
 
 
 async def test_history_tells_how_each_ended(

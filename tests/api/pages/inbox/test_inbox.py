@@ -128,7 +128,7 @@ async def test_part_whose_requests_are_all_settled_says_so(
 ) -> None:
     paths = [await ask(sqlite_store, clock, expires_in=100 + number) for number in range(51)]
     link = str(Page(await inbox.get("/")).element(rel="next")["href"])
-    await sqlite_store.cancel_interrupt(paths[-1].rpartition("/")[2], clock(), AGENT)
+    await sqlite_store.cancel_interrupt(paths[-1].rpartition("/")[2], AGENT)
 
     page = Page(await inbox.get(link.removeprefix(".")))
 
@@ -145,12 +145,11 @@ async def test_what_was_settled_lately_stands_below(
         await sqlite_store.decide_interrupt(
             path.rpartition("/")[2],
             Decision(decision="approved"),
-            clock(),
             Actor(decided_by, "api"),
         )
         clock.advance(60)
     cancelled = (await ask(sqlite_store, clock, action="cancelled")).rpartition("/")[2]
-    await sqlite_store.cancel_interrupt(cancelled, clock(), AGENT)
+    await sqlite_store.cancel_interrupt(cancelled, AGENT)
 
     page = Page(await inbox.get("/"))
 
@@ -191,7 +190,7 @@ async def test_query_that_does_not_fit_is_refused_with_a_way_back(
 
 @pytest.mark.parametrize("path", ["/", "/history"])
 async def test_database_that_is_down_is_said_on_the_page(clock: Clock, path: str) -> None:
-    async with api_client(Store(Down(), "http://127.0.0.1:3002"), clock) as browser:
+    async with api_client(Store(Down(), "http://127.0.0.1:3002", clock)) as browser:
         answer = await browser.get(path)
 
     page = Page(answer)

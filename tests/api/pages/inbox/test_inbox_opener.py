@@ -30,7 +30,7 @@ class Desk:
         self._clock = clock
         self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.sessions = Sessions(keys, clock, PUBLIC_URL)
-        self.live = Live(store, clock, self.sessions, Waits(Limits()))
+        self.live = Live(store, self.sessions, Waits(Limits()))
         self.has_browser = True
 
     def start_browser(self, url: str) -> None:
@@ -43,7 +43,7 @@ class Desk:
         await open_inbox(self._store, self.sessions, self.live, self._clock, self.start_browser)
 
     async def ask(self) -> str:
-        created = await self._store.create_interrupt(new_interrupt(), self._clock(), AGENT)
+        created = await self._store.create_interrupt(new_interrupt(), AGENT)
         await anyio.wait_all_tasks_blocked()
         return created.interrupt_id
 
@@ -116,7 +116,7 @@ async def test_a_decision_opens_nothing(desk: Desk, clock: Clock, sqlite_store: 
     await desk.opened()
     clock.advance(60)
     approved = Decision(decision="approved")
-    await sqlite_store.decide_interrupt(interrupt_id, approved, clock(), REVIEWER)
+    await sqlite_store.decide_interrupt(interrupt_id, approved, REVIEWER)
     await anyio.wait_all_tasks_blocked()
 
     assert desk.opened_no_more

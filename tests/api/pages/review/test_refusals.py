@@ -57,7 +57,7 @@ async def test_fault_stands_beside_its_field_and_nothing_typed_is_lost(
     assert page["textarea"] == [(TYPED | form)["reason"], (TYPED | form)["modifiedParams"]]
     assert page["fault"] == faults
     assert page["title"] == ["Not recorded yet · Waiting for your decision · LoopIn"]
-    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())).is_pending
+    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1])).is_pending
 
 
 async def test_faulty_field_is_marked_described_and_focused(
@@ -120,7 +120,7 @@ async def test_form_that_cannot_be_read_records_nothing(
     page = Page(answer)
     assert (answer.status_code, page["h1"]) == (status, ["Nothing was recorded"])
     assert f"{message} Go back to the request to decide." in page["p"][0]
-    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())).is_pending
+    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1])).is_pending
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ async def test_form_sent_by_another_web_page_records_nothing(
     answer = await api.post(path, data={"decision": "approved"}, headers=headers)
 
     assert (answer.status_code, Page(answer)["h1"]) == (403, ["Nothing was recorded"])
-    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())).is_pending
+    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1])).is_pending
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ async def test_unknown_host_name_is_refused(
     answer = await api.request(method, path, data={"decision": "approved"}, headers={"Host": host})
 
     assert answer.status_code == 421
-    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())).is_pending
+    assert (await sqlite_store.get_interrupt_status(path.split("/")[-1])).is_pending
 
 
 async def test_field_that_the_form_does_not_have_is_refused_by_name(

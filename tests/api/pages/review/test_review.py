@@ -38,7 +38,7 @@ async def test_pending_page_shows_the_whole_request(
 
 
 async def digest_of(store: Store, path: str) -> str:
-    interrupt = await store.get_interrupt_status(path.split("/")[-1], 0)
+    interrupt = await store.get_interrupt_status(path.split("/")[-1])
     return str(interrupt.payload_digest)
 
 
@@ -93,7 +93,7 @@ async def test_modified_parameters_are_recorded_and_shown(
     await decide(api, path, decision="approved", modifiedParams='{"amount": 4000, "note": "é"}')
     page = Page(await api.get(path))
 
-    read = await sqlite_store.get_interrupt_status(path.split("/")[-1], clock())
+    read = await sqlite_store.get_interrupt_status(path.split("/")[-1])
     assert read.modified_params == {"amount": 4000, "note": "é"}
     assert page["difference-tr"] == [
         "Name Asked Decided",
@@ -128,9 +128,7 @@ async def test_late_opener_reads_who_decided(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, actor: Actor, shown: str
 ) -> None:
     path = await ask(sqlite_store, clock)
-    await sqlite_store.decide_interrupt(
-        path.split("/")[-1], Decision(decision="rejected"), clock(), actor
-    )
+    await sqlite_store.decide_interrupt(path.split("/")[-1], Decision(decision="rejected"), actor)
 
     page = Page(await api.get(path))
 
@@ -157,7 +155,7 @@ async def test_cancelled_page_says_that_the_request_was_withdrawn(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
     path = await ask(sqlite_store, clock)
-    await sqlite_store.cancel_interrupt(path.split("/")[-1], clock(), AGENT)
+    await sqlite_store.cancel_interrupt(path.split("/")[-1], AGENT)
 
     page = Page(await api.get(path))
 
@@ -210,7 +208,7 @@ async def test_decision_after_expiry_is_refused_however_it_is_filled_in(
 
 
 async def test_failing_database_is_owned_up_to_on_a_page(clock: Clock) -> None:
-    async with api_client(Store(Down(), PUBLIC_URL), clock) as api:
+    async with api_client(Store(Down(), PUBLIC_URL, clock)) as api:
         answers = [
             await api.get("/review/any"),
             await decide(api, "/review/any", decision="approved"),
@@ -237,7 +235,7 @@ async def test_outcome_is_worded_for_those_who_had_the_page_open(
 ) -> None:
     decided, cancelled, expired = [await ask(sqlite_store, clock, expires_in=60) for _ in range(3)]
     await decide(api, decided, decision="rejected")
-    await sqlite_store.cancel_interrupt(cancelled.split("/")[-1], clock(), AGENT)
+    await sqlite_store.cancel_interrupt(cancelled.split("/")[-1], AGENT)
     clock.advance(60)
 
     pages = [Page(await api.get(path)) for path in (decided, cancelled, expired)]
@@ -255,7 +253,7 @@ async def test_way_to_the_other_pages_is_shown_to_those_who_may_go_it(
     path = await ask(sqlite_store, clock)
 
     by_link = Page(await api.get(path))
-    async with api_client(sqlite_store, clock) as open_to_all:
+    async with api_client(sqlite_store) as open_to_all:
         signed_in = Page(await open_to_all.get(path))
 
     assert by_link["a"] == []

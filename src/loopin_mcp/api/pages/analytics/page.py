@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.pages.analytics.report import Report
 from loopin_mcp.api.pages.rendering import Pages
 from loopin_mcp.api.rest.requests import check
@@ -63,11 +62,10 @@ def link_to(user_id: str, days: str) -> str:
 
 
 class AnalyticsPage:
-    """The page over a store. `clock` gives epoch milliseconds."""
+    """The page over a store."""
 
-    def __init__(self, store: Store, clock: Clock, sessions: Sessions, pages: Pages) -> None:
+    def __init__(self, store: Store, sessions: Sessions, pages: Pages) -> None:
         self._store = store
-        self._clock = clock
         self._sessions = sessions
         self._pages = pages
 
@@ -89,11 +87,11 @@ class AnalyticsPage:
         return answer
 
     async def _report(self, query: AnalyticsQuery) -> Report:
-        now, period = self._clock(), PERIODS[query.days]
+        period = PERIODS[query.days]
         figures = self._store.figures
         return Report(
-            analytics=await figures.analytics(query.user_id, now),
-            decisions=await figures.decisions(query.user_id, now, period),
+            analytics=await figures.analytics(query.user_id),
+            decisions=await figures.decisions(query.user_id, period),
             period=period,
             users=await figures.busiest_users(OFFERED_USERS),
         )
