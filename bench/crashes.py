@@ -137,14 +137,17 @@ class Crashes:
             self._settings.get("DATABASE_URL"), Path(self._settings["LOOPIN_DATA_DIR"])
         )
         sql = """
-            UPDATE callbacks SET due_ms = :now WHERE due_ms BETWEEN :now AND :latest
+            UPDATE deliveries SET due_ms = :now
+            WHERE kind = 'callback' AND due_ms BETWEEN :now AND :latest
             RETURNING interrupt_id, tries
             """
         params = {"now": now, "latest": now + LEASE_MS - UNDER_WAY_MS}
         hurried = await database.transact(partial(single, sql, params))
         for callback in hurried:
             self._receiver.excuse(str(callback["interrupt_id"]), int(str(callback["tries"])))
-        [owed] = await database.read("SELECT COUNT(*) AS count FROM callbacks")
+        [owed] = await database.read(
+            "SELECT COUNT(*) AS count FROM deliveries WHERE kind = 'callback'"
+        )
         await database.aclose()
         return int(str(owed["count"]))
 

@@ -25,6 +25,7 @@ from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.app import Shared, create_app
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value, single
 from loopin_mcp.api.rest.health import HealthCheck
+from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.settings.api_options import Options
@@ -108,6 +109,15 @@ class Down:
 async def execute(database: Database, sql: str, **params: Value) -> None:
     """Change what is stored, by one statement in a transaction of its own."""
     await database.transact(partial(single, sql, params))
+
+
+async def take_due(
+    store: Store, *channels: str, lease_ms: int = 1000, limit: int = 9
+) -> list[Delivery]:
+    """Deliveries that are due, of which each host may have any number."""
+    return await store.deliveries.take_due(
+        channels, lease_ms=lease_ms, limit=limit, room=lambda _: limit
+    )
 
 
 def missing(what: str) -> NoReturn:

@@ -13,13 +13,16 @@ from typing import Any
 from unittest import mock
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 
 from loopin_mcp.api.outbox import apprise_service as services
-from loopin_mcp.api.outbox.channels import Bounds, Channels, load_channels
-from loopin_mcp.api.outbox.delivery import Webhooks
+from loopin_mcp.api.outbox.callbacks import CallbackSender
+from loopin_mcp.api.outbox.channels import Channels, load_channels
+from loopin_mcp.api.outbox.delivery import Outbox
 from loopin_mcp.api.outbox.destinations import LOOPBACK, Destinations, callback_client
-from loopin_mcp.api.outbox.notifications import Notices
+from loopin_mcp.api.outbox.notifications import NotificationSender
+from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PATIENCE_S, REVIEWER, START_TIMEOUT_S, Clock, new_interrupt
@@ -178,12 +181,10 @@ def receiving(
             thread.join()
 
 
-def channels_to(*urls: str, high: str | None = None, bounds: Bounds | None = None) -> Channels:
+def channels_to(*urls: str, high: str | None = None, send_s: float = PATIENT_S) -> Channels:
     """The channels that such settings name."""
-    # However long it takes, nothing is given up meanwhile unless a test says so.
-    bounds = bounds or Bounds(send_s=PATIENT_S, turn_s=PATIENT_S)
     with mock.patch.object(services, "SILENCE_S", PATIENT_S):
-        channels = load_channels(" ".join(urls) or None, high, bounds)
+        channels = load_channels(" ".join(urls) or None, high, send_s)
     assert channels is not None
     return channels
 
@@ -195,12 +196,29 @@ async def delivering(
     *,
     names: Names | None = None,
     secret: bytes | None = None,
-    delivery_s: float = PATIENT_S,
-) -> AsyncIterator[Webhooks]:
+    send_s: float = PATIENT_S,
+) -> AsyncIterator[Outbox]:
     """What delivers the callbacks of a store, to this machine alone."""
     destinations = Destinations(LOOPBACK, names or Names())
     async with callback_client(destinations) as http:
-        yield Webhooks(store, clock, http, secret, delivery_s)
+        yield Outbox(store, CallbackSender(store, http, secret, send_s))
+
+
+class NoCallbacks:
+    """A sender of callbacks where there are none."""
+
+    name = "Callback"
+
+    def place_of(self, delivery: Delivery) -> str:
+        raise AssertionError("there are no callbacks")
+
+    async def send(self, delivery: Delivery) -> Outcome | None:
+        raise AssertionError("there are no callbacks")
+
+
+def outbox_to(store: Store, channels: Channels) -> Outbox:
+    """What sends the notifications of a store through channels."""
+    return Outbox(store, NoCallbacks(), NotificationSender(store, channels))
 
 
 async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
@@ -211,20 +229,29 @@ async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
     return interrupt_id
 
 
-async def deliver_due(webhooks: Webhooks) -> None:
-    """Deliver what is due now, and wait until that is over."""
-    with anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as deliveries:
-            await webhooks.start_due(deliveries)
+class _Counting:
+    """A task group that counts what is started in it."""
+
+    def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
+        self.count = 0
+        self._tasks = tasks
+
+    def start_soon(self, *started: Any) -> None:  # noqa: ANN401 - passed on as it is
+        self.count += 1
+        self._tasks.start_soon(*started)
+
+
+async def deliver_due(outbox: Outbox) -> None:
+    """Deliver what is due now, until nothing more can be."""
+    with anyio.fail_after(START_TIMEOUT_S):
+        is_done = False
+        while not is_done:
+            async with anyio.create_task_group() as tasks:
+                counting: Any = _Counting(tasks)
+                await outbox.start_due(counting)
+            is_done = counting.count == 0
 
 
 async def arrivals(receiver: Receiver, number: int) -> list[Received]:
     """The next so many requests, once they are there."""
     return [await anyio.to_thread.run_sync(receiver.take) for _ in range(number)]
-
-
-async def send_due(notices: Notices) -> None:
-    """Send what is due now, and wait until that is over."""
-    with anyio.fail_after(START_TIMEOUT_S):
-        async with anyio.create_task_group() as sending:
-            await notices.send_due(sending)

@@ -8,7 +8,7 @@ from anyio.from_thread import BlockingPortal
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from loopin_mcp.api.audit.events import event_of, fault_of
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, Row
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import PendingPage
 from tests.support import PUBLIC_URL, Clock
@@ -60,9 +60,9 @@ class StoreComparison(RuleBasedStateMachine):
         return heads
 
     @invariant()
-    def callbacks_are_owed_as_the_model_has_them(self) -> None:
-        rows = self.run(self.database.read("SELECT interrupt_id, due_ms, tries FROM callbacks"))
-        owed = {row["interrupt_id"]: (row["due_ms"], row["tries"]) for row in rows}
+    def deliveries_are_owed_as_the_model_has_them(self) -> None:
+        rows = self.run(self.database.read("SELECT * FROM deliveries"))
+        owed = {_owed_as(row): (row["due_ms"], row["tries"]) for row in rows}
         assert owed == self.model.owed
         assert len(rows) == len(owed)
 
@@ -80,3 +80,9 @@ class StoreComparison(RuleBasedStateMachine):
             page = self.store.list_pending_interrupts(user, limit=2, cursor=cursor)
             pages.append(self.run(page))
         return [each.interrupt_id for page in pages for each in page.interrupts]
+
+
+def _owed_as(row: Row) -> tuple[str, str, str]:
+    kind = str(row["kind"])
+    channel = "" if kind == "callback" else str(row["destination"])
+    return str(row["interrupt_id"]), kind, channel

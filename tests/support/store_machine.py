@@ -5,25 +5,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     MultipleResults,
-    consumes,
     multiple,
     rule,
 )
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.events import EventType
-from loopin_mcp.api.store.callbacks import Callback
 from loopin_mcp.api.store.creation import IdempotencyKey
-from loopin_mcp.api.store.notices import Notice
+from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, NotFoundError, UnprocessableError
 from loopin_mcp.wire.fields import Verdict
 from loopin_mcp.wire.models import Created, Decision, NewInterrupt
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, new_interrupt, take_due
 from tests.support.store_comparison import StoreComparison
-from tests.support.store_model import Asked
+from tests.support.store_model import Asked, owed_as
 
 LEASE_MS = 20_000
+CHANNELS = ["phone", "chat"]
 
 questions = st.builds(
     new_interrupt,
@@ -42,8 +41,7 @@ class StoreMachine(StoreComparison):
     """Makes the same changes to the store and to the model."""
 
     interrupts: Bundle[str] = Bundle("interrupts")
-    callbacks: Bundle[Callback] = Bundle("callbacks")
-    notices: Bundle[Notice] = Bundle("notices")
+    deliveries: Bundle[Delivery] = Bundle("deliveries")
 
     @rule()
     def reopen(self) -> None:
@@ -153,54 +151,35 @@ class StoreMachine(StoreComparison):
             with pytest.raises(NotFoundError):
                 self.run(view)
 
-    @rule(target=callbacks, limit=st.sampled_from([1, 100]))
-    def take_callbacks(self, limit: int) -> MultipleResults[Callback]:
+    @rule()
+    def address(self) -> None:
+        self.run(self.store.deliveries.address(CHANNELS, CHANNELS))
+        self.model.address(CHANNELS, self.clock())
+
+    @rule(target=deliveries, limit=st.sampled_from([1, 100]))
+    def take_deliveries(self, limit: int) -> MultipleResults[Delivery]:
         due = self.model.due(self.clock())
-        taken = self.run(
-            self.store.callbacks.take_due(lease_ms=LEASE_MS, limit=limit, limit_each=100)
-        )
-        ids = {callback.interrupt_id for callback in taken}
+        taken = self.run(take_due(self.store, *CHANNELS, lease_ms=LEASE_MS, limit=limit))
+        ids = {owed_as(delivery) for delivery in taken}
         assert ids <= due
         assert len(taken) == len(ids) == min(limit, len(due))
-        for callback in taken:
-            assert callback.tries == self.model.take(callback)
+        for delivery in taken:
+            assert delivery.tries == self.model.take(delivery)
         return multiple(*taken)
 
-    @rule(callback=callbacks, span_ms=spans_ms)
-    def postpone_callback(self, callback: Callback, span_ms: int) -> None:
-        self.run(self.store.callbacks.postpone(callback, self.clock() + span_ms))
-        self.model.postpone(callback, self.clock() + span_ms)
+    @rule(delivery=deliveries, span_ms=spans_ms)
+    def postpone_delivery(self, delivery: Delivery, span_ms: int) -> None:
+        self.run(self.store.deliveries.postpone(delivery, self.clock() + span_ms))
+        self.model.postpone(delivery, self.clock() + span_ms)
 
-    @rule(callback=callbacks, outcome=st.sampled_from(["callback-delivered", "callback-given-up"]))
-    def settle_callback(self, callback: Callback, outcome: EventType) -> None:
-        self.run(self.store.callbacks.settle(callback, outcome, {}))
-        self.model.deliver(callback, outcome)
-
-    @rule(target=notices)
-    def take_notices(self) -> MultipleResults[Notice]:
-        taken = self.run(
-            self.store.notices.take_due_notices(lease_ms=LEASE_MS, limit=100, high_alone=False)
-        )
-        assert {each.interrupt_id for each in taken} == self.model.notices_due(self.clock())
-        for notice in taken:
-            assert notice.reached == self.model.take_notice(notice)
-        return multiple(*taken)
-
-    @rule(notice=notices, channel=st.sampled_from(["phone", "chat"]))
-    def notify(self, notice: Notice, channel: str) -> None:
-        reached = notice.reached | {channel}
-        keep = self.store.notices.keep_reached(notice, reached, channel)
-        if notice.interrupt_id in self.model.asked:
-            self.run(keep)
-            self.model.notify(notice, reached)
-        else:
-            with pytest.raises(NotFoundError):
-                self.run(keep)
-
-    @rule(notice=consumes(notices))
-    def settle_notice(self, notice: Notice) -> None:
-        self.run(self.store.notices.settle_notice(notice))
-        self.model.settle_notice(notice, self.clock())
+    @rule(delivery=deliveries, arrives=st.booleans())
+    def settle_delivery(self, delivery: Delivery, arrives: bool) -> None:
+        event: EventType | None = "notified" if arrives else None
+        if delivery.kind == "callback":
+            event = "callback-delivered" if arrives else "callback-given-up"
+        outcome: Outcome | None = (event, {}) if event else None
+        self.run(self.store.deliveries.settle(delivery, outcome))
+        self.model.conclude(delivery, event, self.clock())
 
     @rule()
     def forget_keys(self) -> None:

@@ -3,11 +3,19 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from loopin_mcp.api.store.callbacks import LONGEST_DELAY_MS, Callback
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
-from loopin_mcp.api.store.notices import Notice
+from loopin_mcp.api.store.deliveries import FURTHEST_REMINDER_MS, LONGEST_DELAY_MS, Delivery
 from loopin_mcp.errors import APIError, ConflictError, NotFoundError
 from loopin_mcp.wire.models import ActionCount, Analytics, NewInterrupt
+
+# The interrupt, the kind, and the channel of a notification.
+Owed = tuple[str, str, str]
+
+
+def owed_as(delivery: Delivery) -> Owed:
+    """What the model calls a delivery."""
+    is_callback = delivery.kind == "callback"
+    return delivery.interrupt_id, delivery.kind, "" if is_callback else delivery.destination
 
 
 @dataclass
@@ -25,9 +33,6 @@ class Asked:
     response_ms: int | None = None
     events: list[str] = field(default_factory=lambda: ["created"])
     viewers: set[str] = field(default_factory=set)
-    notice_due_ms: int | None = None
-    notices_sent: int = 0
-    reached: frozenset[str] = frozenset()
 
     @property
     def half_ms(self) -> int:
@@ -44,13 +49,13 @@ class Model:
         self.asked: dict[str, Asked] = {}
         # By key: what was asked with it, under which id, and when.
         self.keys: dict[str, tuple[NewInterrupt, str, int]] = {}
-        # By interrupt: when its callback is due, and how often it was tried.
-        self.owed: dict[str, tuple[int, int]] = {}
+        # By interrupt, kind and channel: when a delivery is due, and how often it was tried.
+        self.owed: dict[Owed, tuple[int, int]] = {}
         self.digests: dict[str, str | None] = {}
 
     def create(self, created: Asked) -> None:
-        created.notice_due_ms = created.created_ms
         self.asked[created.interrupt_id] = created
+        self.owed[created.interrupt_id, "notification", ""] = (created.created_ms, 0)
 
     def known(self, key: str, now: int) -> tuple[NewInterrupt, str, int] | None:
         """What a key stands for, unless it is a day old."""
@@ -70,16 +75,17 @@ class Model:
 
     def _settle(self, interrupt_id: str, status: str, at_ms: int, now: int) -> None:
         asked = self.asked[interrupt_id]
-        asked.status, asked.settled_ms, asked.notice_due_ms = status, at_ms, None
+        asked.status, asked.settled_ms = status, at_ms
+        self.owed = {each: due for each, due in self.owed.items() if each[0] != interrupt_id}
         is_decision = status in ("approved", "rejected")
         if is_decision:
             asked.response_ms = at_ms - asked.created_ms
         asked.events.append("decided" if is_decision else status)
         if asked.has_callback and status != "cancelled":
-            self.owed[interrupt_id] = (now, 0)
+            self.owed[interrupt_id, "callback", ""] = (now, 0)
 
     def expire(self, now: int) -> None:
-        for asked in self.asked.values():
+        for asked in list(self.asked.values()):
             if asked.status == "pending" and asked.expires_ms <= now:
                 self._settle(asked.interrupt_id, "expired", asked.expires_ms, now)
 
@@ -92,62 +98,50 @@ class Model:
     def moments(self) -> list[int]:
         """The times at which something changes by itself."""
         found = {created + KEY_LIFE_MS for _, _, created in self.keys.values()}
-        for due, _ in self.owed.values():
-            found |= {due, due - LONGEST_DELAY_MS}
+        for each, (due, _) in self.owed.items():
+            found |= {due, due - _furthest(each)}
         for asked in self.asked.values():
-            found |= {asked.created_ms, asked.half_ms, asked.expires_ms, asked.notice_due_ms or 0}
-        return sorted(found - {0})
+            found |= {asked.created_ms, asked.half_ms, asked.expires_ms}
+        return sorted(found)
 
-    def due(self, now: int) -> set[str]:
-        """Whose callbacks are to be sent now: also those of before the clock was set back."""
-        latest = now + LONGEST_DELAY_MS
-        return {each for each, (due, _) in self.owed.items() if due <= now or due > latest}
+    def address(self, channels: list[str], now: int) -> None:
+        """Have new notifications go to each channel."""
+        for interrupt_id, kind, channel in list(self.owed):
+            if kind == "notification" and not channel:
+                del self.owed[interrupt_id, kind, channel]
+                for each in channels:
+                    self.owed[interrupt_id, kind, each] = (now, 0)
 
-    def take(self, callback: Callback) -> int:
-        """Have somebody send a callback; how often it was tried with this time."""
-        tries = self.owed[callback.interrupt_id][1] + 1
-        self.owed[callback.interrupt_id] = (callback.leased_until_ms, tries)
-        return tries
-
-    def postpone(self, callback: Callback, due_ms: int) -> None:
-        leased, tries = self.owed.get(callback.interrupt_id, (None, 0))
-        if leased == callback.leased_until_ms:
-            self.owed[callback.interrupt_id] = (due_ms, tries)
-
-    def deliver(self, callback: Callback, outcome: str) -> None:
-        if self.owed.pop(callback.interrupt_id, None):
-            self.asked[callback.interrupt_id].events.append(outcome)
-
-    def notices_due(self, now: int) -> set[str]:
+    def due(self, now: int) -> set[Owed]:
+        """What is to be sent now: also what was due before the clock was set back."""
         return {
-            asked.interrupt_id
-            for asked in self.asked.values()
-            if asked.notice_due_ms is not None
-            and asked.notice_due_ms <= now
-            and asked.status_at(now) == "pending"
+            each
+            for each, (due, _) in self.owed.items()
+            if (due <= now or due > now + _furthest(each)) and (each[1] == "callback" or each[2])
         }
 
-    def take_notice(self, notice: Notice) -> frozenset[str]:
-        """Have somebody send a notice; which channels have it already."""
-        asked = self.asked[notice.interrupt_id]
-        asked.notice_due_ms = notice.leased_until_ms
-        return asked.reached
+    def take(self, delivery: Delivery) -> int:
+        """Have somebody send a delivery; how often it was tried with this time."""
+        tries = self.owed[owed_as(delivery)][1] + 1
+        self.owed[owed_as(delivery)] = (delivery.leased_until_ms, tries)
+        return tries
 
-    def notify(self, notice: Notice, reached: frozenset[str]) -> None:
-        asked = self.asked[notice.interrupt_id]
-        asked.events.append("notified")
-        if asked.notice_due_ms == notice.leased_until_ms:
-            asked.reached = reached
+    def postpone(self, delivery: Delivery, due_ms: int) -> None:
+        leased, tries = self.owed.get(owed_as(delivery), (None, 0))
+        if leased == delivery.leased_until_ms:
+            self.owed[owed_as(delivery)] = (due_ms, tries)
 
-    def settle_notice(self, notice: Notice, now: int) -> None:
-        """Send it no more, if it still belongs to whoever took it; but maybe remind."""
-        asked = self.asked.get(notice.interrupt_id)
-        if asked is None or asked.notice_due_ms != notice.leased_until_ms:
+    def conclude(self, delivery: Delivery, event: str | None, now: int) -> None:
+        """Send it no more; a reminder takes the place of a notification."""
+        asked = self.asked.get(delivery.interrupt_id)
+        gone = self.owed.pop(owed_as(delivery), None)
+        if asked is None:
             return
-        is_first = asked.notices_sent == 0
-        asked.notices_sent += 1
-        asked.reached = frozenset()
-        asked.notice_due_ms = asked.half_ms if is_first and asked.half_ms > now else None
+        if gone and delivery.kind == "notification" and asked.half_ms > now:
+            interrupt_id, _, channel = owed_as(delivery)
+            self.owed[interrupt_id, "reminder", channel] = (asked.half_ms, 0)
+        if event and (gone or event == "notified"):
+            asked.events.append(event)
 
     def forget(self, now: int) -> None:
         self.keys = {key: known for key, known in self.keys.items() if self.known(key, now)}
@@ -159,7 +153,7 @@ class Model:
             for asked in self.asked.values()
             if asked.settled_ms is not None
             and max(asked.settled_ms, asked.created_ms) <= before
-            and asked.interrupt_id not in self.owed
+            and asked.interrupt_id not in {each for each, _, _ in self.owed}
         ]
         for interrupt_id in old:
             del self.asked[interrupt_id]
@@ -195,6 +189,11 @@ class Model:
             by_urgency={"medium": len(mine)} if mine else {},
             top_action_types=tuple(ActionCount(action=each, count=count) for each, count in top),
         )
+
+
+def _furthest(owed: Owed) -> int:
+    """How far ahead a delivery may be due."""
+    return FURTHEST_REMINDER_MS if owed[1] == "reminder" else LONGEST_DELAY_MS
 
 
 def _percentile(times: list[int], percent: int) -> float | None:

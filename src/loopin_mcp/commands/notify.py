@@ -5,9 +5,12 @@ from collections.abc import Callable
 import anyio.abc
 
 from loopin_mcp.api.outbox.apprise_service import Message
-from loopin_mcp.api.outbox.channels import BusyError, Channel, NotSentError, channels_of
+from loopin_mcp.api.outbox.channels import Channel, channels_of
+from loopin_mcp.api.outbox.delivery import NotSentError
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
+
+_TEST = Message("LoopIn: test", "It works: here you are told of what waits for your approval.")
 
 
 async def send_test_notices(settings: Settings, say: Callable[[str], None]) -> bool:
@@ -23,8 +26,8 @@ async def send_test_notices(settings: Settings, say: Callable[[str], None]) -> b
 
     async def send(channel: Channel) -> None:
         try:
-            await channel.send(_test_message)
-        except (NotSentError, BusyError) as error:
+            await channel.send(_TEST)
+        except NotSentError as error:
             missed.append(channel)
             say(f"Did not arrive: {channel.label}: {error}")
         else:
@@ -34,7 +37,3 @@ async def send_test_notices(settings: Settings, say: Callable[[str], None]) -> b
         for channel in channels.all:
             sending.start_soon(send, channel)
     return not missed
-
-
-async def _test_message() -> Message:
-    return Message("LoopIn: test", "It works: here you are told of what waits for your approval.")

@@ -41,18 +41,6 @@ async def test_creates_beyond_the_rate_are_refused_until_the_time_that_is_told(
     assert len((await limited.get("/interrupts/pending/u")).json()) == 2
 
 
-async def test_create_that_is_sent_again_does_not_count(limited: httpx.AsyncClient) -> None:
-    once = {"Idempotency-Key": '"key"'}
-    first = await limited.post("/interrupts", json=NEW, headers=once)
-    await create(limited)
-
-    again = await limited.post("/interrupts", json=NEW, headers=once)
-    another = await limited.post("/interrupts", json=NEW, headers={"Idempotency-Key": '"new"'})
-
-    assert (again.status_code, again.content) == (201, first.content)
-    assert another.status_code == 429
-
-
 async def test_each_key_has_a_rate_of_its_own(limited: httpx.AsyncClient) -> None:
     for _ in range(2):
         await create(limited)

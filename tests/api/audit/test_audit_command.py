@@ -204,12 +204,12 @@ def test_database_that_cannot_be_read_is_named(
 
 
 def test_database_of_another_version_is_not_judged(data_dir: Path) -> None:
-    edit(data_dir, "UPDATE schema_version SET version = 2")
+    edit(data_dir, "UPDATE schema_version SET version = 1")
 
     refused = audit(data_dir, "verify")
 
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "schema version 2, and this loopin-mcp knows 3: start its API once" in refused.stderr
+    assert "schema version 1, and this loopin-mcp knows 2: start its API once" in refused.stderr
 
 
 def test_damaged_database_is_said_to_be(data_dir: Path) -> None:

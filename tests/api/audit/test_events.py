@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from loopin_mcp.api.outbox.notifications import Notices
-from loopin_mcp.api.store.callbacks import Callback
+from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, Clock, api_client
+from tests.support import KEY, Clock, api_client, take_due
 from tests.support.questions import create
-from tests.support.receiver import channels_to, receiving, send_due
+from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 from tests.support.trails import told, trail_of
 from tests.support.visitors import sign_in
 
@@ -118,10 +117,10 @@ async def test_notice_is_told_once_it_is_sent(
 ) -> None:
     interrupt_id = (await create(agents))["interruptId"]
     with receiving() as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
-        await send_due(notices)
+        outbox = outbox_to(store, channels_to(receiver.url))
+        await deliver_due(outbox)
         clock.advance(1800)
-        await send_due(notices)
+        await deliver_due(outbox)
 
     [created, first, reminder] = await trail_of(agents, interrupt_id)
 
@@ -147,11 +146,12 @@ async def test_expiry_and_its_callback_are_told_by_the_api_itself(
     [callback] = await taken(store, clock)
 
     before = await trail_of(agents, created["interruptId"])
-    await store.callbacks.settle(callback, "callback-delivered", {})
-    await store.callbacks.settle(callback, "callback-delivered", {})
+    outcome = await store.get_outcome(created["interruptId"])
+    await store.deliveries.settle(callback, ("callback-delivered", {}))
+    await store.deliveries.settle(callback, ("callback-delivered", {}))
     events = await trail_of(agents, created["interruptId"])
 
-    assert f'"eventsHead":"{before[-1]["hash"]}"' in callback.body
+    assert outcome.events_head == before[-1]["hash"]
     assert told(events)[1:] == [
         ("expired", "loopin", "system", {}),
         ("callback-delivered", "loopin", "system", {}),
@@ -160,8 +160,8 @@ async def test_expiry_and_its_callback_are_told_by_the_api_itself(
     assert "s3cret" not in str(events)
 
 
-async def taken(store: Store, clock: Clock) -> list[Callback]:
-    return await store.callbacks.take_due(lease_ms=1000, limit=9, limit_each=9)
+async def taken(store: Store, clock: Clock) -> list[Delivery]:
+    return await take_due(store, lease_ms=1000, limit=9)
 
 
 async def test_of_what_there_is_not_there_are_no_events(agents: httpx.AsyncClient) -> None:

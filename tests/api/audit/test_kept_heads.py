@@ -13,7 +13,7 @@ from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
-from tests.support import AGENT, Clock, execute, new_interrupt
+from tests.support import AGENT, Clock, execute, new_interrupt, take_due
 from tests.support.auditing import audited, decided, edit, settings_of
 
 CHANGE = "UPDATE"
@@ -54,7 +54,7 @@ async def test_chain_that_was_written_anew_is_found_by_a_head_that_was_kept(
     early = (await store.get_interrupt_status(asked.interrupt_id)).events_head
     interrupt_id = await decided(store, clock)
     kept = (await store.get_interrupt_status(interrupt_id)).events_head
-    [callback] = await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
+    callback = await store.get_outcome(interrupt_id)
     as_csv = f"eventsHead,interruptId\n{early},{asked.interrupt_id}\n{kept},{interrupt_id}\n"
     before = await audited(settings, as_csv.splitlines())
 
@@ -64,7 +64,7 @@ async def test_chain_that_was_written_anew_is_found_by_a_head_that_was_kept(
     missing = f"{interrupt_id}: none of its events has the hash {kept}."
     assert before == (True, [whole, "Heads without their event: 0."])
     assert await audited(settings) == (True, [whole])
-    for heads in (as_csv.splitlines(), [callback.body, "\n"]):
+    for heads in (as_csv.splitlines(), [callback.model_dump_json(by_alias=True), "\n"]):
         assert await audited(settings, heads) == (
             False,
             [whole, missing, "Heads without their event: 1."],
@@ -96,8 +96,8 @@ async def test_what_was_deleted_by_its_age_is_listed_and_no_fault(
 ) -> None:
     old = [await decided(store, clock) for _ in range(2)]
     at_first = (await store.list_events(old[0]))[0].hash
-    for callback in await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9):
-        await store.callbacks.settle(callback, "callback-delivered", {})
+    for callback in await take_due(store, lease_ms=1, limit=9):
+        await store.deliveries.settle(callback, ("callback-delivered", {}))
     kept = await exported(settings)
     clock.advance(DAY_S)
     young = await decided(store, clock)

@@ -10,8 +10,9 @@ from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt, take_due
 from tests.support.auditing import audited, edit, settings_of
+from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 
 HOOK = "https://203.0.113.7/hook"
 CHANGE = "UPDATE interrupts SET"
@@ -119,11 +120,12 @@ async def test_damaged_interrupt_keeps_no_other_from_expiring(
     for _ in range(2):
         await store.expire_interrupts()
 
-    due = await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
+    due = await take_due(store, lease_ms=1, limit=9)
     assert {each.interrupt_id for each in due} == {
         each for each in ids if is_told or each != sorted(ids)[1]
     }
-    assert all('"status":"expired"' in each.body for each in due)
+    for each in due:
+        assert (await store.get_outcome(each.interrupt_id)).status == "expired"
     assert caplog.text.count("is damaged") <= 1
 
 
@@ -176,25 +178,27 @@ async def test_callback_that_was_sent_is_not_sent_again_though_its_interrupt_is_
 ) -> None:
     interrupt_id = await ask(store, clock, "Pay", callback_url=HOOK)
     await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
-    [callback] = await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
+    [callback] = await take_due(store, lease_ms=1, limit=1)
     await edit(database, interrupt_id, damage)
 
-    await store.callbacks.settle(callback, "callback-delivered", {})
+    await store.deliveries.settle(callback, ("callback-delivered", {}))
 
     clock.advance(60)
-    assert await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1) == []
+    assert await take_due(store, lease_ms=1, limit=1) == []
 
 
-async def test_damaged_notice_keeps_no_other_from_being_sent(
-    store: Store, database: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+async def test_notification_of_a_damaged_interrupt_keeps_no_other_from_being_sent(
+    store: Store, database: Database, clock: Clock
 ) -> None:
-    damaged, whole = [await ask(store, clock, action) for action in ("damaged", "whole")]
-    await edit(database, damaged, f"{CHANGE} notice_reached = '{{' WHERE TRUE")
+    damaged = await ask(store, clock, "damaged")
+    await ask(store, clock, "whole")
+    await edit(database, damaged, f"{CHANGE} context = '{{' WHERE TRUE")
 
-    due = await store.notices.take_due_notices(lease_ms=1, limit=9, high_alone=False)
+    with receiving() as receiver:
+        await deliver_due(outbox_to(store, channels_to(receiver.url)))
 
-    assert [notice.interrupt_id for notice in due] == [whole]
-    assert f"{damaged} is damaged" in caplog.text
+        [message] = receiver.messages
+    assert message["message"].startswith("`whole`")
 
 
 async def test_decision_without_its_time_is_counted_and_takes_no_figures_with_it(
@@ -232,7 +236,6 @@ NO_TEXT = "CAST(x'7b22ff227d' AS TEXT)"
         "search_text",
         "payload_digest",
         "events_head",
-        "notice_reached",
     ],
 )
 async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
@@ -259,8 +262,7 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
         answers.append(await api.get("/analytics/user-1"))
         decided = await api.post(f"/interrupts/{ids[3]}/decide", json={"decision": "approved"})
         answers.append(await api.get(f"/interrupts/{ids[2]}"))
-    due = await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
-    await store.notices.take_due_notices(lease_ms=1, limit=9, high_alone=False)
+    due = await take_due(store, lease_ms=1, limit=9)
     clock.advance(3 * 86_400)
     await clean_up(store, 1)
 
@@ -272,7 +274,7 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
     await database.aclose()
 
 
-@pytest.mark.parametrize("column", ["callback_id", "interrupt_id", "url", "host", "body"])
+@pytest.mark.parametrize("column", ["delivery_id", "interrupt_id", "kind", "destination", "host"])
 async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
     tmp_path: Path, clock: Clock, column: str
 ) -> None:
@@ -281,10 +283,10 @@ async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
     ids = [await ask(store, clock, "Pay", callback_url=HOOK) for _ in range(2)]
     for interrupt_id in ids:
         await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
-    change = f"UPDATE callbacks SET {column} = {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
+    change = f"UPDATE deliveries SET {column} = {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
     await edit(database, ids[0], change)
 
-    due = await store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
+    due = await take_due(store, lease_ms=1, limit=9)
 
     assert ids[1] in {callback.interrupt_id for callback in due}
     await database.aclose()

@@ -12,7 +12,7 @@ from loopin_mcp.errors import UnavailableError
 from tests.support import AGENT, Clock, execute, new_interrupt
 from tests.support.earlier import interrupt
 
-# What version 2 did to create, decide and cancel; version 1 did less of the same.
+# What version 1 did to create, decide and cancel.
 CREATE = """
     INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context, urgency,
         status, created_ms, expires_ms)
@@ -20,12 +20,12 @@ CREATE = """
         :created_ms, :expires_ms)
     """
 DECIDE = """
-    UPDATE interrupts SET status = 'approved', decided_ms = :now, settled_ms = :now,
+    UPDATE interrupts SET status = 'approved', decided_ms = :now,
         callback_due_ms = CASE WHEN callback_url IS NOT NULL THEN :now END
     WHERE interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now
     """
 CANCEL = """
-    UPDATE interrupts SET status = 'cancelled', settled_ms = :now
+    UPDATE interrupts SET status = 'cancelled'
     WHERE interrupt_id = :interrupt_id AND status = 'pending' AND expires_ms > :now
     """
 EXPIRE = """
@@ -52,7 +52,7 @@ async def test_program_of_an_earlier_version_settles_nothing(
 async def test_program_of_an_earlier_version_asks_nothing(
     database: Database, store: Store, clock: Clock
 ) -> None:
-    row: dict[str, Any] = interrupt("from-version-2", clock())
+    row: dict[str, Any] = interrupt("from-version-1", clock())
 
     with pytest.raises(UnavailableError):
         await execute(database, CREATE, **row)
@@ -66,9 +66,9 @@ async def test_program_beside_a_newer_one_changes_nothing(
     created = await store.create_interrupt(new_interrupt(), AGENT)
     await execute(database, "UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)
 
-    with pytest.raises(UnavailableError, match="has schema version 4.*update loopin-mcp"):
+    with pytest.raises(UnavailableError, match="has schema version 3.*update loopin-mcp"):
         await store.cancel_interrupt(created.interrupt_id, AGENT)
-    with pytest.raises(UnavailableError, match="has schema version 4.*update loopin-mcp"):
+    with pytest.raises(UnavailableError, match="has schema version 3.*update loopin-mcp"):
         await store.create_interrupt(new_interrupt(), AGENT)
 
     read = await store.get_interrupt_status(created.interrupt_id)

@@ -8,10 +8,13 @@ import anyio
 import pytest
 from standardwebhooks import Webhook
 
-from loopin_mcp.api.outbox.delivery import Webhooks, deliver_callbacks
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.outbox.callbacks import CallbackSender
+from loopin_mcp.api.outbox.delivery import Outbox
 from loopin_mcp.api.outbox.destinations import Destinations, callback_client
 from loopin_mcp.api.store.store import Store
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, Down, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, Down, new_interrupt, take_due
+from tests.support.auditing import edit
 from tests.support.receiver import (
     Names,
     decide_with_callback,
@@ -24,9 +27,9 @@ SECRET = bytes(range(32))
 
 
 @pytest.fixture
-async def webhooks(store: Store, clock: Clock, anyio_backend: str) -> AsyncIterator[Webhooks]:
-    async with delivering(store, clock, secret=SECRET) as webhooks:
-        yield webhooks
+async def outbox(store: Store, clock: Clock, anyio_backend: str) -> AsyncIterator[Outbox]:
+    async with delivering(store, clock, secret=SECRET) as outbox:
+        yield outbox
 
 
 async def outcome_of(store: Store, interrupt_id: str) -> tuple[str, object]:
@@ -36,19 +39,19 @@ async def outcome_of(store: Store, interrupt_id: str) -> tuple[str, object]:
 
 
 async def test_decision_is_told_once_signed_with_what_was_decided(
-    store: Store, clock: Clock, webhooks: Webhooks
+    store: Store, clock: Clock, outbox: Outbox
 ) -> None:
     with receiving(204) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/hook?token=1"
         await store.create_interrupt(new_interrupt(callback_url=url), AGENT)
-        await deliver_due(webhooks)
+        await deliver_due(outbox)
         assert receiver.received == []
 
         interrupt_id = await decide_with_callback(store, clock, url)
         decided = await store.get_interrupt_status(interrupt_id)
-        await deliver_due(webhooks)
+        await deliver_due(outbox)
         clock.advance(3000)
-        await deliver_due(webhooks)
+        await deliver_due(outbox)
 
         [received] = receiver.received
     assert received.json == {
@@ -71,7 +74,7 @@ async def test_decision_is_told_once_signed_with_what_was_decided(
 
 
 async def test_expiry_is_told_and_cancellation_is_not(
-    store: Store, clock: Clock, webhooks: Webhooks
+    store: Store, clock: Clock, outbox: Outbox
 ) -> None:
     with receiving() as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
@@ -82,7 +85,7 @@ async def test_expiry_is_told_and_cancellation_is_not(
         clock.advance(5)
         await store.expire_interrupts()
 
-        await deliver_due(webhooks)
+        await deliver_due(outbox)
 
         [message] = receiver.messages
     assert message == {
@@ -94,14 +97,14 @@ async def test_expiry_is_told_and_cancellation_is_not(
 
 @pytest.mark.parametrize("answer", [500, 404, 302, 429])
 async def test_callback_that_did_not_arrive_is_sent_again_later(
-    store: Store, clock: Clock, webhooks: Webhooks, answer: int
+    store: Store, clock: Clock, outbox: Outbox, answer: int
 ) -> None:
     with receiving(answer, 200) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
         interrupt_id = await decide_with_callback(store, clock, url)
         for seconds in (0, 7, 6, 3600):
             clock.advance(seconds)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
 
         first, second = receiver.received
     assert first.body == second.body
@@ -119,11 +122,11 @@ async def test_callback_waits_for_a_receiver_that_is_away(
         sqlite_store, clock, f"http://user:s3cret@localhost:{free_port}/s3cret?token=s3cret#s3cret"
     )
 
-    async with delivering(sqlite_store, clock) as webhooks:
-        await deliver_due(webhooks)
+    async with delivering(sqlite_store, clock) as outbox:
+        await deliver_due(outbox)
         clock.advance(13)
         with receiving(port=free_port) as receiver:
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
 
     [received] = receiver.received
     assert "webhook-signature" not in received.headers
@@ -140,18 +143,18 @@ async def test_callback_is_tried_ever_later_for_three_days_and_given_up_visibly(
         interrupt_id = await decide_with_callback(sqlite_store, clock, url)
         given_up_ms = clock() + 3 * 24 * 3600 * 1000
         tries, backoff_s = 0, 10.0
-        async with delivering(sqlite_store, clock) as webhooks:
+        async with delivering(sqlite_store, clock) as outbox:
             while clock() < given_up_ms:
-                await deliver_due(webhooks)
+                await deliver_due(outbox)
                 tries += 1
                 clock.now = min(clock() + round(backoff_s * 790), given_up_ms - 1)
-                await deliver_due(webhooks)
+                await deliver_due(outbox)
                 assert len(receiver.received) == 1
                 clock.now = min(clock() + round(backoff_s * 420), given_up_ms)
                 backoff_s = min(2 * backoff_s, 6 * 3600)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
             clock.advance(7 * 3600)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
 
         assert len(receiver.received) == 1
     assert caplog.messages == [
@@ -174,8 +177,7 @@ async def test_callback_is_not_sent_to_an_address_that_is_not_public(
         url = f"http://hooks.test:{receiver.server_port}/?token=s3cret"
         interrupt_id = await decide_with_callback(sqlite_store, clock, url)
         async with callback_client(destinations) as http:
-            webhooks = Webhooks(sqlite_store, clock, http, None)
-            await deliver_due(webhooks)
+            await deliver_due(Outbox(sqlite_store, CallbackSender(sqlite_store, http, None)))
 
         assert receiver.received == []
     assert caplog.messages == [
@@ -196,24 +198,42 @@ async def test_one_impossible_address_keeps_no_other_callback_back(
     with receiving() as receiver:
         for url in (f"http://{host}/hook", f"http://127.0.0.1:{receiver.server_port}/"):
             await decide_with_callback(sqlite_store, clock, url)
-        async with delivering(sqlite_store, clock) as webhooks:
-            await deliver_due(webhooks)
+        async with delivering(sqlite_store, clock) as outbox:
+            await deliver_due(outbox)
 
         assert len(receiver.received) == 1
 
 
-async def test_callbacks_wait_while_the_database_is_away(
+async def test_deliveries_wait_while_the_database_is_away(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Down()
-    nowhere = Destinations((), Names())
 
     with anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as tasks:
-            store = Store(database, PUBLIC_URL, clock)
-            tasks.start_soon(deliver_callbacks, store, clock, nowhere, None)
+        async with (
+            delivering(Store(database, PUBLIC_URL, clock), clock) as outbox,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(outbox.run)
             await database.asked.wait()
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 
-    assert caplog.messages == ["Callbacks wait: The database cannot be used right now"]
+    assert caplog.messages == [
+        "Callbacks and notifications wait: The database cannot be used right now"
+    ]
+
+
+async def test_callback_of_an_interrupt_that_is_gone_is_dropped(
+    store: Store, database: Database, clock: Clock, outbox: Outbox
+) -> None:
+    with receiving() as receiver:
+        url = f"http://127.0.0.1:{receiver.server_port}/"
+        interrupt_id = await decide_with_callback(store, clock, url)
+        await edit(database, interrupt_id, "DELETE FROM interrupts WHERE TRUE")
+        await deliver_due(outbox)
+        clock.advance(3600)
+        await deliver_due(outbox)
+
+        assert receiver.received == []
+    assert await take_due(store) == []

@@ -4,18 +4,19 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
 
-from loopin_mcp.api.outbox.delivery import DELIVERY_S, deliver_callbacks
-from loopin_mcp.api.outbox.destinations import LOOPBACK, Destinations
+from loopin_mcp.api.outbox.callbacks import SEND_S
+from loopin_mcp.api.outbox.channels import SEND_S as CHANNEL_SEND_S
+from loopin_mcp.api.outbox.delivery import LEASE_S
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt, take_due
 from tests.support.loops import WITH_LEAPING_TIME, Backend, leap
 from tests.support.receiver import (
     Names,
@@ -39,10 +40,10 @@ def anyio_backend() -> Backend:
 async def delivered_by_loops(*stores: Store, clock: Clock) -> AsyncIterator[None]:
     """Deliver the callbacks of these stores, as API processes do, as long as the block lasts."""
     with anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as loops:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as loops:
             for store in stores:
-                destinations = Destinations(LOOPBACK, NAMES)
-                loops.start_soon(deliver_callbacks, store, clock, destinations, None)
+                outbox = await stack.enter_async_context(delivering(store, clock, names=NAMES))
+                loops.start_soon(outbox.run)
             yield
             loops.cancel_scope.cancel()
 
@@ -75,9 +76,13 @@ async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store, clock
         approved = Decision(decision="approved")
         await sqlite_store.decide_interrupt(created.interrupt_id, approved, REVIEWER)
 
-    due = await sqlite_store.callbacks.take_due(lease_ms=1, limit=9, limit_each=9)
+    due = await take_due(sqlite_store, lease_ms=1, limit=9)
 
     assert sorted({callback.host for callback in due}) == ["127.0.0.1", "::1", "localhost"]
+
+
+def test_lease_is_longer_than_any_delivery_takes() -> None:
+    assert max(SEND_S, CHANNEL_SEND_S) < LEASE_S
 
 
 async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: Clock) -> None:
@@ -86,7 +91,7 @@ async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: 
             await decide_many(sqlite_store, clock, 5, f"{name}.test", hanging)
         async with delivered_by_loops(sqlite_store, clock=clock):
             hosts = Counter(one.headers["host"] for one in await arrivals(hanging, 20))
-            left = await sqlite_store.callbacks.take_due(lease_ms=1, limit=99, limit_each=99)
+            left = await take_due(sqlite_store, lease_ms=1, limit=99)
 
     assert len(left) == 10
     assert set(hosts.values()) == {5}
@@ -95,12 +100,12 @@ async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: 
 async def test_what_is_new_comes_before_what_failed(sqlite_store: Store, clock: Clock) -> None:
     with receiving(500) as broken, receiving() as steady:
         await decide_many(sqlite_store, clock, 1, "a.test", broken)
-        async with delivering(sqlite_store, clock, names=NAMES) as webhooks:
-            await deliver_due(webhooks)
+        async with delivering(sqlite_store, clock, names=NAMES) as outbox:
+            await deliver_due(outbox)
         clock.advance(3600)
         await decide_many(sqlite_store, clock, 1, "b.test", steady)
 
-        [first] = await sqlite_store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
+        [first] = await take_due(sqlite_store, lease_ms=1, limit=1)
 
     assert first.host == "b.test"
 
@@ -117,8 +122,8 @@ async def test_several_processes_send_each_callback_once(
         ):
             received = await arrivals(receiver, 60)
         clock.advance(60)
-        async with delivering(sqlite_store, clock) as webhooks:
-            await deliver_due(webhooks)
+        async with delivering(sqlite_store, clock) as outbox:
+            await deliver_due(outbox)
 
         assert receiver.received == []
     assert len({one.headers["webhook-id"] for one in received}) == 60
@@ -130,15 +135,15 @@ async def test_callback_taken_by_a_process_that_died_is_sent_by_another(
 ) -> None:
     with receiving() as receiver:
         await decide_many(store, clock, 1, "a.test", receiver)
-        [taken] = await store.callbacks.take_due(lease_ms=20_000, limit=5, limit_each=5)
-        async with delivering(store, clock, names=NAMES) as webhooks:
-            await deliver_due(webhooks)
+        [taken] = await take_due(store, lease_ms=20_000, limit=5)
+        async with delivering(store, clock, names=NAMES) as outbox:
+            await deliver_due(outbox)
             assert receiver.received == []
             clock.advance(21)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
 
         [received] = receiver.received
-    assert received.headers["webhook-id"] == taken.callback_id
+    assert received.headers["webhook-id"] == taken.delivery_id
 
 
 async def test_process_that_was_too_slow_does_not_put_off_what_another_has_taken(
@@ -146,14 +151,14 @@ async def test_process_that_was_too_slow_does_not_put_off_what_another_has_taken
 ) -> None:
     with receiving() as receiver:
         await decide_many(store, clock, 1, "a.test", receiver)
-        [slow] = await store.callbacks.take_due(lease_ms=1000, limit=5, limit_each=5)
+        [slow] = await take_due(store, lease_ms=1000, limit=5)
         clock.advance(2)
-        await store.callbacks.take_due(lease_ms=1000, limit=5, limit_each=5)
+        await take_due(store, lease_ms=1000, limit=5)
 
-        await store.callbacks.postpone(slow, clock() + 3_600_000)
+        await store.deliveries.postpone(slow, clock() + 3_600_000)
         clock.advance(2)
 
-        assert await store.callbacks.take_due(lease_ms=1000, limit=5, limit_each=5)
+        assert await take_due(store, lease_ms=1000, limit=5)
 
 
 @pytest.mark.parametrize("answer", ["flood", "cut"])
@@ -163,8 +168,8 @@ async def test_success_stands_whatever_becomes_of_the_answers_body(
     with receiving(answer) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
         interrupt_id = await decide_with_callback(sqlite_store, clock, url)
-        async with delivering(sqlite_store, clock) as webhooks:
-            await deliver_due(webhooks)
+        async with delivering(sqlite_store, clock) as outbox:
+            await deliver_due(outbox)
 
     last = (await sqlite_store.list_events(interrupt_id))[-1]
     assert last.type == "callback-delivered"
@@ -179,15 +184,15 @@ async def test_receiver_that_does_not_answer_in_time_is_asked_again(
         url = f"http://127.0.0.1:{receiver.server_port}/"
         interrupt_id = await decide_with_callback(sqlite_store, clock, url)
         async with (
-            delivering(sqlite_store, clock, delivery_s=DELIVERY_S) as webhooks,
+            delivering(sqlite_store, clock, send_s=SEND_S) as outbox,
             anyio.create_task_group() as deliveries,
         ):
-            await webhooks.start_due(deliveries)
+            await outbox.start_due(deliveries)
             await arrivals(receiver, 1)
-            leap(DELIVERY_S)
-        async with delivering(sqlite_store, clock) as webhooks:
+            leap(SEND_S)
+        async with delivering(sqlite_store, clock) as outbox:
             clock.advance(13)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
 
         assert len(receiver.received) == 1
     assert caplog.messages == [
@@ -218,16 +223,16 @@ async def test_callback_whose_success_cannot_be_stored_is_sent_again(
         url = f"http://127.0.0.1:{receiver.server_port}/"
         interrupt_id = await decide_with_callback(store, clock, url)
         other = sqlite3.connect(tmp_path / "loopin.db", isolation_level=None)
-        async with delivering(store, clock) as webhooks:
+        async with delivering(store, clock) as outbox:
             with anyio.fail_after(PATIENCE_S):
                 async with anyio.create_task_group() as deliveries:
-                    await webhooks.start_due(deliveries)
+                    await outbox.start_due(deliveries)
                     await arrivals(receiver, 1)
                     other.execute("BEGIN IMMEDIATE")
                     receiver.released.set()
             other.close()
             clock.advance(21)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
 
         assert len(receiver.received) == 1
     assert f"Callback of {interrupt_id} waits: The database cannot store this" in caplog.text

@@ -1,14 +1,13 @@
-"""Notices: a human is told at once, once more at half its life, and of nothing that is settled."""
+"""Notifications: at once, once more at half the request's life, and of nothing that is settled."""
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from loopin_mcp.api.outbox.notifications import Notices, send_notices
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PATIENCE_S, REVIEWER, Clock, new_interrupt
-from tests.support.receiver import Receiver, channels_to, receiving, send_due
+from tests.support.receiver import Receiver, channels_to, deliver_due, outbox_to, receiving
 
 APPROVED = Decision(decision="approved")
 
@@ -28,11 +27,11 @@ async def test_new_interrupt_is_told_with_what_a_human_needs_to_decide_when(
     store: Store, clock: Clock, urgency: str, title: str, kind: str
 ) -> None:
     with receiving() as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
+        outbox = outbox_to(store, channels_to(receiver.url))
         created = await store.create_interrupt(new_interrupt(urgency=urgency), AGENT)
-        await send_due(notices)
+        await deliver_due(outbox)
         clock.advance(60)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         [message] = receiver.messages
 
@@ -64,7 +63,7 @@ async def test_time_left_is_told_in_a_unit_that_fits(
 ) -> None:
     with receiving() as receiver:
         await sqlite_store.create_interrupt(new_interrupt(expires_in=lasts_s), AGENT)
-        await send_due(Notices(sqlite_store, clock, channels_to(receiver.url)))
+        await deliver_due(outbox_to(sqlite_store, channels_to(receiver.url)))
 
         [message] = receiver.messages
 
@@ -80,7 +79,7 @@ async def test_agent_can_neither_hide_nor_imitate_anything(
     new = new_interrupt(action=forged + "!" * 1000, agent_id="a`\nasks nobody")
     with receiving() as receiver:
         created = await sqlite_store.create_interrupt(new, AGENT)
-        await send_due(Notices(sqlite_store, clock, channels_to(receiver.url)))
+        await deliver_due(outbox_to(sqlite_store, channels_to(receiver.url)))
 
         [message] = receiver.messages
 
@@ -100,7 +99,7 @@ async def test_link_stays_whole_where_a_service_draws_markdown(
         new = new_interrupt(action="Pay *_x_* [here](http://evil.test) @all `")
         created = await sqlite_store.create_interrupt(new, AGENT)
         channels = channels_to(f"{receiver.url}&format=markdown")
-        await send_due(Notices(sqlite_store, clock, channels))
+        await deliver_due(outbox_to(sqlite_store, channels))
 
         [message] = receiver.messages
 
@@ -122,24 +121,24 @@ async def test_what_is_settled_is_not_told(store: Store, clock: Clock, ending: s
             await store.cancel_interrupt(created.interrupt_id, AGENT)
         else:
             clock.advance(100)
-        await send_due(Notices(store, clock, channels_to(receiver.url)))
+        await deliver_due(outbox_to(store, channels_to(receiver.url)))
 
         assert receiver.messages == []
 
 
 async def test_reminder_goes_out_once_at_half_its_life(store: Store, clock: Clock) -> None:
     with receiving() as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
+        outbox = outbox_to(store, channels_to(receiver.url))
         await store.create_interrupt(new_interrupt(expires_in=1000), AGENT)
-        await send_due(notices)
+        await deliver_due(outbox)
         clock.advance(499)
-        await send_due(notices)
+        await deliver_due(outbox)
         told = receiver.messages
         clock.advance(1)
-        await send_due(notices)
+        await deliver_due(outbox)
         [reminder] = receiver.messages
         clock.advance(499)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         assert (len(told), receiver.messages) == (1, [])
     assert reminder["title"] == "LoopIn: approval still needed"
@@ -148,12 +147,12 @@ async def test_reminder_goes_out_once_at_half_its_life(store: Store, clock: Cloc
 
 async def test_decided_interrupt_has_no_reminder(store: Store, clock: Clock) -> None:
     with receiving() as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
+        outbox = outbox_to(store, channels_to(receiver.url))
         created = await store.create_interrupt(new_interrupt(expires_in=1000), AGENT)
-        await send_due(notices)
+        await deliver_due(outbox)
         await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
         clock.advance(500)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         assert len(receiver.messages) == 1
 
@@ -162,12 +161,12 @@ async def test_what_is_told_after_half_its_life_needs_no_reminder(
     sqlite_store: Store, clock: Clock
 ) -> None:
     with receiving() as receiver:
-        notices = Notices(sqlite_store, clock, channels_to(receiver.url))
+        outbox = outbox_to(sqlite_store, channels_to(receiver.url))
         await sqlite_store.create_interrupt(new_interrupt(expires_in=1000), AGENT)
         clock.advance(600)
-        await send_due(notices)
+        await deliver_due(outbox)
         clock.advance(300)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         [message] = receiver.messages
     assert message["title"] == "LoopIn: approval needed"
@@ -177,10 +176,10 @@ async def test_high_urgency_goes_where_it_is_routed_and_nowhere_else(
     store: Store, clock: Clock
 ) -> None:
     with receiving() as ordinary, receiving() as high:
-        notices = Notices(store, clock, channels_to(ordinary.url, high=high.url))
+        outbox = outbox_to(store, channels_to(ordinary.url, high=high.url))
         for urgency in ("low", "medium", "high"):
             await store.create_interrupt(new_interrupt(urgency=urgency), AGENT)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         assert sorted(message["type"] for message in ordinary.messages) == ["info", "info"]
         assert [message["type"] for message in high.messages] == ["warning"]
@@ -190,10 +189,10 @@ async def test_with_a_place_for_high_urgency_alone_nothing_else_is_told(
     store: Store, clock: Clock
 ) -> None:
     with receiving() as high:
-        notices = Notices(store, clock, channels_to(high=high.url))
+        outbox = outbox_to(store, channels_to(high=high.url))
         for urgency in ("low", "medium", "high"):
             await store.create_interrupt(new_interrupt(urgency=urgency), AGENT)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         assert [message["type"] for message in high.messages] == ["warning"]
 
@@ -202,7 +201,7 @@ async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store, clock
     with receiving() as receiver:
         channels = channels_to(receiver.url, f"{receiver.url},", high=receiver.url)
         await sqlite_store.create_interrupt(new_interrupt(urgency="high"), AGENT)
-        await send_due(Notices(sqlite_store, clock, channels))
+        await deliver_due(outbox_to(sqlite_store, channels))
 
         assert len(receiver.messages) == 1
     assert channels.ordinary == channels.high == channels.all
@@ -210,12 +209,12 @@ async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store, clock
 
 async def test_two_processes_on_one_database_tell_once(store: Store, clock: Clock) -> None:
     with receiving() as receiver:
-        both = [Notices(store, clock, channels_to(receiver.url)) for _ in range(2)]
+        both = [outbox_to(store, channels_to(receiver.url)) for _ in range(2)]
         for _ in range(20):
             await store.create_interrupt(new_interrupt(), AGENT)
         async with anyio.create_task_group() as processes:
-            for notices in both:
-                processes.start_soon(send_due, notices)
+            for outbox in both:
+                processes.start_soon(deliver_due, outbox)
 
         assert len(receiver.messages) == 20
 
@@ -223,8 +222,7 @@ async def test_two_processes_on_one_database_tell_once(store: Store, clock: Cloc
 async def test_loop_tells_of_each_as_it_comes(sqlite_store: Store, clock: Clock) -> None:
     with receiving() as receiver, anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
-            channels = channels_to(receiver.url)
-            tasks.start_soon(send_notices, sqlite_store, clock, channels)
+            tasks.start_soon(outbox_to(sqlite_store, channels_to(receiver.url)).run)
             for action in ("First", "Second"):
                 await sqlite_store.create_interrupt(new_interrupt(action=action), AGENT)
                 message = await next_message(receiver)

@@ -1,6 +1,5 @@
-"""Notices are bounded: what hangs holds its own place alone, and each waits for its turn."""
+"""Notifications are bounded: a channel that hangs delays no other."""
 
-import asyncio
 import logging
 import threading
 
@@ -8,13 +7,13 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from loopin_mcp.api.outbox.channels import SEND_S, Bounds
-from loopin_mcp.api.outbox.notifications import MOST_A_MINUTE, MOST_TRIES, Notices
+from loopin_mcp.api.outbox.channels import SEND_S
+from loopin_mcp.api.outbox.delivery import AT_ONCE_EACH, MOST_A_MINUTE
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PATIENCE_S, REVIEWER, Clock, new_interrupt
 from tests.support.loops import WITH_LEAPING_TIME, Backend, leap
-from tests.support.receiver import channels_to, receiving, send_due
+from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 
 
 @pytest.fixture
@@ -22,161 +21,122 @@ def anyio_backend() -> Backend:
     return WITH_LEAPING_TIME
 
 
-async def test_only_so_many_are_told_a_minute_and_the_urgent_ones_first(
+async def test_only_so_many_are_sent_a_minute_and_the_urgent_ones_first(
     store: Store, clock: Clock
 ) -> None:
     with receiving() as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
+        outbox = outbox_to(store, channels_to(receiver.url))
         for _ in range(MOST_A_MINUTE):
             await store.create_interrupt(new_interrupt(), AGENT)
             clock.now += 1
         await store.create_interrupt(new_interrupt(urgency="high"), AGENT)
-        await send_due(notices)
-        await send_due(notices)
+        await deliver_due(outbox)
         first = receiver.messages
         clock.advance(59)
-        await send_due(notices)
+        await deliver_due(outbox)
         assert receiver.messages == []
         clock.advance(1)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         assert len(receiver.messages) == 1
     assert len(first) == MOST_A_MINUTE
     assert [message["type"] for message in first].count("warning") == 1
 
 
-async def test_place_that_hangs_holds_two_messages_and_keeps_no_other_place_waiting(
+async def test_notifications_beyond_the_rate_delay_no_callback(store: Store, clock: Clock) -> None:
+    with receiving() as receiver, receiving("hang") as hanging:
+        outbox = outbox_to(store, channels_to(receiver.url, hanging.url))
+        for _ in range(MOST_A_MINUTE + 1):
+            await store.create_interrupt(new_interrupt(), AGENT)
+        async with anyio.create_task_group() as sending:
+            await outbox.start_due(sending)
+            hanging.released.set()
+        await deliver_due(outbox)
+        due = await store.deliveries.take_due((), lease_ms=1, limit=9, room=lambda _: 9)
+
+    assert due == []
+    assert len(receiver.messages) == MOST_A_MINUTE
+
+
+async def test_channel_that_hangs_gets_five_at_once_and_delays_no_other(
     sqlite_store: Store, clock: Clock
 ) -> None:
+    number = AT_ONCE_EACH + 2
     with receiving() as steady, receiving("hang") as hanging:
-        notices = Notices(sqlite_store, clock, channels_to(hanging.url, steady.url))
-        for _ in range(5):
+        outbox = outbox_to(sqlite_store, channels_to(hanging.url, steady.url))
+        for _ in range(number):
             await sqlite_store.create_interrupt(new_interrupt(), AGENT)
-        async with anyio.create_task_group() as sending:
-            sending.start_soon(send_due, notices)
-            for _ in range(5):
+        async with anyio.create_task_group() as running:
+            running.start_soon(outbox.run)
+            for _ in range(number):
                 await anyio.to_thread.run_sync(steady.next)
-            for _ in range(2):
+            for _ in range(AT_ONCE_EACH):
                 await anyio.to_thread.run_sync(hanging.next)
             held = hanging.messages
             hanging.released.set()
+            for _ in range(number - AT_ONCE_EACH):
+                await anyio.to_thread.run_sync(hanging.next)
+            running.cancel_scope.cancel()
 
-        assert (held, len(hanging.messages)) == ([], 3)
+    assert held == []
 
 
-async def test_what_is_decided_while_it_waits_for_its_turn_is_not_sent(
-    store: Store, clock: Clock
-) -> None:
+async def test_what_is_decided_before_its_turn_is_not_sent(store: Store, clock: Clock) -> None:
     with receiving("hang") as receiver:
-        notices = Notices(store, clock, channels_to(receiver.url))
+        outbox = outbox_to(store, channels_to(receiver.url))
         async with anyio.create_task_group() as sending:
-            for _ in range(2):
+            for _ in range(AT_ONCE_EACH):
                 await store.create_interrupt(new_interrupt(), AGENT)
-            sending.start_soon(send_due, notices)
-            for _ in range(2):
+            await outbox.start_due(sending)
+            for _ in range(AT_ONCE_EACH):
                 await anyio.to_thread.run_sync(receiver.next)
             late = await store.create_interrupt(new_interrupt(), AGENT)
-            await notices.send_due(sending)
-            await anyio.wait_all_tasks_blocked()
+            await outbox.start_due(sending)
             await store.decide_interrupt(late.interrupt_id, Decision(decision="approved"), REVIEWER)
             receiver.released.set()
         await store.create_interrupt(new_interrupt(action="Next"), AGENT)
-        await send_due(notices)
+        await deliver_due(outbox)
 
         [message] = receiver.messages
     assert message["message"].startswith("`Next`\n")
 
 
-async def test_waiting_for_its_turn_in_vain_is_no_try(sqlite_store: Store, clock: Clock) -> None:
-    with receiving("hang") as receiver:
-        channels = channels_to(receiver.url, bounds=Bounds(turn_s=0.01))
-        notices = Notices(sqlite_store, clock, channels)
-        async with anyio.create_task_group() as sending:
-            for _ in range(2):
-                await sqlite_store.create_interrupt(new_interrupt(), AGENT)
-            sending.start_soon(send_due, notices)
-            for _ in range(2):
-                await anyio.to_thread.run_sync(receiver.next)
-            await sqlite_store.create_interrupt(new_interrupt(), AGENT)
-            for _ in range(2 * MOST_TRIES):
-                await send_due(notices)
-                clock.advance(2)
-            assert receiver.messages == []
-            receiver.released.set()
-        await send_due(notices)
-
-        assert len(receiver.messages) == 1
-
-
-async def test_what_is_new_goes_before_what_waits_for_a_place_that_hangs(
-    store: Store, clock: Clock
-) -> None:
-    with receiving() as steady, receiving("hang") as hanging:
-        notices = Notices(store, clock, channels_to(steady.url, hanging.url))
-        async with anyio.create_task_group() as sending:
-            for _ in range(2):
-                for _ in range(MOST_A_MINUTE):
-                    await store.create_interrupt(new_interrupt(), AGENT)
-                await notices.send_due(sending)
-                for _ in range(MOST_A_MINUTE):
-                    await anyio.to_thread.run_sync(steady.next)
-                clock.advance(60)
-            assert len(hanging.messages) == 2
-            hanging.released.set()
-
-
-async def test_no_more_are_under_way_at_once_than_may_be(sqlite_store: Store, clock: Clock) -> None:
-    bounds = Bounds(turn_s=0.05, at_once=asyncio.Semaphore(1))
-    with receiving("hang") as first, receiving("hang") as second:
-        notices = Notices(sqlite_store, clock, channels_to(first.url, second.url, bounds=bounds))
-        await sqlite_store.create_interrupt(new_interrupt(), AGENT)
-        async with anyio.create_task_group() as sending:
-            await notices.send_due(sending)
-            await anyio.to_thread.run_sync(first.next)
-            await sqlite_store.create_interrupt(new_interrupt(), AGENT)
-            await send_due(notices)
-            assert (first.messages, second.messages) == ([], [])
-            first.released.set()
-            second.released.set()
-        for _ in range(4):
-            clock.advance(2)
-            await send_due(notices)
-
-        assert (len(first.messages), len(second.messages)) == (1, 2)
-
-
-async def test_place_that_drips_is_given_no_more_until_it_ends(
+async def test_channel_that_drips_is_given_no_more_until_it_ends(
     sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="loopin_mcp")
-    with receiving("drip", "drip", 200) as receiver:
-        notices = Notices(sqlite_store, clock, channels_to(receiver.url, bounds=Bounds()))
-        for _ in range(2):
+    with receiving(*["drip"] * AT_ONCE_EACH, 200) as receiver:
+        outbox = outbox_to(sqlite_store, channels_to(receiver.url, send_s=SEND_S))
+        for _ in range(AT_ONCE_EACH):
             await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         async with anyio.create_task_group() as sending:
-            sending.start_soon(send_due, notices)
-            for _ in range(2):
+            await outbox.start_due(sending)
+            for _ in range(AT_ONCE_EACH):
                 await anyio.to_thread.run_sync(receiver.next)
             leap(SEND_S)
         await sqlite_store.create_interrupt(new_interrupt(), AGENT)
-        await send_due(notices)
+        await deliver_due(outbox)
         assert receiver.messages == []
         receiver.released.set()
         with anyio.fail_after(PATIENCE_S):
             while not receiver.messages:
                 clock.advance(60)
-                await send_due(notices)
+                await deliver_due(outbox)
 
-    assert [message.partition(": ")[2] for message in caplog.messages[:3]] == [
-        "it took longer than 15 seconds",
-        "it took longer than 15 seconds",
+    faults = [message.partition(": ")[2] for message in caplog.messages]
+    assert faults[: AT_ONCE_EACH + 1] == [
+        *["it took longer than 15 seconds"] * AT_ONCE_EACH,
         "earlier ones still hang there",
     ]
 
 
 async def test_machine_that_can_start_no_thread_sends_later(
-    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    sqlite_store: Store,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO, logger="loopin_mcp")
     start = threading.Thread.start
 
     def start_no_more(thread: threading.Thread) -> None:
@@ -185,13 +145,16 @@ async def test_machine_that_can_start_no_thread_sends_later(
         start(thread)
 
     with receiving() as receiver:
-        notices = Notices(sqlite_store, clock, channels_to(receiver.url))
+        outbox = outbox_to(sqlite_store, channels_to(receiver.url))
         for _ in range(3):
             await sqlite_store.create_interrupt(new_interrupt(), AGENT)
         with monkeypatch.context() as crowded:
             crowded.setattr(threading.Thread, "start", start_no_more)
-            await send_due(notices)
-        clock.advance(7)
-        await send_due(notices)
+            await deliver_due(outbox)
+        clock.advance(13)
+        await deliver_due(outbox)
 
         assert len(receiver.messages) == 3
+    assert {message.partition(": ")[2] for message in caplog.messages} == {
+        "this process may start no more threads"
+    }

@@ -8,11 +8,10 @@ import httpx
 import pytest
 
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value
-from loopin_mcp.api.outbox.destinations import LOOPBACK
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
-from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_client
+from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_client, take_due
 from tests.support.questions import JSON, NEW
 
 T = TypeVar("T")
@@ -137,18 +136,6 @@ async def test_payload_is_what_was_understood_however_it_was_written(
     assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
 
 
-async def test_first_answer_stands_though_the_callback_may_go_there_no_more(
-    sqlite_store: Store, clock: Clock
-) -> None:
-    new = NEW | {"callbackUrl": "http://127.0.0.1/"}
-    async with api_client(sqlite_store, callback_allow=LOOPBACK) as client:
-        first = await client.post("/interrupts", json=new, headers=ONCE)
-    async with api_client(sqlite_store) as client:
-        again = await client.post("/interrupts", json=new, headers=ONCE)
-
-    assert (first.status_code, again.content) == (201, first.content)
-
-
 async def test_keys_are_apart_for_each_caller(sqlite_store: Store, clock: Clock) -> None:
     answers = {}
     async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
@@ -183,7 +170,8 @@ async def test_human_is_told_once(api: httpx.AsyncClient, store: Store, clock: C
     for _ in range(3):
         await api.post("/interrupts", json=NEW, headers=ONCE)
 
-    due = await store.notices.take_due_notices(lease_ms=9, limit=9, high_alone=False)
+    await store.deliveries.address(["phone"], ["phone"])
+    due = await take_due(store, "phone")
     [event] = await store.list_events(due[0].interrupt_id)
     assert (len(due), event.type) == (1, "created")
 

@@ -6,7 +6,7 @@ from loopin_mcp.api.audit.events import fault_of
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt, take_due
 
 APPROVED = Decision(decision="approved")
 HOOK = "https://example.com/hook"
@@ -87,10 +87,10 @@ async def test_callback_that_was_taken_before_is_due_again_after_a_year_back(
 ) -> None:
     created = await store.create_interrupt(new_interrupt(callback_url=HOOK), AGENT)
     await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
-    [lost] = await store.callbacks.take_due(lease_ms=20_000, limit=9, limit_each=9)
+    [lost] = await take_due(store, lease_ms=20_000, limit=9)
     clock.advance(-3600 * 24 * 365)
 
-    [due] = await store.callbacks.take_due(lease_ms=20_000, limit=9, limit_each=9)
-    again = await store.callbacks.take_due(lease_ms=20_000, limit=9, limit_each=9)
+    [due] = await take_due(store, lease_ms=20_000, limit=9)
+    again = await take_due(store, lease_ms=20_000, limit=9)
 
-    assert (due.callback_id, due.tries, again) == (lost.callback_id, 2, [])
+    assert (due.delivery_id, due.tries, again) == (lost.delivery_id, 2, [])

@@ -13,7 +13,7 @@ from loopin_mcp.api.store.retention import PORTION
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt, take_due
 
 APPROVED = Decision(decision="approved")
 DAY_S = 86_400
@@ -76,8 +76,8 @@ async def test_interrupt_stays_until_its_callback_is_told(store: Store, clock: C
 
     await clean_up(store, 1)
     assert (await store.get_interrupt_status(old)).status == "approved"
-    [callback] = await store.callbacks.take_due(lease_ms=1, limit=1, limit_each=1)
-    await store.callbacks.settle(callback, "callback-delivered", {})
+    [callback] = await take_due(store, lease_ms=1, limit=1)
+    await store.deliveries.settle(callback, ("callback-delivered", {}))
     await clean_up(store, 1)
 
     with pytest.raises(NotFoundError):

@@ -23,7 +23,7 @@ STEPS = 40
 def empty() -> Steps[None]:
     """Take all there is out of PostgreSQL, whose rules refuse that to whoever keeps to them."""
     yield "SET LOCAL session_replication_role = replica", {}
-    yield "TRUNCATE interrupts, events, callbacks, idempotency_keys, deletions", {}
+    yield "TRUNCATE interrupts, events, deliveries, idempotency_keys, deletions", {}
 
 
 def compare(fresh: Open, again: Open) -> None:

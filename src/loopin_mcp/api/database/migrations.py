@@ -8,7 +8,7 @@ from typing import TypeVar
 from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 2
 SCHEMAS = Path(__file__).with_name("schema")
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"

@@ -2,7 +2,9 @@
 
 import contextlib
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
@@ -59,16 +61,19 @@ _FAULTS: Mapping[type[Exception], Fault] = {
     psycopg.Error: Fault("PostgreSQL refuses", "Look at its log"),
 }
 
-_Configure = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
+_Configure = Callable[[str, psycopg.AsyncConnection[Any]], Awaitable[None]]
 _T = TypeVar("_T")
 
 
 class PostgreSQL:
     """A pool of connections to one PostgreSQL database; many API processes may share it."""
 
-    def __init__(self, url: str, pool: "AsyncConnectionPool[Any]", answer_s: float) -> None:
+    def __init__(
+        self, url: str, pool: "AsyncConnectionPool[Any]", process: str, answer_s: float
+    ) -> None:
         self._url = url
         self._pool = pool
+        self._process = process
         self._answer_s = answer_s
         self._listener: psycopg.AsyncConnection[Any] | None = None
         self._reading = Breakdown(_NAME, "be read", _fault_of)
@@ -106,6 +111,7 @@ class PostgreSQL:
 
     @classmethod
     async def _connected(cls, url: str, configure: _Configure, answer_s: float) -> Self:
+        process = str(uuid.uuid4())
         pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -114,12 +120,12 @@ class PostgreSQL:
             # After an outage the next try is never far away.
             reconnect_timeout=CONNECT_TIMEOUT_S,
             kwargs={"autocommit": True, "row_factory": dict_row},
-            configure=configure,
+            configure=partial(configure, process),
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
         await pool.open()
-        return cls(url, pool, answer_s)
+        return cls(url, pool, process, answer_s)
 
     async def read(self, sql: str, **params: Value) -> list[Row]:
         """See `Database.read`."""
@@ -136,14 +142,21 @@ class PostgreSQL:
             return await self._attempt(steps)
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
-        """See `Database.changed`; a trigger tells, of changes made here too."""
+        """See `Database.changed`; a trigger notifies of every change."""
         try:
             if self._listener is None:
                 self._listener = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
                 await self._listener.execute("LISTEN loopin_changes")
                 # Whatever changed before it listened was not told.
                 return None
-            return [told.payload async for told in self._listener.notifies(stop_after=1)]
+            changed: list[str] = []
+            while not changed:
+                async for change in self._listener.notifies(stop_after=1):
+                    interrupt_id, _, process = change.payload.partition(" ")
+                    # Changes made here are known already.
+                    if process != self._process:
+                        changed.append(interrupt_id)
+            return changed
         except psycopg.Error as error:
             await self._stop_listening()
             raise UnavailableError("The database does not tell its changes right now") from error
@@ -181,14 +194,19 @@ def _readable(url: str) -> str:
     )
 
 
-async def _bound(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Have a connection of the pool wait for nothing for too long."""
-    await connection.execute(f"SET statement_timeout = '{STATEMENT_S}s'".encode())
+async def _bound(process: str, connection: psycopg.AsyncConnection[Any]) -> None:
+    """Have a connection of the pool wait for nothing for too long.
+
+    The trigger that notifies of changes says by which process they were made.
+    """
+    await connection.execute(
+        f"SET statement_timeout = '{STATEMENT_S}s'; SET loopin.process = '{process}'".encode()
+    )
 
 
-async def _bound_to_read(connection: psycopg.AsyncConnection[Any]) -> None:
+async def _bound_to_read(process: str, connection: psycopg.AsyncConnection[Any]) -> None:
     """Have a connection of the pool change nothing either, and read of one moment."""
-    await _bound(connection)
+    await _bound(process, connection)
     await connection.set_read_only(True)
     await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
 
@@ -232,5 +250,5 @@ async def _execute(
 
 
 def _with_percent(sql: str) -> bytes:
-    """The statement with `%(name)s` in place of `:name`."""
-    return re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql).encode()
+    """The statement with `%(name)s` in place of `:name`; a percent sign stands for itself."""
+    return re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql.replace("%", "%%")).encode()

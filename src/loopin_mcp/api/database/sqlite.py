@@ -11,15 +11,15 @@ from typing import Any, Generic, TypeVar
 
 import anyio.to_thread
 
-from loopin_mcp.api.database.filewatch import watch
 from loopin_mcp.api.database.migrations import Schema, migrate, of_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
 from loopin_mcp.api.database.steps import Row, Steps, Value, single
 from loopin_mcp.errors import ConfigurationError, UnavailableError
-from loopin_mcp.wire.plain_text import folded
 
 BUSY_TIMEOUT_S = 5.0
+# How often to look for changes of other processes while somebody waits for one.
+LOOK_S = 0.025
 
 _T = TypeVar("_T")
 Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
@@ -68,7 +68,6 @@ class SQLite:
             self._file.close()
             raise
         self._data_version = self._file.data_version()
-        self._watch = watch(self._file.log)
         self._waiting: list[_Write[Any]] = []
         self._turn = anyio.Lock()
         self._reading = Breakdown(f"The database {path}", "be read", fault_of)
@@ -134,11 +133,10 @@ class SQLite:
             if version != self._data_version:
                 self._data_version = version
                 return None
-            await self._watch.hint()
+            await anyio.sleep(LOOK_S)
 
     async def aclose(self) -> None:
         """Release all connections."""
-        self._watch.close()
         # A thread may be writing.
         async with self._turn:
             self._file.close()
@@ -178,8 +176,6 @@ def prepare(connection: sqlite3.Connection, schema: Schema, name: str) -> None:
     Raises:
         ConfigurationError: It is newer than this program; the message has its `name`.
     """
-    # SQLite's own knows ASCII alone, and a migration has texts of any language to fold.
-    connection.create_function("LOWER", 1, folded, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     run(connection.execute, migrate(schema, "sqlite", name, _statements))
     connection.execute("COMMIT")

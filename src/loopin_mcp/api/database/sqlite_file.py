@@ -84,11 +84,6 @@ class SQLiteFile:
         self.hold()
 
     @property
-    def log(self) -> Path:
-        """Where every commit is written first."""
-        return self._path.with_name(f"{self._path.name}-wal")
-
-    @property
     def is_in_place(self) -> bool:
         """Whether what was opened is still at its path."""
         return self._opened == self._files()

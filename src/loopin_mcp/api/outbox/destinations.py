@@ -17,6 +17,7 @@ from loopin_mcp.errors import InvalidRequestError
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.settings.values import Network
 from loopin_mcp.version import __version__
+from loopin_mcp.wire.hosts import host_of
 
 LOOPBACK: tuple[Network, ...] = (
     ipaddress.ip_network("127.0.0.0/8"),
@@ -112,7 +113,7 @@ class Destinations:
             DestinationError: One of them may not.
             OSError: They are not known right now.
         """
-        host = host_of(url)
+        host = host_of(str(url))
         if not _can_be(host):
             raise DestinationError("must name a host that there can be")
         addresses = await self._found(host)
@@ -179,11 +180,6 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
         await self._direct.aclose()
 
 
-def host_of(url: httpx.URL) -> str:
-    """The host, in lower case and ASCII, without the dot that only name servers need."""
-    return url.raw_host.decode("ascii").lower().removesuffix(".")
-
-
 def _can_be(host: str) -> bool:
     """Whether it is an address, or may be a name (RFC 1123, section 2.1); a number is no name."""
     *_, last = labels = host.split(".")
@@ -221,5 +217,5 @@ def _sent_to(address: Address, request: httpx.Request) -> httpx.Request:
         request.url.copy_with(host=literal),
         headers=request.headers,
         stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": host_of(request.url)},
+        extensions={**request.extensions, "sni_hostname": host_of(str(request.url))},
     )

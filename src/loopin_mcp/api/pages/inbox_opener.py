@@ -29,10 +29,10 @@ async def open_inbox(
     Not while a page of it is connected, and not within a minute of the last time.
     """
     rests_until = -math.inf
-    created = store.changes.next_new
+    created = store.changes.created.next
     while True:
         await created.wait()
-        created = store.changes.next_new
+        created = store.changes.created.next
         if live.connected or clock() < rests_until:
             continue
         rests_until = clock() + REST_S * 1000

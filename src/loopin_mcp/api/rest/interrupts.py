@@ -60,9 +60,6 @@ class Interrupts:
         interrupt = await read_json(request, NewInterrupt)
         actor = actor_of(request)
         key = None if named is None else IdempotencyKey(actor.name, named)
-        # What was created already counts no more, wherever its callback's name leads by now.
-        if key and (created := await self._store.find_created(interrupt, key)):
-            return _replayed(created)
         self._rate.count(actor.name)
         await self._destinations.check(interrupt.callback_url)
         if key is None:

@@ -15,9 +15,11 @@ from loopin_mcp.api.access.limits import Limits, raise_file_limit
 from loopin_mcp.api.app import Shared, create_app
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.outbox.callbacks import CallbackSender
 from loopin_mcp.api.outbox.channels import Channels, channels_of
-from loopin_mcp.api.outbox.delivery import deliver_callbacks
-from loopin_mcp.api.outbox.notifications import send_notices
+from loopin_mcp.api.outbox.delivery import Outbox
+from loopin_mcp.api.outbox.destinations import Destinations, callback_client
+from loopin_mcp.api.outbox.notifications import NotificationSender
 from loopin_mcp.api.pages.inbox_opener import open_inbox
 from loopin_mcp.api.rest.health import HealthCheck, sibling_key
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
@@ -114,19 +116,26 @@ async def serving(
 def _loops(
     store: Store, options: Options, shared: Shared, channels: Channels | None
 ) -> list[_Loop]:
-    """What goes on beside the requests."""
-    sent_to, signed_with = shared.destinations, options.callback_secret
+    """What runs beside the requests."""
     loops: list[_Loop] = [
-        partial(deliver_callbacks, store, epoch_ms, sent_to, signed_with),
+        partial(_deliver, store, shared.destinations, options.callback_secret, channels),
         partial(follow_changes, store),
         partial(keep_house, store, options.retention_days),
     ]
-    if channels is not None:
-        loops.append(partial(send_notices, store, epoch_ms, channels))
     if options.opens_inbox:
         open_new = partial(open_inbox, store, shared.sessions, shared.live)
         loops.append(partial(open_new, epoch_ms, start_browser))
     return loops
+
+
+async def _deliver(
+    store: Store, destinations: Destinations, secret: bytes | None, channels: Channels | None
+) -> None:
+    """Deliver callbacks, and notifications if there are channels, until cancelled."""
+    async with callback_client(destinations) as http:
+        callbacks = CallbackSender(store, http, secret)
+        notifications = NotificationSender(store, channels) if channels else None
+        await Outbox(store, callbacks, notifications).run()
 
 
 def _proof_key(options: Options) -> str | None:

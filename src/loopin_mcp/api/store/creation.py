@@ -11,6 +11,7 @@ from loopin_mcp.api.audit.events import append
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.rows import WHOLE, number
 from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.api.store.deliveries import owe_notification
 from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import RateLimitedError, UnprocessableError
 from loopin_mcp.wire.fields import format_time
@@ -23,10 +24,10 @@ KEY_LIFE_MS = 24 * 3600 * 1000
 
 _INSERT = f"""
     INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
-        urgency, status, created_ms, expires_ms, notice_due_ms, callback_url, search_text,
+        urgency, status, created_ms, expires_ms, callback_url, search_text,
         payload_digest)
     VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
-        :urgency, 'pending', :now, :expires_ms, :now, :callback_url, :search_text,
+        :urgency, 'pending', :now, :expires_ms, :callback_url, :search_text,
         :payload_digest)
     RETURNING {WHOLE}
     """  # noqa: S608 - constants alone
@@ -34,7 +35,7 @@ _FORGET_EXPIRED_KEY = """
     DELETE FROM idempotency_keys
     WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
     """
-EARLIER = f"""
+_EARLIER = f"""
     SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
         SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
         WHERE owner = :owner AND idempotency_key = :text AND created_ms > :since) AS earlier
@@ -101,6 +102,7 @@ def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
     # The insert has taken the user's turn on PostgreSQL too, so that those who ask the same user at
     # the same time count each other.
     yield from _refuse_too_many(interrupt.user_id, now)
+    yield owe_notification(row, now)
     detail = {"payloadDigest": found, "expiresAt": format_time(moment(expires_ms))}
     return (yield from append(row, "created", now, actor, detail))
 
@@ -116,29 +118,19 @@ def create_once(
         UnprocessableError: The key was used for another question.
         RateLimitedError: Too many wait for its user already.
     """
-    row = earlier((yield EARLIER, key.within_a_day(now)), interrupt)
-    if row is not None:
-        return row, True
+    rows = yield _EARLIER, key.within_a_day(now)
+    if rows:
+        if rows[0]["fingerprint"] != _fingerprint(interrupt):
+            raise UnprocessableError(
+                "Idempotency-Key was used before with another payload: a new interrupt needs a "
+                "new key"
+            )
+        return rows[0], True
     yield _FORGET_EXPIRED_KEY, key.within_a_day(now)
     row = yield from create(interrupt, now, actor)
     kept = {"fingerprint": _fingerprint(interrupt), "interrupt_id": row["interrupt_id"]}
     yield _KEEP_KEY, {**key.within_a_day(now), **kept}
     return row, False
-
-
-def earlier(rows: list[Row], interrupt: NewInterrupt) -> Row | None:
-    """The row of the same question, of what `EARLIER` found for a key.
-
-    Raises:
-        UnprocessableError: The key was used for another question.
-    """
-    if not rows:
-        return None
-    if rows[0]["fingerprint"] != _fingerprint(interrupt):
-        raise UnprocessableError(
-            "Idempotency-Key was used before with another payload: a new interrupt needs a new key"
-        )
-    return rows[0]
 
 
 def _fingerprint(interrupt: NewInterrupt) -> str:

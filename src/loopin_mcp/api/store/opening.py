@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 API_FILE = "api.db"
 # It is another, so that serving without a key shows nothing of it.
 EMBEDDED_FILE = "embedded.db"
-SCHEMA = Schema(upgrades={3: begin_trails})
+SCHEMA = Schema(upgrades={2: begin_trails})
 
 
 async def open_database(url: str | None, data_dir: Path) -> Database:

@@ -15,7 +15,7 @@ from loopin_mcp.api.database.rows import (
     whole,
 )
 from loopin_mcp.api.database.steps import Row, Steps, Value
-from loopin_mcp.api.store.callbacks import owe_callback
+from loopin_mcp.api.store.deliveries import owe_callback, owe_nothing
 from loopin_mcp.errors import ConflictError, NotFoundError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Decision
@@ -130,7 +130,8 @@ def _settle(
     row: Row, kind: EventType, at_ms: int, actor: Actor, detail: JSONObject, **changes: Value
 ) -> Steps[Row]:
     """Have an interrupt leave pending, with the event that says so."""
-    return append(row, kind, at_ms, actor, detail, settled_ms=at_ms, notice_due_ms=None, **changes)
+    yield owe_nothing(row["interrupt_id"])
+    return (yield from append(row, kind, at_ms, actor, detail, settled_ms=at_ms, **changes))
 
 
 def _claimed(condition: str, **params: Value) -> Steps[Row | None]:

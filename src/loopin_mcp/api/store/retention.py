@@ -12,7 +12,7 @@ PORTION = 200
 
 # Both times count, lest a clock that was set back makes new ones old.
 _OLD = """settled_ms <= :before AND created_ms <= :before AND NOT EXISTS (
-    SELECT 1 FROM callbacks WHERE callbacks.interrupt_id = interrupts.interrupt_id)"""
+    SELECT 1 FROM deliveries WHERE deliveries.interrupt_id = interrupts.interrupt_id)"""
 
 
 class Retention:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from loopin_mcp.api.database.steps import Value
-from loopin_mcp.wire.models import NewInterrupt, Wire
+from loopin_mcp.wire.models import Interrupt, NewInterrupt, Wire
 from loopin_mcp.wire.plain_text import folded
 
 LONGEST_SEARCHED = 10_000
@@ -18,11 +18,11 @@ ESCAPE = "!"
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
-def searched_text(interrupt: NewInterrupt) -> str:
+def searched_text(interrupt: NewInterrupt | Interrupt) -> str:
     """What a search for words looks through."""
     context = json.dumps(interrupt.context, ensure_ascii=False)
     parts = (interrupt.agent_id, interrupt.user_id, interrupt.action, context)
-    return folded("\n".join(parts))[:LONGEST_SEARCHED]
+    return folded("\n".join(map(str, parts)))[:LONGEST_SEARCHED]
 
 
 def patterns(words: str) -> list[str]:

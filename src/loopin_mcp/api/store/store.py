@@ -9,10 +9,9 @@ from loopin_mcp.api.clock import Clock, epoch_ms, moment
 from loopin_mcp.api.database.rows import INTERRUPT, WHOLE, Reading, cursor_at, position_of
 from loopin_mcp.api.database.steps import Database, Row, listed, named
 from loopin_mcp.api.store.analytics import Figures
-from loopin_mcp.api.store.callbacks import Callbacks
-from loopin_mcp.api.store.creation import EARLIER, IdempotencyKey, create, create_once, earlier
+from loopin_mcp.api.store.creation import IdempotencyKey, create, create_once
+from loopin_mcp.api.store.deliveries import Deliveries
 from loopin_mcp.api.store.inbox_lists import Overview
-from loopin_mcp.api.store.notices import DueNotices
 from loopin_mcp.api.store.outcomes import cancel, decide, expire
 from loopin_mcp.api.store.retention import Retention
 from loopin_mcp.api.store.wakeups import Changes
@@ -45,9 +44,8 @@ class Store:
         self.clock = clock
         self.public_url = public_url
         self.changes = Changes()
-        self.callbacks = Callbacks(database, clock)
+        self.deliveries = Deliveries(database, clock)
         self._reading = Reading(public_url)
-        self.notices = DueNotices(database, self._reading, clock)
         self.overview = Overview(database, self._reading, clock)
         self.figures = Figures(database, clock)
         self.retention = Retention(database, clock)
@@ -63,19 +61,6 @@ class Store:
         self._tell(row)
         return self._created(row)
 
-    async def find_created(self, interrupt: NewInterrupt, key: IdempotencyKey) -> Created | None:
-        """The answer that a create with this key was given before, or None.
-
-        Raises:
-            ConflictError: The first request with the key is not answered yet.
-            UnprocessableError: The key was used for another question.
-        """
-        self._refuse_in_flight(key)
-        row = earlier(
-            await self._database.read(EARLIER, **key.within_a_day(self.clock())), interrupt
-        )
-        return None if row is None else self._created(row)
-
     async def create_interrupt_once(
         self, interrupt: NewInterrupt, actor: Actor, key: IdempotencyKey
     ) -> tuple[Created, bool]:
@@ -86,7 +71,10 @@ class Store:
             UnprocessableError: The key was used for another question.
             RateLimitedError: Too many wait for its user already.
         """
-        self._refuse_in_flight(key)
+        if key in self._in_flight:
+            raise ConflictError(
+                "A request with this Idempotency-Key is still in progress", retry_after_s=1
+            )
         self._in_flight.add(key)
         try:
             steps = partial(create_once, interrupt, self.clock(), actor, key)
@@ -111,6 +99,30 @@ class Store:
         if not rows:
             raise NotFoundError("Interrupt not found")
         return self._reading.interrupt(rows[0])
+
+    async def get_outcome(self, interrupt_id: str) -> Interrupt:
+        """A settled interrupt as its callback tells it, with the eventsHead of its outcome.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            UnavailableError: What is stored of its outcome is damaged.
+        """
+        rows = await self._database.read(
+            f"""
+            SELECT {WHOLE}, (SELECT hash FROM events
+                WHERE events.interrupt_id = interrupts.interrupt_id
+                    AND type IN ('decided', 'expired', 'migrated')
+                ORDER BY sequence DESC LIMIT 1) AS outcome_head
+            FROM interrupts WHERE interrupt_id = :interrupt_id
+            """,  # noqa: S608 - constants alone
+            interrupt_id=interrupt_id,
+            now=self.clock(),
+        )
+        if not rows:
+            raise NotFoundError("Interrupt not found")
+        # A callback does not hold the context, so it does not matter what that is by now.
+        outcome = {"context": "{}", "events_head": rows[0]["outcome_head"]}
+        return self._reading.interrupt({**rows[0], **outcome})
 
     async def list_pending_interrupts(
         self, user_id: str, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
@@ -250,13 +262,8 @@ class Store:
         return self._reading.interrupts(rows)
 
     def _tell(self, *rows: Row) -> None:
+        self.deliveries.bell.ring()
         self.changes.tell(*self._reading.interrupts(rows))
-
-    def _refuse_in_flight(self, key: IdempotencyKey) -> None:
-        if key in self._in_flight:
-            raise ConflictError(
-                "A request with this Idempotency-Key is still in progress", retry_after_s=1
-            )
 
     def _created(self, row: Row) -> Created:
         created = self._reading.interrupt(row)

@@ -6,8 +6,10 @@ from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.events import append
 from loopin_mcp.api.audit.replay import STATE, state_of
 from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.database.rows import interrupt_of
 from loopin_mcp.api.database.steps import Row, Steps
-from loopin_mcp.api.store.callbacks import owe_callback
+from loopin_mcp.api.store.deliveries import owe_callback
+from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import UnavailableError
 
 # How many interrupts are brought up at a time.
@@ -42,12 +44,15 @@ def begin_trails(database: str) -> Steps[None]:
 
 def _begin_trail(row: Row, now: int) -> Steps[None]:
     try:
-        state = state_of(row)
+        state, interrupt = state_of(row), interrupt_of(row, "")
     except UnavailableError as error:
         # The others are not to be kept from their reviewers by it.
         logger.error("%s, and gets no trail", error)
         return
-    found = str(state["payloadDigest"])
-    row = yield from append(row, "migrated", now, SYSTEM, state, payload_digest=found)
+    changes = {
+        "payload_digest": str(state["payloadDigest"]),
+        "search_text": searched_text(interrupt),
+    }
+    row = yield from append(row, "migrated", now, SYSTEM, state, **changes)
     if row["callback_due_ms"] is not None:
         yield from owe_callback(row, now)

@@ -30,10 +30,23 @@ class Waiter:
             asyncio.get_running_loop().call_soon(self._scope.cancel)
 
 
+class Bell:
+    """Rings for everybody who waits for `next`."""
+
+    def __init__(self) -> None:
+        self.next = anyio.Event()
+
+    def ring(self) -> None:
+        """Wake those who wait; from now on `next` is the ring after this one."""
+        self.next.set()
+        self.next = anyio.Event()
+
+
 class Changes:
     """Wakes those who wait, at the change itself.
 
-    The store tells what it changes here, and what other processes have changed.
+    The store tells what it changes here, and what other processes have changed. `created` rings
+    at each interrupt that is created here; to wait for it does not have other processes watched.
     """
 
     def __init__(self) -> None:
@@ -41,16 +54,8 @@ class Changes:
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
         self._next = anyio.Event()
         self._next_is_wanted = False
-        self._next_new = anyio.Event()
+        self.created = Bell()
         self._wanted = anyio.Event()
-
-    @property
-    def next_new(self) -> anyio.Event:
-        """Is set by the next interrupt that is created here.
-
-        Unlike all else here, to wait for it does not have other processes watched.
-        """
-        return self._next_new
 
     @property
     def next(self) -> anyio.Event:
@@ -88,8 +93,7 @@ class Changes:
         """Wake those who wait for one of these that is settled, and those who wait for any."""
         for interrupt in changed:
             if interrupt.is_pending:
-                self._next_new.set()
-                self._next_new = anyio.Event()
+                self.created.ring()
             else:
                 self._wake(interrupt.interrupt_id, interrupt)
         self._next.set()

@@ -1,7 +1,9 @@
--- Tells every process that listens on loopin_changes of each interrupt that is new or changes status.
+-- Notifies every process that listens on loopin_changes of each interrupt that is new or changes
+-- status, with the name of the process that made the change.
 CREATE OR REPLACE FUNCTION loopin_tell_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('loopin_changes', NEW.interrupt_id);
+    PERFORM pg_notify('loopin_changes',
+        NEW.interrupt_id || ' ' || COALESCE(current_setting('loopin.process', true), ''));
     RETURN NULL;
 END
 $$;
@@ -11,3 +13,70 @@ CREATE TRIGGER loopin_tell_change AFTER INSERT OR UPDATE OF status ON interrupts
 
 -- Sorts names as SQLite does, code point by code point, whatever the database's locale.
 ALTER TABLE interrupts ALTER COLUMN action_type TYPE TEXT COLLATE "C";
+
+DROP INDEX callbacks_due;
+ALTER TABLE interrupts DROP COLUMN callback_due_ms;
+ALTER TABLE interrupts DROP COLUMN callback_tries;
+
+-- What a human is asked, and what has happened, does not change any more. A program that knows
+-- only version 1 breaks these rules, and so can no longer change anything.
+CREATE OR REPLACE FUNCTION loopin_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'refused by the rule %', TG_NAME;
+END
+$$;
+
+CREATE TRIGGER interrupts_stay BEFORE UPDATE OF interrupt_id, agent_id, user_id, action, context,
+    urgency, created_ms, expires_ms, callback_url, payload_digest ON interrupts
+    FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE TRIGGER interrupts_begin_pending BEFORE INSERT ON interrupts
+    FOR EACH ROW WHEN (NEW.payload_digest = '' OR NEW.status <> 'pending' OR NEW.event_count <> 0)
+    EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE OR REPLACE FUNCTION loopin_settle_with_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.status <> 'pending' OR NEW.event_count <> OLD.event_count + 1
+        OR NOT EXISTS (SELECT 1 FROM events WHERE interrupt_id = NEW.interrupt_id
+            AND sequence = NEW.event_count AND hash = NEW.events_head) THEN
+        RAISE EXCEPTION 'refused by the rule %', TG_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER interrupts_settle_with_event BEFORE UPDATE OF status, settled_ms, decided_ms,
+    decided_by, decided_via, reason, modified_params ON interrupts
+    FOR EACH ROW EXECUTE FUNCTION loopin_settle_with_event();
+
+CREATE TRIGGER interrupts_stay_whole BEFORE TRUNCATE ON interrupts
+    FOR EACH STATEMENT EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE TRIGGER events_stay BEFORE UPDATE ON events
+    FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE TRIGGER events_stay_whole BEFORE TRUNCATE ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION loopin_refuse_change();
+
+CREATE OR REPLACE FUNCTION loopin_keep_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM interrupts WHERE interrupt_id = OLD.interrupt_id) THEN
+        RAISE EXCEPTION 'refused by the rule %', TG_NAME;
+    END IF;
+    RETURN OLD;
+END
+$$;
+
+CREATE TRIGGER events_go_with_interrupt BEFORE DELETE ON events
+    FOR EACH ROW EXECUTE FUNCTION loopin_keep_event();
+
+-- Whoever asks a user waits for others who just do, so that all count what waits for that user.
+CREATE OR REPLACE FUNCTION loopin_take_turn() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7466302, hashtext(NEW.user_id));
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER interrupts_take_turn BEFORE INSERT ON interrupts
+    FOR EACH ROW EXECUTE FUNCTION loopin_take_turn();

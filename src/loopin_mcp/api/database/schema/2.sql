@@ -1,23 +1,22 @@
--- When an interrupt left pending, for the history; version 1 kept no time of a cancellation.
+-- When an interrupt left pending; version 1 kept no time of a cancellation.
 ALTER TABLE interrupts ADD COLUMN settled_ms BIGINT;
-
--- When the human is to be told of it next, null where nothing is left to be told; how many notices
--- went out; and of the one that is due: how often it was tried, and which channels have it (JSON).
-ALTER TABLE interrupts ADD COLUMN notice_due_ms BIGINT;
-ALTER TABLE interrupts ADD COLUMN notices_sent INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE interrupts ADD COLUMN notice_tries INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE interrupts ADD COLUMN notice_reached TEXT NOT NULL DEFAULT '[]';
-
--- What a search looks through, folded as api/searching.py has it; LOWER comes near to that.
+ALTER TABLE interrupts ADD COLUMN decided_via TEXT;
+-- What a search looks through; see store/search.py.
 ALTER TABLE interrupts ADD COLUMN search_text TEXT NOT NULL DEFAULT '';
+-- The SHA-256 of what the human is asked; see audit/digests.py.
+ALTER TABLE interrupts ADD COLUMN payload_digest TEXT NOT NULL DEFAULT '';
+-- How many events there are, and the hash of the last of them.
+ALTER TABLE interrupts ADD COLUMN event_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE interrupts ADD COLUMN events_head TEXT NOT NULL DEFAULT '';
 
-UPDATE interrupts SET search_text = LOWER(agent_id || ' ' || user_id || ' ' || action || ' ' || context);
 UPDATE interrupts SET settled_ms = COALESCE(decided_ms, CASE status WHEN 'expired' THEN expires_ms ELSE created_ms END)
     WHERE status <> 'pending';
+-- Version 1 named the way of a decision in place of a person.
+UPDATE interrupts SET decided_via = CASE decided_by WHEN 'review-link' THEN 'review-page'
+    WHEN 'inbox' THEN 'inbox' ELSE 'api' END WHERE decided_by IS NOT NULL;
 
 CREATE INDEX interrupts_settled ON interrupts (settled_ms, interrupt_id) WHERE settled_ms IS NOT NULL;
 CREATE INDEX interrupts_decided ON interrupts (decided_ms) WHERE decided_ms IS NOT NULL;
-CREATE INDEX notices_due ON interrupts (notice_due_ms) WHERE notice_due_ms IS NOT NULL;
 
 -- The reviewers' lists: what waits, by urgency and expiry, and what is settled, of a user or an agent.
 CREATE INDEX interrupts_waiting ON interrupts
@@ -25,3 +24,57 @@ CREATE INDEX interrupts_waiting ON interrupts
     WHERE status = 'pending';
 CREATE INDEX interrupts_settled_of_user ON interrupts (user_id, settled_ms, interrupt_id) WHERE settled_ms IS NOT NULL;
 CREATE INDEX interrupts_of_agent ON interrupts (agent_id, settled_ms, interrupt_id);
+
+-- What happened to an interrupt, in its order, each event chained to the one before by its hash.
+CREATE TABLE events (
+    interrupt_id  TEXT    NOT NULL,
+    sequence      INTEGER NOT NULL,
+    type          TEXT    NOT NULL,
+    at_ms         BIGINT  NOT NULL,
+    actor         TEXT    NOT NULL,
+    channel       TEXT    NOT NULL,
+    detail        TEXT    NOT NULL,
+    previous_hash TEXT    NOT NULL,
+    hash          TEXT    NOT NULL,
+    PRIMARY KEY (interrupt_id, sequence)
+);
+
+-- The outbox: callbacks and notifications that are still to be delivered. A row goes when its
+-- delivery has arrived or is given up.
+CREATE TABLE deliveries (
+    delivery_id  TEXT    NOT NULL PRIMARY KEY,
+    interrupt_id TEXT    NOT NULL,
+    -- callback, notification or reminder.
+    kind         TEXT    NOT NULL,
+    -- The URL of a callback, the digest of a channel, or nothing while no channel is chosen yet.
+    destination  TEXT    NOT NULL,
+    -- What deliveries at the same time are counted by.
+    host         TEXT    NOT NULL,
+    urgent       INTEGER NOT NULL,
+    -- When it is to be sent next. While somebody is sending it, that is when their lease ends.
+    due_ms       BIGINT  NOT NULL,
+    given_up_ms  BIGINT  NOT NULL,
+    tries        INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE INDEX deliveries_due ON deliveries (due_ms);
+CREATE INDEX deliveries_of_interrupt ON deliveries (interrupt_id);
+
+-- What each Idempotency-Key created; the fingerprint is of the request's payload.
+CREATE TABLE idempotency_keys (
+    owner           TEXT   NOT NULL,
+    idempotency_key TEXT   NOT NULL,
+    fingerprint     TEXT   NOT NULL,
+    interrupt_id    TEXT   NOT NULL,
+    created_ms      BIGINT NOT NULL,
+    PRIMARY KEY (owner, idempotency_key)
+);
+
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_ms);
+
+-- What was deleted because of its age, and the head its events had.
+CREATE TABLE deletions (
+    interrupt_id TEXT   NOT NULL PRIMARY KEY,
+    deleted_ms   BIGINT NOT NULL,
+    events_head  TEXT   NOT NULL
+);

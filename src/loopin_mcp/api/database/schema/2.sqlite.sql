@@ -2,8 +2,8 @@ DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;
 ALTER TABLE interrupts DROP COLUMN callback_tries;
 
--- What a human is asked, and what has happened, does not change any more. Programs that know
--- versions 1 and 2 alone break these rules, and so can no longer change anything.
+-- What a human is asked, and what has happened, does not change any more. A program that knows
+-- only version 1 breaks these rules, and so can no longer change anything.
 CREATE TRIGGER interrupts_stay BEFORE UPDATE OF interrupt_id, agent_id, user_id, action, context,
     urgency, created_ms, expires_ms, callback_url, payload_digest ON interrupts
 BEGIN
