@@ -104,7 +104,7 @@ def test_prompt_table_lists_every_prompt_with_its_arguments() -> None:
 
 def test_every_setting_is_documented_once_with_its_default() -> None:
     documented = [(name.strip("`"), default) for name, default, _ in table(SETTINGS, "Variable")]
-    # On a desktop, as the table says it.
+    # The table shows the defaults on a desktop.
     settings = Settings.load({"DISPLAY": ":0"})
     plain = {
         setting.metadata["variable"]: f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

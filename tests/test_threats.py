@@ -1,4 +1,4 @@
-"""A model told to approve itself, and others who would: each does it where docs/security.md says so."""
+"""A model told to approve itself, and other attackers, in each set-up of docs/security.md."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urljoin
