@@ -69,7 +69,7 @@ ATTACKS: dict[str, Callable[[Setup, str, str], None]] = {
     "An agent opens the review link with a web tool": open_the_link,
     "An agent with a shell on your account": use_what_lies_on_the_account,
     "A web page of another origin, in your browser": come_from_another_page,
-    "Somebody has the agents' key": use_the_agents_key,
+    "Somebody has the API key": use_the_agents_key,
 }
 
 
