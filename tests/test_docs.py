@@ -33,8 +33,18 @@ PAGES = {
     str(path.relative_to(PROJECT)): path.read_text(encoding="utf-8")
     for path in sorted(p for pattern in DOCUMENTS for p in PROJECT.glob(pattern))
 }
-README = PAGES["README.md"]
+SECURITY, SETTINGS, TOOL_PAGE = (
+    PAGES[f"docs/{name}.md"] for name in ("security", "settings", "tools")
+)
 EXAMPLE_CONFIG = json.loads((PROJECT / "claude_desktop_config.example.json").read_text("utf-8"))
+
+VARIABLES = {setting.metadata["variable"] for setting in fields(Settings)}
+HOME = "git+https://github.com/loopin-mcp/loopin-mcp"
+COMMANDS = (
+    ["uvx", "--from", HOME, "loopin-mcp"],
+    ["uvx", "--from", f"loopin-mcp[notify] @ {HOME}", "loopin-mcp"],
+)
+HOST_KEYS = {"mcpServers", "servers", "context_servers"}
 
 every_page = pytest.mark.parametrize("name", PAGES)
 
@@ -66,7 +76,7 @@ def anchors(page: str) -> set[str]:
 def test_tool_table_lists_every_tool_with_its_arguments() -> None:
     documented = {
         name.strip("`"): re.findall(r"`(\w+)`(\*?)", arguments)
-        for name, _, arguments in table(README, "Tool")
+        for name, _, arguments in table(TOOL_PAGE, "Tool")
     }
 
     assert documented == {
@@ -81,7 +91,7 @@ def test_tool_table_lists_every_tool_with_its_arguments() -> None:
 def test_prompt_table_lists_every_prompt_with_its_arguments() -> None:
     documented = {
         name.strip("`"): re.findall(r"`(\w+)`(\*?)", arguments)
-        for name, _, arguments in table(README, "Prompt")
+        for name, _, arguments in table(TOOL_PAGE, "Prompt")
     }
 
     assert documented == {
@@ -92,22 +102,31 @@ def test_prompt_table_lists_every_prompt_with_its_arguments() -> None:
     }
 
 
-def test_settings_table_is_what_the_settings_say() -> None:
-    def default(value: Any, shown: str) -> str:  # noqa: ANN401 - a setting of any type
-        if shown or value is None:
-            return shown or "none"
-        return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
-
-    assert table(README, "Variable") == [
-        [f"`{meta['variable']}`", meta["meaning"], default(setting.default, meta["shown"])]
+def test_every_setting_is_documented_once_with_its_default() -> None:
+    documented = [(name.strip("`"), default) for name, default, _ in table(SETTINGS, "Variable")]
+    # The table shows the defaults on a desktop.
+    settings = Settings.load({"DISPLAY": ":0"})
+    plain = {
+        setting.metadata["variable"]: f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
         for setting in fields(Settings)
-        for meta in [setting.metadata]
+        if isinstance(value := getattr(settings, setting.name), str | int | float)
+    }
+
+    assert sorted(name for name, _ in documented) == sorted(VARIABLES)
+    assert {name: default for name, default in documented if name in plain} == plain
+    assert all(default for _, default in documented)
+
+
+def test_settings_are_documented_on_one_page() -> None:
+    pages = [
+        name for name, page in PAGES.items() if re.search(r"^\| Variable \|", page, re.MULTILINE)
     ]
 
+    assert pages == ["docs/settings.md"]
 
-@pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
-def test_table_of_calls_is_what_the_api_serves(name: str) -> None:
-    documented = {row[0].strip("`") for row in table(PAGES[name], "Call")}
+
+def test_table_of_calls_is_what_the_api_serves() -> None:
+    documented = {row[0].strip("`") for row in table(PAGES["docs/api.md"], "Call")}
 
     assert documented == {
         f"{method.upper()} {path}"
@@ -127,7 +146,7 @@ def test_contributing_names_every_folder() -> None:
 def test_variables_that_are_mentioned_exist(name: str) -> None:
     mentioned = set(re.findall(r"\b(?:LOOPIN_[A-Z_]+|API_KEY\w+|DATABASE_\w+)", PAGES[name]))
 
-    assert mentioned <= {setting.metadata["variable"] for setting in fields(Settings)}
+    assert mentioned <= VARIABLES
 
 
 @every_page
@@ -142,16 +161,68 @@ def test_links_within_the_project_lead_somewhere(name: str) -> None:
     assert lost == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/hosts.md"])
+def configurations(page: str) -> list[tuple[str, Any]]:
+    """The configurations of hosts that a page shows, each with its key."""
+    shown = [json.loads(snippet) for snippet in snippets(page, "json")]
+    return [(key, each[key]) for each in shown for key in HOST_KEYS & each.keys()]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/hosts.md", "docs/notifications.md"])
 def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
-    for snippet in snippets(PAGES[name], "json"):
-        configuration = json.loads(snippet)
-        [key] = {"mcpServers", "servers", "context_servers"} & configuration.keys()
-        entry = configuration[key]["loopin"]
-        command = [entry["command"].rpartition("/")[2], *entry["args"]]
-        with_extra = ["uvx", "--from", "loopin-mcp[notify]", "loopin-mcp"]
-        assert command in (["uvx", "loopin-mcp"], ["pipx", "run", "loopin-mcp"], with_extra)
+    found = configurations(PAGES[name])
+
+    assert found
+    for _, servers in found:
+        entry = servers["loopin"]
+        assert [entry["command"].rpartition("/")[2], *entry["args"]] in COMMANDS
         Settings.load({k: v for k, v in entry.get("env", {}).items() if "${" not in v})
+
+
+def test_json_snippets_are_configurations_or_permissions() -> None:
+    others = [
+        shown
+        for snippet in snippets(PAGES["docs/hosts.md"], "json")
+        if not HOST_KEYS & (shown := json.loads(snippet)).keys()
+    ]
+
+    [permissions] = [each["permissions"] for each in others]
+    named = [rule.removeprefix("mcp__loopin__") for rules in permissions.values() for rule in rules]
+    assert set(named) <= TOOLS.keys()
+    assert "decide_interrupt" not in "".join(permissions["allow"])
+
+
+@every_page
+def test_files_that_are_named_exist(name: str) -> None:
+    named = re.findall(r"(?<![\w./-])((?:tests|bench|examples)/[\w/.]*\w)", code(PAGES[name]))
+
+    assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
+@every_page
+def test_shell_blocks_set_the_variables_they_use(name: str) -> None:
+    given: set[str] = set()
+    missing_ones = []
+    for snippet in snippets(PAGES[name], "sh"):
+        given |= set(re.findall(r"(?:^|\s)([A-Z_]+)=", snippet))
+        used = re.findall(r"\$\{?([A-Z_]+)", snippet)
+        missing_ones += [variable for variable in used if variable not in given]
+    assert missing_ones == []
+
+
+def test_settings_file_of_a_team_is_accepted(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None or shutil.which("bash") is None:
+        missing("openssl")
+    [snippet] = [each for each in snippets(PAGES["docs/team.md"], "sh") if "new_key()" in each]
+    # Only root can give files to another user.
+    here = re.sub(r"^install .*\n", "", snippet.replace("/etc/loopin", str(tmp_path)), flags=re.M)
+
+    subprocess.run(["bash", "-e", "-c", here], timeout=START_TIMEOUT_S, check=True)  # noqa: S607
+
+    lines = (tmp_path / "loopin.env").read_text("utf-8").splitlines()
+    settings = Settings.load(dict(line.split("=", 1) for line in lines))
+    assert settings.api_key_secret is not None
+    assert [*(settings.reviewer_keys or {})] == ["alice", "bob"]
+    assert settings.callback_secret is not None
 
 
 def test_callback_snippet_is_a_decided_interrupt() -> None:
@@ -216,7 +287,7 @@ async def test_python_snippet_acts_once_a_human_approved(
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("README.md", "pending"), ("docs/api.md", "approved")]
+    ("name", "status"), [("docs/agents.md", "pending"), ("docs/api.md", "approved")]
 )
 def test_curl_snippet_gets_an_answer(
     name: str, status: str, serve: Callable[..., str], tmp_path: Path
@@ -224,7 +295,10 @@ def test_curl_snippet_gets_an_answer(
     if shutil.which("curl") is None or shutil.which("sh") is None:
         missing("curl")
     [snippet] = [snippet for snippet in snippets(PAGES[name], "sh") if "curl" in snippet]
-    address = {"LOOPIN_API_URL": serve(API_KEY_SECRET=KEY), "LOOPIN_API_KEY": KEY}
+    address = {
+        "LOOPIN_API_URL": serve(API_KEY_SECRET=KEY, CALLBACK_ALLOW="127.0.0.1"),
+        "LOOPIN_API_KEY": KEY,
+    }
 
     answer = subprocess.run(
         ["sh", "-e", "-c", snippet],  # noqa: S607 - the shell that a reader has
@@ -240,7 +314,7 @@ def test_curl_snippet_gets_an_answer(
 
 async def test_example_configuration_offers_six_tools(tmp_path: Path) -> None:
     entry = EXAMPLE_CONFIG["mcpServers"]["loopin"]
-    assert entry == {"command": "uvx", "args": ["loopin-mcp"]}
+    assert [entry["command"], *entry["args"]] == COMMANDS[0]
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "loopin_mcp"], env=clean_environment(HOME=str(tmp_path))
     )

@@ -1,4 +1,4 @@
-"""A model told to approve itself, and others who would: each does it where the README says so."""
+"""A model told to approve itself, and other attackers, in each set-up of docs/security.md."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urljoin
@@ -7,12 +7,12 @@ import pytest
 
 from tests.support.threats import SETUPS, Setup, running
 from tests.support.web import browse
-from tests.test_docs import README, table
+from tests.test_docs import SECURITY, table
 
 APPROVE = {"decision": "approved"}
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
 THREATS = {
-    threat: ["yes" in cell for cell in cells] for threat, *cells in table(README, "Who tries")
+    threat: ["yes" in cell for cell in cells] for threat, *cells in table(SECURITY, "Who tries")
 }
 
 
@@ -69,7 +69,7 @@ ATTACKS: dict[str, Callable[[Setup, str, str], None]] = {
     "An agent opens the review link with a web tool": open_the_link,
     "An agent with a shell on your account": use_what_lies_on_the_account,
     "A web page of another origin, in your browser": come_from_another_page,
-    "Somebody has the agents' key": use_the_agents_key,
+    "Somebody has the API key": use_the_agents_key,
 }
 
 
@@ -91,11 +91,11 @@ def test_table_names_every_threat_that_is_tried() -> None:
     elsewhere = {"Another user of the machine", "Somebody who listens on the network"}
 
     assert set(THREATS) == ATTACKS.keys() | elsewhere
-    assert f"| Who tries | {' | '.join(SETUPS)} |" in README
+    assert f"| Who tries | {' | '.join(SETUPS)} |" in SECURITY
 
 
 @pytest.mark.parametrize("threat", ATTACKS)
-def test_attack_succeeds_where_the_readme_says_so_and_nowhere_else(
+def test_attack_succeeds_where_the_docs_say_so_and_nowhere_else(
     setup: Setup, column: int, threat: str
 ) -> None:
     interrupt_id, link = setup.ask_human()

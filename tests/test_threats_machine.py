@@ -16,9 +16,9 @@ from tests.support import KEY, START_TIMEOUT_S
 from tests.support.browser import browser_of
 from tests.support.receiver import receiving
 from tests.support.threats import SETUPS, embedded, is_root, running
-from tests.test_docs import README, table
+from tests.test_docs import SECURITY, table
 
-THREATS = {threat: cells for threat, *cells in table(README, "Who tries")}
+THREATS = {threat: cells for threat, *cells in table(SECURITY, "Who tries")}
 # All that lies about, and all that shows of programs that run.
 SNOOP = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ {place}/*.html {place}/data/* | tr '\\0' ' '"
 

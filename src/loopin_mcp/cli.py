@@ -50,7 +50,7 @@ def api(*, insecure: bool) -> None:
     Settings are read from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
     API_KEY_SECRET, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT (120 a
     minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, LOOPIN_NOTIFY, LOOPIN_NOTIFY_HIGH and
-    LOOPIN_OPEN_REVIEW. The README says what each means. Ctrl-C ends it.
+    LOOPIN_OPEN_REVIEW. docs/settings.md says what each means. Ctrl-C ends it.
     """
     with _loading():
         from loopin_mcp.api.serving.serving import serve_alone

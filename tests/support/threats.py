@@ -1,4 +1,4 @@
-"""The set-ups of the README's table of threats, each running, and what an attacker has in it."""
+"""The set-ups of the table of threats in docs/security.md, each running with an attacker in it."""
 
 import contextlib
 import os

@@ -55,144 +55,48 @@ def _tools(variable: str, value: str) -> tuple[str, ...]:
 
 def _setting(
     variable: str,
-    meaning: str,
     parse: Callable[[str, str], object],
     default: Any = None,  # noqa: ANN401 - typed by the field it is for
-    shown: str = "",
     *,
     secret: bool = False,
 ) -> Any:  # noqa: ANN401 - typed by the field it is for
-    return field(
-        default=default,
-        repr=not secret,
-        metadata={"variable": variable, "meaning": meaning, "parse": parse, "shown": shown},
-    )
+    metadata = {"variable": variable, "parse": parse}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting, with its variable, meaning and default; see `Settings.load`."""
+    """Every setting, with its variable and default; docs/settings.md says what each means."""
 
-    api_url: str | None = _setting(
-        "LOOPIN_API_URL",
-        "The LoopIn API to use. Unset: the embedded one",
-        checked_base_url,
-    )
-    api_key: str | None = _setting(
-        "LOOPIN_API_KEY", "Key sent to that API as `X-API-Key`", checked_key, secret=True
-    )
-    user_id: str | None = _setting(
-        "LOOPIN_USER_ID",
-        "The human to ask when a call names none",
-        checked_name,
-        shown="embedded API: the login name",
-    )
-    agent_id: str | None = _setting(
-        "LOOPIN_AGENT_ID",
-        "The name the agent asks under when a call names none",
-        checked_name,
-        shown="the MCP client's name",
-    )
-    tools: tuple[str, ...] = _setting(
-        "LOOPIN_TOOLS", "Tools to offer, separated by commas", _tools, TOOLS, shown="all six"
-    )
-    confirm: Confirm = _setting(
-        "LOOPIN_CONFIRM",
-        "Whether decide_interrupt asks in the host first: `auto` where it can, `off` or `required`",
-        one_of(Confirm),
-        "auto",
-    )
-    max_wait_s: float = _setting(
-        "LOOPIN_MAX_WAIT",
-        "Longest wait of one get_interrupt_status call, in seconds",
-        checked_seconds,
-        45.0,
-    )
-    timeout_s: float = _setting(
-        "LOOPIN_TIMEOUT", "Seconds the API has to answer, beyond any wait", checked_seconds, 10.0
-    )
+    api_url: str | None = _setting("LOOPIN_API_URL", checked_base_url)
+    api_key: str | None = _setting("LOOPIN_API_KEY", checked_key, secret=True)
+    user_id: str | None = _setting("LOOPIN_USER_ID", checked_name)
+    agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name)
+    tools: tuple[str, ...] = _setting("LOOPIN_TOOLS", _tools, TOOLS)
+    confirm: Confirm = _setting("LOOPIN_CONFIRM", one_of(Confirm), "auto")
+    max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0)
+    timeout_s: float = _setting("LOOPIN_TIMEOUT", checked_seconds, 10.0)
     data_dir: Path = _setting(
         "LOOPIN_DATA_DIR",
-        "Where SQLite databases and the embedded API's key are kept",
         checked_directory,
         Path(platformdirs.user_data_dir("loopin-mcp", appauthor=False)),
-        shown="the platform's data directory",
     )
-    port: int = _setting("PORT", "Port the API listens on", checked_port, 3002)
-    host: str = _setting("HOST", "Address `loopin-mcp api` listens on", any_text, "127.0.0.1")
-    public_url: str | None = _setting(
-        "LOOPIN_BASE_URL",
-        "Public base of the review links",
-        checked_base_url,
-        shown="the address it serves on",
-    )
-    api_key_secret: str | None = _setting(
-        "API_KEY_SECRET",
-        "Key that `loopin-mcp api` requires of its callers",
-        checked_key,
-        secret=True,
-    )
+    port: int = _setting("PORT", checked_port, 3002)
+    host: str = _setting("HOST", any_text, "127.0.0.1")
+    public_url: str | None = _setting("LOOPIN_BASE_URL", checked_base_url)
+    api_key_secret: str | None = _setting("API_KEY_SECRET", checked_key, secret=True)
     reviewer_keys: Mapping[str, str] | None = _setting(
-        "REVIEWER_KEYS",
-        "Keys of those who alone may decide: `name=key,name=key`, of 32 characters or more each",
-        checked_reviewers,
-        shown="none: whoever has the key or the link",
-        secret=True,
+        "REVIEWER_KEYS", checked_reviewers, secret=True
     )
-    rate_limit: int = _setting(
-        "RATE_LIMIT",
-        "Most interrupts that one key may create in a minute",
-        checked_count,
-        DEFAULT_RATE_LIMIT,
-    )
-    callback_secret: bytes | None = _setting(
-        "CALLBACK_SECRET",
-        "Secret that callbacks are signed with (Standard Webhooks): `whsec_` and base64",
-        checked_signing_secret,
-        shown="none: not signed",
-        secret=True,
-    )
-    callback_allow: tuple[Network, ...] = _setting(
-        "CALLBACK_ALLOW",
-        "Networks that callbacks may go to besides public addresses, separated by commas",
-        checked_networks,
-        (),
-        shown="none",
-    )
-    retention_days: int | None = _setting(
-        "RETENTION_DAYS",
-        "Days after which a settled interrupt is deleted with its events",
-        checked_count,
-        shown="none: kept for good",
-    )
-    database_url: str | None = _setting(
-        "DATABASE_URL",
-        "Database of `loopin-mcp api`: `sqlite:///path` or `postgresql://…`",
-        any_text,
-        shown="SQLite in the data directory",
-        secret=True,
-    )
-    notify: str | None = _setting(
-        "LOOPIN_NOTIFY",
-        "Where the API tells humans of interrupts: Apprise URLs, separated by spaces or commas",
-        any_text,
-        secret=True,
-    )
-    notify_high: str | None = _setting(
-        "LOOPIN_NOTIFY_HIGH",
-        "Where it tells those of high urgency instead",
-        any_text,
-        shown="`LOOPIN_NOTIFY`",
-        secret=True,
-    )
-    # Settings that are not loaded open nothing: only the environment tells of a desktop.
-    open_review: OpenReview = _setting(
-        "LOOPIN_OPEN_REVIEW",
-        "Whether the inbox opens in the browser: `auto` (embedded API on a desktop), `on` or `off`",
-        one_of(OpenReview),
-        "off",
-        shown="`auto`",
-    )
+    rate_limit: int = _setting("RATE_LIMIT", checked_count, DEFAULT_RATE_LIMIT)
+    callback_secret: bytes | None = _setting("CALLBACK_SECRET", checked_signing_secret, secret=True)
+    callback_allow: tuple[Network, ...] = _setting("CALLBACK_ALLOW", checked_networks, ())
+    retention_days: int | None = _setting("RETENTION_DAYS", checked_count)
+    database_url: str | None = _setting("DATABASE_URL", any_text, secret=True)
+    notify: str | None = _setting("LOOPIN_NOTIFY", any_text, secret=True)
+    notify_high: str | None = _setting("LOOPIN_NOTIFY_HIGH", any_text, secret=True)
+    # `load` turns this into "auto": settings made in Python do not open a browser.
+    open_review: OpenReview = _setting("LOOPIN_OPEN_REVIEW", one_of(OpenReview), "off")
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Self:
