@@ -116,7 +116,7 @@ async def take_due(
 ) -> list[Delivery]:
     """Deliveries that are due, of which each host may have any number."""
     return await store.deliveries.take_due(
-        channels, lease_ms=lease_ms, limit=limit, room=lambda _: limit
+        channels, (), lease_ms=lease_ms, limit=limit, room=lambda _: limit
     )
 
 

@@ -7,10 +7,19 @@ import pytest
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.opening import open_sqlite
-from loopin_mcp.api.store.store import Store
+from loopin_mcp.api.store.store import EXPIRED_AT_ONCE, Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt, take_due
+from tests.support import (
+    AGENT,
+    PUBLIC_URL,
+    REVIEWER,
+    Clock,
+    api_client,
+    execute,
+    new_interrupt,
+    take_due,
+)
 from tests.support.auditing import audited, edit, settings_of
 from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 
@@ -127,6 +136,21 @@ async def test_damaged_interrupt_keeps_no_other_from_expiring(
     for each in due:
         assert (await store.get_outcome(each.interrupt_id)).status == "expired"
     assert caplog.text.count("is damaged") <= 1
+
+
+async def test_any_number_of_damaged_interrupts_keeps_no_other_from_expiring(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    for _ in range(EXPIRED_AT_ONCE + 1):
+        first = await ask(store, clock, "damaged", expires_in=1)
+    await edit(database, first, f"{CHANGE} expires_ms = -9000000000000000000 WHERE TRUE")
+    await execute(database, "UPDATE interrupts SET expires_ms = -9000000000000000000")
+    whole = await ask(store, clock, "Pay", expires_in=1, callback_url=HOOK)
+    clock.advance(1)
+
+    await store.expire_interrupts()
+
+    assert [due.interrupt_id for due in await take_due(store)] == [whole]
 
 
 async def test_request_whose_events_are_gone_is_shown_as_such(

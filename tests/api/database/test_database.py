@@ -13,6 +13,7 @@ import pytest
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.database.sqlite_file import use_write_ahead_log
+from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_database, open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
@@ -235,3 +236,9 @@ async def test_postgresql_without_its_extra_says_what_to_install(
 
     with pytest.raises(ConfigurationError, match=r"pip install 'loopin-mcp\[server\]'"):
         await open_database("postgresql://loopin@127.0.0.1/loopin", tmp_path)
+
+
+async def test_percent_sign_beside_a_parameter_stands_for_itself(database: Database) -> None:
+    sql = "SELECT 7 % 4 AS rest, '100%' AS text, '%s %(x)s' AS more WHERE 1 = :x"
+
+    assert await database.read(sql, x=1) == [{"rest": 3, "text": "100%", "more": "%s %(x)s"}]

@@ -70,15 +70,21 @@ async def test_receiver_that_hangs_gets_five_at_once_and_delays_no_other(
 
 async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store, clock: Clock) -> None:
     spellings = ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "[::ffff:127.0.0.1]"]
-    for host in (*spellings, "LOCALHOST.", "localhost", "[::1]", "[0:0::1]"):
+    books = ["bücher.example", "xn--bcher-kva.example", "BÜCHER.example."]
+    for host in (*spellings, *books, "LOCALHOST.", "localhost", "[::1]", "[0:0::1]"):
         new = new_interrupt(callback_url=f"http://{host}/")
         created = await sqlite_store.create_interrupt(new, AGENT)
         approved = Decision(decision="approved")
         await sqlite_store.decide_interrupt(created.interrupt_id, approved, REVIEWER)
 
-    due = await take_due(sqlite_store, lease_ms=1, limit=9)
+    due = await take_due(sqlite_store, limit=99)
 
-    assert sorted({callback.host for callback in due}) == ["127.0.0.1", "::1", "localhost"]
+    assert Counter(callback.host for callback in due) == {
+        "127.0.0.1": 5,
+        "::1": 2,
+        "localhost": 2,
+        "xn--bcher-kva.example": 3,
+    }
 
 
 def test_lease_is_longer_than_any_delivery_takes() -> None:
@@ -95,6 +101,38 @@ async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: 
 
     assert len(left) == 10
     assert set(hosts.values()) == {5}
+
+
+async def test_ten_that_hang_leave_room_for_ten_more(sqlite_store: Store, clock: Clock) -> None:
+    with receiving("hang") as hanging:
+        for name in "ab":
+            await decide_many(sqlite_store, clock, 6, f"{name}.test", hanging)
+        async with delivered_by_loops(sqlite_store, clock=clock):
+            await arrivals(hanging, 10)
+            for name in "cdef":
+                await decide_many(sqlite_store, clock, 5, f"{name}.test", hanging)
+            await arrivals(hanging, 10)
+            left = await take_due(sqlite_store, limit=99)
+
+    assert len(left) == 2 + 10
+
+
+async def test_retries_of_many_are_spread_over_time(sqlite_store: Store, clock: Clock) -> None:
+    with receiving(500) as broken:
+        for name in "abcdef":
+            await decide_many(sqlite_store, clock, 5, f"{name}.test", broken)
+        async with delivering(sqlite_store, clock, names=NAMES) as outbox:
+            await deliver_due(outbox)
+        clock.advance(7.9)
+        early = await take_due(sqlite_store, limit=99)
+        clock.advance(2.1)
+        first_half = await take_due(sqlite_store, lease_ms=60_000, limit=99)
+        clock.advance(2.1)
+        second_half = await take_due(sqlite_store, limit=99)
+
+    assert (early, len(first_half) + len(second_half)) == ([], 30)
+    assert first_half
+    assert second_half
 
 
 async def test_what_is_new_comes_before_what_failed(sqlite_store: Store, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from loopin_mcp.api.outbox.channels import SEND_S
 from loopin_mcp.api.outbox.delivery import AT_ONCE_EACH, MOST_A_MINUTE
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PATIENCE_S, REVIEWER, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, REVIEWER, Clock, new_interrupt, take_due
 from tests.support.loops import WITH_LEAPING_TIME, Backend, leap
 from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 
@@ -52,7 +52,7 @@ async def test_notifications_beyond_the_rate_delay_no_callback(store: Store, clo
             await outbox.start_due(sending)
             hanging.released.set()
         await deliver_due(outbox)
-        due = await store.deliveries.take_due((), lease_ms=1, limit=9, room=lambda _: 9)
+        due = await take_due(store)
 
     assert due == []
     assert len(receiver.messages) == MOST_A_MINUTE

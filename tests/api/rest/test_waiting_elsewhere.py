@@ -1,11 +1,15 @@
 """Held requests: woken by the changes that another process makes."""
 
 import logging
+from collections.abc import Collection
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from loopin_mcp import Decision, Interrupt
+from loopin_mcp.api.database.sqlite import SQLite
+from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.rest.waiting import Waiting, follow_changes
 from loopin_mcp.api.store.store import Store
 from tests.support import (
@@ -95,3 +99,29 @@ async def test_database_that_tells_nothing_is_asked_again_and_named_in_the_log(
     assert caplog.messages == [
         "Changes of other processes wait: The database does not tell its changes right now"
     ]
+
+
+async def test_change_of_the_process_itself_is_not_told_twice(
+    store: Store, elsewhere: Store, database: Database
+) -> None:
+    told: list[Collection[str] | None] = []
+
+    async def follow() -> None:
+        while True:
+            told.append(await database.changed(anyio.lowlevel.checkpoint))
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as followers:
+            followers.start_soon(follow)
+            if not isinstance(database, SQLite):
+                # Whoever begins to listen is told at once, since nobody knows what it missed.
+                while not told:
+                    await anyio.lowlevel.checkpoint()
+                told.clear()
+            await store.create_interrupt(new_interrupt(), AGENT)
+            other = await elsewhere.create_interrupt(new_interrupt(), AGENT)
+            while not told:
+                await anyio.lowlevel.checkpoint()
+            followers.cancel_scope.cancel()
+
+    assert told in ([None], [[other.interrupt_id]])

@@ -94,3 +94,32 @@ async def test_callback_that_was_taken_before_is_due_again_after_a_year_back(
     again = await take_due(store, lease_ms=20_000, limit=9)
 
     assert (due.delivery_id, due.tries, again) == (lost.delivery_id, 2, [])
+
+
+@pytest.mark.parametrize("kind", ["notification", "reminder"])
+async def test_notification_that_was_taken_before_is_due_again_after_a_year_back(
+    store: Store, clock: Clock, kind: str
+) -> None:
+    await store.create_interrupt(new_interrupt(expires_in=2_592_000), AGENT)
+    await store.deliveries.address(["phone"], [])
+    [lost] = await take_due(store, "phone")
+    if kind == "reminder":
+        await store.deliveries.settle(lost, ("notified", {}))
+        clock.advance(15 * 24 * 3600)
+        [lost] = await take_due(store, "phone")
+    clock.advance(-3600 * 24 * 365)
+
+    [due] = await take_due(store, "phone")
+
+    assert (due.delivery_id, due.kind, due.tries) == (lost.delivery_id, kind, 2)
+
+
+async def test_reminder_of_a_long_life_is_not_taken_for_one_of_before(
+    store: Store, clock: Clock
+) -> None:
+    await store.create_interrupt(new_interrupt(expires_in=2_592_000), AGENT)
+    await store.deliveries.address(["phone"], [])
+    [first] = await take_due(store, "phone")
+    await store.deliveries.settle(first, ("notified", {}))
+
+    assert await take_due(store, "phone") == []

@@ -23,8 +23,9 @@ LEASE_S = 20.0
 FIRST_BACKOFF_S = 10.0
 LONGEST_BACKOFF_S = 6 * 3600.0
 JITTER = 0.2
-# When to look again for what other processes left behind.
+# When to look again for what other processes left behind, and after an outage.
 LONGEST_PAUSE_S = 15.0
+OUTAGE_PAUSE_S = 1.0
 
 logger = logging.getLogger("loopin_mcp")
 
@@ -71,11 +72,9 @@ class Outbox:
         self._store = store
         self._callbacks = callbacks
         self._notifications = notifications
-        self._channels = (
-            frozenset((*notifications.ordinary, *notifications.urgent))
-            if notifications
-            else frozenset[str]()
-        )
+        self._channels = frozenset[str]()
+        if notifications:
+            self._channels = frozenset((*notifications.ordinary, *notifications.urgent))
         self._under_way = Counter[str]()
         # By channel, when notifications of the last minute were sent.
         self._recent = defaultdict[str, list[int]](list)
@@ -86,7 +85,7 @@ class Outbox:
         bell = self._store.deliveries.bell
         async with anyio.create_task_group() as deliveries:
             while True:
-                rings, pause_s = bell.next, LONGEST_PAUSE_S
+                rings, pause_s = bell.next, OUTAGE_PAUSE_S
                 with outage.watched():
                     await self.start_due(deliveries)
                     pause_s = await self._pause_s()
@@ -98,8 +97,9 @@ class Outbox:
         if announcer := self._notifications:
             await self._store.deliveries.address(announcer.ordinary, announcer.urgent)
         while (room := AT_ONCE - self._under_way.total()) > 0:
+            full = [host for host in {*self._under_way, *self._recent} if self._room(host) <= 0]
             due = await self._store.deliveries.take_due(
-                self._channels, lease_ms=_ms(LEASE_S), limit=room, room=self._room
+                self._channels, full, lease_ms=_ms(LEASE_S), limit=room, room=self._room
             )
             if not due:
                 return
@@ -142,7 +142,7 @@ class Outbox:
             reason = error if isinstance(error, LoopinError) else type(error).__name__
             logger.warning("%s of %s waits: %s", sender.name, delivery.interrupt_id, reason)
         finally:
-            self._under_way[delivery.host] -= 1
+            self._under_way -= Counter((delivery.host,))
             self._store.deliveries.bell.ring()
 
     async def _conclude(self, sender: Sender, delivery: Delivery, fault: str) -> None:

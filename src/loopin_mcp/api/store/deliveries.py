@@ -91,27 +91,41 @@ class Deliveries:
             await self._database.transact(partial(_address, ids, channels, self._clock()))
 
     async def take_due(
-        self, channels: Collection[str], *, lease_ms: int, limit: int, room: Callable[[str], int]
+        self,
+        channels: Collection[str],
+        full: Collection[str],
+        *,
+        lease_ms: int,
+        limit: int,
+        room: Callable[[str], int],
     ) -> list[Delivery]:
         """Deliveries to be sent now, each given to one caller alone for `lease_ms`.
 
-        They are at most `limit` callbacks, and notifications to these channels, and to each host
-        no more than it has `room` for. New ones come first, and of those the urgent ones.
+        They are callbacks, and notifications to these channels, at most `limit`, and for each host
+        no more than it has `room` for, which is none for those that are `full`. New ones come
+        first, and of those the urgent ones. There may be more unless there are none.
         """
         now, busy = self._clock(), Counter[str]()
-        chosen: list[str] = []
-        full: set[str] = set()
-        while len(chosen) < limit:
-            rows = await self._due(channels, full, chosen, now, limit)
-            if not rows:
-                break
-            for row in rows:
-                host = str(row["host"])
-                if busy[host] < room(host) and len(chosen) < limit:
-                    busy[host] += 1
-                    chosen.append(str(row["delivery_id"]))
-                elif busy[host] >= room(host):
-                    full.add(host)
+        places = {f"to_{name}": value for name, value in named(channels).items()}
+        others = named(full)
+        rows = await self._database.read(
+            f"""
+            SELECT delivery_id, host FROM deliveries
+            WHERE {_DUE} AND (kind = 'callback' OR host IN ({listed(places)}))
+                AND host NOT IN ({listed(others)})
+            ORDER BY tries > 0, urgent DESC, due_ms LIMIT :limit
+            """,  # noqa: S608 - names made here
+            now=now,
+            limit=limit,
+            **places,
+            **others,
+        )
+        chosen = []
+        for row in rows:
+            host = str(row["host"])
+            busy[host] += 1
+            if busy[host] <= room(host):
+                chosen.append(str(row["delivery_id"]))
         if not chosen:
             return []
         return await self._database.transact(partial(_take, chosen, now, now + lease_ms))
@@ -148,31 +162,6 @@ class Deliveries:
         A reminder takes the place of a notification, if half of the interrupt's life is to come.
         """
         await self._database.transact(partial(_settle, delivery, outcome, self._clock()))
-
-    async def _due(
-        self,
-        channels: Collection[str],
-        full: Collection[str],
-        chosen: Collection[str],
-        now: int,
-        limit: int,
-    ) -> list[Row]:
-        places = {f"to_{name}": value for name, value in named(channels).items()}
-        others = {f"full_{name}": value for name, value in named(full).items()}
-        taken = {f"taken_{name}": value for name, value in named(chosen).items()}
-        return await self._database.read(
-            f"""
-            SELECT delivery_id, host FROM deliveries
-            WHERE {_DUE} AND (kind = 'callback' OR host IN ({listed(places)}))
-                AND host NOT IN ({listed(others)}) AND delivery_id NOT IN ({listed(taken)})
-            ORDER BY tries > 0, urgent DESC, due_ms LIMIT :limit
-            """,  # noqa: S608 - names made here
-            now=now,
-            limit=limit,
-            **places,
-            **others,
-            **taken,
-        )
 
 
 def owe_notification(row: Row, now: int) -> Statement:

@@ -1,13 +1,13 @@
 """Stores interrupts: their creation, every change of their state, and what agents read of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.events import event_of, seen, trail, view
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
 from loopin_mcp.api.database.rows import INTERRUPT, WHOLE, Reading, cursor_at, position_of
-from loopin_mcp.api.database.steps import Database, Row, listed, named
+from loopin_mcp.api.database.steps import Database, Row, Value, listed, named
 from loopin_mcp.api.store.analytics import Figures
 from loopin_mcp.api.store.creation import IdempotencyKey, create, create_once
 from loopin_mcp.api.store.deliveries import Deliveries
@@ -215,18 +215,14 @@ class Store:
     async def expire_interrupts(self) -> None:
         """Store the expiry that reads show already, so that its callbacks become due."""
         now = self.clock()
-        due = await self._database.read(
-            f"""
-            SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
-            ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE}
-            """,  # noqa: S608 - a constant
-            now=now,
-        )
-        if due:
+        after: dict[str, Value] = {"expires_ms": -(2**63), "last_id": ""}
+        # Damaged ones stay due, and must not keep those behind them from expiring.
+        while due := await self._expired(after, now):
             # All take them in the same order, so that no two wait for each other.
             interrupt_ids = sorted(str(row["interrupt_id"]) for row in due)
             steps = partial(expire, interrupt_ids, now, self._reading)
             self._tell(*await self._database.transact(steps))
+            after = {"expires_ms": due[-1]["expires_ms"], "last_id": due[-1]["interrupt_id"]}
 
     async def changed_elsewhere(self) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.
@@ -248,6 +244,18 @@ class Store:
     async def get_interrupts(self, interrupt_ids: list[str]) -> list[Interrupt]:
         """These interrupts as they are now."""
         return await self._among(interrupt_ids, "TRUE")
+
+    async def _expired(self, after: Mapping[str, Value], now: int) -> list[Row]:
+        return await self._database.read(
+            f"""
+            SELECT interrupt_id, expires_ms FROM interrupts
+            WHERE status = 'pending' AND expires_ms <= :now
+                AND (expires_ms, interrupt_id) > (:expires_ms, :last_id)
+            ORDER BY expires_ms, interrupt_id LIMIT {EXPIRED_AT_ONCE}
+            """,  # noqa: S608 - a constant
+            now=now,
+            **after,
+        )
 
     async def _among(self, interrupt_ids: list[str], which: str) -> list[Interrupt]:
         chosen = named(interrupt_ids)
