@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from anyio.from_thread import BlockingPortal
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from loopin_mcp.api.audit.events import event_of, fault_of
+from loopin_mcp.api.audit.events import chain_fault, event_of
 from loopin_mcp.api.database.steps import Database, Row
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import PendingPage
@@ -54,7 +54,7 @@ class StoreComparison(RuleBasedStateMachine):
         heads: dict[str, str | None] = {}
         for interrupt_id, group in itertools.groupby(map(event_of, rows), lambda e: e.interrupt_id):
             chain = list(group)
-            assert fault_of(chain) is None
+            assert chain_fault(chain) is None
             assert [event.type for event in chain] == self.model.asked[interrupt_id].events
             heads[interrupt_id] = chain[-1].hash
         return heads

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.audit.events import chain_fault
 from loopin_mcp.wire.models import Event
 
 
@@ -14,7 +14,7 @@ async def trail_of(api: httpx.AsyncClient, interrupt_id: str) -> list[dict[str, 
     status = await api.get(f"/interrupts/{interrupt_id}")
     assert answer.status_code == 200, answer.text
     events: list[dict[str, Any]] = answer.json()
-    assert fault_of(map(Event.model_validate, events)) is None
+    assert chain_fault(map(Event.model_validate, events)) is None
     assert events[-1]["hash"] == status.json()["eventsHead"]
     return events
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.audit.commands import export
-from loopin_mcp.api.audit.records import PORTION
+from loopin_mcp.api.audit.records import RECORDS_AT_ONCE
 from loopin_mcp.api.database.steps import Database, single
 from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
@@ -223,7 +223,7 @@ async def test_ids_that_are_no_text_are_named_and_end_no_audit(
 async def test_more_ids_that_are_no_text_than_are_read_at_once_are_all_named(
     store: Store, database: Database, settings: Settings, clock: Clock
 ) -> None:
-    for number in range(PORTION + 1):
+    for number in range(RECORDS_AT_ONCE + 1):
         await execute(
             database,
             """
@@ -235,4 +235,4 @@ async def test_more_ids_that_are_no_text_than_are_read_at_once_are_all_named(
 
     _, said = await audited(settings)
 
-    assert len(set(said)) == PORTION + 2
+    assert len(set(said)) == RECORDS_AT_ONCE + 2

@@ -286,7 +286,8 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
         answers.append(await api.get("/analytics/user-1"))
         decided = await api.post(f"/interrupts/{ids[3]}/decide", json={"decision": "approved"})
         answers.append(await api.get(f"/interrupts/{ids[2]}"))
-    due = await take_due(store, lease_ms=1, limit=9)
+    await store.deliveries.address(["phone"], ["phone"])
+    due = await take_due(store, "phone", lease_ms=1, limit=9)
     clock.advance(3 * 86_400)
     await clean_up(store, 1)
 
@@ -304,13 +305,16 @@ async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
     store = Store(database, PUBLIC_URL, clock)
-    ids = [await ask(store, clock, "Pay", callback_url=HOOK) for _ in range(2)]
-    for interrupt_id in ids:
+    ids = [await ask(store, clock, "Pay", callback_url=HOOK) for _ in range(3)]
+    for interrupt_id in ids[:2]:
         await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
-    change = f"UPDATE deliveries SET {column} = {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
-    await edit(database, ids[0], change)
+    # No two may have the same id.
+    change = f"UPDATE deliveries SET {column} = {column} || {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
+    for damaged in (ids[0], ids[2]):
+        await edit(database, damaged, change)
 
-    due = await take_due(store, lease_ms=1, limit=9)
+    await store.deliveries.address(["phone"], ["phone"])
+    due = await take_due(store, "phone", lease_ms=1, limit=9)
 
     assert ids[1] in {callback.interrupt_id for callback in due}
     await database.aclose()

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.audit.events import chain_fault
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.search import Search
@@ -57,7 +57,7 @@ async def trails_of(database: Database, count: int) -> list[list[str]]:
     for row in rows:
         events = await store.list_events(str(row["interrupt_id"]))
         found = await store.get_interrupt_status(str(row["interrupt_id"]))
-        assert fault_of(events) is None
+        assert chain_fault(events) is None
         assert found.events_head == events[-1].hash
         assert found.payload_digest == payload_digest(found)
         trails.append([event.type for event in events])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.audit.events import chain_fault
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.store import Store
@@ -46,7 +46,7 @@ async def test_program_of_an_earlier_version_settles_nothing(
     read = await store.get_interrupt_status(created.interrupt_id)
     [event] = await store.list_events(created.interrupt_id)
     assert (read.status, read.events_head) == ("pending", event.hash)
-    assert fault_of([event]) is None
+    assert chain_fault([event]) is None
 
 
 async def test_program_of_an_earlier_version_asks_nothing(

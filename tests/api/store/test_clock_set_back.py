@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.audit.events import chain_fault
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError
 from loopin_mcp.wire.models import Decision
@@ -63,7 +63,7 @@ async def test_trail_keeps_the_order_in_which_things_happened(
         (2, "viewed"),
         (3, "decided"),
     ]
-    assert fault_of(events) is None
+    assert chain_fault(events) is None
 
 
 @back

@@ -9,7 +9,7 @@ from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
 from loopin_mcp.api.store.opening import open_sqlite
-from loopin_mcp.api.store.retention import PORTION
+from loopin_mcp.api.store.retention import DELETED_AT_ONCE
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.models import Decision
@@ -127,7 +127,7 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
     store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="loopin_mcp")
-    for _ in range(PORTION + 1):
+    for _ in range(DELETED_AT_ONCE + 1):
         await settled(store, clock)
     clock.advance(2 * DAY_S)
 
@@ -135,7 +135,7 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
     await clean_up(store, 2)
 
     assert [record.message for record in caplog.records] == [
-        f"Deleted {PORTION + 1} interrupts settled 2 or more days ago"
+        f"Deleted {DELETED_AT_ONCE + 1} interrupts settled 2 or more days ago"
     ]
 
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.database.rows import Reading
+from loopin_mcp.api.database.rows import RowReader
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.outcomes import expire
 from loopin_mcp.api.store.store import Store
@@ -202,6 +202,6 @@ async def test_unreadable_statement_says_the_database_is_unavailable(database: D
 async def test_expiry_that_somebody_else_has_stored_is_left_to_them(
     database: Database, clock: Clock
 ) -> None:
-    steps = partial(expire, ["gone"], clock(), Reading(PUBLIC_URL))
+    steps = partial(expire, ["gone"], clock(), RowReader(PUBLIC_URL))
 
     assert await database.transact(steps) == []

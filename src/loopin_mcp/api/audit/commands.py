@@ -10,7 +10,7 @@ from loopin_mcp.api.audit.kept_heads import compare_heads, read_heads
 from loopin_mcp.api.audit.records import Record, name_of, records
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.read_only import Archive
-from loopin_mcp.api.database.rows import interrupt_of, whole
+from loopin_mcp.api.database.rows import interrupt_of, refuse_damage
 from loopin_mcp.api.database.steps import Row, single
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.fields import format_time
@@ -18,7 +18,7 @@ from loopin_mcp.wire.fields import format_time
 # How many interrupts are read between two lines that say how far it is.
 PROGRESS = 10_000
 # How many deletions are held at a time.
-PORTION = 1000
+DELETIONS_AT_ONCE = 1000
 
 Say = Callable[[str], None]
 
@@ -75,10 +75,11 @@ _BY_DAY = """
     """
 _NOT_DELETED = f"""
     SELECT interrupt_id FROM deletions JOIN interrupts USING (interrupt_id)
-    ORDER BY interrupt_id LIMIT {PORTION}
+    ORDER BY interrupt_id LIMIT {DELETIONS_AT_ONCE}
     """  # noqa: S608 - a constant
 _DELETED = f"""
-    SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}
+    SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id
+    LIMIT {DELETIONS_AT_ONCE}
     """  # noqa: S608 - a constant
 
 
@@ -121,7 +122,7 @@ def _line(record: Record) -> str:
         model = interrupt_of(record.row, "")
         interrupt = model.model_dump(mode="json", by_alias=True, exclude=left_out)
     line = {**interrupt, "events": events}
-    with whole(record.row or record.event_rows[0]):
+    with refuse_damage(record.row or record.event_rows[0]):
         # It fails where anything in it is no text.
         to_json(line)
     return json.dumps(line)

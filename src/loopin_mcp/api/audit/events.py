@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.digests import digest
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.rows import WHOLE, number, object_of, whole
+from loopin_mcp.api.database.rows import ALL_COLUMNS, number, object_of, refuse_damage
 from loopin_mcp.api.database.steps import Row, Statement, Steps, Value
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.models import Event
@@ -55,7 +55,7 @@ def append(
     Raises:
         UnavailableError: What is stored of the interrupt is damaged.
     """
-    with whole(row):
+    with refuse_damage(row):
         event = Event(
             interrupt_id=str(row["interrupt_id"]),
             sequence=number(row["event_count"]) + 1,
@@ -83,7 +83,7 @@ def hash_of(event: Event) -> str:
     return digest(event.model_dump(mode="json", by_alias=True, exclude={"hash"}))
 
 
-def fault_of(chain: Iterable[Event]) -> str | None:
+def chain_fault(chain: Iterable[Event]) -> str | None:
     """What shows that the events of one interrupt are not as they were written, or None."""
     previous = ""
     for sequence, event in enumerate(chain, 1):
@@ -128,7 +128,7 @@ def locked(interrupt_id: str, now: int) -> Steps[Row]:
     rows = yield (
         f"""
         UPDATE interrupts SET event_count = event_count WHERE interrupt_id = :interrupt_id
-        RETURNING {WHOLE}
+        RETURNING {ALL_COLUMNS}
         """,  # noqa: S608 - constants alone
         {"interrupt_id": interrupt_id, "now": now},
     )
@@ -143,7 +143,7 @@ def event_of(row: Row) -> Event:
     Raises:
         UnavailableError: What is stored of it is damaged.
     """
-    with whole(row):
+    with refuse_damage(row):
         return Event.model_validate(
             {**row, "at": moment(row["at_ms"]), "detail": object_of(row["detail"])}
         )

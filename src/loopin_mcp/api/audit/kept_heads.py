@@ -14,7 +14,7 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.wire.fields import format_time
 
 # How many are looked up at a time.
-PORTION = 200
+HEADS_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
 async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterator[Finding]:
     """What is to be said of those heads that no stored event has as its hash."""
     unread = iter(heads)
-    while portion := list(islice(unread, PORTION)):
+    while portion := list(islice(unread, HEADS_AT_ONCE)):
         for finding in await archive.transact(partial(_compare, portion)):
             yield finding
 

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from functools import partial
 
 from loopin_mcp.api.audit.digests import canonical
-from loopin_mcp.api.audit.events import EVENT, event_of, fault_of
+from loopin_mcp.api.audit.events import EVENT, chain_fault, event_of
 from loopin_mcp.api.audit.replay import STATE, state_after, state_of
 from loopin_mcp.api.database.read_only import Archive
-from loopin_mcp.api.database.rows import whole
+from loopin_mcp.api.database.rows import refuse_damage
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.models import Event
 
 # How many interrupts are held at a time.
-PORTION = 200
+RECORDS_AT_ONCE = 200
 
 # An interrupt may be gone whose events are there, and the other way round.
 _IDS = f"""
     SELECT interrupt_id FROM (SELECT interrupt_id FROM interrupts
-        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS asked
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}) AS asked
     UNION SELECT interrupt_id FROM (SELECT DISTINCT interrupt_id FROM events
-        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {PORTION}) AS told
-    ORDER BY interrupt_id LIMIT {PORTION}
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}) AS told
+    ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}
     """  # noqa: S608 - constants alone
 _STATES = f"""
     SELECT {STATE} FROM interrupts WHERE interrupt_id > :after AND interrupt_id <= :last
@@ -60,7 +60,7 @@ class Record:
         if self.row is None:
             return ["its events are there, and it is not"]
         try:
-            with whole(self.row):
+            with refuse_damage(self.row):
                 return _faults(self.row, self.events())
         except UnavailableError:
             return ["what is stored of it cannot be read"]
@@ -98,7 +98,7 @@ def _portion(after: Value) -> Steps[list[Record]]:
 def _faults(row: Row, events: Sequence[Event]) -> list[str]:
     if not events:
         return ["it has no events"]
-    faults = [fault for fault in (fault_of(events), _fault_of_end(row, events)) if fault]
+    faults = [fault for fault in (chain_fault(events), _fault_of_end(row, events)) if fault]
     told, stored = state_after(events), state_of(row)
     if row["payload_digest"] != stored["payloadDigest"]:
         faults.append("its payloadDigest is not that of what it asks")

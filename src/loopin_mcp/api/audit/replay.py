@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.rows import WHOLE, interrupt_of
+from loopin_mcp.api.database.rows import ALL_COLUMNS, interrupt_of
 from loopin_mcp.api.database.steps import Row
 from loopin_mcp.wire.fields import JSONObject, format_time
 from loopin_mcp.wire.models import Event
 
 # The columns that `state_of` reads; where `now` is 0 no expiry is read into them.
-STATE = f"{WHOLE}, settled_ms"
+STATE = f"{ALL_COLUMNS}, settled_ms"
 
 _FIELDS = {
     "status",

@@ -50,7 +50,7 @@ class Breakdown:
             fault = self._fault_of(error)
             if fault is None:
                 raise
-            self._tell(fault)
+            self._log(fault)
             raise UnavailableError(
                 f"The database cannot {self._what} right now: {fault.what}"
             ) from error
@@ -58,7 +58,7 @@ class Breakdown:
             logger.info("%s can %s again", self._database, self._what)
             self._lasts = False
 
-    def _tell(self, fault: Fault) -> None:
+    def _log(self, fault: Fault) -> None:
         is_known = self._lasts or (fault.is_damage and self._is_damaged)
         # What is read well elsewhere in between does not mend it.
         self._is_damaged |= fault.is_damage

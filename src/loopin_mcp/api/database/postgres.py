@@ -76,8 +76,8 @@ class PostgreSQL:
         self._process = process
         self._answer_s = answer_s
         self._listener: psycopg.AsyncConnection[Any] | None = None
-        self._reading = Breakdown(_NAME, "be read", _fault_of)
-        self._writing = Breakdown(_NAME, "be used", _fault_of)
+        self._reads = Breakdown(_NAME, "be read", _fault_of)
+        self._writes = Breakdown(_NAME, "be used", _fault_of)
 
     @classmethod
     async def open(cls, url: str, schema: Schema, answer_s: float = ANSWER_S) -> Self:
@@ -129,13 +129,13 @@ class PostgreSQL:
 
     async def read(self, sql: str, **params: Value) -> list[Row]:
         """See `Database.read`."""
-        with self._reading.watched(), anyio.fail_after(self._answer_s):
+        with self._reads.watched(), anyio.fail_after(self._answer_s):
             async with self._pool.connection() as connection:
                 return await _execute(connection, sql, params)
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
-        with self._writing.watched(), anyio.fail_after(self._answer_s):
+        with self._writes.watched(), anyio.fail_after(self._answer_s):
             for _ in range(MOST_ATTEMPTS - 1):
                 with contextlib.suppress(*_IN_THE_WAY):
                     return await self._attempt(steps)
@@ -220,10 +220,10 @@ async def _prepare(url: str, schema: Schema) -> None:
     """Bring the database to this program's schema, whatever version it has."""
     async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
-        await _run(connection, migrate(schema, "postgresql", _NAME, _whole))
+        await _run(connection, migrate(schema, "postgresql", _NAME, _as_one_statement))
 
 
-def _whole(script: str) -> list[str]:
+def _as_one_statement(script: str) -> list[str]:
     """A script as one statement, which PostgreSQL takes where there are no parameters."""
     return [script]
 

@@ -20,7 +20,7 @@ STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELS
 # The columns that `interrupt_of` reads, and those that tell of its digest and trail besides.
 INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STATUS} AS status,
     created_ms, expires_ms, decided_ms, decided_by, decided_via, reason, modified_params"""
-WHOLE = f"{INTERRUPT}, payload_digest, events_head, event_count"
+ALL_COLUMNS = f"{INTERRUPT}, payload_digest, events_head, event_count"
 
 # What `cursor_at` makes; an empty one is none.
 CURSOR = r"^([0-9]{1,18}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"
@@ -38,13 +38,13 @@ def review_url(public_url: str, interrupt_id: Value) -> str:
 
 
 def interrupt_of(row: Row, public_url: str) -> Interrupt:
-    """The interrupt that the columns of `INTERRUPT` or `WHOLE` hold.
+    """The interrupt that the columns of `INTERRUPT` or `ALL_COLUMNS` hold.
 
     Raises:
         UnavailableError: What is stored of it is damaged.
     """
     decided_ms, modified_params = row["decided_ms"], row["modified_params"]
-    with whole(row):
+    with refuse_damage(row):
         if row["status"] not in _STATUSES:
             raise ValueError("there is no such status")
         return Interrupt.model_validate(
@@ -62,7 +62,7 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
 
 
 @contextmanager
-def whole(row: Row) -> Iterator[None]:
+def refuse_damage(row: Row) -> Iterator[None]:
     """Read a row of an interrupt in this block.
 
     Raises:
@@ -117,12 +117,12 @@ def position_of(cursor: str) -> tuple[int, str]:
     return int(place), last_id
 
 
-class Reading:
+class RowReader:
     """Interrupts whose links begin with `public_url`. The log tells of each damaged one once."""
 
     def __init__(self, public_url: str) -> None:
         self._public_url = public_url
-        self._told: set[Value] = set()
+        self._logged: set[Value] = set()
 
     def interrupt(self, row: Row) -> Interrupt:
         """The interrupt that a row holds.
@@ -143,11 +143,11 @@ class Reading:
             try:
                 found.append(read(row))
             except UnavailableError as error:
-                self.tell_damage(row, error)
+                self.log_damage(row, error)
         return found
 
-    def tell_damage(self, row: Row, error: UnavailableError) -> None:
+    def log_damage(self, row: Row, error: UnavailableError) -> None:
         """Have the log tell that an interrupt is damaged, unless it has."""
-        if row["interrupt_id"] not in self._told:
-            self._told.add(row["interrupt_id"])
+        if row["interrupt_id"] not in self._logged:
+            self._logged.add(row["interrupt_id"])
             logger.error("%s, and is left out: see loopin-mcp audit verify", error)

@@ -70,8 +70,8 @@ class SQLite:
         self._data_version = self._file.data_version()
         self._waiting: list[_Write[Any]] = []
         self._turn = anyio.Lock()
-        self._reading = Breakdown(f"The database {path}", "be read", fault_of)
-        self._writing = Breakdown(f"The database {path}", "store this", fault_of)
+        self._reads = Breakdown(f"The database {path}", "be read", fault_of)
+        self._writes = Breakdown(f"The database {path}", "store this", fault_of)
 
     @classmethod
     async def open(
@@ -104,7 +104,7 @@ class SQLite:
             # Only who has the turn may change that.
             with contextlib.suppress(UnavailableError):
                 await self.transact(partial(single, "SELECT 1", {}))
-        with self._reading.watched():
+        with self._reads.watched():
             return await anyio.to_thread.run_sync(self._read, sql, params)
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
@@ -120,7 +120,7 @@ class SQLite:
         finally:
             if write in self._waiting:
                 self._waiting.remove(write)
-        with self._writing.watched():
+        with self._writes.watched():
             return write.outcome()
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
@@ -128,7 +128,7 @@ class SQLite:
         while True:
             await wanted()
             async with self._turn:
-                with self._reading.watched():
+                with self._reads.watched():
                     version = self._file.data_version()
             if version != self._data_version:
                 self._data_version = version

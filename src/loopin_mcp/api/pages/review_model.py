@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.audit.events import fault_of
+from loopin_mcp.api.audit.events import chain_fault
 from loopin_mcp.api.audit.replay import state_after
 from loopin_mcp.api.pages.decision_form import Entry
 from loopin_mcp.api.pages.filters import decider, doer
@@ -68,7 +68,7 @@ class Trail:
         # Since then there may be more of them.
         if self.interrupt.events_head not in [event.hash for event in self.events]:
             return "events at its end are missing"
-        return fault_of(self.events)
+        return chain_fault(self.events)
 
 
 @dataclass(frozen=True)

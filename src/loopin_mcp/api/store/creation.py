@@ -9,7 +9,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.digests import digest, payload_digest
 from loopin_mcp.api.audit.events import append
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.rows import WHOLE, number
+from loopin_mcp.api.database.rows import ALL_COLUMNS, number
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.deliveries import owe_notification
 from loopin_mcp.api.store.search import searched_text
@@ -29,14 +29,14 @@ _INSERT = f"""
     VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
         :urgency, 'pending', :now, :expires_ms, :callback_url, :search_text,
         :payload_digest)
-    RETURNING {WHOLE}
+    RETURNING {ALL_COLUMNS}
     """  # noqa: S608 - constants alone
 _FORGET_EXPIRED_KEY = """
     DELETE FROM idempotency_keys
     WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
     """
 _EARLIER = f"""
-    SELECT {WHOLE}, fingerprint FROM interrupts JOIN (
+    SELECT {ALL_COLUMNS}, fingerprint FROM interrupts JOIN (
         SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
         WHERE owner = :owner AND idempotency_key = :text AND created_ms > :since) AS earlier
         ON id = interrupt_id

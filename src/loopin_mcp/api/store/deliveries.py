@@ -85,10 +85,11 @@ class Deliveries:
 
         Channels are named by their digests.
         """
-        while rows := await self._database.read(_TO_ADDRESS):
+        channels, addressed = (tuple(ordinary), tuple(urgent)), True
+        while addressed and (rows := await self._database.read(_TO_ADDRESS)):
             ids = [str(row["delivery_id"]) for row in rows]
-            channels = (tuple(ordinary), tuple(urgent))
-            await self._database.transact(partial(_address, ids, channels, self._clock()))
+            steps = partial(_address, ids, channels, self._clock())
+            addressed = await self._database.transact(steps)
 
     async def take_due(
         self,
@@ -201,7 +202,8 @@ def _owe(
 
 def _address(
     delivery_ids: Collection[str], channels: tuple[Collection[str], Collection[str]], now: int
-) -> Steps[None]:
+) -> Steps[bool]:
+    """Whether any of these could be addressed."""
     ids = named(delivery_ids)
     rows = yield (
         f"""
@@ -216,6 +218,7 @@ def _address(
             urgency = "high" if urgent else "medium"
             interrupt_id = str(row["interrupt_id"])
             yield _owe(interrupt_id, "notification", channel, channel, urgency, now)
+    return bool(rows)
 
 
 def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[Delivery]]:

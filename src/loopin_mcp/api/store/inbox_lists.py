@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loopin_mcp.api.clock import Clock, moment
-from loopin_mcp.api.database.rows import INTERRUPT, Reading, cursor_at, number, position_of, whole
+from loopin_mcp.api.database.rows import (
+    INTERRUPT,
+    RowReader,
+    cursor_at,
+    number,
+    position_of,
+    refuse_damage,
+)
 from loopin_mcp.api.database.steps import Database, Row, Value
 from loopin_mcp.api.store.search import Search, indexed, others, params_of, waiting
 from loopin_mcp.wire.models import Interrupt
@@ -62,9 +69,9 @@ class Names:
 class Overview:
     """Looks over the interrupts of all users, as they are by `clock`."""
 
-    def __init__(self, database: Database, reading: Reading, clock: Clock) -> None:
+    def __init__(self, database: Database, reader: RowReader, clock: Clock) -> None:
         self._database = database
-        self._reading = reading
+        self._reader = reader
         self._clock = clock
 
     async def list_pending(self, search: Search, *, limit: int, cursor: str | None = None) -> Queue:
@@ -90,7 +97,7 @@ class Overview:
             f"SELECT COUNT(*) AS count FROM interrupts WHERE {_PENDING}{waiting(search)}",  # noqa: S608 - constants alone
             **params,
         )
-        interrupts = tuple(self._reading.interrupts(rows[:limit]))
+        interrupts = tuple(self._reader.interrupts(rows[:limit]))
         following = cursor_at(rows[limit - 1], "place") if len(rows) > limit else None
         return Queue(number(counted["count"]), interrupts, following)
 
@@ -118,7 +125,7 @@ class Overview:
         rows = await self._settled_rows(
             search, {**look, **until, "now": self._clock(), "limit": limit + 1}
         )
-        settled = tuple(self._reading.undamaged(rows[:limit], self._settled))
+        settled = tuple(self._reader.undamaged(rows[:limit], self._settled))
         if len(rows) > limit:
             return History(settled, cursor_at(rows[limit - 1], "settled_ms"))
         if end:
@@ -169,5 +176,5 @@ class Overview:
         return tuple(str(row["name"]) for row in rows)
 
     def _settled(self, row: Row) -> Settled:
-        with whole(row):
-            return Settled(self._reading.interrupt(row), moment(row["settled_ms"]))
+        with refuse_damage(row):
+            return Settled(self._reader.interrupt(row), moment(row["settled_ms"]))

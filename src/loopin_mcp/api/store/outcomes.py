@@ -6,13 +6,13 @@ from loopin_mcp.api.access.actors import SYSTEM, Actor
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.audit.events import EventType, append
 from loopin_mcp.api.database.rows import (
+    ALL_COLUMNS,
     STATUS,
-    WHOLE,
-    Reading,
+    RowReader,
     interrupt_of,
     json_text,
     number,
-    whole,
+    refuse_damage,
 )
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.deliveries import owe_callback, owe_nothing
@@ -62,12 +62,12 @@ def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
     if row is None:
         status = yield from _status_of(interrupt_id, now)
         raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
-    with whole(row):
+    with refuse_damage(row):
         at_ms = _at(row, now)
     return (yield from _settle(row, "cancelled", at_ms, actor, {}, status="cancelled"))
 
 
-def expire(interrupt_ids: Iterable[str], now: int, reading: Reading) -> Steps[list[Row]]:
+def expire(interrupt_ids: Iterable[str], now: int, reader: RowReader) -> Steps[list[Row]]:
     """Store the expiry of those of these whose time has come, and which are not damaged."""
     expired = []
     for interrupt_id in interrupt_ids:
@@ -78,7 +78,7 @@ def expire(interrupt_ids: Iterable[str], now: int, reading: Reading) -> Steps[li
                 expired.append((yield from _expired(row, now)))
             except UnavailableError as error:
                 yield "ROLLBACK TO SAVEPOINT expiry", {}
-                reading.tell_damage(row, error)
+                reader.log_damage(row, error)
             yield "RELEASE SAVEPOINT expiry", {}
     return expired
 
@@ -114,7 +114,7 @@ def _asked_of(interrupt_id: str, decision: Decision, now: int) -> Steps[Row]:
 
 
 def _expired(row: Row, now: int) -> Steps[Row]:
-    with whole(row):
+    with refuse_damage(row):
         at_ms = number(row["expires_ms"])
         row = yield from _settle(row, "expired", at_ms, SYSTEM, {}, status="expired")
         yield from owe_callback(row, now)
@@ -140,7 +140,7 @@ def _claimed(condition: str, **params: Value) -> Steps[Row | None]:
         f"""
         UPDATE interrupts SET event_count = event_count
         WHERE interrupt_id = :interrupt_id AND status = 'pending' AND {condition}
-        RETURNING callback_url, {WHOLE}
+        RETURNING callback_url, {ALL_COLUMNS}
         """,  # noqa: S608 - constants alone
         params,
     )

@@ -8,7 +8,7 @@ from loopin_mcp.api.database.steps import Database, Steps, single
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
 
 # How much goes in one change, so that others need not wait long for their turn.
-PORTION = 200
+DELETED_AT_ONCE = 200
 
 # Both times count, lest a clock that was set back makes new ones old.
 _OLD = """settled_ms <= :before AND created_ms <= :before AND NOT EXISTS (
@@ -37,7 +37,8 @@ class Retention:
         before = now - age_ms
         old = await self._database.read(
             f"""
-            SELECT interrupt_id FROM interrupts WHERE {_OLD} ORDER BY settled_ms LIMIT {PORTION}
+            SELECT interrupt_id FROM interrupts WHERE {_OLD} ORDER BY settled_ms
+            LIMIT {DELETED_AT_ONCE}
             """,  # noqa: S608 - constants alone
             before=before,
         )

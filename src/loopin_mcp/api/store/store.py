@@ -1,13 +1,13 @@
 """Stores interrupts: their creation, every change of their state, and what agents read of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import partial
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.events import event_of, seen, trail, view
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
-from loopin_mcp.api.database.rows import INTERRUPT, WHOLE, Reading, cursor_at, position_of
-from loopin_mcp.api.database.steps import Database, Row, Value, listed, named
+from loopin_mcp.api.database.rows import ALL_COLUMNS, INTERRUPT, RowReader, cursor_at, position_of
+from loopin_mcp.api.database.steps import Database, Row, listed, named
 from loopin_mcp.api.store.analytics import Figures
 from loopin_mcp.api.store.creation import IdempotencyKey, create, create_once
 from loopin_mcp.api.store.deliveries import Deliveries
@@ -45,8 +45,8 @@ class Store:
         self.public_url = public_url
         self.changes = Changes()
         self.deliveries = Deliveries(database, clock)
-        self._reading = Reading(public_url)
-        self.overview = Overview(database, self._reading, clock)
+        self._reader = RowReader(public_url)
+        self.overview = Overview(database, self._reader, clock)
         self.figures = Figures(database, clock)
         self.retention = Retention(database, clock)
         self._in_flight: set[IdempotencyKey] = set()
@@ -58,7 +58,7 @@ class Store:
             RateLimitedError: Too many wait for its user already.
         """
         row = await self._database.transact(partial(create, interrupt, self.clock(), actor))
-        self._tell(row)
+        self._publish(row)
         return self._created(row)
 
     async def create_interrupt_once(
@@ -82,7 +82,7 @@ class Store:
         finally:
             self._in_flight.discard(key)
         if not was_there:
-            self._tell(row)
+            self._publish(row)
         return self._created(row), was_there
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
@@ -92,13 +92,13 @@ class Store:
             NotFoundError: There is none of that id.
         """
         rows = await self._database.read(
-            f"SELECT {WHOLE} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
+            f"SELECT {ALL_COLUMNS} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
             interrupt_id=interrupt_id,
             now=self.clock(),
         )
         if not rows:
             raise NotFoundError("Interrupt not found")
-        return self._reading.interrupt(rows[0])
+        return self._reader.interrupt(rows[0])
 
     async def get_outcome(self, interrupt_id: str) -> Interrupt:
         """A settled interrupt as its callback tells it, with the eventsHead of its outcome.
@@ -109,7 +109,7 @@ class Store:
         """
         rows = await self._database.read(
             f"""
-            SELECT {WHOLE}, (SELECT hash FROM events
+            SELECT {ALL_COLUMNS}, (SELECT hash FROM events
                 WHERE events.interrupt_id = interrupts.interrupt_id
                     AND type IN ('decided', 'expired', 'migrated')
                 ORDER BY sequence DESC LIMIT 1) AS outcome_head
@@ -122,7 +122,7 @@ class Store:
             raise NotFoundError("Interrupt not found")
         # A callback does not hold the context, so it does not matter what that is by now.
         outcome = {"context": "{}", "events_head": rows[0]["outcome_head"]}
-        return self._reading.interrupt({**rows[0], **outcome})
+        return self._reader.interrupt({**rows[0], **outcome})
 
     async def list_pending_interrupts(
         self, user_id: str, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
@@ -146,7 +146,7 @@ class Store:
             last_id=last_id,
             limit=limit + 1,
         )
-        interrupts = self._reading.interrupts(rows[:limit])
+        interrupts = self._reader.interrupts(rows[:limit])
         return PendingPage(
             user_id=user_id,
             count=len(interrupts),
@@ -166,7 +166,7 @@ class Store:
         """
         steps = partial(decide, interrupt_id, decision, self.clock(), actor)
         row = await self._database.transact(steps)
-        self._tell(row)
+        self._publish(row)
         return Decided(
             interrupt_id=interrupt_id,
             status="resolved",
@@ -182,7 +182,7 @@ class Store:
             ConflictError: It is no longer pending; nothing was changed.
         """
         steps = partial(cancel, interrupt_id, self.clock(), actor)
-        self._tell(await self._database.transact(steps))
+        self._publish(await self._database.transact(steps))
         return Cancelled(interrupt_id=interrupt_id, status="cancelled")
 
     async def list_events(self, interrupt_id: str) -> tuple[Event, ...]:
@@ -214,15 +214,14 @@ class Store:
 
     async def expire_interrupts(self) -> None:
         """Store the expiry that reads show already, so that its callbacks become due."""
-        now = self.clock()
-        after: dict[str, Value] = {"expires_ms": -(2**63), "last_id": ""}
+        now, damaged = self.clock(), 0
         # Damaged ones stay due, and must not keep those behind them from expiring.
-        while due := await self._expired(after, now):
+        while due := await self._expired(now, damaged):
             # All take them in the same order, so that no two wait for each other.
-            interrupt_ids = sorted(str(row["interrupt_id"]) for row in due)
-            steps = partial(expire, interrupt_ids, now, self._reading)
-            self._tell(*await self._database.transact(steps))
-            after = {"expires_ms": due[-1]["expires_ms"], "last_id": due[-1]["interrupt_id"]}
+            steps = partial(expire, sorted(due), now, self._reader)
+            expired = await self._database.transact(steps)
+            self._publish(*expired)
+            damaged += len(due) - len(expired)
 
     async def changed_elsewhere(self) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.
@@ -245,36 +244,35 @@ class Store:
         """These interrupts as they are now."""
         return await self._among(interrupt_ids, "TRUE")
 
-    async def _expired(self, after: Mapping[str, Value], now: int) -> list[Row]:
-        return await self._database.read(
+    async def _expired(self, now: int, damaged: int) -> list[str]:
+        rows = await self._database.read(
             f"""
-            SELECT interrupt_id, expires_ms FROM interrupts
-            WHERE status = 'pending' AND expires_ms <= :now
-                AND (expires_ms, interrupt_id) > (:expires_ms, :last_id)
-            ORDER BY expires_ms, interrupt_id LIMIT {EXPIRED_AT_ONCE}
+            SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
+            ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged
             """,  # noqa: S608 - a constant
             now=now,
-            **after,
+            damaged=damaged,
         )
+        return [str(row["interrupt_id"]) for row in rows]
 
     async def _among(self, interrupt_ids: list[str], which: str) -> list[Interrupt]:
         chosen = named(interrupt_ids)
         rows = await self._database.read(
             f"""
-            SELECT {WHOLE} FROM interrupts
+            SELECT {ALL_COLUMNS} FROM interrupts
             WHERE {which} AND interrupt_id IN ({listed(chosen)})
             """,  # noqa: S608 - constants and names made here
             now=self.clock(),
             **chosen,
         )
-        return self._reading.interrupts(rows)
+        return self._reader.interrupts(rows)
 
-    def _tell(self, *rows: Row) -> None:
+    def _publish(self, *rows: Row) -> None:
         self.deliveries.bell.ring()
-        self.changes.tell(*self._reading.interrupts(rows))
+        self.changes.publish(*self._reader.interrupts(rows))
 
     def _created(self, row: Row) -> Created:
-        created = self._reading.interrupt(row)
+        created = self._reader.interrupt(row)
         return Created(
             interrupt_id=created.interrupt_id,
             # It is the first answer, whatever has become of it meanwhile.

@@ -13,7 +13,7 @@ from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import UnavailableError
 
 # How many interrupts are brought up at a time.
-PORTION = 500
+UPGRADED_AT_ONCE = 500
 # More of them take longer than a second.
 MANY = 1000
 
@@ -30,14 +30,15 @@ def begin_trails(database: str) -> Steps[None]:
         rows = yield (
             f"""
             SELECT callback_url, callback_due_ms, {STATE} FROM interrupts
-            WHERE interrupt_id > :last ORDER BY interrupt_id LIMIT {PORTION}
+            WHERE payload_digest = '' AND interrupt_id > :last
+            ORDER BY interrupt_id LIMIT {UPGRADED_AT_ONCE}
             """,  # noqa: S608 - constants alone
             # What is stored is told, and not what it reads as by now.
             {"last": last, "now": 0},
         )
         for row in rows:
             yield from _begin_trail(row, now)
-        if len(rows) < PORTION:
+        if len(rows) < UPGRADED_AT_ONCE:
             return
         last = str(rows[-1]["interrupt_id"])
 

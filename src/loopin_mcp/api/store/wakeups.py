@@ -89,7 +89,7 @@ class Changes:
             self._wanted = anyio.Event()
             await self._wanted.wait()
 
-    def tell(self, *changed: Interrupt) -> None:
+    def publish(self, *changed: Interrupt) -> None:
         """Wake those who wait for one of these that is settled, and those who wait for any."""
         for interrupt in changed:
             if interrupt.is_pending:
