@@ -6,18 +6,22 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # One process for each processor; the tests of one file share a browser and an API.
 PARALLEL := -n auto --dist loadfile
+FAST := not browser and not database_server and not subprocess and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check fix bench clean
+.PHONY: help demo test test-fast coverage check fix bench clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(READY)  ## See the whole loop; DECIDE=approved or rejected plays the human too
 	$(BIN)/loopin-mcp demo $(if $(DECIDE),--decide $(DECIDE))
 
 test: $(READY)  ## Run all tests; TESTS="tests/client -k retry" names fewer
 	$(BIN)/pytest $(PARALLEL) $(TESTS)
+
+test-fast: $(READY)  ## Run the tests that need no browser, database server or other process
+	$(BIN)/pytest $(PARALLEL) -m "$(FAST)" $(TESTS)
 
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
 	$(BIN)/coverage erase
