@@ -28,7 +28,7 @@ from tests.support.client import TLS, URL, Naps
 from tests.support.host import Host
 from tests.support.server import ERAS, HOST
 
-pytest_plugins = ["tests.support.markers"]
+pytest_plugins = ["tests.support.markers", "tests.support.time_limits"]
 
 settings.register_profile(
     "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
