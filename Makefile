@@ -1,23 +1,29 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer: both set up .venv first.
+# `make demo` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
 # PYTHON names another interpreter, VENV another place for the environment.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The package alone is enough for the demo; everything else needs what its developers use too.
+INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
 # One process for each processor; the tests of one file share a browser and an API.
 PARALLEL := -n auto --dist loadfile
+FAST := not browser and not database_server and not subprocess and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check fix bench clean
+.PHONY: help demo test test-fast coverage check fix bench clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: $(READY)  ## See the whole loop; DECIDE=approved or rejected plays the human too
+demo: $(INSTALLED)  ## See the whole loop; DECIDE=approved or rejected plays the human too
 	$(BIN)/loopin-mcp demo $(if $(DECIDE),--decide $(DECIDE))
 
 test: $(READY)  ## Run all tests; TESTS="tests/client -k retry" names fewer
 	$(BIN)/pytest $(PARALLEL) $(TESTS)
+
+test-fast: $(READY)  ## Run the tests that need no browser, database server or other process
+	$(BIN)/pytest $(PARALLEL) -m "$(FAST)" $(TESTS)
 
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
 	$(BIN)/coverage erase
@@ -43,12 +49,23 @@ clean:  ## Remove .venv and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* .*.log htmlcov build dist
 
 # uv installs faster where it is there; pip does where it is not, or where uv cannot.
-$(READY): pyproject.toml
+install = { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python -e '$(1)'; } || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(1)'
+
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	$(call install,.)
+	@touch $@
+
+$(READY): pyproject.toml | $(BIN)/python
+	$(call install,.[dev])
+	@touch $(INSTALLED) $@
+
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "loopin-mcp needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1)." >&2; \
 		echo "Name another one, such as: make $(or $(MAKECMDGOALS),test) PYTHON=python3.12" >&2; \
 		exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	{ command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python -e '.[dev]'; } || \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make the environment $(VENV)." >&2; \
+		echo "On Debian and Ubuntu it needs: apt-get install python3-venv" >&2; \
+		exit 1; }

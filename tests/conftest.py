@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 import respx
-from hypothesis import HealthCheck, settings
 from mcp import Client
 
 from loopin_mcp import LoopinClient
@@ -28,10 +27,11 @@ from tests.support.client import TLS, URL, Naps
 from tests.support.host import Host
 from tests.support.server import ERAS, HOST
 
-settings.register_profile(
-    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("unhurried")
+pytest_plugins = [
+    "tests.support.examples",
+    "tests.support.markers",
+    "tests.support.time_limits",
+]
 
 
 @pytest.fixture

@@ -14,9 +14,13 @@ import pytest
 from tests.support import clean_environment, missing
 
 SCRIPT = Path(__file__).parents[1] / "bench" / "crashes.py"
-PATIENCE_S = 180
+PATIENCE_S = 100
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.subprocess,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9"),
+]
 
 
 @pytest.mark.parametrize(("kind", "rounds"), [("sqlite", 2), ("postgresql", 3)])

@@ -16,6 +16,8 @@ from standardwebhooks import Webhook
 from loopin_mcp import Decision, LoopinClient
 from tests.support import KEY, PATIENCE_S, clean_environment, new_interrupt, web
 
+pytestmark = pytest.mark.subprocess
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "receive_callbacks.py"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 BODY = '{"interruptId":"int-1","status":"rejected"}'

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +19,7 @@ from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.fields import MAX_OBJECT_BYTES, PlainObject
 from loopin_mcp.wire.plain_text import is_blank
 from tests.support import web
+from tests.support.examples import AS_FOUND
 
 # Any text that UTF-8 can carry; NUL is refused in names.
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -66,12 +67,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
         yield loop
 
 
-WHOLE_WAY = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-
-
-@WHOLE_WAY
+@settings(AS_FOUND, derandomize=True)
 @given(user=USERS, agent=NAMES, context=CONTEXTS)
 @example(user="a/b?c#d%2F", agent="null", context={"": "", "__proto__": {"a": [None, 1e300]}})
 @example(user="../analytics/u", agent='{"a":1}', context={"a": "</td><script>"})

@@ -28,6 +28,8 @@ from tests.support.secrets import (
     shows_secret,
 )
 
+pytestmark = pytest.mark.subprocess
+
 # What is said before this is kept by the command: then it logs everything.
 TALKATIVE = (
     "import logging; logging.basicConfig(level=logging.DEBUG); "

@@ -9,6 +9,8 @@ from tests.support.threats import SETUPS, Setup, running
 from tests.support.web import browse
 from tests.test_docs import SECURITY, table
 
+pytestmark = pytest.mark.subprocess
+
 APPROVE = {"decision": "approved"}
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
 THREATS = {

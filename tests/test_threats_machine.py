@@ -61,6 +61,7 @@ def test_readme_claims_what_is_tried_here() -> None:
     assert listeners == ["yes"] * 3 + ["yes, with `https://`"] * 2
 
 
+@pytest.mark.subprocess
 @needs_root
 @pytest.mark.parametrize("column", range(len(SETUPS)))
 def test_another_user_of_the_machine_sees_no_key_and_no_link(column: int, open_place: Path) -> None:
@@ -73,6 +74,7 @@ def test_another_user_of_the_machine_sees_no_key_and_no_link(column: int, open_p
     assert [secret for secret in secrets if secret not in by_its_owner] == []
 
 
+@pytest.mark.subprocess
 @needs_root
 def test_another_user_does_not_see_the_link_that_the_browser_opens(open_place: Path) -> None:
     with receiving() as receiver:
@@ -85,6 +87,7 @@ def test_another_user_does_not_see_the_link_that_the_browser_opens(open_place: P
     assert (token in seen, token in by_its_owner) == (False, True)
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(not Path("/proc").exists(), reason="all of 127.0.0.0/8 is there on Linux alone")
 @pytest.mark.parametrize("column", range(3))
 def test_embedded_api_listens_on_its_own_address_alone(column: int, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import httpx
+import pytest
 
 from loopin_mcp import Decision, Interrupt, LoopinClient
 from loopin_mcp.api.store.store import Store
@@ -55,6 +56,7 @@ async def test_one_interrupt_comes_of_a_create_whose_answers_are_lost(
     assert [event.type for event in events] == ["created"]
 
 
+@pytest.mark.subprocess
 async def test_wait_goes_on_at_an_api_that_was_killed_and_started_again(
     tmp_path: Path, free_port: int
 ) -> None:

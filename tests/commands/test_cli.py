@@ -13,6 +13,8 @@ import pytest
 from loopin_mcp.commands import demo
 from tests.support import KEY, PATIENCE_S, ServedAPI, clean_environment, web
 
+pytestmark = pytest.mark.subprocess
+
 LONG_S = 30
 
 

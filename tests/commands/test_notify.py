@@ -12,6 +12,8 @@ from tests.support import PATIENCE_S, START_TIMEOUT_S, ServedAPI, clean_environm
 from tests.support.host import Host, create, initialize
 from tests.support.receiver import SECRETS, receiving
 
+pytestmark = pytest.mark.subprocess
+
 NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 
 

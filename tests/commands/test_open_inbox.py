@@ -53,6 +53,7 @@ def test_link_of_a_running_host_signs_in_once_and_shows_what_it_asked(
     assert (rest, stderr) == ("", "")
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_without_a_host_it_serves_the_inbox_itself_until_it_is_ended(
@@ -99,6 +100,7 @@ def test_reviewers_sign_in_themselves(tmp_path: Path, start: Callable[..., Host]
     assert (page.status_code, page.url.path) == (200, "/sign-in")
 
 
+@pytest.mark.subprocess
 def test_inbox_of_another_api_is_opened_without_signing_in() -> None:
     printed = inbox("--no-browser", LOOPIN_API_URL="https://loopin.test/base/")
 
@@ -106,6 +108,7 @@ def test_inbox_of_another_api_is_opened_without_signing_in() -> None:
     assert printed.stdout == "https://loopin.test/base/\n"
 
 
+@pytest.mark.subprocess
 def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
 

@@ -17,7 +17,10 @@ from tests.support.browser import browser_of
 from tests.support.host import Host, create, initialize
 from tests.support.receiver import receiving
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="BROWSER is of no use there")
+pytestmark = [
+    pytest.mark.subprocess,
+    pytest.mark.skipif(sys.platform == "win32", reason="BROWSER is of no use there"),
+]
 
 NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 

@@ -135,6 +135,7 @@ def test_end_comes_also_during_a_call_that_hangs(
     host.process.wait(timeout=PATIENCE_S)
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes there have other sizes")
 @pytest.mark.parametrize(
     "line",

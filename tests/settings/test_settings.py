@@ -114,6 +114,17 @@ def test_home_is_understood_in_the_data_directory(monkeypatch: pytest.MonkeyPatc
     assert settings.data_dir == Path("/home/somebody/loopin").absolute()
 
 
+@pytest.mark.parametrize("path", ["", "/base"])
+@pytest.mark.parametrize("slashes", ["/", "//"])
+def test_slash_at_the_end_of_a_base_is_left_out(path: str, slashes: str) -> None:
+    base = f"https://loopin.test{path}"
+    given = dict.fromkeys(("LOOPIN_API_URL", "LOOPIN_BASE_URL"), base + slashes)
+
+    settings = Settings.load(given)
+
+    assert (settings.api_url, settings.public_url) == (base, base)
+
+
 @pytest.mark.parametrize("variable", ["LOOPIN_API_URL", "LOOPIN_BASE_URL"])
 @pytest.mark.parametrize(
     ("value", "fault"),

@@ -68,7 +68,8 @@ class Receiver(ThreadingHTTPServer):
     """A server on a free port; `answers` says how, one after the other, the last for good.
 
     An answer is a status, `hang` (nothing comes until `released`), `drip` (one byte at a time),
-    `flood` (a success whose body does not end) or `cut` (one whose body ends too soon).
+    `flood` (a success whose body does not end), `stall` (one that sends 64 KiB of its body, and a
+    byte, and no more until `released`) or `cut` (one whose body ends too soon).
     """
 
     daemon_threads = True
@@ -133,6 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._drip()
             elif answer in ("flood", "cut"):
                 self._send_body(parts=None if answer == "flood" else 1)
+            elif answer == "stall":
+                self._send_body(parts=1, part=b"x" * (64 * 1024 + 1))
+                self.server.released.wait()
             else:
                 self.send_response(int(answer))
                 self.send_header("Location", "/elsewhere")
@@ -147,11 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"x")
         self.wfile.write(b"\r\nContent-Length: 0\r\n\r\n")
 
-    def _send_body(self, parts: int | None) -> None:
+    def _send_body(self, parts: int | None, part: bytes = b"x" * 10_000) -> None:
         """Send less of a body than was said, or all there is until nobody reads it any more."""
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
         for _ in range(parts) if parts else itertools.repeat(None):
-            self.wfile.write(b"x" * 10_000)
+            self.wfile.write(part)
 
     def do_GET(self) -> None:
         # Whoever follows a redirect comes so.

@@ -9,11 +9,12 @@ import pytest
 from loopin_mcp.api.access.limits import CreateRate, Limits
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import RateLimitedError
-from tests.support import KEY, PATIENCE_S, Clock, api_client
+from tests.support import AGENT, KEY, PATIENCE_S, Clock, api_client, new_interrupt
 from tests.support.questions import NEW, create
 from tests.support.streams import PagesAPI
 from tests.support.waiters import until_waited_for
 
+HEADERS_FAULT = "The headers must be at most 100, and 32768 bytes"
 REVIEWER_KEY = "key-of-a-reviewer-with-32-letters"
 
 
@@ -129,26 +130,57 @@ async def test_page_beyond_the_limit_is_told_once_and_asks_again(
             assert [await second.next(), await second.next()] == ["changed", None]
 
 
-@pytest.mark.parametrize(
-    ("path", "headers", "status", "error"),
-    [
-        ("/" + "a" * 8192, {}, 414, "The URL must be at most 8192 bytes"),
-        ("/?a=" + "a" * 8190, {}, 414, "The URL must be at most 8192 bytes"),
-        ("/health", {"X": "a" * 32_768}, 431, "The headers must be at most 100, and 32768 bytes"),
-        (
-            "/health",
-            {f"X-{number}": "a" for number in range(100)},
-            431,
-            "The headers must be at most 100, and 32768 bytes",
-        ),
-    ],
-)
-async def test_head_over_its_bounds_is_refused(
-    api: httpx.AsyncClient, path: str, headers: dict[str, str], status: int, error: str
+async def test_review_page_beyond_the_limit_is_not_held_and_asks_again(
+    sqlite_store: Store, clock: Clock
 ) -> None:
-    answer = await api.get(path, headers=headers)
+    pages = PagesAPI(sqlite_store, clock, limits=Limits(connections=2))
+    asked = await sqlite_store.create_interrupt(new_interrupt(), AGENT)
+    path = f"/review/{asked.interrupt_id}/events"
+    async with pages.stream(path) as first:
+        await until_waited_for(sqlite_store, 1)
 
-    assert (answer.status_code, answer.json()) == (status, {"error": error})
+        async with pages.stream(path) as second:
+            assert await second.next() is None
+
+        await sqlite_store.cancel_interrupt(asked.interrupt_id, AGENT)
+        assert await first.next() == "settled"
+
+
+async def status_of(
+    api: httpx.AsyncClient, path: str, headers: dict[str, str]
+) -> tuple[int, str | None]:
+    """The status and the error of a request with exactly these headers and a Host of 13 bytes."""
+    request = api.build_request("GET", path)
+    request.headers = httpx.Headers({"host": "127.0.0.1"} | headers)
+    answer = await api.send(request)
+    return answer.status_code, answer.json().get("error")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "more", "refusal"),
+    [
+        ("/health?" + "a" * 8185, {}, "a", (414, "The URL must be at most 8192 bytes")),
+        ("/health", {"x": "a" * 32_754}, "", (431, HEADERS_FAULT)),
+        ("/health", {f"x-{number}": "a" for number in range(99)}, "", (431, HEADERS_FAULT)),
+    ],
+    ids=["URL", "bytes of headers", "headers"],
+)
+async def test_head_at_its_bounds_is_taken_and_beyond_them_refused(
+    api: httpx.AsyncClient,
+    path: str,
+    headers: dict[str, str],
+    more: str,
+    refusal: tuple[int, str],
+) -> None:
+    beyond = headers if more else {**headers, "y": ""}
+
+    assert await status_of(api, path, headers) == (200, None)
+    assert await status_of(api, path + more, beyond) == refusal
+
+
+async def test_path_counts_as_the_query_does(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/" + "a" * 8191)).status_code == 404
+    assert (await api.get("/" + "a" * 8192)).status_code == 414
 
 
 @pytest.mark.parametrize(
@@ -167,9 +199,3 @@ async def test_head_of_two_minds_is_refused(
     answer = await api.get("/health", headers=headers)
 
     assert (answer.status_code, answer.json()) == (400, {"error": error})
-
-
-async def test_head_at_its_bounds_is_taken(api: httpx.AsyncClient) -> None:
-    path = "/health?" + "a=" * 4000
-
-    assert (await api.get(path, headers={"X": "a" * 32_000})).status_code == 200

@@ -29,6 +29,8 @@ from tests.support import (
 )
 from tests.support.questions import NEW
 
+pytestmark = pytest.mark.subprocess
+
 MARKER = "s3cret-of-the-callback"
 
 

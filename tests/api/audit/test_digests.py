@@ -38,12 +38,14 @@ async def told(api: httpx.AsyncClient) -> tuple[str, str]:
     return (await api.get(path)).text, (await api.get(f"{path}/events")).text
 
 
+@pytest.mark.subprocess
 async def test_program_of_the_documentation_finds_all_as_it_was(
     api: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     assert checked(tmp_path, *await told(api)) == ""
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [

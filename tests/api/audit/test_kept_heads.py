@@ -71,6 +71,22 @@ async def test_chain_that_was_written_anew_is_found_by_a_head_that_was_kept(
         )
 
 
+async def test_head_of_another_interrupt_is_no_head_of_this_one(
+    store: Store, settings: Settings, clock: Clock
+) -> None:
+    one, other = [await decided(store, clock) for _ in range(2)]
+    head = (await store.get_interrupt_status(one)).events_head
+
+    assert await audited(settings, [json.dumps({"interruptId": other, "eventsHead": head})]) == (
+        False,
+        [
+            "Interrupts: 2. Events: 6. Not as written: 0.",
+            f"{other}: none of its events has the hash {head}.",
+            "Heads without their event: 1.",
+        ],
+    )
+
+
 async def test_interrupt_that_is_gone_without_a_trace_is_found_by_its_head(
     store: Store, database: Database, settings: Settings, clock: Clock
 ) -> None:

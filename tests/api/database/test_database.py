@@ -111,6 +111,7 @@ async def test_lost_lock_is_reported_and_the_next_write_succeeds(tmp_path: Path)
     assert rows == [{"interrupt_id": "stored"}]
 
 
+@pytest.mark.subprocess
 async def test_many_processes_can_open_a_new_file_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", OPEN, str(tmp_path / "new" / "loopin.db")]
     copies = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(6)]
@@ -204,6 +205,7 @@ async def test_cancelled_write_is_made_whole_or_not_at_all(tmp_path: Path) -> No
     assert [row["interrupt_id"] for row in rows] == ["after", "under way"]
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
 async def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "loopin.db"

@@ -175,6 +175,7 @@ async def test_many_who_open_it_at_once_begin_one_trail(earlier: Earlier, clock:
     assert trails == [["migrated"]] * 50
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
 async def test_migration_that_is_killed_is_done_by_the_next(
     earlier: Earlier, clock: Clock, caplog: pytest.LogCaptureFixture

@@ -137,6 +137,7 @@ async def test_damage_is_said_and_never_breaks_the_api(path: Path, seed: int) ->
     assert "damaged" in "".join(said)
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
 def test_disk_that_fails_under_a_running_api_is_outlasted(tmp_path: Path) -> None:
     import resource

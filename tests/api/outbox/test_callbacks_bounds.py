@@ -199,7 +199,7 @@ async def test_process_that_was_too_slow_does_not_put_off_what_another_has_taken
         assert await take_due(store, lease_ms=1000, limit=5)
 
 
-@pytest.mark.parametrize("answer", ["flood", "cut"])
+@pytest.mark.parametrize("answer", ["flood", "stall", "cut"])
 async def test_success_stands_whatever_becomes_of_the_answers_body(
     sqlite_store: Store, clock: Clock, answer: str
 ) -> None:

@@ -221,6 +221,7 @@ async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
         assert await events.next() is None
 
 
+@pytest.mark.subprocess
 async def test_terminated_api_ends_open_streams_and_has_nothing_to_say_of_them(
     tmp_path: Path,
 ) -> None:

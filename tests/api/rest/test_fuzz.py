@@ -12,23 +12,22 @@ from urllib.parse import quote, quote_from_bytes, urlencode
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from tests.support import PUBLIC_URL, Clock, api_client, missing
+from tests.support.examples import AS_FOUND
 from tests.support.questions import NEW
 
 # With FUZZ=100 it tries a hundred times as much, and another each time.
 FUZZ = int(os.environ.get("FUZZ", "1"))
 ANYTHING = settings(
-    max_examples=30 * FUZZ,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    derandomize=FUZZ == 1,
+    AS_FOUND if FUZZ == 1 else settings(), max_examples=30 * FUZZ, derandomize=FUZZ == 1
 )
+pytestmark = pytest.mark.timeout(120 * FUZZ)
 TEXT = st.text(st.characters(codec="utf-8"))
 ODD_NUMBERS = ["-0", "-0.0", "1e22", "1E-400", "0." + "1" * 400, "9" * 19, "-" + "9" * 4300]
 NUMBERS = st.sampled_from(ODD_NUMBERS) | st.floats(allow_nan=False, allow_infinity=False).map(repr)

@@ -108,6 +108,18 @@ async def test_user_ids_are_one_encoded_segment(api: httpx.AsyncClient, user_id:
     assert (analytics["userId"], analytics["totalInterrupts"]) == (user_id, 1)
 
 
+@pytest.mark.parametrize(
+    "path", ["/interrupts/", "/interrupts/{id}/", "/health/", "/review/{id}/", "/history/"]
+)
+async def test_slash_at_the_end_leads_nowhere(api: httpx.AsyncClient, path: str) -> None:
+    interrupt_id = (await create(api))["interruptId"]
+
+    answer = await api.get(path.format(id=interrupt_id))
+
+    assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+    assert "location" not in answer.headers
+
+
 async def test_encoded_slash_in_an_id_leads_to_no_other_resource(api: httpx.AsyncClient) -> None:
     await create(api)
 

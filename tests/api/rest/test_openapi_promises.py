@@ -10,7 +10,9 @@ import pytest
 from tests.support import KEY, clean_environment
 
 REVIEWERS = {"REVIEWER_KEYS": f"alice={'a' * 32}"}
-MOST_S = 120
+MOST_S = 100
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("settings", [{}, REVIEWERS], ids=["key", "reviewers"])

@@ -10,6 +10,8 @@ import pytest
 from tests.support import PATIENCE_S, ServedAPI
 from tests.support.sockets import GET_HEALTH, Target, connecting
 
+pytestmark = pytest.mark.subprocess
+
 FEW_FILES = ("sh", "-c", 'ulimit -n 320; exec "$@"', "sh")
 
 

@@ -1,10 +1,12 @@
 """Requests that are no HTTP, or HTTP of two minds: refused, and the API serves on."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.questions import NEW
 from tests.support.sockets import GET_HEALTH, Target, connecting, create, request
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -97,6 +99,17 @@ async def test_body_that_ends_in_two_places_smuggles_nothing_in(
 
     assert told.startswith(b"HTTP/1.1 400 ")
     assert told.count(b"HTTP/1.1 ") == 1
+
+
+async def test_body_in_chunks_is_refused_of_whoever_speaks_http_1_0(api: Target) -> None:
+    body = json.dumps(NEW).encode()
+    chunks = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+
+    taken = await api.ask(create(chunks, CHUNKED))
+    refused = await api.ask(create(chunks, CHUNKED).replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+    assert taken[0] == 201
+    assert refused == (400, {"error": "Transfer-Encoding must be sent alone, by HTTP/1.1"})
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.fields import Verdict
 from loopin_mcp.wire.models import ActionCount, Analytics, Decision
 from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
+from tests.support.examples import AS_FOUND
 
 APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected")
@@ -145,7 +146,7 @@ async def test_percentiles_lie_between_the_closest_ranks(
     assert analytics.p95_response_time_ms == pytest.approx(p95)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(AS_FOUND, derandomize=True)
 @given(responses_ms=st.lists(st.integers(0, 2_000_000_000) | st.integers(0, 3), min_size=2))
 def test_percentiles_are_those_of_the_standard_library(
     responses_ms: list[int], tmp_path_factory: pytest.TempPathFactory

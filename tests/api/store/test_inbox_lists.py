@@ -111,6 +111,33 @@ async def test_search_and_filters_find_what_they_say(
     assert await settled(store, clock, **search) == found[::-1]
 
 
+@pytest.mark.parametrize(
+    ("searched", "found"),
+    [
+        ("!", ["Pay now! 5%_"]),
+        ("now!", ["Pay now! 5%_"]),
+        ("!%", []),
+        ("!_", []),
+        ("5%_", ["Pay now! 5%_"]),
+    ],
+)
+async def test_marks_of_patterns_stand_for_themselves(
+    store: Store, clock: Clock, searched: str, found: list[str]
+) -> None:
+    await ask(store, clock, "Pay now! 5%_")
+    await ask(store, clock, "Pay later 50")
+
+    assert await pending(store, clock, q=searched) == found
+
+
+async def test_search_heeds_its_first_ten_words(store: Store, clock: Clock) -> None:
+    words = [f"word-{number}" for number in range(10)]
+    await ask(store, clock, " ".join(words))
+
+    assert len(await pending(store, clock, q=" ".join([*words, "another"]))) == 1
+    assert await pending(store, clock, q=" ".join([*words[:9], "another"])) == []
+
+
 async def test_interrupt_is_found_by_its_id(store: Store, clock: Clock) -> None:
     await ask(store, clock, "One")
     interrupt_id = await ask(store, clock, "Two")

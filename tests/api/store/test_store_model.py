@@ -1,23 +1,35 @@
 """The store is what a plain model of it is, whatever changes in whatever order.
 
-MODEL_EXAMPLES is how many runs are tried on each database; without it they are a few.
+MODEL_EXAMPLES is how many runs are tried on each database, and has one that fails made smaller;
+without it they are a few.
 """
 
 import itertools
 import os
 from pathlib import Path
 
+import pytest
 from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from loopin_mcp.api.database.steps import Database, Steps
 from loopin_mcp.api.store.opening import open_sqlite
+from tests.support.examples import AS_FOUND
 from tests.support.store_comparison import Open
 from tests.support.store_machine import StoreMachine
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "12"))
+FEW = 12
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", FEW))
 STEPS = 40
+RUNS = settings(
+    settings() if "MODEL_EXAMPLES" in os.environ else AS_FOUND,
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    suppress_health_check=list(HealthCheck),
+)
+
+pytestmark = pytest.mark.timeout(120 * max(1, EXAMPLES / FEW))
 
 
 def empty() -> Steps[None]:
@@ -34,15 +46,7 @@ def compare(fresh: Open, again: Open) -> None:
             def __init__(self) -> None:
                 super().__init__(portal, fresh, again)
 
-        run_state_machine_as_test(
-            Machine,
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        run_state_machine_as_test(Machine, settings=RUNS)
 
 
 def test_store_on_sqlite_is_what_its_model_is(tmp_path: Path) -> None:
