@@ -133,7 +133,7 @@ async def test_waits_of_one_caller_leave_room_for_those_of_others(
 async def test_page_beyond_the_limit_is_told_once_and_asks_again(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    pages = PagesAPI(sqlite_store, clock, limits=Limits(connections=2))
+    pages = PagesAPI(sqlite_store, limits=Limits(connections=2))
     async with pages.stream("/inbox/events") as first:
         assert await first.next() == "changed"
 

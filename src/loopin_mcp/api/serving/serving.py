@@ -10,16 +10,15 @@ from functools import partial
 
 import anyio
 
-from loopin_mcp.api.access.guard import host_rule, is_loopback
+from loopin_mcp.api.access.guard import is_loopback
 from loopin_mcp.api.access.limits import Limits, raise_file_limit
-from loopin_mcp.api.app import Shared, create_app
+from loopin_mcp.api.app import API, create_app
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.outbox.channels import Channels, channels_of
 from loopin_mcp.api.outbox.delivery import deliver_callbacks
 from loopin_mcp.api.outbox.notifications import send_notices
 from loopin_mcp.api.pages.inbox_opener import open_inbox
-from loopin_mcp.api.rest.health import HealthCheck, sibling_key
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
 from loopin_mcp.api.serving.housekeeping import keep_house
 from loopin_mcp.api.serving.uvicorn_server import running
@@ -30,7 +29,6 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.api_options import GRACE_S, Options
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
-from loopin_mcp.version import __version__
 
 logger = logging.getLogger("loopin_mcp")
 
@@ -89,20 +87,12 @@ async def serving(
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
     store = Store(database, options.public_url or url)
-    shared = Shared.of(store, options, epoch_ms, limits)
-    app = create_app(
-        store,
-        options,
-        shared,
-        health=HealthCheck(__version__, port, _proof_key(options)),
-        knows_host=host_rule(host, store.public_url),
-        clock=epoch_ms,
-    )
-    loops = _loops(store, options, shared, channels)
+    api = create_app(store, options, host, port, limits)
+    loops = _loops(store, options, api, channels)
     try:
         async with (
             _beside(loops),
-            running(app, listener, options.grace_s, limits),
+            running(api.app, listener, options.grace_s, limits),
             _letting_go(store),
         ):
             yield url
@@ -111,11 +101,9 @@ async def serving(
             await database.aclose()
 
 
-def _loops(
-    store: Store, options: Options, shared: Shared, channels: Channels | None
-) -> list[_Loop]:
+def _loops(store: Store, options: Options, api: API, channels: Channels | None) -> list[_Loop]:
     """What goes on beside the requests."""
-    sent_to, signed_with = shared.destinations, options.callback_secret
+    sent_to, signed_with = api.destinations, options.callback_secret
     loops: list[_Loop] = [
         partial(deliver_callbacks, store, epoch_ms, sent_to, signed_with),
         partial(follow_changes, store),
@@ -124,16 +112,8 @@ def _loops(
     if channels is not None:
         loops.append(partial(send_notices, store, epoch_ms, channels))
     if options.opens_inbox:
-        open_new = partial(open_inbox, store, shared.sessions, shared.live)
-        loops.append(partial(open_new, epoch_ms, start_browser))
+        loops.append(partial(open_inbox, store, api.sessions, api.live, start_browser))
     return loops
-
-
-def _proof_key(options: Options) -> str | None:
-    """What the embedded API proves that it holds; a key that a human chose could be guessed."""
-    if options.api_key is None or not options.embedded:
-        return None
-    return sibling_key(options.api_key, options.reviewers)
 
 
 @asynccontextmanager

@@ -27,7 +27,6 @@ class Desk:
 
     def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
         self._store = store
-        self._clock = clock
         self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.sessions = Sessions(keys, clock, PUBLIC_URL)
         self.live = Live(store, self.sessions, Waits(Limits()))
@@ -40,7 +39,7 @@ class Desk:
             raise FileNotFoundError(2, "No such file or directory", url)
 
     async def run(self) -> None:
-        await open_inbox(self._store, self.sessions, self.live, self._clock, self.start_browser)
+        await open_inbox(self._store, self.sessions, self.live, self.start_browser)
 
     async def ask(self) -> str:
         created = await self._store.create_interrupt(new_interrupt(), AGENT)
