@@ -192,7 +192,7 @@ async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
         told = await events.next()
 
     assert (refused.status_code, told) == (401, "changed")
-    assert refused.json() == {"error": "Sign in to be told what changes"}
+    assert refused.json() == {"error": "You are not signed in"}
 
 
 @pytest.mark.parametrize("path", ["/review/unknown/events", "/review/%00/events"])

@@ -13,7 +13,7 @@ from tests.support.page import Page, ask, decide
 from tests.support.visitors import ALICES_KEY, BOBS_KEY, sees_the_inbox, sign_in
 
 SECRET = "Sell the factory in Rheine"
-SIGN_IN_FIRST = {"error": "Sign in to be told what changes"}
+SIGN_IN_FIRST = {"error": "You are not signed in"}
 
 
 def id_of(path: str) -> str:
@@ -116,7 +116,7 @@ async def test_form_of_one_who_is_not_signed_in_leads_to_signing_in(
     page = Page(await decide(stranger, path, decision="approved"))
 
     assert page["h1"] == ["Nothing was recorded"]
-    assert page["p"][0] == "You are not signed in any more. Sign in to decide."
+    assert page["p"][0] == "You are not signed in. Sign in to decide."
     assert page.element(href=f"../sign-in?next=review%2F{id_of(path)}")[""] == "a"
 
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from loopin_mcp.api.access.browser import root_of
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.pages.rendering import Link, Pages
-from loopin_mcp.api.pages.review import Review
+from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
+from loopin_mcp.api.pages.review import NOT_RECORDED, Review
 from loopin_mcp.api.pages.review_model import STATES
 from loopin_mcp.api.rest.requests import check, interrupt_id_of
 from loopin_mcp.api.store.inbox_lists import History, Queue
@@ -39,6 +39,12 @@ _WAYS = {
     "review-link": "by the review link",
     "api-key": "with the API key",
     "anonymous": "without a key",
+}
+_WHOLE = Link("Open the inbox", "")
+_HEADING = "This list cannot be shown"
+_NOT_SHOWN = {
+    UnavailableError: Failure(_HEADING, "{}. Try again in a minute.", _WHOLE),
+    APIError: Failure(_HEADING, "{}. Start with the whole list.", _WHOLE),
 }
 
 
@@ -147,25 +153,23 @@ class Inbox:
         self._pages = pages
         self._review = review
 
+    @page(_NOT_SHOWN)
     async def show_inbox(self, request: Request) -> Response:
         """`GET /`."""
         return await self._show(request, "inbox.html", self._inbox)
 
+    @page(_NOT_SHOWN)
     async def show_history(self, request: Request) -> Response:
         """`GET /history`."""
         return await self._show(request, "history.html", self._history)
 
+    @page(NOT_RECORDED)
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /inbox/{interruptId}`: decides from the list, and goes back to it."""
-        try:
-            asked = dict(request.query_params)
-            place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
-            list_of_before = check(Search, asked).query(**place)
-        except APIError as error:
-            heading, hint = "Nothing was recorded", "Go back to the inbox."
-            return self._pages.error(request, error, heading, hint)
-        name, target = self._sessions.subject_of(request), root_of(request) + list_of_before
-        return await self._review.record(request, name, "inbox", target)
+        asked = dict(request.query_params)
+        place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
+        target = root_of(request) + check(Search, asked).query(**place)
+        return await self._review.record(request, self._sessions.require_subject, "inbox", target)
 
     async def _show(
         self,
@@ -173,17 +177,10 @@ class Inbox:
         template: str,
         model: Callable[[Search, Place], Awaitable[InboxPage | HistoryPage]],
     ) -> Response:
-        if not self._sessions.is_signed_in(request):
-            return self._sessions.redirect_to_sign_in(request)
+        self._sessions.require_subject(request)
         asked = dict(request.query_params)
-        try:
-            page = await model(check(Search, asked), check(Place, asked))
-        except APIError as error:
-            is_down = isinstance(error, UnavailableError)
-            hint = "Try again in a minute." if is_down else "Start with the whole list."
-            link = Link("Open the inbox", root_of(request))
-            return self._pages.error(request, error, "This list cannot be shown", hint, link)
-        make = partial(self._pages.page, page=page, way_of=way_of, is_short=is_short)
+        found = await model(check(Search, asked), check(Place, asked))
+        make = partial(self._pages.page, page=found, way_of=way_of, is_short=is_short)
         # Long texts take their time, and those who wait for a decision must not wait for that.
         answer = await anyio.to_thread.run_sync(make, request, template)
         self._sessions.renew(request, answer)

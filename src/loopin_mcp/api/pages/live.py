@@ -15,7 +15,7 @@ from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.rest.requests import interrupt_id_of, until_gone
 from loopin_mcp.api.rest.waiting import Waiting
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.errors import LoopinError, UnauthorizedError
+from loopin_mcp.errors import LoopinError
 
 HEARTBEAT_S = 15.0
 HEARTBEAT = "beat"
@@ -92,16 +92,12 @@ class Live:
 
     async def inbox_events(self, request: Request) -> Response:
         """`GET /inbox/events`: `changed` at once, and whenever any interrupt has changed."""
-        subject = self._sessions.subject_of(request)
-        if subject is None:
-            raise UnauthorizedError("Sign in to be told what changes")
+        subject = self._sessions.require_subject(request)
         return EventStream(partial(self._tell_changes, subject), self._heartbeat_s)
 
     async def review_events(self, request: Request) -> Response:
         """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
         reviewer = self._sessions.reviewer_of(request)
-        if reviewer is None:
-            raise UnauthorizedError("Sign in to be told what changes")
         interrupt_id = interrupt_id_of(request)
         await self._store.get_interrupt_status(interrupt_id)
         return EventStream(partial(self._tell_settled, reviewer, interrupt_id), self._heartbeat_s)

@@ -1,14 +1,18 @@
-"""What all pages share: their templates, headers, and how times and values are shown."""
+"""What all pages share: templates and headers, and what they answer to an error."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Protocol, TypeVar
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from loopin_mcp.api.access.browser import HEADERS, root_of
+from loopin_mcp.api.access.guard import retry_headers
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.clock import Clock, moment
 from loopin_mcp.api.pages.filters import (
@@ -21,7 +25,7 @@ from loopin_mcp.api.pages.filters import (
     summed_up,
     visible,
 )
-from loopin_mcp.errors import APIError
+from loopin_mcp.errors import APIError, UnauthorizedError
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.plain_text import plain_text
 
@@ -30,11 +34,24 @@ PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
 
 @dataclass(frozen=True)
 class Link:
-    """A link to a page; `is_here` on that page itself."""
+    """A link to a page, from the top; `is_here` on that page itself."""
 
     name: str
     target: str
     is_here: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a page says of an error, which takes the place of the braces in `text`."""
+
+    heading: str
+    text: str
+    link: Link | None = None
+
+
+# By the kind of error; the first that fits counts.
+Failures = Mapping[type[APIError], Failure]
 
 
 class Pages:
@@ -68,31 +85,63 @@ class Pages:
         )
         return HTMLResponse(page, status, HEADERS)
 
-    def error(
-        self,
-        request: Request,
-        error: APIError,
-        heading: str,
-        hint: str,
-        link: Link | None = None,
-    ) -> Response:
-        """A page that says what went wrong and what to do next, with a link to where."""
-        return self.page(
+    def failure(self, request: Request, error: APIError, failures: Failures) -> Response:
+        """What to answer to an error: a page of one of the `failures`.
+
+        Somebody who asks for a page and is not signed in is led to do so, and back.
+        """
+        is_signed_out = isinstance(error, UnauthorizedError)
+        sign_in = Link("Sign in", way_to_sign_in(request))
+        if is_signed_out and request.method != "POST":
+            target = f"{root_of(request)}{sign_in.target}"
+            return RedirectResponse(target, 303, HEADERS)
+        failure = next(failures[kind] for kind in failures if isinstance(error, kind))
+        answer = self.page(
             request,
             "error.html",
             error.status,
-            heading=heading,
-            message=f"{error}.",
-            hint=hint,
-            link=link,
+            heading=failure.heading,
+            text=failure.text.format(error),
+            link=sign_in if is_signed_out else failure.link,
         )
+        answer.headers.update(retry_headers(error))
+        return answer
+
+
+class _HasPages(Protocol):
+    _pages: Pages
+
+
+_Self = TypeVar("_Self", bound=_HasPages)
+_Endpoint = Callable[[_Self, Request], Awaitable[Response]]
+
+
+def page(failures: Failures) -> Callable[[_Endpoint[_Self]], _Endpoint[_Self]]:
+    """Have a method that makes a page answer errors with one of these failures."""
+
+    def decorate(make: _Endpoint[_Self]) -> _Endpoint[_Self]:
+        @wraps(make)
+        async def answer(self: _Self, request: Request) -> Response:
+            try:
+                return await make(self, request)
+            except APIError as error:
+                return self._pages.failure(request, error, failures)
+
+        return answer
+
+    return decorate
+
+
+def way_to_sign_in(request: Request) -> str:
+    """The link to the sign-in page that leads back to the page that was asked for."""
+    here = request.scope["path"].removeprefix("/")
+    return f"sign-in?{urlencode({'next': f'{here}?{request.url.query}'.rstrip('?')})}"
 
 
 def navigation_of(request: Request) -> tuple[Link, ...]:
     """The links to the pages that one has to be signed in for."""
     return tuple(
-        Link(name, f"{root_of(request)}{path}", request.scope["path"] == f"/{path}")
-        for name, path in PAGES.items()
+        Link(name, path, request.scope["path"] == f"/{path}") for name, path in PAGES.items()
     )
 
 

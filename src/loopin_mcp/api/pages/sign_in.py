@@ -7,11 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.api.access.browser import HEADERS, refuse_foreign_page, root_of
-from loopin_mcp.api.access.guard import retry_headers
 from loopin_mcp.api.access.keys import API_KEY, Door
 from loopin_mcp.api.access.sessions import LINK_S, Sessions
 from loopin_mcp.api.clock import Clock, moment
-from loopin_mcp.api.pages.rendering import Link, Pages
+from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.rest.requests import read_form
 from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.wire.models import SignInLink
@@ -20,6 +19,15 @@ from loopin_mcp.wire.models import SignInLink
 _NEXT = re.compile(
     r"(?:history|analytics|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII
 )
+_NOT_SIGNED_IN = {APIError: Failure("Not signed in", "{}. Open the page again.")}
+_NOT_SIGNED_OUT = {APIError: Failure("Still signed in", "{}. Open the page again.")}
+_LINK_IS_USED = {
+    APIError: Failure(
+        "This link does not work any more",
+        "{}. Run loopin-mcp inbox for a new one.",
+        Link("Sign in with the key", "sign-in"),
+    ),
+}
 
 
 class Access:
@@ -51,30 +59,25 @@ class Access:
             return RedirectResponse(f"./{_next_of(request)}", 303, HEADERS)
         return self._page(request)
 
+    @page(_NOT_SIGNED_IN)
     async def sign_in(self, request: Request) -> Response:
         """`POST /sign-in`: signs in whoever may decide, and goes on to where they came from."""
-        try:
-            refuse_foreign_page(request, self._public_url)
-            form = await read_form(request, ("key",))
-            holder = await self._door.holder_of(form.get("key", "").strip(), request)
-        except APIError as error:
-            answer = self._pages.error(request, error, "Not signed in", "Open the page again.")
-            answer.headers.update(retry_headers(error))
-            return answer
+        refuse_foreign_page(request, self._public_url)
+        form = await read_form(request, ("key",))
+        holder = await self._door.holder_of(form.get("key", "").strip(), request)
         if holder is None or not self._door.keys.may_decide(holder):
             return self._page(request, 401)
         return self._signed_in(f"./{_next_of(request)}", holder)
 
+    @page(_NOT_SIGNED_OUT)
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`."""
-        try:
-            refuse_foreign_page(request, self._public_url)
-        except APIError as error:
-            return self._pages.error(request, error, "Still signed in", "Open the page again.")
+        refuse_foreign_page(request, self._public_url)
         answer = RedirectResponse("sign-in", 303, HEADERS)
         self._sessions.sign_out(answer)
         return answer
 
+    @page(_LINK_IS_USED)
     async def open_link(self, request: Request) -> Response:
         """`GET /sign-in/{token}`: signs in once, soon after the link was made."""
         # Whoever asks for the headers alone, to show a preview, must not use the link up.
@@ -83,10 +86,7 @@ class Access:
             return self._signed_in(root_of(request), API_KEY)
         if self._sessions.is_signed_in(request):
             return RedirectResponse(root_of(request), 303, HEADERS)
-        error = NotFoundError("It works once, and for a minute")
-        heading, hint = "This link does not work any more", "Run loopin-mcp inbox for a new one."
-        link = Link("Sign in with the key", f"{root_of(request)}sign-in")
-        return self._pages.error(request, error, heading, hint, link)
+        raise NotFoundError("It works once, and for a minute")
 
     async def create_sign_in_link(self, _request: Request) -> Response:
         """`POST /sign-in-links`."""

@@ -139,7 +139,7 @@ async def test_visitor_who_is_not_signed_in_decides_nothing_and_is_told(
 
     page = Page(answer)
     assert (answer.status_code, page["h1"]) == (401, ["Nothing was recorded"])
-    assert page["p"][0] == "You are not signed in any more. Sign in to decide."
+    assert page["p"][0] == "You are not signed in. Sign in to decide."
     assert page.element(href=f"../sign-in?next=inbox%2F{path.rpartition('/')[2]}")[""] == "a"
     assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2])).is_pending
 
