@@ -1,5 +1,6 @@
 """create_app: the route table, the error handlers, the guard, and what they share."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,29 +61,24 @@ def create_app(
     sleep: Sleep = anyio.sleep,
 ) -> API:
     """The LoopIn API as an ASGI app, which is to listen on `host` and `port`."""
-    clock, embedded = store.clock, options.embedded
     keys, waits = Keys.of(options), Waits(limits or Limits())
-    door, destinations = Door(keys, clock, sleep), Destinations.of(options)
-    sessions = Sessions(keys, clock, store.public_url)
+    door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
+    sessions = Sessions(keys, store.clock, store.public_url)
     live = Live(store, sessions, waits, heartbeat_s)
-    pages = Pages(clock, sessions.subject_of, signs_out=sessions.needs_key)
+    pages = Pages(store, sessions)
     calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
     health = HealthCheck(__version__, port, _proof_key(options))
-    access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
+    access = Access(store, sessions, pages, door, embedded=options.embedded)
     guard = Middleware(Guard, door=door, knows_host=host_rule(host, store.public_url))
     app = Starlette(
         routes=[
             *_call_routes(calls, health, Description(options)),
             *_page_routes(store, sessions, pages, live),
-            *_access_routes(access, gives_links=embedded),
+            *_access_routes(access, gives_links=options.embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(RequestHeads), guard],
-        exception_handlers={
-            APIError: _refuse,
-            HTTPException: _refuse_route,
-            Exception: _apologise,
-        },
+        exception_handlers=_HANDLERS,
     )
     app.router.redirect_slashes = False
     return API(app, sessions, live, destinations)
@@ -165,3 +161,10 @@ def _methods_at(request: Request) -> set[str]:
 
 async def _apologise(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"error": "The API has a fault; it is in its log"}, 500)
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    APIError: _refuse,
+    HTTPException: _refuse_route,
+    Exception: _apologise,
+}

@@ -11,7 +11,6 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import root_of
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.pages.review import NOT_RECORDED, Review
@@ -168,7 +167,7 @@ class Inbox:
         """`POST /inbox/{interruptId}`: decides from the list, and goes back to it."""
         asked = dict(request.query_params)
         place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
-        target = root_of(request) + check(Search, asked).query(**place)
+        target = check(Search, asked).query(**place)
         return await self._review.record(request, self._sessions.require_subject, "inbox", target)
 
     async def _show(

@@ -13,8 +13,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from loopin_mcp.api.access.browser import HEADERS, root_of
 from loopin_mcp.api.access.guard import retry_headers
+from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.clock import Clock, moment
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.pages.filters import (
     UNNAMED,
     absolute_time,
@@ -25,6 +26,7 @@ from loopin_mcp.api.pages.filters import (
     summed_up,
     visible,
 )
+from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, UnauthorizedError
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.plain_text import plain_text
@@ -55,35 +57,38 @@ Failures = Mapping[type[APIError], Failure]
 
 
 class Pages:
-    """Makes pages of templates. `clock` gives epoch milliseconds.
+    """Makes pages of templates.
 
-    Every template has `now`, and `root`, the way from the page to the top. For somebody who is
-    signed in it also has `navigation`, the links to the pages, `reviewer`, their name if they
-    have one, and `signs_out`, whether to offer that.
+    Every template has `now`, `root`, which all links begin with, and `here`, the page's own link
+    without its query. For somebody who is signed in it also has `navigation`, the links to the
+    pages, `reviewer`, their name if they have one, and `signs_out`, whether to offer that.
     """
 
-    def __init__(
-        self, clock: Clock, subject_of: Callable[[Request], str | None], *, signs_out: bool
-    ) -> None:
-        self._clock = clock
-        self._subject_of = subject_of
-        self._signs_out = signs_out
+    def __init__(self, store: Store, sessions: Sessions) -> None:
+        self._clock = store.clock
+        self._root = root_of(store.public_url)
+        self._sessions = sessions
         self._templates = _environment()
 
     def page(
         self, request: Request, template: str, status: int = 200, **models: object
     ) -> Response:
         """A template with its models, as an answer to this request."""
-        subject = self._subject_of(request)
+        subject = self._sessions.subject_of(request)
         page = self._templates.get_template(template).render(
             now=moment(self._clock()),
-            root=root_of(request),
+            root=self._root,
+            here=f"{self._root}{_path_of(request)}",
             navigation=navigation_of(request) if subject else (),
             reviewer=None if subject in UNNAMED else subject,
-            signs_out=self._signs_out,
+            signs_out=self._sessions.needs_key,
             **models,
         )
         return HTMLResponse(page, status, HEADERS)
+
+    def redirect(self, target: str) -> Response:
+        """Lead on to a page of our own, by its link from the top."""
+        return RedirectResponse(f"{self._root}{target}", 303, HEADERS)
 
     def failure(self, request: Request, error: APIError, failures: Failures) -> Response:
         """What to answer to an error: a page of one of the `failures`.
@@ -93,8 +98,7 @@ class Pages:
         is_signed_out = isinstance(error, UnauthorizedError)
         sign_in = Link("Sign in", way_to_sign_in(request))
         if is_signed_out and request.method != "POST":
-            target = f"{root_of(request)}{sign_in.target}"
-            return RedirectResponse(target, 303, HEADERS)
+            return self.redirect(sign_in.target)
         failure = next(failures[kind] for kind in failures if isinstance(error, kind))
         answer = self.page(
             request,
@@ -134,15 +138,21 @@ def page(failures: Failures) -> Callable[[_Endpoint[_Self]], _Endpoint[_Self]]:
 
 def way_to_sign_in(request: Request) -> str:
     """The link to the sign-in page that leads back to the page that was asked for."""
-    here = request.scope["path"].removeprefix("/")
-    return f"sign-in?{urlencode({'next': f'{here}?{request.url.query}'.rstrip('?')})}"
+    here = f"{_path_of(request)}?{request.url.query}".rstrip("?")
+    return f"sign-in?{urlencode({'next': here})}"
 
 
 def navigation_of(request: Request) -> tuple[Link, ...]:
     """The links to the pages that one has to be signed in for."""
     return tuple(
-        Link(name, path, request.scope["path"] == f"/{path}") for name, path in PAGES.items()
+        Link(name, path, is_here=_path_of(request) == path) for name, path in PAGES.items()
     )
+
+
+def _path_of(request: Request) -> str:
+    """The path of a page from the top, as it was sent."""
+    path: str = request.scope["path"]
+    return path.removeprefix("/")
 
 
 def _environment() -> Environment:

@@ -7,10 +7,10 @@ from functools import partial
 import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.access.browser import HEADERS, is_visit, refuse_foreign_page
+from loopin_mcp.api.access.browser import is_visit, refuse_foreign_page
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.pages.decision_form import Entry, read_entry
@@ -67,20 +67,17 @@ class Review:
     @page(NOT_RECORDED)
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /review/{interruptId}`: records the form's decision, or shows why it cannot."""
-        target = request.path_params["interrupt_id"]
+        target = f"review/{request.path_params['interrupt_id']}"
         return await self.record(request, self._sessions.reviewer_of, "review-page", target)
 
     async def record(
         self, request: Request, name_of: Callable[[Request], str], channel: str, target: str
     ) -> Response:
-        """Record the form's decision and lead on to `target`, or show the form again.
-
-        `target` is relative, so that it keeps whatever prefix a proxy puts before this page.
-        """
+        """Record the form's decision and lead on to `target`, or show the form again."""
         refuse_foreign_page(request, self._store.public_url)
         actor = Actor(name_of(request), channel)
         refusal = await self._record(request, await read_entry(request), actor)
-        return refusal or RedirectResponse(target, 303, HEADERS)
+        return refusal or self._pages.redirect(target)
 
     async def _record(self, request: Request, entry: Entry, actor: Actor) -> Response | None:
         """The page with what is wrong, or None where the decision is recorded."""

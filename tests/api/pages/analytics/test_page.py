@@ -157,7 +157,7 @@ async def test_form_chooses_a_user_and_keeps_the_period(store: Store, clock: Clo
         "": "form",
         "class": "whose",
         "method": "get",
-        "action": "./analytics",
+        "action": "/analytics",
     }
     assert page.element(type="hidden")["value"] == "90"
     assert page.element(id="user")["value"] == ""

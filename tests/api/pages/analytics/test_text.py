@@ -90,7 +90,7 @@ async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store, clock
         answer = await browser.get("/analytics?user=user-1&days=7")
 
     assert answer.status_code == 303
-    assert answer.headers["location"] == "./sign-in?next=analytics%3Fuser%3Duser-1%26days%3D7"
+    assert answer.headers["location"] == "/sign-in?next=analytics%3Fuser%3Duser-1%26days%3D7"
     assert answer.content == b""
 
 

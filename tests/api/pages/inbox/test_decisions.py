@@ -26,7 +26,7 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
 
     assert (answer.status_code, answer.headers["location"]) == (
         303,
-        f"../?q=pay+me&user=user-1&done={interrupt_id}",
+        f"/?q=pay+me&user=user-1&done={interrupt_id}",
     )
     read = await sqlite_store.get_interrupt_status(interrupt_id)
     assert (read.status, read.reason) == ("approved", "Fine.\nGo on.")
@@ -57,7 +57,7 @@ async def test_decision_leads_back_to_the_part_of_the_list_it_came_from(
     answer = await inbox.post(path, params={"cursor": "abc"}, data={"decision": "approved"})
 
     done = path.rpartition("/")[2]
-    assert answer.headers["location"] == f"../?cursor=abc&done={done}"
+    assert answer.headers["location"] == f"/?cursor=abc&done={done}"
 
 
 async def test_faulty_form_comes_back_with_what_was_typed_and_can_be_mended(
@@ -74,7 +74,7 @@ async def test_faulty_form_comes_back_with_what_was_typed_and_can_be_mended(
     assert page["fault"][0].startswith("This is not valid JSON")
     mended = refused.url.join(str(page.element(**{"": "form", "class": "card"})["action"]))
     answer = await inbox.post(mended, data=form | {"modifiedParams": ""})
-    assert answer.headers["location"].startswith("../?done=")
+    assert answer.headers["location"].startswith("/?done=")
 
 
 async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
@@ -140,7 +140,7 @@ async def test_visitor_who_is_not_signed_in_decides_nothing_and_is_told(
     page = Page(answer)
     assert (answer.status_code, page["h1"]) == (401, ["Nothing was recorded"])
     assert page["p"][0] == "You are not signed in. Sign in to decide."
-    assert page.element(href=f"../sign-in?next=inbox%2F{path.rpartition('/')[2]}")[""] == "a"
+    assert page.element(href=f"/sign-in?next=inbox%2F{path.rpartition('/')[2]}")[""] == "a"
     assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2])).is_pending
 
 

@@ -259,4 +259,4 @@ async def test_way_to_the_other_pages_is_shown_to_those_who_may_go_it(
     assert by_link["a"] == []
     assert signed_in["a"] == ["Inbox", "History", "Analytics"]
     links = [element["href"] for element in signed_in.attributes if element[""] == "a"]
-    assert links == ["../", "../history", "../analytics"]
+    assert links == ["/", "/history", "/analytics"]

@@ -208,7 +208,7 @@
     if (row && !event.target.open) drop(row);
   }, true);
 
-  const stream = loopin.follow("inbox/events", { changed: look }, {
+  const stream = loopin.follow(list.dataset.events, { changed: look }, {
     // The title tells the number also while another tab is shown.
     rests: false,
     lost: "Not live: this list may be old. LoopIn cannot be reached.",
