@@ -31,12 +31,11 @@ const loopin = (() => {
     return minutes ? `${minutes} min ${left % 60} s left` : `${left} s left`;
   }
 
-  /** "in 59 minutes", "3 days ago", as the server words it. */
-  function distance(exactSeconds) {
-    const seconds = exactSeconds > 0 ? Math.floor(exactSeconds) : Math.round(exactSeconds);
-    const [name, length] =
-      UNITS.find(([, length]) => Math.abs(seconds) >= 2 * length) ?? ["second", 1];
-    const count = Math.floor(Math.abs(seconds) / length);
+  /** "in 59 minutes", "3 days ago": rounded down, as `time_in_words` of the server does. */
+  function distance(seconds) {
+    const whole = Math.floor(Math.abs(seconds));
+    const [name, length] = UNITS.find(([, length]) => whole >= 2 * length) ?? ["second", 1];
+    const count = Math.floor(whole / length);
     const words = `${count} ${name}${count === 1 ? "" : "s"}`;
     return count === 0 ? "now" : seconds > 0 ? `in ${words}` : `${words} ago`;
   }
