@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from loopin_mcp.api.access.browser import HEADERS
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.pages.review import NOT_RECORDED, Review
@@ -168,7 +169,13 @@ class Inbox:
         asked = dict(request.query_params)
         place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
         target = check(Search, asked).query(**place)
-        return await self._review.record(request, self._sessions.require_subject, "inbox", target)
+        require = self._sessions.require_subject
+        answer = await self._review.record(request, require, "inbox", target)
+        if answer.status_code == 303 and "return=minimal" in request.headers.get("prefer", ""):
+            # The script asks for the outcome alone (RFC 7240): a list that cannot be read after
+            # the decision must not be taken for a decision that was not recorded.
+            return Response(status_code=204, headers=HEADERS)
+        return answer
 
     async def _show(
         self,

@@ -38,6 +38,19 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
     assert page["title"] == ["(1) Inbox · LoopIn"]
 
 
+async def test_script_is_told_the_outcome_alone(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask_in_list(sqlite_store, clock)
+    minimal = {"Prefer": "return=minimal"}
+
+    recorded = await inbox.post(path, data={"decision": "approved"}, headers=minimal)
+    refused = await inbox.post(path, data={"decision": "approved"}, headers=minimal)
+
+    assert (recorded.status_code, recorded.content) == (204, b"")
+    assert (refused.status_code, Page(refused)["h1"]) == (409, ["Approved"])
+
+
 async def test_decision_on_a_keyless_api_is_anonymous(sqlite_store: Store, clock: Clock) -> None:
     path = await ask_in_list(sqlite_store, clock)
 

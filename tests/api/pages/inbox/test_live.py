@@ -168,7 +168,7 @@ def test_decision_that_may_not_have_arrived_is_told_and_can_be_made_again(
 
     only.press("Approve")
     expect(tab.locator("#outcome")).to_have_text(
-        "Perhaps nothing was recorded: LoopIn cannot be reached. Look again before you decide."
+        "We could not confirm your decision. Check the request before trying again. View"
     )
     expect(only.reason).to_have_value("Fine")
     tab.unroute("**/inbox/*")
