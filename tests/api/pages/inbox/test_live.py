@@ -231,3 +231,39 @@ def test_tab_behind_another_one_rests_and_looks_again_when_it_is_shown(
     behind.evaluate(HIDE, False)
 
     expect(behind).to_have_title("(1) Inbox · LoopIn")
+
+
+COUNT_STREAMS = """
+  const count = name => {
+    const counts = document.documentElement.dataset;
+    counts[name] = Number(counts[name] ?? 0) + 1;
+  };
+  window.EventSource = class extends EventSource {
+    constructor(url) {
+      super(url);
+      count("opened");
+      this.addEventListener("error", () => count("ended"));
+    }
+  };
+"""
+
+
+def test_inbox_whose_stream_ends_at_once_asks_less_and_less_often(
+    user: str, served: str, open_tab: OpenTab
+) -> None:
+    tab = open_tab("about:blank")
+    tab.clock.install(time="2001-02-03T04:05:06Z")
+    tab.clock.pause_at("2001-02-03T04:05:07Z")
+    tab.add_init_script(COUNT_STREAMS)
+    told = "event: beat\ndata:\n\nevent: changed\ndata:\n\n"
+    events = {"content_type": "text/event-stream", "body": told}
+    tab.route("**/inbox/events", lambda route: route.fulfill(**events))
+    tab.goto(f"{served}/?user={user}")
+    page = tab.locator("html")
+
+    for streams, wait_ms in enumerate([500, 1000, 2000, 4000, 8000, 10_000, 10_000], start=1):
+        expect(page).to_have_attribute("data-ended", str(streams))
+        tab.clock.run_for(wait_ms - 1)
+        expect(page).to_have_attribute("data-opened", str(streams))
+        tab.clock.run_for(1)
+        expect(page).to_have_attribute("data-opened", str(streams + 1))

@@ -6,6 +6,8 @@ const loopin = (() => {
   // The server sends at least a heartbeat every 15 seconds.
   const SILENCE_MS = 40_000;
   const LONGEST_RETRY_MS = 10_000;
+  // A stream that ends sooner was none: the server has too many of them.
+  const STEADY_MS = 1_000;
   const LOST = "Not live: LoopIn cannot be reached.";
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
   const LOCAL = new Intl.DateTimeFormat("en-GB", {
@@ -74,6 +76,7 @@ const loopin = (() => {
     let source = null;
     let timer = null;
     let failures = 0;
+    let openedMs = 0;
     let stopped = false;
 
     function close() {
@@ -96,7 +99,7 @@ const loopin = (() => {
     function live() {
       clearTimeout(timer);
       timer = setTimeout(fail, SILENCE_MS);
-      failures = 0;
+      if (Date.now() - openedMs > STEADY_MS) failures = 0;
       sayConnection("");
     }
 
@@ -104,6 +107,7 @@ const loopin = (() => {
       close();
       if (stopped || (rests && document.hidden)) return;
       source = new EventSource(url);
+      openedMs = Date.now();
       source.onerror = fail;
       for (const event of ["open", "beat", ...Object.keys(heard)]) {
         source.addEventListener(event, live);
