@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -34,8 +34,10 @@ logger = logging.getLogger("loopin_mcp")
 
 NO_KEY = " (agents need no key: no API_KEY_SECRET)"
 SEND_BUFFER_BYTES = 128 * 1024
+# How long a loop rests that has failed.
+AGAIN_S = 10.0
 
-_Loop = Callable[[], Coroutine[object, object, None]]
+Loop = Callable[[], Coroutine[object, object, None]]
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -91,7 +93,7 @@ async def serving(
     loops = _loops(store, options, api, channels)
     try:
         async with (
-            _beside(loops),
+            beside(loops),
             running(api.app, listener, options.grace_s, limits),
             _letting_go(store),
         ):
@@ -101,31 +103,42 @@ async def serving(
             await database.aclose()
 
 
-def _loops(store: Store, options: Options, api: API, channels: Channels | None) -> list[_Loop]:
-    """What goes on beside the requests."""
+def _loops(store: Store, options: Options, api: API, channels: Channels | None) -> dict[str, Loop]:
+    """What runs beside the requests, by the names that logs give it."""
     sent_to, signed_with = api.destinations, options.callback_secret
-    loops: list[_Loop] = [
-        partial(deliver_callbacks, store, epoch_ms, sent_to, signed_with),
-        partial(follow_changes, store),
-        partial(keep_house, store, options.retention_days),
-    ]
+    loops: dict[str, Loop] = {
+        "Sending callbacks": partial(deliver_callbacks, store, epoch_ms, sent_to, signed_with),
+        "Following changes": partial(follow_changes, store),
+        "Housekeeping": partial(keep_house, store, options.retention_days),
+    }
     if channels is not None:
-        loops.append(partial(send_notices, store, epoch_ms, channels))
+        loops["Sending notifications"] = partial(send_notices, store, epoch_ms, channels)
     if options.opens_inbox:
-        loops.append(partial(open_inbox, store, api.sessions, api.live, start_browser))
+        open_new = partial(open_inbox, store, api.sessions, api.live, start_browser)
+        loops["Opening the inbox"] = open_new
     return loops
 
 
 @asynccontextmanager
-async def _beside(loops: list[_Loop]) -> AsyncIterator[None]:
-    """Run loops until the block ends."""
+async def beside(loops: Mapping[str, Loop], again_s: float = AGAIN_S) -> AsyncIterator[None]:
+    """Run loops until the block ends. One that fails is run again: none may end the API."""
     async with anyio.create_task_group() as tasks:
-        for loop in loops:
-            tasks.start_soon(loop)
+        for name, loop in loops.items():
+            tasks.start_soon(_keep_up, name, loop, again_s)
         try:
             yield
         finally:
             tasks.cancel_scope.cancel()
+
+
+async def _keep_up(name: str, loop: Loop, again_s: float) -> None:
+    while True:
+        try:
+            await loop()
+        # Loops expect what may go wrong; this is for what nobody expects.
+        except Exception as error:
+            logger.error("%s failed and will be tried again: %s", name, type(error).__name__)
+        await anyio.sleep(again_s)
 
 
 @asynccontextmanager
