@@ -111,3 +111,18 @@ def test_conflict_with_what_may_have_been_recorded_is_no_refusal(
     expect(tab.locator("#outcome")).to_have_text(UNCONFIRMED)
     expect(row.reason).to_have_value("Fine")
     assert posts.sent == 1
+
+
+def test_decision_that_is_too_large_is_refused_as_a_page(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    link = ask_user()
+    tab = open_inbox()
+    row = opened_row(tab)
+    row.modified.fill("x" * 300_000)
+
+    row.press("Approve")
+
+    expect(tab.get_by_role("heading", name="Nothing was recorded")).to_be_visible()
+    expect(tab.locator("main")).to_contain_text("The body must be at most 262144 bytes.")
+    assert read(link)["status"] == "pending"
