@@ -24,7 +24,7 @@ from loopin_mcp.api.pages.inbox import Inbox
 from loopin_mcp.api.pages.live import HEARTBEAT_S, Live
 from loopin_mcp.api.pages.rendering import Pages
 from loopin_mcp.api.pages.review import Review
-from loopin_mcp.api.pages.sign_in import Access
+from loopin_mcp.api.pages.sign_in import SignIn
 from loopin_mcp.api.rest.headers import RequestHeads
 from loopin_mcp.api.rest.health import HealthCheck, sibling_key
 from loopin_mcp.api.rest.interrupts import Interrupts
@@ -68,13 +68,13 @@ def create_app(
     pages = Pages(store, sessions)
     calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
     health = HealthCheck(__version__, port, _proof_key(options))
-    access = Access(store, sessions, pages, door, embedded=options.embedded)
+    sign_in = SignIn(store, sessions, pages, door, embedded=options.embedded)
     guard = Middleware(Guard, door=door, knows_host=host_rule(host, store.public_url))
     app = Starlette(
         routes=[
             *_call_routes(calls, health, Description(options)),
             *_page_routes(store, sessions, pages, live),
-            *_access_routes(access, gives_links=options.embedded),
+            *_sign_in_routes(sign_in, gives_links=options.embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(RequestHeads), guard],
@@ -125,13 +125,13 @@ def _page_routes(store: Store, sessions: Sessions, pages: Pages, live: Live) -> 
     ]
 
 
-def _access_routes(access: Access, *, gives_links: bool) -> list[Route]:
-    create_link = Route("/sign-in-links", access.create_sign_in_link, methods=["POST"])
+def _sign_in_routes(sign_in: SignIn, *, gives_links: bool) -> list[Route]:
+    create_link = Route("/sign-in-links", sign_in.create_sign_in_link, methods=["POST"])
     return [
-        _Page("/sign-in", access.sign_in, methods=["POST"]),
-        _Page("/sign-in", access.show_sign_in),
-        _Page("/sign-in/{token}", access.open_link),
-        _Page("/sign-out", access.sign_out, methods=["POST"]),
+        _Page("/sign-in", sign_in.sign_in, methods=["POST"]),
+        _Page("/sign-in", sign_in.show_sign_in),
+        _Page("/sign-in/{token}", sign_in.open_link),
+        _Page("/sign-out", sign_in.sign_out, methods=["POST"]),
         *([create_link] if gives_links else []),
     ]
 

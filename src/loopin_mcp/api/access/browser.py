@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from loopin_mcp.errors import ForbiddenError
 
-HEADERS = {
+PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "script-src 'self'; connect-src 'self'; "

@@ -111,12 +111,12 @@ def relative_time(time: datetime, now: datetime) -> str:
     return f"in {distance}" if seconds > 0 else f"{distance} ago"
 
 
-def decider(interrupt: Interrupt) -> str:
+def who_decided(interrupt: Interrupt) -> str:
     """Who decided and by which way, as far as it is known."""
-    return doer(interrupt.decided_by or "anonymous", interrupt.decided_via or "")
+    return who_did(interrupt.decided_by or "anonymous", interrupt.decided_via or "")
 
 
-def doer(name: str, channel: str) -> str:
+def who_did(name: str, channel: str) -> str:
     """Who did something and by which way, as far as it is known."""
     return ", ".join(filter(None, (UNNAMED.get(name, name), _CHANNELS.get(channel))))
 

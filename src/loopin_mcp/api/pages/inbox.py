@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import HEADERS
+from loopin_mcp.api.access.browser import PAGE_HEADERS
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.pages.review import NOT_RECORDED, Review
@@ -174,7 +174,7 @@ class Inbox:
         if answer.status_code == 303 and "return=minimal" in request.headers.get("prefer", ""):
             # The script asks for the outcome alone (RFC 7240): a list that cannot be read after
             # the decision must not be taken for a decision that was not recorded.
-            return Response(status_code=204, headers=HEADERS)
+            return Response(status_code=204, headers=PAGE_HEADERS)
         return answer
 
     async def _show(

@@ -21,7 +21,7 @@ HEARTBEAT_S = 15.0
 HEARTBEAT = "beat"
 # A burst of changes is told to an inbox as one, so that a busy API does not spend itself on it.
 SHORTEST_GAP_S = 0.1
-HEADERS = {
+STREAM_HEADERS = {
     "Cache-Control": "no-store",
     # Otherwise nginx would keep events back until it has a buffer full of them.
     "X-Accel-Buffering": "no",
@@ -39,7 +39,7 @@ class EventStream(Response):
     def __init__(self, tell: Callable[[Say], Awaitable[None]], heartbeat_s: float) -> None:
         self.status_code = 200
         self.background = None
-        self.init_headers(HEADERS)
+        self.init_headers(STREAM_HEADERS)
         self._tell = tell
         self._heartbeat_s = heartbeat_s
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from loopin_mcp.api.access.browser import HEADERS, root_of
+from loopin_mcp.api.access.browser import PAGE_HEADERS, root_of
 from loopin_mcp.api.access.guard import retry_headers
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
@@ -19,12 +19,12 @@ from loopin_mcp.api.clock import moment
 from loopin_mcp.api.pages.filters import (
     UNNAMED,
     absolute_time,
-    decider,
     differences,
     formatted,
     relative_time,
     summed_up,
     visible,
+    who_decided,
 )
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, UnauthorizedError
@@ -84,11 +84,11 @@ class Pages:
             signs_out=self._sessions.needs_key,
             **models,
         )
-        return HTMLResponse(page, status, HEADERS)
+        return HTMLResponse(page, status, PAGE_HEADERS)
 
     def redirect(self, target: str) -> Response:
         """Lead on to a page of our own, by its link from the top."""
-        return RedirectResponse(f"{self._root}{target}", 303, HEADERS)
+        return RedirectResponse(f"{self._root}{target}", 303, PAGE_HEADERS)
 
     def failure(self, request: Request, error: APIError, failures: Failures) -> Response:
         """What to answer to an error: a page of one of the `failures`.
@@ -168,7 +168,7 @@ def _environment() -> Environment:
         "plain": plain_text,
         "absolute": absolute_time,
         "relative": relative_time,
-        "decider": decider,
+        "who_decided": who_decided,
         "formatted": formatted,
         "payload_digest": payload_digest,
         "differences": differences,

@@ -8,7 +8,7 @@ from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.audit.events import fault_of
 from loopin_mcp.api.audit.replay import state_after
 from loopin_mcp.api.pages.decision_form import Entry
-from loopin_mcp.api.pages.filters import decider, doer
+from loopin_mcp.api.pages.filters import who_decided, who_did
 from loopin_mcp.wire.models import Event, Interrupt
 
 STATES = {
@@ -34,7 +34,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class Activity:
     """One thing that happened: what, when, and by whom as far as it is known."""
 
     what: str
@@ -51,10 +51,10 @@ class Trail:
     events: Sequence[Event]
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def activities(self) -> tuple[Activity, ...]:
         """What happened, in its order."""
         return tuple(
-            Step(_what(event), event.at, doer(event.actor, event.channel), event.hash)
+            Activity(_what(event), event.at, who_did(event.actor, event.channel), event.hash)
             for event in self.events
         )
 
@@ -134,7 +134,7 @@ class ReviewPage:
             return "It expired before anybody decided."
         if self.interrupt.status == "cancelled":
             return "It was withdrawn before anybody decided."
-        return f"It was {self.interrupt.status}. Decided by: {decider(self.interrupt)}."
+        return f"It was {self.interrupt.status}. Decided by: {who_decided(self.interrupt)}."
 
 
 def _what(event: Event) -> str:

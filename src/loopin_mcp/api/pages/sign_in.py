@@ -31,7 +31,7 @@ _LINK_IS_USED = {
 }
 
 
-class Access:
+class SignIn:
     """Signs people in to the pages of an API and out again.
 
     The `embedded` API gives links that sign in, to whoever holds its key.
