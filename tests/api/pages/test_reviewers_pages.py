@@ -141,10 +141,7 @@ async def test_no_key_but_a_reviewers_signs_in(stranger: httpx.AsyncClient, key:
 
     assert (answer.status_code, Page(answer)["alert"]) == (
         401,
-        [
-            "This is no reviewer's key. Yours stands behind your name in REVIEWER_KEYS; the "
-            "agents' key opens nothing here."
-        ],
+        ["That key is not valid for a reviewer. Use your personal key, not the agents' key."],
     )
     assert "set-cookie" not in answer.headers
     assert not await sees_the_inbox(stranger)
@@ -163,7 +160,7 @@ async def test_embedded_api_gives_no_links_that_sign_in(sqlite_store: Store, clo
 
     assert (answer.status_code, answer.json()) == (
         403,
-        {"error": "Reviewers sign in with keys of their own, so no link does"},
+        {"error": "Reviewers sign in with their own keys, not with links"},
     )
 
 

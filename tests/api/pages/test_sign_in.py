@@ -36,7 +36,7 @@ async def test_wrong_key_is_told_and_signs_nobody_in(visitor: httpx.AsyncClient,
     page = Page(answer)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
-    assert page["alert"] == ["This is not the key of this API."]
+    assert page["alert"] == ["That key is not valid. Check it and try again."]
     assert page.element(id="key")["aria-invalid"] == "true"
     assert page.element(**{"": "form"})["action"] == "/sign-in?next=history"
     assert key not in answer.text or key == ""

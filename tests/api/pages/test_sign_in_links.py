@@ -26,8 +26,9 @@ async def test_link_signs_in_once(embedded: httpx.AsyncClient, clock: Clock) -> 
     second = await embedded.get(link)
 
     page = Page(second)
-    assert (second.status_code, page["h1"]) == (404, ["This link does not work any more"])
-    assert page["p"][0] == "It works once, and for a minute. Run loopin-mcp inbox for a new one."
+    assert (second.status_code, page["h1"]) == (404, ["This link no longer works"])
+    told = "Sign-in links work once, within a minute. Run loopin-mcp inbox for a new one."
+    assert page["p"][0] == told
     assert page.element(href="/sign-in")[""] == "a"
     assert not await sees_the_inbox(embedded)
 

@@ -116,7 +116,7 @@ class Sessions:
             ForbiddenError: Reviewers have keys, and each signs in with their own.
         """
         if self._keys.has_reviewers:
-            raise ForbiddenError("Reviewers sign in with keys of their own, so no link does")
+            raise ForbiddenError("Reviewers sign in with their own keys, not with links")
         now = self._clock()
         self._links = {token: until for token, until in self._links.items() if until > now}
         token = secrets.token_urlsafe(32)

@@ -25,16 +25,16 @@ KINDS = ("changed", "added", "unchanged")
 # Those of whom it is known alone what they showed. Once, "inbox" was a name too.
 UNNAMED = {
     "review-link": "Someone with the link",
-    "api-key": "A holder of the API key",
+    "api-key": "API key",
     "inbox": "Someone signed in to the inbox",
-    "anonymous": "Someone without a key, since none is asked for",
+    "anonymous": "Anonymous",
     SYSTEM.name: "LoopIn",
 }
 _CHANNELS = {
     "review-page": "on this page",
     "inbox": "in the inbox",
-    "api": "by a call of the API",
-    "mcp": "through an MCP server",
+    "api": "via the API",
+    "mcp": "via an MCP server",
 }
 
 

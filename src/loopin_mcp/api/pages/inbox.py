@@ -35,16 +35,16 @@ STATUSES = {
 }
 _WAYS = {
     "inbox": "in the inbox",
-    "mcp": "through an MCP server",
-    "review-link": "by the review link",
+    "mcp": "via an MCP server",
+    "review-link": "via the review link",
     "api-key": "with the API key",
-    "anonymous": "without a key",
+    "anonymous": "anonymous",
 }
 _WHOLE = Link("Open the inbox", "")
 _HEADING = "This list cannot be shown"
 _NOT_SHOWN = {
     UnavailableError: Failure(_HEADING, "{}. Try again in a minute.", _WHOLE),
-    APIError: Failure(_HEADING, "{}. Start with the whole list.", _WHOLE),
+    APIError: Failure(_HEADING, "{}. Start from the full list.", _WHOLE),
 }
 
 
@@ -63,10 +63,10 @@ class Blank:
     hint: str
 
 
-_NOTHING_WAITS = Blank("Nothing waits for a decision", "New requests appear here by themselves.")
-_NOTHING_SETTLED = Blank("Nothing is settled yet", "Decisions appear here once they are made.")
-_NOTHING_FOUND = Blank("Nothing found", "Search for less, or show all.")
-_NOTHING_LEFT = Blank("Nothing more", "What stood here is settled by now.")
+_NOTHING_WAITS = Blank("You're all caught up", "New requests appear here automatically.")
+_NOTHING_SETTLED = Blank("Nothing settled yet", "Decisions appear here once they are made.")
+_NOTHING_FOUND = Blank("Nothing found", "Try fewer words, or clear the filters.")
+_NOTHING_LEFT = Blank("Nothing left here", "These requests have been settled.")
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,8 @@ class InboxPage:
     @property
     def summary(self) -> str:
         """How many wait, or are found, in words."""
-        count = self.waiting.count
-        number = f"{count:,} request{'' if count == 1 else 's'}" if count else "No request"
-        if self.search.narrows:
-            return f"{number} found"
-        return f"{number} {'waits' if count <= 1 else 'wait'}"
+        number = f"{self.waiting.count:,}" if self.waiting.count else "Nothing"
+        return f"{number} {'found' if self.search.narrows else 'waiting'}"
 
     @property
     def outcome(self) -> str | None:
@@ -121,7 +118,7 @@ class InboxPage:
     @property
     def no_recent(self) -> str:
         """What to say in place of the settled ones, if there are none."""
-        return "Nothing found." if self.search.narrows else "Nothing yet."
+        return "No settled request matches." if self.search.narrows else "Nothing yet."
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class HistoryPage:
     @property
     def way_on(self) -> str:
         """What to call the next part."""
-        return "Search on" if self.history.looked_back_to else "Older"
+        return "Keep searching" if self.history.looked_back_to else "Older"
 
 
 class Inbox:

@@ -29,12 +29,19 @@ from loopin_mcp.errors import (
 from loopin_mcp.wire.models import Interrupt
 
 _NOT_SHOWN = {
-    NotFoundError: Failure("No such request", "{}. Check the link: is it whole?"),
+    NotFoundError: Failure(
+        "Request not found", "This request does not exist. The link may be incomplete."
+    ),
     APIError: Failure("This request cannot be shown", "{}. Try again in a minute."),
 }
 NOT_RECORDED = {
     UnauthorizedError: Failure("Nothing was recorded", "{}. Sign in to decide."),
-    UnavailableError: Failure("Perhaps nothing was recorded", "{}. Open the link again to see."),
+    UnavailableError: Failure(
+        "We could not confirm your decision", "{}. Check the request before trying again."
+    ),
+    NotFoundError: Failure(
+        "Nothing was recorded", "This request does not exist. The link may be incomplete."
+    ),
     APIError: Failure("Nothing was recorded", "{}. Go back to the request to decide."),
 }
 

@@ -22,14 +22,14 @@ _VERDICTS = {"approved": "Approve", "rejected": "Reject"}
 _EXPIRY = {"pending": "Expires", "expired": "Expired"}
 
 _WORDS = {
-    "created": "Asked",
-    "notified": "Notice sent",
+    "created": "Requested",
+    "notified": "Notification sent",
     "viewed": "Opened",
-    "cancelled": "Withdrawn",
+    "cancelled": "Cancelled",
     "expired": "Expired",
     "callback-delivered": "Callback delivered",
-    "callback-given-up": "Callback given up",
-    "migrated": "Taken over from an earlier version",
+    "callback-given-up": "Callback failed",
+    "migrated": "Imported from an earlier version",
 }
 
 
@@ -64,10 +64,10 @@ class Trail:
         if not self.events:
             return "all its events are missing"
         if state_after(self.events).get("payloadDigest") != payload_digest(self.interrupt):
-            return "what is asked is not what was asked at first"
+            return "the request differs from the one that was created"
         # Since then there may be more of them.
         if self.interrupt.events_head not in [event.hash for event in self.events]:
-            return "events at its end are missing"
+            return "the latest events are missing"
         return fault_of(self.events)
 
 
@@ -120,7 +120,7 @@ class ReviewPage:
         """What to do about a faulty form."""
         if self.verdict is None:
             return "Choose Approve or Reject."
-        return "Correct what is marked below, then decide again."
+        return "Correct the marked fields, then decide again."
 
     @property
     def expiry(self) -> str:
@@ -131,9 +131,9 @@ class ReviewPage:
     def outcome(self) -> str:
         """What became of the interrupt, to one who had its page open."""
         if self.interrupt.status == "expired":
-            return "It expired before anybody decided."
+            return "It expired before anyone decided."
         if self.interrupt.status == "cancelled":
-            return "It was withdrawn before anybody decided."
+            return "It was cancelled before anyone decided."
         return f"It was {self.interrupt.status}. Decided by: {who_decided(self.interrupt)}."
 
 

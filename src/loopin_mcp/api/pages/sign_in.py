@@ -20,11 +20,11 @@ from loopin_mcp.wire.models import SignInLink
 _NEXT = re.compile(
     r"(?:history|analytics|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII
 )
-_NOT_SIGNED_IN = {APIError: Failure("Not signed in", "{}. Open the page again.")}
-_NOT_SIGNED_OUT = {APIError: Failure("Still signed in", "{}. Open the page again.")}
+_NOT_SIGNED_IN = {APIError: Failure("Not signed in", "{}. Reload the page and try again.")}
+_NOT_SIGNED_OUT = {APIError: Failure("Still signed in", "{}. Reload the page and try again.")}
 _LINK_IS_USED = {
     APIError: Failure(
-        "This link does not work any more",
+        "This link no longer works",
         "{}. Run loopin-mcp inbox for a new one.",
         Link("Sign in with the key", "sign-in"),
     ),
@@ -79,7 +79,7 @@ class SignIn:
             return self._signed_in("", API_KEY)
         if self._sessions.is_signed_in(request):
             return self._pages.redirect("")
-        raise NotFoundError("It works once, and for a minute")
+        raise NotFoundError("Sign-in links work once, within a minute")
 
     async def create_sign_in_link(self, _request: Request) -> Response:
         """`POST /sign-in-links`."""

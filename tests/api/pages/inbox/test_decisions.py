@@ -32,9 +32,7 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
     assert (read.status, read.reason) == ("approved", "Fine.\nGo on.")
     assert (read.modified_params, read.decided_by) == ({"amount": 1}, "api-key")
     page = Page(await inbox.get(f"/?done={interrupt_id}"))
-    assert page["status"][0] == (
-        "Approved: Transfer $4,200 to vendor account ending in 9821 Open it"
-    )
+    assert page["status"][0] == ("Approved: Transfer $4,200 to vendor account ending in 9821 View")
     assert page["title"] == ["(1) Inbox · LoopIn"]
 
 
@@ -172,7 +170,7 @@ async def test_database_that_is_down_is_said_to_whoever_decides(clock: Clock) ->
     async with api_client(Store(Down(), "http://127.0.0.1:3002", clock)) as browser:
         answer = await browser.post("/inbox/x", data={"decision": "approved"})
 
-    assert (answer.status_code, Page(answer)["h1"]) == (503, ["Perhaps nothing was recorded"])
+    assert (answer.status_code, Page(answer)["h1"]) == (503, ["We could not confirm your decision"])
 
 
 @pytest.mark.parametrize("done", ["unknown", "pending"])
@@ -195,7 +193,7 @@ async def test_context_too_long_for_the_list_is_decided_on_its_own_page(
     page = Page(await inbox.get("/"))
 
     assert page["notice"] == [
-        "The context is too long for this list. Open the request to read it and to decide."
+        "The context is too long for this list. Open the request to read it and decide."
     ]
     assert page["decision"] == []
     assert "Open the review page" in page["a"]

@@ -32,7 +32,7 @@ async def test_markup_is_text_in_every_field(
         assert page.rows[MARKUP] == MARKUP
     assert Page(undecided)["textarea"] == list(form.values())
     assert MARKUP in Page(decided)["p"]
-    assert Page(decided)["difference-tr"][1] == "<script> added not asked <script>"
+    assert Page(decided)["difference-tr"][1] == "<script> added — <script>"
     assert Page(late).facts["Modified parameters"] == form["modifiedParams"]
 
 

@@ -20,7 +20,7 @@ from loopin_mcp.wire.models import Wire
 
 OFFERED_USERS = 50
 _NOT_SHOWN = {
-    APIError: Failure("The figures cannot be shown", "{}. Go to Analytics, or try again."),
+    APIError: Failure("Analytics cannot be shown", "{}. Open Analytics again, or try later."),
 }
 PERIODS = {
     "7": Period(7, by_week=False),

@@ -134,11 +134,11 @@ class Report:
             Tile(
                 "Approved",
                 percent(approved, decided) if decided else "–",
-                f"{approved:,} of {decided:,} decisions" if decided else "Nothing is decided yet",
+                f"{approved:,} of {decided:,} decisions" if decided else "No decisions yet",
             ),
             _time("Median response", analytics.p50_response_time_ms, "Half are faster"),
-            _time("Average response", analytics.avg_response_time_ms, "From asked to decided"),
-            _time("p95 response", analytics.p95_response_time_ms, "95 of 100 are faster"),
+            _time("Average response", analytics.avg_response_time_ms, "From request to decision"),
+            _time("p95 response", analytics.p95_response_time_ms, "95% are faster"),
         )
 
     @property
@@ -200,5 +200,5 @@ def in_words(day: date) -> str:
 
 def _time(name: str, milliseconds: float | None, note: str) -> Tile:
     if milliseconds is None:
-        return Tile(name, "–", "Nothing is decided yet")
+        return Tile(name, "–", "No decisions yet")
     return Tile(name, duration(milliseconds), note)

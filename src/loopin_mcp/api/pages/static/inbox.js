@@ -46,7 +46,7 @@
     const page = await parsed(answer);
     if (page.getElementById("rows")) exchange(page);
     else if (page.getElementById("sign-in")) leaveSignedOut();
-    else say("This list may be old: LoopIn cannot read it right now.");
+    else say("This list may be out of date. LoopIn cannot load it right now.");
   }
 
   /** Take over what a page has: new rows, those that are gone, and what stands around them. */
@@ -99,7 +99,7 @@
     row.classList.add("gone");
     for (const field of row.querySelectorAll("textarea")) field.readOnly = true;
     // What was sent and not confirmed may be what settled it.
-    row.append(notice(row.dataset.sent ? settled : `${settled} Nothing of yours was recorded.`));
+    row.append(notice(row.dataset.sent ? settled : `${settled} Your input was not recorded.`));
     announce(settled);
   }
 
@@ -202,7 +202,7 @@
     stream.stop();
     const link = document.createElement("a");
     Object.assign(link, { href: location.href, textContent: "Sign in again" });
-    say("You are signed out, and this list is not live any more.", link);
+    say("You are signed out, so this list is no longer updated.", link);
   }
 
   function refresh() {
@@ -239,7 +239,7 @@
   const stream = loopin.follow(list.dataset.events, { changed: look }, {
     // The title tells the number also while another tab is shown.
     rests: false,
-    lost: "Not live: this list may be old. LoopIn cannot be reached.",
+    lost: "Connection lost. This list may be out of date. Reconnecting…",
     whenLost: look,
   });
 

@@ -8,7 +8,7 @@ const loopin = (() => {
   const LONGEST_RETRY_MS = 10_000;
   // A stream that ends sooner was none: the server has too many of them.
   const STEADY_MS = 1_000;
-  const LOST = "Not live: LoopIn cannot be reached.";
+  const LOST = "Connection lost. Reconnecting…";
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
   const LOCAL = new Intl.DateTimeFormat("en-GB", {
     day: "numeric", month: "long", year: "numeric",
