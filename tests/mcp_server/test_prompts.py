@@ -154,16 +154,17 @@ async def test_asking_names_no_tool_that_is_not_offered() -> None:
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
-        (-5, "less than a minute"),
-        (59, "less than a minute"),
-        (60, "1 min"),
-        (7199, "119 min"),
-        (7200, "2 h"),
-        (172_799, "47 h"),
+        (-5, "0 seconds"),
+        (1, "1 second"),
+        (119.6, "119 seconds"),
+        (120, "2 minutes"),
+        (7199, "119 minutes"),
+        (7200, "2 hours"),
+        (172_799, "47 hours"),
         (172_800, "2 days"),
     ],
 )
-def test_time_left_is_told_in_one_unit(seconds: int, told: str) -> None:
+def test_time_left_is_told_in_one_unit(seconds: float, told: str) -> None:
     now = datetime(2026, 11, 22, tzinfo=UTC)
 
     assert time_left(now + timedelta(seconds=seconds), now) == told

@@ -19,12 +19,10 @@ from starlette.applications import Starlette
 
 from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.access.guard import host_rule
 from loopin_mcp.api.access.keys import Sleep
 from loopin_mcp.api.access.limits import Limits
-from loopin_mcp.api.app import Shared, create_app
+from loopin_mcp.api.app import create_app
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value, single
-from loopin_mcp.api.rest.health import HealthCheck
 from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -140,23 +138,13 @@ def clean_environment(**variables: str) -> dict[str, str]:
 def api_app(
     store: Store,
     *,
-    proof_key: str | None = None,
     listens_on: str = "127.0.0.1",
-    sleep: Sleep = anyio.sleep,
     limits: Limits | None = None,
+    sleep: Sleep = anyio.sleep,
     **options: Any,  # noqa: ANN401 - those of Options
 ) -> Starlette:
     """The API app itself, on such options."""
-    api_options = Options(**options)
-    return create_app(
-        store,
-        api_options,
-        Shared.of(store, api_options, store.clock, limits or Limits()),
-        health=HealthCheck("1.2.3", 3002, proof_key),
-        knows_host=host_rule(listens_on, store.public_url),
-        clock=store.clock,
-        sleep=sleep,
-    )
+    return create_app(store, Options(**options), listens_on, limits=limits, sleep=sleep).app
 
 
 def api_client(

@@ -9,14 +9,12 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
-from loopin_mcp.api.access.guard import host_rule
 from loopin_mcp.api.access.keys import API_KEY
 from loopin_mcp.api.access.limits import Limits
-from loopin_mcp.api.app import Shared, create_app
-from loopin_mcp.api.rest.health import HealthCheck
+from loopin_mcp.api.app import create_app
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.api_options import Options
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock
+from tests.support import PATIENCE_S, PUBLIC_URL
 
 
 class Events:
@@ -88,7 +86,6 @@ class PagesAPI:
     def __init__(
         self,
         store: Store,
-        clock: Clock,
         *,
         api_key: str | None = None,
         reviewers: Mapping[str, str] | None = None,
@@ -96,16 +93,8 @@ class PagesAPI:
         limits: Limits | None = None,
     ) -> None:
         options = Options(api_key=api_key, reviewers=reviewers or {})
-        shared = Shared.of(store, options, clock, limits or Limits(), heartbeat_s)
-        self.sessions, self.live = shared.sessions, shared.live
-        self.app = create_app(
-            store,
-            options,
-            shared,
-            health=HealthCheck("1.2.3", 3002),
-            knows_host=host_rule("127.0.0.1", PUBLIC_URL),
-            clock=clock,
-        )
+        api = create_app(store, options, limits=limits, heartbeat_s=heartbeat_s)
+        self.app, self.sessions, self.live = api.app, api.sessions, api.live
 
     def stream(self, path: str, **options: str) -> AbstractAsyncContextManager[Events]:
         return stream(self.app, path, **options)

@@ -1,9 +1,9 @@
-"""create_app: the route table, the error handlers, the guard, and what is wired once."""
+"""create_app: the route table, the error handlers, the guard, and what they share."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import anyio
 from starlette.applications import Starlette
@@ -14,25 +14,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from loopin_mcp.api.access.guard import Guard, HostRule, refusal
+from loopin_mcp.api.access.guard import Guard, host_rule, refusal
 from loopin_mcp.api.access.keys import Door, Keys, Sleep
 from loopin_mcp.api.access.limits import CreateRate, Limits, Waits
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.pages.analytics.page import AnalyticsPage
 from loopin_mcp.api.pages.inbox import Inbox
 from loopin_mcp.api.pages.live import HEARTBEAT_S, Live
 from loopin_mcp.api.pages.rendering import Pages
 from loopin_mcp.api.pages.review import Review
-from loopin_mcp.api.pages.sign_in import Access
+from loopin_mcp.api.pages.sign_in import SignIn
 from loopin_mcp.api.rest.headers import RequestHeads
-from loopin_mcp.api.rest.health import HealthCheck
+from loopin_mcp.api.rest.health import HealthCheck, sibling_key
 from loopin_mcp.api.rest.interrupts import Interrupts
 from loopin_mcp.api.rest.openapi import Description
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError
 from loopin_mcp.settings.api_options import Options
+from loopin_mcp.version import __version__
 
 STATIC = Path(__file__).parent / "pages" / "static"
 
@@ -41,65 +41,54 @@ _Page = partial(Route, include_in_schema=False)
 
 
 @dataclass(frozen=True)
-class Shared:
-    """Made once for each API: a second of one would not know what the first has counted."""
+class API:
+    """An app, and those of its parts that loops beside it share."""
 
-    keys: Keys
-    destinations: Destinations
-    waits: Waits
+    app: Starlette
     sessions: Sessions
     live: Live
-
-    @classmethod
-    def of(
-        cls,
-        store: Store,
-        options: Options,
-        clock: Clock,
-        limits: Limits,
-        heartbeat_s: float = HEARTBEAT_S,
-    ) -> Self:
-        """That of an API on such options. `clock` gives epoch milliseconds."""
-        keys, waits = Keys.of(options), Waits(limits)
-        sessions = Sessions(keys, clock, store.public_url)
-        live = Live(store, sessions, waits, heartbeat_s)
-        return cls(keys, Destinations.of(options), waits, sessions, live)
+    destinations: Destinations
 
 
 def create_app(
     store: Store,
     options: Options,
-    shared: Shared,
+    host: str = "127.0.0.1",
+    port: int = 3002,
+    limits: Limits | None = None,
     *,
-    health: HealthCheck,
-    knows_host: HostRule,
-    clock: Clock,
+    heartbeat_s: float = HEARTBEAT_S,
     sleep: Sleep = anyio.sleep,
-) -> Starlette:
-    """The LoopIn API as an ASGI app. `clock` gives epoch milliseconds."""
-    sessions, embedded = shared.sessions, options.embedded
-    door = Door(shared.keys, clock, sleep)
-    rate = CreateRate(options.rate_limit)
-    calls = Interrupts(store, shared.keys, rate, shared.waits, shared.destinations)
-    description = Description(options)
-    pages = Pages(clock, sessions.subject_of, signs_out=sessions.needs_key)
-    access = Access(sessions, pages, door, clock, public_url=store.public_url, embedded=embedded)
+) -> API:
+    """The LoopIn API as an ASGI app, which is to listen on `host` and `port`."""
+    keys, waits = Keys.of(options), Waits(limits or Limits())
+    door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
+    sessions = Sessions(keys, store.clock, store.public_url)
+    live = Live(store, sessions, waits, heartbeat_s)
+    pages = Pages(store, sessions)
+    calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
+    health = HealthCheck(__version__, port, _proof_key(options))
+    sign_in = SignIn(store, sessions, pages, door, embedded=options.embedded)
+    guard = Middleware(Guard, door=door, knows_host=host_rule(host, store.public_url))
     app = Starlette(
         routes=[
-            *_call_routes(calls, health, description),
-            *_page_routes(store, sessions, pages, shared.live),
-            *_access_routes(access, gives_links=embedded),
+            *_call_routes(calls, health, Description(options)),
+            *_page_routes(store, sessions, pages, live),
+            *_sign_in_routes(sign_in, gives_links=options.embedded),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(RequestHeads), Middleware(Guard, door=door, knows_host=knows_host)],
-        exception_handlers={
-            APIError: _refuse,
-            HTTPException: _refuse_route,
-            Exception: _apologise,
-        },
+        middleware=[Middleware(RequestHeads), guard],
+        exception_handlers=_HANDLERS,
     )
     app.router.redirect_slashes = False
-    return app
+    return API(app, sessions, live, destinations)
+
+
+def _proof_key(options: Options) -> str | None:
+    """What the embedded API proves that it holds; a key that a human chose could be guessed."""
+    if options.api_key is None or not options.embedded:
+        return None
+    return sibling_key(options.api_key, options.reviewers)
 
 
 def _call_routes(calls: Interrupts, health: HealthCheck, description: Description) -> list[Route]:
@@ -136,13 +125,13 @@ def _page_routes(store: Store, sessions: Sessions, pages: Pages, live: Live) -> 
     ]
 
 
-def _access_routes(access: Access, *, gives_links: bool) -> list[Route]:
-    create_link = Route("/sign-in-links", access.create_sign_in_link, methods=["POST"])
+def _sign_in_routes(sign_in: SignIn, *, gives_links: bool) -> list[Route]:
+    create_link = Route("/sign-in-links", sign_in.create_sign_in_link, methods=["POST"])
     return [
-        _Page("/sign-in", access.sign_in, methods=["POST"]),
-        _Page("/sign-in", access.show_sign_in),
-        _Page("/sign-in/{token}", access.open_link),
-        _Page("/sign-out", access.sign_out, methods=["POST"]),
+        _Page("/sign-in", sign_in.sign_in, methods=["POST"]),
+        _Page("/sign-in", sign_in.show_sign_in),
+        _Page("/sign-in/{token}", sign_in.open_link),
+        _Page("/sign-out", sign_in.sign_out, methods=["POST"]),
         *([create_link] if gives_links else []),
     ]
 
@@ -172,3 +161,10 @@ def _methods_at(request: Request) -> set[str]:
 
 async def _apologise(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"error": "The API has a fault; it is in its log"}, 500)
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    APIError: _refuse,
+    HTTPException: _refuse_route,
+    Exception: _apologise,
+}

@@ -11,7 +11,7 @@ from loopin_mcp.mcp_server.context import Call, default_user_id
 from loopin_mcp.mcp_server.tool_factory import prompt_of
 from loopin_mcp.wire.fields import ExpiresIn, Urgency, UserId
 from loopin_mcp.wire.models import Interrupt, PendingPage
-from loopin_mcp.wire.plain_text import plain_text, quoted
+from loopin_mcp.wire.plain_text import plain_text, quoted, time_in_words
 
 _AT_A_TIME = 20
 _LONGEST_SHOWN = 500
@@ -163,12 +163,4 @@ def _entry(number: int, interrupt: Interrupt) -> str:
 
 def time_left(end: datetime | None, now: datetime) -> str:
     """How long it is from `now` to the end, in the one unit that matters."""
-    if end is None:
-        return "not known"
-    minutes = int((end - now).total_seconds()) // 60
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 120:
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h" if hours < 48 else f"{hours // 24} days"
+    return "not known" if end is None else time_in_words((end - now).total_seconds())

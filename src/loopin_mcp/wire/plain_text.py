@@ -1,4 +1,4 @@
-"""Text of others made safe to show: on one line, and no character of it hides or moves others."""
+"""Plain text to show: text of others made safe, on one line, and times in words."""
 
 import re
 import unicodedata
@@ -29,6 +29,7 @@ _MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
 _NOT_ASCII = re.compile(r"[^ -~]")
 _SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _SPACE = re.compile(f"[{_SPACES}]+")
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 _LINE_BREAK = re.compile(r" ?(?:\r?\n ?)+")
 
 
@@ -51,6 +52,18 @@ def quoted(text: str, at_most: int) -> str:
     if len(plain) <= at_most:
         return f"`{plain}`"
     return f"`{plain[:at_most]}` … (cut here: the review page has the whole)"
+
+
+def time_in_words(seconds: float) -> str:
+    """A time in the largest unit of which there are at least two, rounded down: "119 seconds".
+
+    It never promises time that is not there; static/loopin.js says the same of the same time.
+    """
+    left = max(0, int(seconds))
+    fitting = ((name, length) for name, length in _UNITS if left >= 2 * length)
+    name, length = next(fitting, ("second", 1))
+    count = left // length
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def folded(text: str) -> str:

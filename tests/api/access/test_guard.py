@@ -106,7 +106,7 @@ async def test_health_tells_service_and_version(api: httpx.AsyncClient) -> None:
 async def test_health_proves_a_key_for_this_port_and_challenge_alone(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    async with api_client(sqlite_store, api_key=KEY, proof_key=KEY) as client:
+    async with api_client(sqlite_store, api_key=KEY, embedded=True) as client:
         one, same, other = [
             (await client.get(f"/health?challenge={challenge}")).json()["proof"]
             for challenge in ("1", "1", "2")

@@ -122,7 +122,7 @@ async def test_waits_of_one_caller_leave_room_for_those_of_others(
 async def test_page_beyond_the_limit_is_told_once_and_asks_again(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    pages = PagesAPI(sqlite_store, clock, limits=Limits(connections=2))
+    pages = PagesAPI(sqlite_store, limits=Limits(connections=2))
     async with pages.stream("/inbox/events") as first:
         assert await first.next() == "changed"
 
@@ -133,7 +133,7 @@ async def test_page_beyond_the_limit_is_told_once_and_asks_again(
 async def test_review_page_beyond_the_limit_is_not_held_and_asks_again(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    pages = PagesAPI(sqlite_store, clock, limits=Limits(connections=2))
+    pages = PagesAPI(sqlite_store, limits=Limits(connections=2))
     asked = await sqlite_store.create_interrupt(new_interrupt(), AGENT)
     path = f"/review/{asked.interrupt_id}/events"
     async with pages.stream(path) as first:

@@ -12,7 +12,8 @@ from tests.support import Clock, api_client
 from tests.support.auditing import edit
 from tests.support.page import Page, ask
 
-INTACT = "Each line has a hash that takes in the one before. The chain is intact."
+DIFFERS = "the request differs from the one that was created"
+INTACT = "Tamper check passed: every entry is chained to the one before."
 NOW = "now 15 June 2025, 15:06:40 UTC"
 
 
@@ -29,9 +30,9 @@ async def test_page_tells_each_step_with_its_hash(
 
     hashes = [event.hash[:12] for event in await sqlite_store.list_events(interrupt_id)]
     assert page["li"] == [
-        f"Asked A holder of the API key, by a call of the API {NOW} {hashes[0]}",
+        f"Requested API key, via the API {NOW} {hashes[0]}",
         f"Opened Someone with the link, on this page {NOW} {hashes[1]}",
-        f"Approved alice, through an MCP server {NOW} {hashes[2]}",
+        f"Approved alice, via an MCP server {NOW} {hashes[2]}",
     ]
     assert INTACT in page["p"]
     assert page["alert"] == []
@@ -50,7 +51,7 @@ async def test_page_tells_how_it_ended_without_a_decision(
 
     last = Page(await api.get(path))["li"][-1]
 
-    assert last.startswith({"cancelled": "Withdrawn A holder", "expired": "Expired LoopIn"}[how])
+    assert last.startswith({"cancelled": "Cancelled API key", "expired": "Expired LoopIn"}[how])
 
 
 async def test_page_tells_nothing_that_is_written_in_an_event(
@@ -72,10 +73,10 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
 
     page = Page(answer)
     assert [line.rpartition(f" LoopIn {NOW}")[0] for line in page["li"][1:]] == [
-        "Notice sent",
+        "Notification sent",
         "Callback delivered",
-        "Callback given up",
-        "Taken over from an earlier version",
+        "Callback failed",
+        "Imported from an earlier version",
         "<b>odd",
     ]
     assert "s3cret" not in answer.text
@@ -86,11 +87,14 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
     ("change", "fault"),
     [
         ("UPDATE events SET actor = 'bob' WHERE sequence = 2", "event 2 was changed"),
-        ("DELETE FROM events WHERE sequence = 2", "events at its end are missing"),
-        ("DELETE FROM events WHERE sequence = 1", "what is asked is not what was asked at first"),
+        ("DELETE FROM events WHERE sequence = 2", "the latest events are missing"),
+        (
+            "DELETE FROM events WHERE sequence = 1",
+            "the request differs from the one that was created",
+        ),
         (
             "UPDATE interrupts SET context = '{}' WHERE TRUE",
-            "what is asked is not what was asked at first",
+            "the request differs from the one that was created",
         ),
     ],
 )
@@ -105,10 +109,10 @@ async def test_page_says_that_somebody_changed_what_is_stored(
         page = Page(await browser.get(path))
 
     assert page["alert"] == [
-        "Somebody has changed what is stored of this request. Its trail shows that "
-        f"{fault}. Do not rely on what you read here, and do not decide it: tell whoever runs this "
-        "LoopIn."
+        "The stored data of this request has been changed: "
+        f"{fault}. Do not rely on what you read here, and do not decide. "
+        "Tell your LoopIn administrator."
     ]
     assert page["button"] == []
-    assert page["fault"] == [f"The chain of hashes is broken: {fault}."]
+    assert page["fault"] == [f"Tamper check failed: {fault}."]
     assert INTACT not in page["p"]

@@ -76,11 +76,11 @@ async def test_page_and_lists_show_the_difference(
 
     for page in pages:
         assert page["difference-tr"] == [
-            "Name Asked Decided",
+            "Name Proposed Approved",
             "amount changed 4200 4000",
             'to unchanged { "iban": "GB29" } { "iban": "GB29" }',
             "n changed 1 true",
-            "<b>U+202E added not asked U+200B",
+            "<b>U+202E added — U+200B",
         ]
     for page in pages[1:]:
         assert "Modified parameters: 2 changed, 1 added, 1 unchanged" in page["summary"]
@@ -97,7 +97,7 @@ async def test_what_is_too_long_for_a_list_is_shown_on_its_page(
 
     assert listed["difference-tr"] == []
     assert listed["summary"] == ["Modified parameters: 1 changed"]
-    assert "They are too long for this list: open the request." in listed["p"]
+    assert "Too long for this list: view the request." in listed["p"]
     assert own["difference-tr"][1] == f"amount changed 4200 {'x' * 10_000}"
 
 

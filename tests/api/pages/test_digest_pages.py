@@ -50,8 +50,8 @@ async def test_decision_on_something_else_is_not_recorded(
     assert (answer.status_code, interrupt.status) == (409, "pending")
     assert page["title"] == ["Not recorded yet · Waiting for your decision · LoopIn"]
     assert page["alert"] == [
-        "Nothing was recorded. What you were shown is not what is asked here. "
-        "Read it again, then decide."
+        "Nothing was recorded. The request has changed since you opened it. "
+        "Read it again before you decide."
     ]
     assert hidden_digest(answer) == interrupt.payload_digest
     assert page["textarea"] == ["Fine", ""]
@@ -80,6 +80,6 @@ async def test_question_that_was_changed_in_the_database_cannot_be_approved_on_i
     assert "Pay more" in Page(shown)["action"]
     assert Page(shown)["button"] == []
     for alerts in (Page(shown)["alert"], Page(answer)["alert"]):
-        assert alerts[0].startswith("Somebody has changed what is stored of this request.")
+        assert alerts[0].startswith("The stored data of this request has been changed: ")
     assert answer.status_code == 409
     assert (await store.get_interrupt_status(interrupt_id)).status == "pending"

@@ -31,8 +31,8 @@ INBOX = "/inbox/events"
 
 
 @pytest.fixture
-def pages(sqlite_store: Store, clock: Clock) -> PagesAPI:
-    return PagesAPI(sqlite_store, clock)
+def pages(sqlite_store: Store) -> PagesAPI:
+    return PagesAPI(sqlite_store)
 
 
 async def ask(store: Store, clock: Clock, **changes: Any) -> str:  # noqa: ANN401 - any field
@@ -142,7 +142,7 @@ async def test_streams_are_kept_from_caches_and_buffers(
 
 
 async def test_silence_is_broken_by_heartbeats(sqlite_store: Store, clock: Clock) -> None:
-    pages = PagesAPI(sqlite_store, clock, heartbeat_s=0.001)
+    pages = PagesAPI(sqlite_store, heartbeat_s=0.001)
     interrupt_id = await ask(sqlite_store, clock)
 
     async with pages.stream(f"/review/{interrupt_id}/events") as events:
@@ -185,14 +185,14 @@ async def test_asking_for_the_headers_alone_opens_nothing(pages: PagesAPI) -> No
 async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    pages = PagesAPI(sqlite_store, clock, api_key=KEY)
+    pages = PagesAPI(sqlite_store, api_key=KEY)
 
     refused = await pages.get(INBOX)
     async with pages.stream(INBOX, cookie=pages.cookie()) as events:
         told = await events.next()
 
     assert (refused.status_code, told) == (401, "changed")
-    assert refused.json() == {"error": "Sign in to be told what changes"}
+    assert refused.json() == {"error": "You are not signed in"}
 
 
 @pytest.mark.parametrize("path", ["/review/unknown/events", "/review/%00/events"])
@@ -215,7 +215,7 @@ async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
             return await super().get_interrupt_status(interrupt_id)
 
     store = Failing(database, PUBLIC_URL, clock)
-    pages = PagesAPI(store, clock)
+    pages = PagesAPI(store)
 
     async with pages.stream(f"/review/{await ask(store, clock)}/events") as events:
         assert await events.next() is None

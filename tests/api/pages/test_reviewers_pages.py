@@ -13,7 +13,7 @@ from tests.support.page import Page, ask, decide
 from tests.support.visitors import ALICES_KEY, BOBS_KEY, sees_the_inbox, sign_in
 
 SECRET = "Sell the factory in Rheine"
-SIGN_IN_FIRST = {"error": "Sign in to be told what changes"}
+SIGN_IN_FIRST = {"error": "You are not signed in"}
 
 
 def id_of(path: str) -> str:
@@ -87,7 +87,7 @@ async def test_reviewer_comes_by_the_link_through_signing_in_to_the_request_and_
     assert (asked.status_code, answer.status_code) == (303, 303)
     assert (str(review.url), review.status_code) == (f"{PUBLIC_URL}{path}", 200)
     assert "Your decision as alice" in Page(review)["h2"]
-    assert (decided.status_code, decided.headers["location"]) == (303, id_of(path))
+    assert (decided.status_code, decided.headers["location"]) == (303, path)
     read = await sqlite_store.get_interrupt_status(id_of(path))
     assert (read.status, read.reason) == ("rejected", "No.")
     assert (read.decided_by, read.decided_via) == ("alice", "review-page")
@@ -116,15 +116,15 @@ async def test_form_of_one_who_is_not_signed_in_leads_to_signing_in(
     page = Page(await decide(stranger, path, decision="approved"))
 
     assert page["h1"] == ["Nothing was recorded"]
-    assert page["p"][0] == "You are not signed in any more. Sign in to decide."
-    assert page.element(href=f"../sign-in?next=review%2F{id_of(path)}")[""] == "a"
+    assert page["p"][0] == "You are not signed in. Sign in to decide."
+    assert page.element(href=f"/sign-in?next=review%2F{id_of(path)}")[""] == "a"
 
 
 @pytest.mark.parametrize("path", ["/", "/history", "/analytics"])
 async def test_other_pages_ask_for_a_reviewer_too(stranger: httpx.AsyncClient, path: str) -> None:
     answer = await stranger.get(path)
 
-    assert (answer.status_code, urlsplit(answer.headers["location"]).path) == (303, "./sign-in")
+    assert (answer.status_code, urlsplit(answer.headers["location"]).path) == (303, "/sign-in")
 
 
 async def test_event_streams_tell_nothing_before_somebody_signs_in(
@@ -141,10 +141,7 @@ async def test_no_key_but_a_reviewers_signs_in(stranger: httpx.AsyncClient, key:
 
     assert (answer.status_code, Page(answer)["alert"]) == (
         401,
-        [
-            "This is no reviewer's key. Yours stands behind your name in REVIEWER_KEYS; the "
-            "agents' key opens nothing here."
-        ],
+        ["That key is not valid for a reviewer. Use your personal key, not the agents' key."],
     )
     assert "set-cookie" not in answer.headers
     assert not await sees_the_inbox(stranger)
@@ -163,7 +160,7 @@ async def test_embedded_api_gives_no_links_that_sign_in(sqlite_store: Store, clo
 
     assert (answer.status_code, answer.json()) == (
         403,
-        {"error": "Reviewers sign in with keys of their own, so no link does"},
+        {"error": "Reviewers sign in with their own keys, not with links"},
     )
 
 

@@ -36,9 +36,9 @@ async def test_wrong_key_is_told_and_signs_nobody_in(visitor: httpx.AsyncClient,
     page = Page(answer)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
-    assert page["alert"] == ["This is not the key of this API."]
+    assert page["alert"] == ["That key is not valid. Check it and try again."]
     assert page.element(id="key")["aria-invalid"] == "true"
-    assert page.element(**{"": "form"})["action"] == "sign-in?next=history"
+    assert page.element(**{"": "form"})["action"] == "/sign-in?next=history"
     assert key not in answer.text or key == ""
     assert not await sees_the_inbox(visitor)
 
@@ -64,17 +64,17 @@ async def test_signing_in_leads_to_pages_of_our_own_alone(
 ) -> None:
     answer = await sign_in(visitor, next=target)
 
-    assert answer.headers["location"] == "./"
+    assert answer.headers["location"] == "/"
 
 
 async def test_signing_out_ends_it_in_this_browser(visitor: httpx.AsyncClient) -> None:
     await sign_in(visitor)
     inbox = Page(await visitor.get("/"))
-    assert inbox.element(action="./sign-out")["method"] == "post"
+    assert inbox.element(action="/sign-out")["method"] == "post"
 
     answer = await visitor.post("/sign-out")
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "sign-in")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert not await sees_the_inbox(visitor)
 
 
@@ -103,7 +103,7 @@ async def test_who_is_signed_in_is_not_asked_again(visitor: httpx.AsyncClient) -
 
     answer = await visitor.get("/sign-in?next=history")
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "./history")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/history")
 
 
 async def test_keyless_api_asks_nobody_and_offers_no_signing_out(
@@ -116,7 +116,7 @@ async def test_keyless_api_asks_nobody_and_offers_no_signing_out(
 
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert "sign-out" not in answers[0].text
-    assert (asked.status_code, asked.headers["location"]) == (303, "./")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/")
     assert "set-cookie" not in signed_in.headers
 
 
@@ -154,4 +154,4 @@ async def test_page_reached_from_elsewhere_goes_on_once_so_that_the_cookie_is_se
     page = Page(await visitor.get(f"/sign-in?next=history{query}", headers=headers))
 
     refreshes = [each["content"] for each in page.attributes if "http-equiv" in each]
-    assert refreshes == (["0; url=sign-in?next=history&again=1"] if goes_on else [])
+    assert refreshes == (["0; url=/sign-in?next=history&again=1"] if goes_on else [])

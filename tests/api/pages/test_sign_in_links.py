@@ -19,16 +19,17 @@ async def test_link_signs_in_once(embedded: httpx.AsyncClient, clock: Clock) -> 
     assert created.json() == {"url": link, "expiresAt": "2025-06-15T15:07:40.000Z"}
 
     first = await embedded.get(link)
-    assert (first.status_code, first.headers["location"]) == (303, "../")
+    assert (first.status_code, first.headers["location"]) == (303, "/")
     assert await sees_the_inbox(embedded)
-    assert (await embedded.get(link)).headers["location"] == "../"
+    assert (await embedded.get(link)).headers["location"] == "/"
     embedded.cookies.clear()
     second = await embedded.get(link)
 
     page = Page(second)
-    assert (second.status_code, page["h1"]) == (404, ["This link does not work any more"])
-    assert page["p"][0] == "It works once, and for a minute. Run loopin-mcp inbox for a new one."
-    assert page.element(href="../sign-in")[""] == "a"
+    assert (second.status_code, page["h1"]) == (404, ["This link no longer works"])
+    told = "Sign-in links work once, within a minute. Run loopin-mcp inbox for a new one."
+    assert page["p"][0] == told
+    assert page.element(href="/sign-in")[""] == "a"
     assert not await sees_the_inbox(embedded)
 
 

@@ -1,6 +1,8 @@
 """The OpenAPI description is true: what the API answers is what it says."""
 
+import json
 import re
+from pathlib import Path
 
 import httpx
 import jsonschema
@@ -14,6 +16,7 @@ from tests.support import KEY, Clock, api_app, api_client
 from tests.support.questions import NEW
 from tests.support.visitors import ALICES_KEY, REVIEWERS, sign_in
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
 WRONG = {"X-API-Key": "a-key-that-is-nobodys"}
 
 
@@ -26,6 +29,13 @@ def check(answer: httpx.Response, method: str, path: str) -> None:
     body = answer.json() if media_type == "application/json" else answer.text
     schema = content["schema"] | {"components": document["components"]}
     jsonschema.Draft202012Validator(schema).validate(body)
+
+
+def test_description_is_the_golden_one() -> None:
+    document = openapi_document(keyed=True, embedded=True)
+    del document["info"]["version"]
+
+    assert json.dumps(document, indent=1) + "\n" == GOLDEN.read_text(encoding="utf-8")
 
 
 async def test_every_call_answers_as_described(api: httpx.AsyncClient, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from loopin_mcp.errors import ForbiddenError
 
-HEADERS = {
+PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "script-src 'self'; connect-src 'self'; "
@@ -22,12 +22,10 @@ HEADERS = {
 }
 
 
-def root_of(request: Request) -> str:
-    """The link from the page that was asked for to the top: `./` or `../`.
-
-    Being relative, it keeps whatever prefix a proxy puts before it.
-    """
-    return "../" * (request.scope["path"].count("/") - 1) or "./"
+def root_of(public_url: str) -> str:
+    """What all links begin with: the path of the public URL, which a proxy takes off."""
+    path = urlsplit(public_url).path.strip("/")
+    return f"/{path}/" if path else "/"
 
 
 def is_visit(request: Request) -> bool:

@@ -4,17 +4,17 @@ import base64
 import hmac
 import secrets
 from hashlib import sha256
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import HEADERS, is_visit, root_of
+from loopin_mcp.api.access.browser import is_visit
 from loopin_mcp.api.access.keys import ANONYMOUS, Keys
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.desktop import KEPT_S
-from loopin_mcp.errors import ForbiddenError
+from loopin_mcp.errors import ForbiddenError, UnauthorizedError
 
 SESSION_S = 12 * 3600
 LINK_S = KEPT_S
@@ -67,22 +67,26 @@ class Sessions:
         """Whether this browser may see the pages that are not public."""
         return self.subject_of(request) is not None
 
-    def reviewer_of(self, request: Request) -> str | None:
-        """Who may see and decide the interrupt whose link was opened, or None.
+    def require_subject(self, request: Request) -> str:
+        """Who is signed in to the pages in this browser.
 
-        Where there are reviewers, it is whoever is signed in; else the link is enough.
+        Raises:
+            UnauthorizedError: Nobody is.
         """
-        return self.subject_of(request) if self._keys.has_reviewers else REVIEW_LINK
+        subject = self.subject_of(request)
+        if subject is None:
+            raise UnauthorizedError("You are not signed in")
+        return subject
 
-    def redirect_to_sign_in(self, request: Request) -> Response:
-        """Lead to the sign-in page, and from there back to the page that was asked for."""
-        return RedirectResponse(self.way_to_sign_in(request), 303, HEADERS)
+    def reviewer_of(self, request: Request) -> str:
+        """Who may see and decide the interrupt whose link was opened.
 
-    def way_to_sign_in(self, request: Request) -> str:
-        """The link to the sign-in page that leads back to the page that was asked for."""
-        page = request.scope["path"].removeprefix("/")
-        target = urlencode({"next": f"{page}?{request.url.query}".rstrip("?")})
-        return f"{root_of(request)}sign-in?{target}"
+        If there are reviewers, it is the one who is signed in; else the link is enough.
+
+        Raises:
+            UnauthorizedError: Nobody is signed in.
+        """
+        return self.require_subject(request) if self._keys.has_reviewers else REVIEW_LINK
 
     def sign_in(self, response: Response, subject: str) -> None:
         """Sign the browser that gets this response in, for twelve hours."""
@@ -112,7 +116,7 @@ class Sessions:
             ForbiddenError: Reviewers have keys, and each signs in with their own.
         """
         if self._keys.has_reviewers:
-            raise ForbiddenError("Reviewers sign in with keys of their own, so no link does")
+            raise ForbiddenError("Reviewers sign in with their own keys, not with links")
         now = self._clock()
         self._links = {token: until for token, until in self._links.items() if until > now}
         token = secrets.token_urlsafe(32)

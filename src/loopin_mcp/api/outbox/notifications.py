@@ -7,7 +7,7 @@ from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.models import Interrupt
-from loopin_mcp.wire.plain_text import quoted
+from loopin_mcp.wire.plain_text import quoted, time_in_words
 
 # What fits on a phone; the review page has the whole.
 LONGEST_ACTION = 300
@@ -51,7 +51,7 @@ def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:
     agent, user = (
         quoted(name or "", LONGEST_NAME) for name in (interrupt.agent_id, interrupt.user_id)
     )
-    left = _duration((interrupt.expires_at - moment(now)).total_seconds())
+    left = time_in_words((interrupt.expires_at - moment(now)).total_seconds())
     return Message(
         title=f"{title}, high urgency" if urgent else title,
         text=f"{quoted(interrupt.action, LONGEST_ACTION)}\n"
@@ -59,11 +59,3 @@ def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:
         link=interrupt.review_url,
         urgent=urgent,
     )
-
-
-def _duration(seconds: float) -> str:
-    """A time in the largest unit of which there are at least two; never more than there is."""
-    for name, size in ("days", 86_400), ("hours", 3600), ("minutes", 60):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {name}"
-    return "1 second" if int(seconds) == 1 else f"{int(seconds)} seconds"

@@ -15,7 +15,7 @@ from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.digests import canonical
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Interrupt
-from loopin_mcp.wire.plain_text import is_unseen
+from loopin_mcp.wire.plain_text import is_unseen, time_in_words
 
 _NOT_PLAIN = re.compile(r"[^ -~\n\t]")
 _JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?=(:)?)')
@@ -25,18 +25,17 @@ KINDS = ("changed", "added", "unchanged")
 # Those of whom it is known alone what they showed. Once, "inbox" was a name too.
 UNNAMED = {
     "review-link": "Someone with the link",
-    "api-key": "A holder of the API key",
+    "api-key": "API key",
     "inbox": "Someone signed in to the inbox",
-    "anonymous": "Someone without a key, since none is asked for",
+    "anonymous": "Anonymous",
     SYSTEM.name: "LoopIn",
 }
 _CHANNELS = {
     "review-page": "on this page",
     "inbox": "in the inbox",
-    "api": "by a call of the API",
-    "mcp": "through an MCP server",
+    "api": "via the API",
+    "mcp": "via an MCP server",
 }
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def visible(text: str) -> Markup:
@@ -105,21 +104,19 @@ def absolute_time(time: datetime) -> str:
 
 def relative_time(time: datetime, now: datetime) -> str:
     """The distance of a moment from now: "in 59 minutes", "3 days ago"."""
-    seconds = round((time - now).total_seconds())
-    # Counted in a unit from two on and rounded down: it promises no time that is not there.
-    fitting = ((name, length) for name, length in _UNITS if abs(seconds) >= 2 * length)
-    name, length = next(fitting, ("second", 1))
-    count = abs(seconds) // length
-    distance = f"{count} {name}{'' if count == 1 else 's'}"
-    return "now" if count == 0 else f"in {distance}" if seconds > 0 else f"{distance} ago"
+    seconds = (time - now).total_seconds()
+    if abs(seconds) < 1:
+        return "now"
+    distance = time_in_words(abs(seconds))
+    return f"in {distance}" if seconds > 0 else f"{distance} ago"
 
 
-def decider(interrupt: Interrupt) -> str:
+def who_decided(interrupt: Interrupt) -> str:
     """Who decided and by which way, as far as it is known."""
-    return doer(interrupt.decided_by or "anonymous", interrupt.decided_via or "")
+    return who_did(interrupt.decided_by or "anonymous", interrupt.decided_via or "")
 
 
-def doer(name: str, channel: str) -> str:
+def who_did(name: str, channel: str) -> str:
     """Who did something and by which way, as far as it is known."""
     return ", ".join(filter(None, (UNNAMED.get(name, name), _CHANNELS.get(channel))))
 

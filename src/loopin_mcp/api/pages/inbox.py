@@ -11,10 +11,10 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import root_of
+from loopin_mcp.api.access.browser import PAGE_HEADERS
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.pages.rendering import Link, Pages
-from loopin_mcp.api.pages.review import Review
+from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
+from loopin_mcp.api.pages.review import NOT_RECORDED, Review
 from loopin_mcp.api.pages.review_model import STATES
 from loopin_mcp.api.rest.requests import check, interrupt_id_of
 from loopin_mcp.api.store.inbox_lists import History, Queue
@@ -35,10 +35,16 @@ STATUSES = {
 }
 _WAYS = {
     "inbox": "in the inbox",
-    "mcp": "through an MCP server",
-    "review-link": "by the review link",
+    "mcp": "via an MCP server",
+    "review-link": "via the review link",
     "api-key": "with the API key",
-    "anonymous": "without a key",
+    "anonymous": "anonymous",
+}
+_WHOLE = Link("Open the inbox", "")
+_HEADING = "This list cannot be shown"
+_NOT_SHOWN = {
+    UnavailableError: Failure(_HEADING, "{}. Try again in a minute.", _WHOLE),
+    APIError: Failure(_HEADING, "{}. Start from the full list.", _WHOLE),
 }
 
 
@@ -57,10 +63,10 @@ class Blank:
     hint: str
 
 
-_NOTHING_WAITS = Blank("Nothing waits for a decision", "New requests appear here by themselves.")
-_NOTHING_SETTLED = Blank("Nothing is settled yet", "Decisions appear here once they are made.")
-_NOTHING_FOUND = Blank("Nothing found", "Search for less, or show all.")
-_NOTHING_LEFT = Blank("Nothing more", "What stood here is settled by now.")
+_NOTHING_WAITS = Blank("You're all caught up", "New requests appear here automatically.")
+_NOTHING_SETTLED = Blank("Nothing settled yet", "Decisions appear here once they are made.")
+_NOTHING_FOUND = Blank("Nothing found", "Try fewer words, or clear the filters.")
+_NOTHING_LEFT = Blank("Nothing left here", "These requests have been settled.")
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,8 @@ class InboxPage:
     @property
     def summary(self) -> str:
         """How many wait, or are found, in words."""
-        count = self.waiting.count
-        number = f"{count:,} request{'' if count == 1 else 's'}" if count else "No request"
-        if self.search.narrows:
-            return f"{number} found"
-        return f"{number} {'waits' if count <= 1 else 'wait'}"
+        number = f"{self.waiting.count:,}" if self.waiting.count else "Nothing"
+        return f"{number} {'found' if self.search.narrows else 'waiting'}"
 
     @property
     def outcome(self) -> str | None:
@@ -115,7 +118,7 @@ class InboxPage:
     @property
     def no_recent(self) -> str:
         """What to say in place of the settled ones, if there are none."""
-        return "Nothing found." if self.search.narrows else "Nothing yet."
+        return "No settled request matches." if self.search.narrows else "Nothing yet."
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class HistoryPage:
     @property
     def way_on(self) -> str:
         """What to call the next part."""
-        return "Search on" if self.history.looked_back_to else "Older"
+        return "Keep searching" if self.history.looked_back_to else "Older"
 
 
 class Inbox:
@@ -147,25 +150,29 @@ class Inbox:
         self._pages = pages
         self._review = review
 
+    @page(_NOT_SHOWN)
     async def show_inbox(self, request: Request) -> Response:
         """`GET /`."""
         return await self._show(request, "inbox.html", self._inbox)
 
+    @page(_NOT_SHOWN)
     async def show_history(self, request: Request) -> Response:
         """`GET /history`."""
         return await self._show(request, "history.html", self._history)
 
+    @page(NOT_RECORDED)
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /inbox/{interruptId}`: decides from the list, and goes back to it."""
-        try:
-            asked = dict(request.query_params)
-            place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
-            list_of_before = check(Search, asked).query(**place)
-        except APIError as error:
-            heading, hint = "Nothing was recorded", "Go back to the inbox."
-            return self._pages.error(request, error, heading, hint)
-        name, target = self._sessions.subject_of(request), root_of(request) + list_of_before
-        return await self._review.record(request, name, "inbox", target)
+        asked = dict(request.query_params)
+        place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
+        target = check(Search, asked).query(**place)
+        require = self._sessions.require_subject
+        answer = await self._review.record(request, require, "inbox", target)
+        if answer.status_code == 303 and "return=minimal" in request.headers.get("prefer", ""):
+            # The script asks for the outcome alone (RFC 7240): a list that cannot be read after
+            # the decision must not be taken for a decision that was not recorded.
+            return Response(status_code=204, headers=PAGE_HEADERS)
+        return answer
 
     async def _show(
         self,
@@ -173,17 +180,10 @@ class Inbox:
         template: str,
         model: Callable[[Search, Place], Awaitable[InboxPage | HistoryPage]],
     ) -> Response:
-        if not self._sessions.is_signed_in(request):
-            return self._sessions.redirect_to_sign_in(request)
+        self._sessions.require_subject(request)
         asked = dict(request.query_params)
-        try:
-            page = await model(check(Search, asked), check(Place, asked))
-        except APIError as error:
-            is_down = isinstance(error, UnavailableError)
-            hint = "Try again in a minute." if is_down else "Start with the whole list."
-            link = Link("Open the inbox", root_of(request))
-            return self._pages.error(request, error, "This list cannot be shown", hint, link)
-        make = partial(self._pages.page, page=page, way_of=way_of, is_short=is_short)
+        found = await model(check(Search, asked), check(Place, asked))
+        make = partial(self._pages.page, page=found, way_of=way_of, is_short=is_short)
         # Long texts take their time, and those who wait for a decision must not wait for that.
         answer = await anyio.to_thread.run_sync(make, request, template)
         self._sessions.renew(request, answer)

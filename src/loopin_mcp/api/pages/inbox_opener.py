@@ -7,7 +7,6 @@ from collections.abc import Callable
 import anyio.to_thread
 
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.pages.live import Live
 from loopin_mcp.api.store.store import Store
 
@@ -18,11 +17,7 @@ logger = logging.getLogger("loopin_mcp")
 
 
 async def open_inbox(
-    store: Store,
-    sessions: Sessions,
-    live: Live,
-    clock: Clock,
-    start: Callable[[str], None],
+    store: Store, sessions: Sessions, live: Live, start: Callable[[str], None]
 ) -> None:
     """Have `start` open the inbox at an interrupt that comes; until cancelled.
 
@@ -33,9 +28,9 @@ async def open_inbox(
     while True:
         await created.wait()
         created = store.changes.created.next
-        if live.connected or clock() < rests_until:
+        if live.connected or store.clock() < rests_until:
             continue
-        rests_until = clock() + REST_S * 1000
+        rests_until = store.clock() + REST_S * 1000
         try:
             await anyio.to_thread.run_sync(start, sessions.way_in())
         except OSError as error:

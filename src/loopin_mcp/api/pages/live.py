@@ -15,13 +15,13 @@ from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.rest.requests import interrupt_id_of, until_gone
 from loopin_mcp.api.rest.waiting import Waiting
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.errors import LoopinError, UnauthorizedError
+from loopin_mcp.errors import LoopinError
 
 HEARTBEAT_S = 15.0
 HEARTBEAT = "beat"
 # A burst of changes is told to an inbox as one, so that a busy API does not spend itself on it.
 SHORTEST_GAP_S = 0.1
-HEADERS = {
+STREAM_HEADERS = {
     "Cache-Control": "no-store",
     # Otherwise nginx would keep events back until it has a buffer full of them.
     "X-Accel-Buffering": "no",
@@ -39,7 +39,7 @@ class EventStream(Response):
     def __init__(self, tell: Callable[[Say], Awaitable[None]], heartbeat_s: float) -> None:
         self.status_code = 200
         self.background = None
-        self.init_headers(HEADERS)
+        self.init_headers(STREAM_HEADERS)
         self._tell = tell
         self._heartbeat_s = heartbeat_s
 
@@ -92,16 +92,12 @@ class Live:
 
     async def inbox_events(self, request: Request) -> Response:
         """`GET /inbox/events`: `changed` at once, and whenever any interrupt has changed."""
-        subject = self._sessions.subject_of(request)
-        if subject is None:
-            raise UnauthorizedError("Sign in to be told what changes")
+        subject = self._sessions.require_subject(request)
         return EventStream(partial(self._tell_changes, subject), self._heartbeat_s)
 
     async def review_events(self, request: Request) -> Response:
         """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
         reviewer = self._sessions.reviewer_of(request)
-        if reviewer is None:
-            raise UnauthorizedError("Sign in to be told what changes")
         interrupt_id = interrupt_id_of(request)
         await self._store.get_interrupt_status(interrupt_id)
         return EventStream(partial(self._tell_settled, reviewer, interrupt_id), self._heartbeat_s)

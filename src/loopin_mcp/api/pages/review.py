@@ -1,19 +1,20 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 
 import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.access.browser import HEADERS, is_visit, refuse_foreign_page
+from loopin_mcp.api.access.browser import is_visit, refuse_foreign_page
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.pages.decision_form import Entry, read_entry
-from loopin_mcp.api.pages.rendering import Link, Pages
+from loopin_mcp.api.pages.rendering import Failure, Pages, page
 from loopin_mcp.api.pages.review_model import ReviewPage, Trail
 from loopin_mcp.api.rest.requests import interrupt_id_of
 from loopin_mcp.api.store.store import Store
@@ -26,6 +27,23 @@ from loopin_mcp.errors import (
     UnavailableError,
 )
 from loopin_mcp.wire.models import Interrupt
+
+_NOT_SHOWN = {
+    NotFoundError: Failure(
+        "Request not found", "This request does not exist. The link may be incomplete."
+    ),
+    APIError: Failure("This request cannot be shown", "{}. Try again in a minute."),
+}
+NOT_RECORDED = {
+    UnauthorizedError: Failure("Nothing was recorded", "{}. Sign in to decide."),
+    UnavailableError: Failure(
+        "We could not confirm your decision", "{}. Check the request before trying again."
+    ),
+    NotFoundError: Failure(
+        "Nothing was recorded", "This request does not exist. The link may be incomplete."
+    ),
+    APIError: Failure("Nothing was recorded", "{}. Go back to the request to decide."),
+}
 
 logger = logging.getLogger("loopin_mcp")
 
@@ -41,56 +59,32 @@ class Review:
         self._sessions = sessions
         self._pages = pages
 
+    @page(_NOT_SHOWN)
     async def show_interrupt(self, request: Request) -> Response:
         """`GET /review/{interruptId}`."""
         name = self._sessions.reviewer_of(request)
-        if name is None:
-            return self._sessions.redirect_to_sign_in(request)
-        try:
-            interrupt = await self._interrupt(request)
-            answer = await self._page(request, interrupt, Entry())
-            self._sessions.renew(request, answer)
-            if interrupt.is_pending and is_visit(request):
-                # To record it must not keep the page from showing.
-                answer.background = BackgroundTask(self._record_view, request, name)
-            return answer
-        except NotFoundError as error:
-            heading, hint = "No such request", "Check the link: is it whole?"
-            return self._pages.error(request, error, heading, hint)
-        except APIError as error:
-            heading, hint = "This request cannot be shown", "Try again in a minute."
-            return self._pages.error(request, error, heading, hint)
+        interrupt = await self._interrupt(request)
+        answer = await self._page(request, interrupt, Entry())
+        self._sessions.renew(request, answer)
+        if interrupt.is_pending and is_visit(request):
+            # To record it must not keep the page from showing.
+            answer.background = BackgroundTask(self._record_view, request, name)
+        return answer
 
+    @page(NOT_RECORDED)
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /review/{interruptId}`: records the form's decision, or shows why it cannot."""
-        name, target = self._sessions.reviewer_of(request), request.path_params["interrupt_id"]
-        return await self.record(request, name, "review-page", target)
+        target = f"review/{request.path_params['interrupt_id']}"
+        return await self.record(request, self._sessions.reviewer_of, "review-page", target)
 
     async def record(
-        self, request: Request, name: str | None, channel: str, target: str
+        self, request: Request, name_of: Callable[[Request], str], channel: str, target: str
     ) -> Response:
-        """Record the form's decision by `name` and lead on to `target`, or show why it cannot.
-
-        Without a name it is nobody's, since they have to sign in. `target` is relative, so that
-        it keeps whatever prefix a proxy puts before this page.
-        """
-        try:
-            refuse_foreign_page(request, self._store.public_url)
-            if name is None:
-                raise UnauthorizedError("You are not signed in any more")
-            entry = await read_entry(request)
-            refusal = await self._record(request, entry, Actor(name, channel))
-            return refusal or RedirectResponse(target, 303, HEADERS)
-        except UnauthorizedError as error:
-            link = Link("Sign in", self._sessions.way_to_sign_in(request))
-            heading, hint = "Nothing was recorded", "Sign in to decide."
-            return self._pages.error(request, error, heading, hint, link)
-        except UnavailableError as error:
-            heading, hint = "Perhaps nothing was recorded", "Open the link again to see."
-            return self._pages.error(request, error, heading, hint)
-        except APIError as error:
-            heading, hint = "Nothing was recorded", "Go back to the request to decide."
-            return self._pages.error(request, error, heading, hint)
+        """Record the form's decision and lead on to `target`, or show the form again."""
+        refuse_foreign_page(request, self._store.public_url)
+        actor = Actor(name_of(request), channel)
+        refusal = await self._record(request, await read_entry(request), actor)
+        return refusal or self._pages.redirect(target)
 
     async def _record(self, request: Request, entry: Entry, actor: Actor) -> Response | None:
         """The page with what is wrong, or None where the decision is recorded."""
@@ -121,7 +115,7 @@ class Review:
         self, request: Request, interrupt: Interrupt, entry: Entry, status: int = 200
     ) -> Response:
         trail = Trail(interrupt, await self._store.list_events(interrupt.interrupt_id))
-        page = ReviewPage(interrupt, entry, trail)
-        make = partial(self._pages.page, page=page, interrupt=interrupt, entry=entry, trail=trail)
+        model = ReviewPage(interrupt, entry, trail)
+        make = partial(self._pages.page, page=model, interrupt=interrupt, entry=entry, trail=trail)
         # Long texts take their time, and those who wait for a decision must not wait for that.
         return await anyio.to_thread.run_sync(make, request, "review.html", status)

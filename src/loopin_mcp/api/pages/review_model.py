@@ -8,7 +8,7 @@ from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.audit.events import chain_fault
 from loopin_mcp.api.audit.replay import state_after
 from loopin_mcp.api.pages.decision_form import Entry
-from loopin_mcp.api.pages.filters import decider, doer
+from loopin_mcp.api.pages.filters import who_decided, who_did
 from loopin_mcp.wire.models import Event, Interrupt
 
 STATES = {
@@ -22,19 +22,19 @@ _VERDICTS = {"approved": "Approve", "rejected": "Reject"}
 _EXPIRY = {"pending": "Expires", "expired": "Expired"}
 
 _WORDS = {
-    "created": "Asked",
-    "notified": "Notice sent",
+    "created": "Requested",
+    "notified": "Notification sent",
     "viewed": "Opened",
-    "cancelled": "Withdrawn",
+    "cancelled": "Cancelled",
     "expired": "Expired",
     "callback-delivered": "Callback delivered",
-    "callback-given-up": "Callback given up",
-    "migrated": "Taken over from an earlier version",
+    "callback-given-up": "Callback failed",
+    "migrated": "Imported from an earlier version",
 }
 
 
 @dataclass(frozen=True)
-class Step:
+class Activity:
     """One thing that happened: what, when, and by whom as far as it is known."""
 
     what: str
@@ -51,10 +51,10 @@ class Trail:
     events: Sequence[Event]
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def activities(self) -> tuple[Activity, ...]:
         """What happened, in its order."""
         return tuple(
-            Step(_what(event), event.at, doer(event.actor, event.channel), event.hash)
+            Activity(_what(event), event.at, who_did(event.actor, event.channel), event.hash)
             for event in self.events
         )
 
@@ -64,10 +64,10 @@ class Trail:
         if not self.events:
             return "all its events are missing"
         if state_after(self.events).get("payloadDigest") != payload_digest(self.interrupt):
-            return "what is asked is not what was asked at first"
+            return "the request differs from the one that was created"
         # Since then there may be more of them.
         if self.interrupt.events_head not in [event.hash for event in self.events]:
-            return "events at its end are missing"
+            return "the latest events are missing"
         return chain_fault(self.events)
 
 
@@ -120,7 +120,7 @@ class ReviewPage:
         """What to do about a faulty form."""
         if self.verdict is None:
             return "Choose Approve or Reject."
-        return "Correct what is marked below, then decide again."
+        return "Correct the marked fields, then decide again."
 
     @property
     def expiry(self) -> str:
@@ -131,10 +131,10 @@ class ReviewPage:
     def outcome(self) -> str:
         """What became of the interrupt, to one who had its page open."""
         if self.interrupt.status == "expired":
-            return "It expired before anybody decided."
+            return "It expired before anyone decided."
         if self.interrupt.status == "cancelled":
-            return "It was withdrawn before anybody decided."
-        return f"It was {self.interrupt.status}. Decided by: {decider(self.interrupt)}."
+            return "It was cancelled before anyone decided."
+        return f"It was {self.interrupt.status}. Decided by: {who_decided(self.interrupt)}."
 
 
 def _what(event: Event) -> str:

@@ -4,15 +4,15 @@ import re
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import HEADERS, refuse_foreign_page, root_of
-from loopin_mcp.api.access.guard import retry_headers
+from loopin_mcp.api.access.browser import refuse_foreign_page
 from loopin_mcp.api.access.keys import API_KEY, Door
 from loopin_mcp.api.access.sessions import LINK_S, Sessions
-from loopin_mcp.api.clock import Clock, moment
-from loopin_mcp.api.pages.rendering import Link, Pages
+from loopin_mcp.api.clock import moment
+from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.rest.requests import read_form
+from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.wire.models import SignInLink
 
@@ -20,79 +20,72 @@ from loopin_mcp.wire.models import SignInLink
 _NEXT = re.compile(
     r"(?:history|analytics|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII
 )
+_NOT_SIGNED_IN = {APIError: Failure("Not signed in", "{}. Reload the page and try again.")}
+_NOT_SIGNED_OUT = {APIError: Failure("Still signed in", "{}. Reload the page and try again.")}
+_LINK_IS_USED = {
+    APIError: Failure(
+        "This link no longer works",
+        "{}. Run loopin-mcp inbox for a new one.",
+        Link("Sign in with the key", "sign-in"),
+    ),
+}
 
 
-class Access:
-    """Signs people in to the pages of an API and out again. `clock` gives epoch milliseconds.
+class SignIn:
+    """Signs people in to the pages of an API and out again.
 
     The `embedded` API gives links that sign in, to whoever holds its key.
     """
 
     def __init__(
-        self,
-        sessions: Sessions,
-        pages: Pages,
-        door: Door,
-        clock: Clock,
-        *,
-        public_url: str,
-        embedded: bool,
+        self, store: Store, sessions: Sessions, pages: Pages, door: Door, *, embedded: bool
     ) -> None:
+        self._store = store
         self._sessions = sessions
         self._pages = pages
         self._door = door
-        self._clock = clock
-        self._public_url = public_url
         self._embedded = embedded
 
     async def show_sign_in(self, request: Request) -> Response:
         """`GET /sign-in`: asks for a key, once."""
         if self._sessions.is_signed_in(request):
-            return RedirectResponse(f"./{_next_of(request)}", 303, HEADERS)
+            return self._pages.redirect(_next_of(request))
         return self._page(request)
 
+    @page(_NOT_SIGNED_IN)
     async def sign_in(self, request: Request) -> Response:
         """`POST /sign-in`: signs in whoever may decide, and goes on to where they came from."""
-        try:
-            refuse_foreign_page(request, self._public_url)
-            form = await read_form(request, ("key",))
-            holder = await self._door.holder_of(form.get("key", "").strip(), request)
-        except APIError as error:
-            answer = self._pages.error(request, error, "Not signed in", "Open the page again.")
-            answer.headers.update(retry_headers(error))
-            return answer
+        refuse_foreign_page(request, self._store.public_url)
+        form = await read_form(request, ("key",))
+        holder = await self._door.holder_of(form.get("key", "").strip(), request)
         if holder is None or not self._door.keys.may_decide(holder):
             return self._page(request, 401)
-        return self._signed_in(f"./{_next_of(request)}", holder)
+        return self._signed_in(_next_of(request), holder)
 
+    @page(_NOT_SIGNED_OUT)
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`."""
-        try:
-            refuse_foreign_page(request, self._public_url)
-        except APIError as error:
-            return self._pages.error(request, error, "Still signed in", "Open the page again.")
-        answer = RedirectResponse("sign-in", 303, HEADERS)
+        refuse_foreign_page(request, self._store.public_url)
+        answer = self._pages.redirect("sign-in")
         self._sessions.sign_out(answer)
         return answer
 
+    @page(_LINK_IS_USED)
     async def open_link(self, request: Request) -> Response:
         """`GET /sign-in/{token}`: signs in once, soon after the link was made."""
         # Whoever asks for the headers alone, to show a preview, must not use the link up.
         fresh = request.method == "GET" and self._sessions.redeem(request.path_params["token"])
         if fresh:
-            return self._signed_in(root_of(request), API_KEY)
+            return self._signed_in("", API_KEY)
         if self._sessions.is_signed_in(request):
-            return RedirectResponse(root_of(request), 303, HEADERS)
-        error = NotFoundError("It works once, and for a minute")
-        heading, hint = "This link does not work any more", "Run loopin-mcp inbox for a new one."
-        link = Link("Sign in with the key", f"{root_of(request)}sign-in")
-        return self._pages.error(request, error, heading, hint, link)
+            return self._pages.redirect("")
+        raise NotFoundError("Sign-in links work once, within a minute")
 
     async def create_sign_in_link(self, _request: Request) -> Response:
         """`POST /sign-in-links`."""
         link = SignInLink(
             url=self._sessions.new_link(),
-            expires_at=moment(self._clock() + LINK_S * 1000),
+            expires_at=moment(self._store.clock() + LINK_S * 1000),
         )
         return Response(
             link.model_dump_json(by_alias=True),
@@ -102,7 +95,7 @@ class Access:
         )
 
     def _signed_in(self, target: str, holder: str) -> Response:
-        answer = RedirectResponse(target, 303, HEADERS)
+        answer = self._pages.redirect(target)
         self._sessions.sign_in(answer, holder)
         return answer
 
@@ -111,7 +104,7 @@ class Access:
             request,
             "sign_in.html",
             status,
-            action=f"sign-in?{urlencode({'next': _next_of(request)})}",
+            query=urlencode({"next": _next_of(request)}),
             wrong=status == 401,
             of_reviewers=self._door.keys.has_reviewers,
             embedded=self._embedded,

@@ -1,4 +1,8 @@
-"""The OpenAPI description, made from the models that the endpoints use."""
+"""The OpenAPI description: a table of calls, and the function that makes the document of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -6,73 +10,185 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from loopin_mcp.api.database.rows import CURSOR
-from loopin_mcp.api.rest.interrupts import PageQuery, UserPath
-from loopin_mcp.api.rest.openapi_parts import (
-    NO_NUL,
-    Part,
-    held,
-    in_path,
-    in_query,
-    once,
-    operation,
-    page,
-    public,
-    reference,
-    submitted,
+from loopin_mcp.api.rest.headers import (
+    LONGEST_KEY,
+    LONGEST_WAIT_S,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_URL_BYTES,
 )
+from loopin_mcp.api.rest.interrupts import PageQuery, UserPath
+from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
+from loopin_mcp.wire import models
 from loopin_mcp.wire.fields import NOT_BLANK_EXACTLY
-from loopin_mcp.wire.models import (
-    Analytics,
-    Cancelled,
-    Created,
-    Decided,
-    Decision,
-    Event,
-    Health,
-    Interrupt,
-    NewInterrupt,
-    SignInLink,
-)
+
+Part = dict[str, Any]
 
 _MODELS: tuple[type[BaseModel], ...] = (
-    NewInterrupt,
-    Decision,
-    Created,
-    Interrupt,
-    Decided,
-    Cancelled,
-    Event,
-    Analytics,
-    SignInLink,
-    Health,
+    models.NewInterrupt,
+    models.Decision,
+    models.Created,
+    models.Interrupt,
+    models.Decided,
+    models.Cancelled,
+    models.Event,
+    models.Analytics,
+    models.SignInLink,
+    models.Health,
 )
+_MEANINGS = {
+    400: "A field is missing or does not fit; the sentence names it",
+    401: "No key, or not the right one",
+    403: "The key, or the page, may not do this",
+    404: "There is no such interrupt",
+    409: "The interrupt is no longer pending, not what payloadDigest stands for, or tampered with",
+    413: f"The body is larger than {MAX_BODY_BYTES} bytes",
+    414: f"The URL is longer than {MAX_URL_BYTES} bytes",
+    415: "The body is not declared to be of the type described",
+    421: "The host name is not one this API is served under",
+    422: "The Idempotency-Key was used before with another payload",
+    429: "Too many new interrupts, or too many wrong keys",
+    431: f"The headers are more than {MAX_HEADERS}, or {MAX_HEADER_BYTES} bytes",
+    503: "The database cannot be used right now",
+}
+# What any call may be answered, and what one that needs a key and the database.
+_ALWAYS = (414, 421, 431)
+_KEYED = (401, 429, 503)
 # What this API always sends, though a client has to get on with servers that do not.
-_ALWAYS = {
+_SENT = {
     "Created": ["reviewUrl"],
-    "Interrupt": [
-        "agentId",
-        "userId",
-        "context",
-        "urgency",
-        "createdAt",
-        "expiresAt",
-        "reviewUrl",
-    ],
+    "Interrupt": ["agentId", "userId", "context", "urgency", "createdAt", "expiresAt", "reviewUrl"],
     "Decided": ["decidedAt"],
     "SignInLink": ["expiresAt"],
     "Analytics": ["p50ResponseTimeMs", "p95ResponseTimeMs"],
     "Health": ["version"],
 }
-
+_NO_NUL = r"^[^\x00]*$"
 # Addresses may be used too, where they are public or CALLBACK_ALLOW has them.
 _CALLBACK_URL = (
     r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,20}"
     r"(:[1-9][0-9]{1,3})?"
     r"([/?][!-~]{0,1000})?$"
 )
-_BY_ID = (in_path("interruptId", {"type": "string"}),)
+_VALUE_TEXT = r'("[ !#-\[\]-~]{0,200}"|-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?|true|false|null)'
+_TEXT: Part = {"type": "string"}
+_HTML = {"text/html": {"schema": _TEXT}}
+_ERROR: Part = {"type": "object", "required": ["error"], "properties": {"error": _TEXT}}
+_SECONDS: Part = {"type": "integer", "minimum": 1}
+_RETRY = {"Retry-After": {"description": "Seconds to wait", "schema": _SECONDS}}
+_DECISION_FORM: Part = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["decision"],
+    "properties": {
+        "decision": {"enum": ["approved", "rejected"]},
+        "reason": {"type": "string", "maxLength": 4000, "pattern": _NO_NUL},
+        "modifiedParams": {
+            "type": "string",
+            "description": "A JSON object as text, or empty; the pattern is of the simplest",
+            "pattern": rf'^(\{{("[A-Za-z_][A-Za-z0-9_-]{{0,40}}": ?{_VALUE_TEXT})?\}})?$',
+        },
+        "payloadDigest": {
+            "type": "string",
+            "description": "The payloadDigest of what the page showed, or empty",
+            "pattern": _NO_NUL,
+        },
+    },
+}
+_FORM = {"application/x-www-form-urlencoded": {"schema": _DECISION_FORM}}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One row of the table. One with `see_other` is a page, and so are its answers of `errors`."""
+
+    method: Literal["get", "post", "delete"]
+    path: str
+    name: str
+    errors: tuple[int, ...]
+    answer: Part = field(default_factory=dict)
+    status: int = 200
+    body: Part | None = None
+    parameters: tuple[Part, ...] = ()
+    description: str | None = None
+    headers: Part = field(default_factory=dict)
+    meanings: Mapping[int, str] = field(default_factory=dict)
+    is_public: bool = False
+    see_other: str | None = None
+
+
+def _of(model: type[BaseModel]) -> Part:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _json(schema: Part) -> Part:
+    return {"application/json": {"schema": schema}}
+
+
+def _in(place: str, name: str, schema: Part) -> Part:
+    required = {"required": True} if place == "path" else {}
+    return {"name": name, "in": place, **required, "schema": schema}
+
+
+def _field(model: type[BaseModel], name: str) -> Part:
+    found: Part = model.model_json_schema()["properties"][name]
+    return found
+
+
+_BY_ID = (_in("path", "interruptId", _TEXT),)
+_BY_USER = (_in("path", "userId", _field(UserPath, "userId") | {"pattern": NOT_BLANK_EXACTLY}),)
+_PAGE = (
+    _in("query", "limit", _field(PageQuery, "limit")),
+    _in("query", "cursor", {"type": "string", "pattern": CURSOR}),
+)
+_CHALLENGE = _in("query", "challenge", {"type": "string", "maxLength": 100})
+_MOST = f"wait=N holds the answer up to N seconds (at most {LONGEST_WAIT_S}) while it is pending"
+# RFC 7240.
+_PREFER = {"name": "Prefer", "in": "header", "description": _MOST, "schema": _TEXT}
+_HELD = {"Preference-Applied": {"description": "The wait that was heeded", "schema": _TEXT}}
+_REPLAYED = "It is the answer to an earlier request"
+_REPLAY = {"Idempotency-Replayed": {"description": _REPLAYED, "schema": {"const": "true"}}}
+# The header is no parameter: whoever makes up requests from parameters would reuse keys.
+_ONCE = (
+    "With the header Idempotency-Key (one string in double quotes, of 1 to "
+    f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) it may be sent again: "
+    "the same key and payload get the first answer again for 24 hours."
+)
+_UNDER_WAY = {409: "The first request with this key is still under way"}
+_SIGN_IN = "Reviewers have keys: sign in first"
+_PENDING = {"type": "array", "items": _of(models.Interrupt)}
+_EVENTS = {"type": "array", "minItems": 1, "items": _of(models.Event)}
+_ID = "/interrupts/{interruptId}"
+_REVIEW, _LINKS = "/review/{interruptId}", "/sign-in-links"
+
+# fmt: off
+# A row of the table in as few lines as it needs.
+_CALLS = (
+    _Call("post", "/interrupts", "create_interrupt", (400, 409, 413, 415, 422),
+          _of(models.Created), 201, _json(_of(models.NewInterrupt)),
+          description=_ONCE, headers=_REPLAY, meanings=_UNDER_WAY),
+    _Call("get", "/interrupts/pending/{userId}", "list_pending_interrupts", (400,), _PENDING,
+          parameters=(*_BY_USER, *_PAGE)),
+    _Call("get", _ID, "get_interrupt_status", (404,), _of(models.Interrupt),
+          parameters=(*_BY_ID, _PREFER), headers=_HELD),
+    _Call("delete", _ID, "cancel_interrupt", (404, 409), _of(models.Cancelled), parameters=_BY_ID),
+    _Call("post", f"{_ID}/decide", "decide_interrupt", (400, 403, 404, 409, 413, 415),
+          _of(models.Decided), body=_json(_of(models.Decision)), parameters=_BY_ID),
+    _Call("get", f"{_ID}/events", "list_events", (404,), _EVENTS, parameters=_BY_ID),
+    _Call("get", "/analytics/{userId}", "get_interrupt_analytics", (400,), _of(models.Analytics),
+          parameters=_BY_USER),
+    _Call("get", _REVIEW, "show_interrupt", (200, 404, 503), parameters=_BY_ID, is_public=True,
+          see_other=_SIGN_IN),
+    _Call("post", _REVIEW, "submit_interrupt", (400, 401, 403, 404, 409, 413, 415, 503), body=_FORM,
+          parameters=_BY_ID, is_public=True, see_other="Recorded; the page shows the outcome"),
+    _Call("post", _LINKS, "create_sign_in_link", (403,), _of(models.SignInLink), 201),
+    _Call("get", "/health", "get_health", (400,), _of(models.Health), parameters=(_CHALLENGE,),
+          is_public=True),
+    _Call("get", "/openapi.json", "get_openapi_document", (), {"type": "object"}, is_public=True),
+)
+# fmt: on
 
 
 class Description:
@@ -95,20 +211,11 @@ def openapi_document(*, keyed: bool, anonymous: bool = False, embedded: bool = F
 
     With reviewers it may let in `anonymous` callers too. The embedded one has a call more.
     """
-    document = _document()
-    if not embedded:
-        del document["paths"]["/sign-in-links"]
-    if not keyed:
-        del document["security"], document["components"]["securitySchemes"]
-        for path in document["paths"].values():
-            for call in path.values():
-                call["responses"].pop("401", None)
-    elif anonymous:
-        document["security"].append({})
-    return document
-
-
-def _document() -> Part:
+    paths: Part = {}
+    for call in _CALLS:
+        if embedded or call.path != _LINKS:
+            paths.setdefault(call.path, {})[call.method] = _operation(call, keyed=keyed)
+    key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -117,113 +224,52 @@ def _document() -> Part:
             "description": "A human-in-the-loop approval gate: an agent creates an interrupt, a "
             "human approves or rejects it, the agent reads the decision.",
         },
-        "security": [{"key": []}],
-        "paths": _paths(),
+        **({"security": [{"key": []}, *([{}] if anonymous else [])]} if keyed else {}),
+        "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            **({"securitySchemes": {"key": key}} if keyed else {}),
             "schemas": _schemas(),
         },
     }
 
 
-def _paths() -> Part:
-    return _paths_of_interrupts() | _paths_of_review() | _paths_of_api()
+def _operation(call: _Call, *, keyed: bool) -> Part:
+    made: Part = {"operationId": call.name}
+    if call.see_other:
+        made |= {"security": [], "parameters": []}
+    made["responses"] = _responses(call, keyed=keyed)
+    if call.parameters:
+        made["parameters"] = list(call.parameters)
+    if call.body:
+        made["requestBody"] = {"required": True, "content": call.body}
+    if call.description:
+        made["description"] = call.description
+    if call.is_public:
+        made["security"] = []
+    return made
 
 
-def _paths_of_interrupts() -> Part:
-    pending = {"type": "array", "items": reference(Interrupt)}
-    events = {"type": "array", "minItems": 1, "items": reference(Event)}
-    by_user = (in_path("userId", _user_schema()),)
-    return {
-        "/interrupts": {
-            "post": once(
-                operation(
-                    "create_interrupt",
-                    201,
-                    reference(Created),
-                    (400, 409, 413, 415, 422),
-                    body=NewInterrupt,
-                )
-            )
-        },
-        "/interrupts/pending/{userId}": {
-            "get": operation(
-                "list_pending_interrupts", 200, pending, (400,), (*by_user, *_page_query())
-            )
-        },
-        "/interrupts/{interruptId}": {
-            "get": held(
-                operation("get_interrupt_status", 200, reference(Interrupt), (404,), _BY_ID)
-            ),
-            "delete": operation("cancel_interrupt", 200, reference(Cancelled), (404, 409), _BY_ID),
-        },
-        "/interrupts/{interruptId}/decide": {
-            "post": operation(
-                "decide_interrupt",
-                200,
-                reference(Decided),
-                (400, 403, 404, 409, 413, 415),
-                _BY_ID,
-                body=Decision,
-            )
-        },
-        "/interrupts/{interruptId}/events": {
-            "get": operation("list_events", 200, events, (404,), _BY_ID)
-        },
-        "/analytics/{userId}": {
-            "get": operation("get_interrupt_analytics", 200, reference(Analytics), (400,), by_user)
-        },
-    }
+def _responses(call: _Call, *, keyed: bool) -> Part:
+    errors = [code for code in call.errors if keyed or code != 401]
+    if call.see_other:
+        pages = {code: _answer(_MEANINGS.get(code, "The page"), _HTML) for code in errors}
+        found = pages | {code: _refusal(code) for code in _ALWAYS}
+        found[303] = {"description": call.see_other}
+    else:
+        errors += _ALWAYS if call.is_public else (*_ALWAYS, *_KEYED[not keyed :])
+        found = {call.status: _answer("Success", _json(call.answer), call.headers)}
+        found |= {code: _refusal(code) for code in sorted(set(errors))}
+    for code, meaning in call.meanings.items():
+        found[code]["description"] = meaning
+    return {str(code): answer for code, answer in found.items()}
 
 
-def _paths_of_review() -> Part:
-    return {
-        "/review/{interruptId}": {
-            "get": page(
-                "show_interrupt", _BY_ID, "Reviewers have keys: sign in first", (200, 404, 503)
-            ),
-            "post": submitted(
-                page(
-                    "submit_interrupt",
-                    _BY_ID,
-                    "Recorded; the page shows the outcome",
-                    (400, 401, 403, 404, 409, 413, 415, 503),
-                )
-            ),
-        },
-    }
+def _refusal(status: int) -> Part:
+    return _answer(_MEANINGS[status], _json(_ERROR), _RETRY if status == 429 else None)
 
 
-def _paths_of_api() -> Part:
-    return {
-        "/sign-in-links": {
-            "post": operation("create_sign_in_link", 201, reference(SignInLink), (403,))
-        },
-        "/health": {
-            "get": public(
-                operation(
-                    "get_health",
-                    200,
-                    reference(Health),
-                    (400,),
-                    [in_query("challenge", {"type": "string", "maxLength": 100})],
-                )
-            )
-        },
-        "/openapi.json": {
-            "get": public(operation("get_openapi_document", 200, {"type": "object"}, ()))
-        },
-    }
-
-
-def _user_schema() -> Part:
-    schema: Part = UserPath.model_json_schema()["properties"]["userId"]
-    return schema | {"pattern": NOT_BLANK_EXACTLY}
-
-
-def _page_query() -> list[Part]:
-    limit = PageQuery.model_json_schema()["properties"]["limit"]
-    return [in_query("limit", limit), in_query("cursor", {"type": "string", "pattern": CURSOR})]
+def _answer(meaning: str, content: Part, headers: Part | None = None) -> Part:
+    return {"description": meaning, "content": content} | ({"headers": headers} if headers else {})
 
 
 def _schemas() -> Part:
@@ -231,7 +277,7 @@ def _schemas() -> Part:
         [(model, "validation") for model in _MODELS], ref_template="#/components/schemas/{model}"
     )
     schemas: Part = definitions["$defs"]
-    for name, always in _ALWAYS.items():
+    for name, always in _SENT.items():
         schemas[name]["required"] += always
     new = schemas["NewInterrupt"]["properties"]
     new["callbackUrl"]["anyOf"][0] |= {
@@ -242,5 +288,5 @@ def _schemas() -> Part:
     for name in ("agentId", "userId", "action"):
         new[name]["pattern"] = NOT_BLANK_EXACTLY
     for name in ("reason", "payloadDigest"):
-        schemas["Decision"]["properties"][name]["anyOf"][0]["pattern"] = NO_NUL
+        schemas["Decision"]["properties"][name]["anyOf"][0]["pattern"] = _NO_NUL
     return schemas

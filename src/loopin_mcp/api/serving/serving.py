@@ -4,16 +4,15 @@ import ipaddress
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
 
-from loopin_mcp.api.access.guard import host_rule, is_loopback
+from loopin_mcp.api.access.guard import is_loopback
 from loopin_mcp.api.access.limits import Limits, raise_file_limit
-from loopin_mcp.api.app import Shared, create_app
-from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.app import API, create_app
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.outbox.callbacks import CallbackSender
 from loopin_mcp.api.outbox.channels import Channels, channels_of
@@ -21,7 +20,6 @@ from loopin_mcp.api.outbox.delivery import Outbox
 from loopin_mcp.api.outbox.destinations import Destinations, callback_client
 from loopin_mcp.api.outbox.notifications import NotificationSender
 from loopin_mcp.api.pages.inbox_opener import open_inbox
-from loopin_mcp.api.rest.health import HealthCheck, sibling_key
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
 from loopin_mcp.api.serving.housekeeping import keep_house
 from loopin_mcp.api.serving.uvicorn_server import running
@@ -32,14 +30,15 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.api_options import GRACE_S, Options
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
-from loopin_mcp.version import __version__
 
 logger = logging.getLogger("loopin_mcp")
 
 NO_KEY = " (agents need no key: no API_KEY_SECRET)"
 SEND_BUFFER_BYTES = 128 * 1024
+# How long a loop rests that has failed.
+AGAIN_S = 10.0
 
-_Loop = Callable[[], Coroutine[object, object, None]]
+Loop = Callable[[], Coroutine[object, object, None]]
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -91,20 +90,12 @@ async def serving(
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
     store = Store(database, options.public_url or url)
-    shared = Shared.of(store, options, epoch_ms, limits)
-    app = create_app(
-        store,
-        options,
-        shared,
-        health=HealthCheck(__version__, port, _proof_key(options)),
-        knows_host=host_rule(host, store.public_url),
-        clock=epoch_ms,
-    )
-    loops = _loops(store, options, shared, channels)
+    api = create_app(store, options, host, port, limits)
+    loops = _loops(store, options, api, channels)
     try:
         async with (
-            _beside(loops),
-            running(app, listener, options.grace_s, limits),
+            beside(loops),
+            running(api.app, listener, options.grace_s, limits),
             _letting_go(store),
         ):
             yield url
@@ -113,48 +104,50 @@ async def serving(
             await database.aclose()
 
 
-def _loops(
-    store: Store, options: Options, shared: Shared, channels: Channels | None
-) -> list[_Loop]:
-    """What runs beside the requests."""
-    loops: list[_Loop] = [
-        partial(_deliver, store, shared.destinations, options.callback_secret, channels),
-        partial(follow_changes, store),
-        partial(keep_house, store, options.retention_days),
-    ]
+def _loops(store: Store, options: Options, api: API, channels: Channels | None) -> dict[str, Loop]:
+    """What runs beside the requests, by the names that logs give it."""
+    deliver = partial(_deliver, store, api.destinations, options.callback_secret, channels)
+    loops: dict[str, Loop] = {
+        "Sending callbacks and notifications": deliver,
+        "Following changes": partial(follow_changes, store),
+        "Housekeeping": partial(keep_house, store, options.retention_days),
+    }
     if options.opens_inbox:
-        open_new = partial(open_inbox, store, shared.sessions, shared.live)
-        loops.append(partial(open_new, epoch_ms, start_browser))
+        open_new = partial(open_inbox, store, api.sessions, api.live, start_browser)
+        loops["Opening the inbox"] = open_new
     return loops
 
 
 async def _deliver(
     store: Store, destinations: Destinations, secret: bytes | None, channels: Channels | None
 ) -> None:
-    """Deliver callbacks, and notifications if there are channels, until cancelled."""
+    """Send callbacks, and notifications if there are channels, until cancelled."""
     async with callback_client(destinations) as http:
         callbacks = CallbackSender(store, http, secret)
         notifications = NotificationSender(store, channels) if channels else None
         await Outbox(store, callbacks, notifications).run()
 
 
-def _proof_key(options: Options) -> str | None:
-    """What the embedded API proves that it holds; a key that a human chose could be guessed."""
-    if options.api_key is None or not options.embedded:
-        return None
-    return sibling_key(options.api_key, options.reviewers)
-
-
 @asynccontextmanager
-async def _beside(loops: list[_Loop]) -> AsyncIterator[None]:
-    """Run loops until the block ends."""
+async def beside(loops: Mapping[str, Loop], again_s: float = AGAIN_S) -> AsyncIterator[None]:
+    """Run loops until the block ends. One that fails is run again: none may end the API."""
     async with anyio.create_task_group() as tasks:
-        for loop in loops:
-            tasks.start_soon(loop)
+        for name, loop in loops.items():
+            tasks.start_soon(_keep_up, name, loop, again_s)
         try:
             yield
         finally:
             tasks.cancel_scope.cancel()
+
+
+async def _keep_up(name: str, loop: Loop, again_s: float) -> None:
+    while True:
+        try:
+            await loop()
+        # Loops expect what may go wrong; this is for what nobody expects.
+        except Exception as error:
+            logger.error("%s failed and will be tried again: %s", name, type(error).__name__)
+        await anyio.sleep(again_s)
 
 
 @asynccontextmanager

@@ -97,11 +97,11 @@ def test_page_needs_no_script(analytics: str, open_tab: OpenTab) -> None:
     tab.get_by_role("button", name="Show").click()
     tab.get_by_role("link", name="7 days").click()
 
-    expect(tab.get_by_role("heading", level=1)).to_have_text("Analytics of accounts-payable")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Analytics · accounts-payable")
     expect(tab.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
     expect(tab.get_by_role("img", name="Decisions per day")).to_be_visible()
     tab.get_by_role("link", name="Show all users").click()
-    expect(tab.get_by_role("heading", level=1)).to_have_text("Analytics of all users")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Analytics · All users")
 
 
 def test_keyboard_reaches_the_numbers_that_are_scrolled(analytics: str, open_tab: OpenTab) -> None:

@@ -20,20 +20,20 @@ async def test_figures_of_everybody_are_shown_in_human_units(store: Store, clock
 
     page = await shown(store, clock)
 
-    assert page["h1"] == ["Analytics of all users"]
+    assert page["h1"] == ["Analytics · All users"]
     assert page.facts == {
         "Requests": "4 1 waiting now",
         "Approved": "67% 2 of 3 decisions",
         "Median response": "1 min 35 s Half are faster",
-        "Average response": "17 min 12 s From asked to decided",
-        "p95 response": "45 min 10 s 95 of 100 are faster",
+        "Average response": "17 min 12 s From request to decision",
+        "p95 response": "45 min 10 s 95% are faster",
     }
     assert page["h2"] == [
         "Decisions over time",
         "By status",
         "By urgency",
         "Most frequent action types",
-        "Users who are asked most",
+        "Most-asked users",
     ]
     assert page["numbers-tr"][31:] == [
         "Status Number Share",
@@ -61,11 +61,11 @@ async def test_figures_of_one_user_leave_the_others_out(store: Store, clock: Clo
 
     page = await shown(store, clock, "?user=user+2%2F%C3%BC")
 
-    assert page["h1"] == ["Analytics of user 2/ü"]
+    assert page["h1"] == ["Analytics · user 2/ü"]
     assert page.facts["Requests"] == "1 0 waiting now"
     assert page.facts["Approved"] == "0% 0 of 1 decisions"
     assert page.facts["Median response"] == "1.0 s Half are faster"
-    assert "Users who are asked most" not in page["h2"]
+    assert "Most-asked users" not in page["h2"]
     assert page.element(id="user")["value"] == "user 2/ü"
     assert MASKED not in page["table"][-1]
 
@@ -85,7 +85,7 @@ async def test_charts_have_a_name_a_description_and_a_table(store: Store, clock:
         assert named[image["aria-labelledby"]] == "title"
         assert named[image["aria-describedby"]] == "desc"
     assert page["desc"] == [
-        "Approvals stand above a line and rejections hang below it, since 17 May 2025. The table "
+        "Approvals are shown above the line and rejections below it, since 17 May 2025. The table "
         "has the numbers.",
         "Approved: 1, Rejected: 1, Pending: 1, Expired: 0, Cancelled: 0.",
         "High: 0, Medium: 3, Low: 0.",
@@ -157,7 +157,7 @@ async def test_form_chooses_a_user_and_keeps_the_period(store: Store, clock: Clo
         "": "form",
         "class": "whose",
         "method": "get",
-        "action": "./analytics",
+        "action": "/analytics",
     }
     assert page.element(type="hidden")["value"] == "90"
     assert page.element(id="user")["value"] == ""

@@ -19,14 +19,14 @@ async def test_blank_user_stands_for_everybody(store: Store, clock: Clock) -> No
 
     page = await shown(store, clock, "?user=+&days=30")
 
-    assert page["h1"] == ["Analytics of all users"]
+    assert page["h1"] == ["Analytics · All users"]
     assert page.facts["Requests"] == "1 1 waiting now"
 
 
 async def test_without_any_request_the_page_says_so(store: Store, clock: Clock) -> None:
     page = await shown(store, clock)
 
-    assert page["h2"] == ["Nothing to count yet"]
+    assert page["h2"] == ["No data yet"]
     assert (page["figure"], page["dl"]) == ([], [])
 
 
@@ -35,8 +35,8 @@ async def test_unknown_user_is_told_apart_from_an_empty_inbox(store: Store, cloc
 
     page = await shown(store, clock, "?user=User-1&days=7")
 
-    assert page["h1"] == ["Analytics of User-1"]
-    assert page["h2"] == ["Nobody has asked this user anything"]
+    assert page["h1"] == ["Analytics · User-1"]
+    assert page["h2"] == ["No requests for this user"]
     assert [each["href"] for each in page.attributes if each.get("href") == "?days=7"] != []
 
 
@@ -50,11 +50,11 @@ async def test_nothing_decided_is_said_and_not_drawn(store: Store, clock: Clock)
     not_lately = await shown(store, clock, "?user=user-2")
     long_ago = await shown(store, clock, "?user=user-2&days=90")
 
-    assert undecided.facts["Approved"] == "– Nothing is decided yet"
-    assert undecided.facts["p95 response"] == "– Nothing is decided yet"
+    assert undecided.facts["Approved"] == "– No decisions yet"
+    assert undecided.facts["p95 response"] == "– No decisions yet"
     assert not_lately.facts["Approved"] == "100% 1 of 1 decisions"
     for page in (undecided, not_lately):
-        assert "Nothing has been decided since then." in page["figure"][0]
+        assert "No decisions in this period." in page["figure"][0]
         assert len(page["table"]) == 3
     assert len(long_ago["table"]) == 4
 
@@ -73,14 +73,14 @@ async def test_query_that_cannot_be_is_refused_as_a_page(
 ) -> None:
     page = await shown(store, clock, query, 400)
 
-    assert page["h1"] == ["The figures cannot be shown"]
+    assert page["h1"] == ["Analytics cannot be shown"]
     assert message in page["main"][0]
 
 
 async def test_database_that_is_down_is_said_as_a_page(clock: Clock) -> None:
     page = await shown(Store(Down(), PUBLIC_URL, clock), clock, status=503)
 
-    assert page["h1"] == ["The figures cannot be shown"]
+    assert page["h1"] == ["Analytics cannot be shown"]
 
 
 async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store, clock: Clock) -> None:
@@ -90,7 +90,7 @@ async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store, clock
         answer = await browser.get("/analytics?user=user-1&days=7")
 
     assert answer.status_code == 303
-    assert answer.headers["location"] == "./sign-in?next=analytics%3Fuser%3Duser-1%26days%3D7"
+    assert answer.headers["location"] == "/sign-in?next=analytics%3Fuser%3Duser-1%26days%3D7"
     assert answer.content == b""
 
 
@@ -121,6 +121,6 @@ async def test_hostile_names_are_shown_as_inert_text(
     assert page["name"] == ["Action type", shown_type, "User", shown_user]
     assert [each[""] for each in page.attributes].count("script") == 1
     assert len(page["img"]) == len(page["table"]) == 5
-    assert own["h1"][0].startswith(f"Analytics of {shown_user.rstrip('…')}")
+    assert own["h1"][0].startswith(f"Analytics · {shown_user.rstrip('…')}")
     assert own.element(id="user")["value"] == user_id
     assert own.facts["Requests"] == "1 0 waiting now"

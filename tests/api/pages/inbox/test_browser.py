@@ -41,10 +41,10 @@ def test_everything_works_without_script(ask_user: Ask, open_inbox: OpenTab) -> 
     first.reason.fill("Fine")
     first.press("Approve")
 
-    expect(tab.locator("#outcome")).to_have_text("Approved: Pay the first Open it")
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay the first View")
     expect(tab.get_by_role("searchbox", name="Search")).to_have_value("THE FIRST")
     assert (read(link)["status"], read(link)["reason"]) == ("approved", "Fine")
-    tab.get_by_role("link", name="Open it").click()
+    tab.get_by_role("link", name="View", exact=True).click()
     expect(tab.get_by_role("heading", name="Approved")).to_be_visible()
     tab.get_by_role("link", name="History").click()
     expect(tab.get_by_role("link", name="Pay the first").first).to_be_visible()
@@ -64,7 +64,7 @@ def test_refused_decision_is_mended_without_script_and_leads_back(
     tab.get_by_label("Modified parameters").fill("")
     tab.get_by_role("button", name="Approve").click()
 
-    expect(tab.locator("#outcome")).to_have_text("Approved: Pay Open it")
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay View")
     assert read(link)["status"] == "approved"
 
 
@@ -90,7 +90,7 @@ def test_wrong_key_is_told_beside_its_field(keyed: str, open_tab: OpenTab) -> No
     tab.get_by_label("API key").fill("wrong")
     tab.keyboard.press("Enter")
 
-    expect(tab.get_by_role("alert")).to_have_text("This is not the key of this API.")
+    expect(tab.get_by_role("alert")).to_have_text("That key is not valid. Check it and try again.")
     expect(tab.get_by_label("API key")).to_be_focused()
     type_the_key(tab)
     expect(tab.get_by_role("heading", name="Inbox")).to_be_visible()
@@ -105,7 +105,7 @@ def test_decision_in_the_inbox_is_told_as_made_there(keyed: str, open_tab: OpenT
     Row(tab, "Ship").summary.click()
     Row(tab, "Ship").press("Reject")
 
-    expect(tab.locator("#outcome")).to_have_text("Rejected: Ship Open it")
+    expect(tab.locator("#outcome")).to_have_text("Rejected: Ship View")
     expect(tab.locator(".settled .way").first).to_have_text("in the inbox")
     expect(tab).to_have_url(f"{keyed}/")
     path = f"{keyed}/interrupts/{created['interruptId']}"
@@ -162,7 +162,7 @@ def test_list_that_is_open_says_when_its_session_has_ended(keyed: str, open_tab:
     web.post(f"{keyed}/interrupts", json=NEW, headers={"X-API-Key": KEY}).raise_for_status()
 
     expect(tab.locator("#outcome")).to_have_text(
-        "You are signed out, and this list is not live any more. Sign in again"
+        "You are signed out, so this list is no longer updated. Sign in again"
     )
     tab.get_by_role("link", name="Sign in again").click()
     expect(tab.get_by_label("API key")).to_be_visible()

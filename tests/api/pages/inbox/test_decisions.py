@@ -26,16 +26,27 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
 
     assert (answer.status_code, answer.headers["location"]) == (
         303,
-        f"../?q=pay+me&user=user-1&done={interrupt_id}",
+        f"/?q=pay+me&user=user-1&done={interrupt_id}",
     )
     read = await sqlite_store.get_interrupt_status(interrupt_id)
     assert (read.status, read.reason) == ("approved", "Fine.\nGo on.")
     assert (read.modified_params, read.decided_by) == ({"amount": 1}, "api-key")
     page = Page(await inbox.get(f"/?done={interrupt_id}"))
-    assert page["status"][0] == (
-        "Approved: Transfer $4,200 to vendor account ending in 9821 Open it"
-    )
+    assert page["status"][0] == ("Approved: Transfer $4,200 to vendor account ending in 9821 View")
     assert page["title"] == ["(1) Inbox · LoopIn"]
+
+
+async def test_script_is_told_the_outcome_alone(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    path = await ask_in_list(sqlite_store, clock)
+    minimal = {"Prefer": "return=minimal"}
+
+    recorded = await inbox.post(path, data={"decision": "approved"}, headers=minimal)
+    refused = await inbox.post(path, data={"decision": "approved"}, headers=minimal)
+
+    assert (recorded.status_code, recorded.content) == (204, b"")
+    assert (refused.status_code, Page(refused)["h1"]) == (409, ["Approved"])
 
 
 async def test_decision_on_a_keyless_api_is_anonymous(sqlite_store: Store, clock: Clock) -> None:
@@ -57,7 +68,7 @@ async def test_decision_leads_back_to_the_part_of_the_list_it_came_from(
     answer = await inbox.post(path, params={"cursor": "abc"}, data={"decision": "approved"})
 
     done = path.rpartition("/")[2]
-    assert answer.headers["location"] == f"../?cursor=abc&done={done}"
+    assert answer.headers["location"] == f"/?cursor=abc&done={done}"
 
 
 async def test_faulty_form_comes_back_with_what_was_typed_and_can_be_mended(
@@ -74,7 +85,7 @@ async def test_faulty_form_comes_back_with_what_was_typed_and_can_be_mended(
     assert page["fault"][0].startswith("This is not valid JSON")
     mended = refused.url.join(str(page.element(**{"": "form", "class": "card"})["action"]))
     answer = await inbox.post(mended, data=form | {"modifiedParams": ""})
-    assert answer.headers["location"].startswith("../?done=")
+    assert answer.headers["location"].startswith("/?done=")
 
 
 async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
@@ -139,8 +150,8 @@ async def test_visitor_who_is_not_signed_in_decides_nothing_and_is_told(
 
     page = Page(answer)
     assert (answer.status_code, page["h1"]) == (401, ["Nothing was recorded"])
-    assert page["p"][0] == "You are not signed in any more. Sign in to decide."
-    assert page.element(href=f"../sign-in?next=inbox%2F{path.rpartition('/')[2]}")[""] == "a"
+    assert page["p"][0] == "You are not signed in. Sign in to decide."
+    assert page.element(href=f"/sign-in?next=inbox%2F{path.rpartition('/')[2]}")[""] == "a"
     assert (await sqlite_store.get_interrupt_status(path.rpartition("/")[2])).is_pending
 
 
@@ -159,7 +170,7 @@ async def test_database_that_is_down_is_said_to_whoever_decides(clock: Clock) ->
     async with api_client(Store(Down(), "http://127.0.0.1:3002", clock)) as browser:
         answer = await browser.post("/inbox/x", data={"decision": "approved"})
 
-    assert (answer.status_code, Page(answer)["h1"]) == (503, ["Perhaps nothing was recorded"])
+    assert (answer.status_code, Page(answer)["h1"]) == (503, ["We could not confirm your decision"])
 
 
 @pytest.mark.parametrize("done", ["unknown", "pending"])
@@ -182,7 +193,7 @@ async def test_context_too_long_for_the_list_is_decided_on_its_own_page(
     page = Page(await inbox.get("/"))
 
     assert page["notice"] == [
-        "The context is too long for this list. Open the request to read it and to decide."
+        "The context is too long for this list. Open the request to read it and decide."
     ]
     assert page["decision"] == []
     assert "Open the review page" in page["a"]

@@ -63,7 +63,9 @@ async def test_search_and_filters_narrow_the_history(
     page = Page(await inbox.get(f"/history{query}"))
 
     assert page["action"] == found
-    assert page["empty"] == ([] if found else ["Nothing found Search for less, or show all."])
+    assert page["empty"] == (
+        [] if found else ["Nothing found Try fewer words, or clear the filters."]
+    )
 
 
 async def test_parts_of_the_history_lead_to_each_other(
@@ -78,10 +80,10 @@ async def test_parts_of_the_history_lead_to_each_other(
 
     assert first["action"] == [str(number) for number in range(50, 0, -1)]
     assert second["action"] == ["0"]
-    assert (first["pages"], second["pages"]) == (["Older"], ["Back to the newest"])
+    assert (first["pages"], second["pages"]) == (["Older"], ["First page"])
 
 
 async def test_empty_history_says_what_will_be_there(inbox: httpx.AsyncClient) -> None:
     page = Page(await inbox.get("/history"))
 
-    assert page["empty"] == ["Nothing is settled yet Decisions appear here once they are made."]
+    assert page["empty"] == ["Nothing settled yet Decisions appear here once they are made."]

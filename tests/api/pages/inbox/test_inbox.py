@@ -8,7 +8,6 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, Clock, Down, api_client
 from tests.support.page import Page, ask
-from tests.support.visitors import sign_in
 
 
 def chosen(page: Page) -> list[str | None]:
@@ -31,7 +30,7 @@ async def test_row_shows_who_asks_what_and_until_when(
     page = Page(answer)
     assert (answer.status_code, page["title"]) == (200, ["(1) Inbox · LoopIn"])
     assert page["h1"] == ["Inbox"]
-    assert page["quiet"][0] == "1 request waits"
+    assert page["quiet"][0] == "1 waiting"
     assert page["summary"] == [
         "High Transfer $4,200 to vendor account ending in 9821 agent-1 for user-1 "
         "expires in 115 minutes asked 5 minutes ago"
@@ -39,9 +38,9 @@ async def test_row_shows_who_asks_what_and_until_when(
     assert page.facts["Created"] == "15 June 2025, 15:06:40 UTC"
     assert page.facts["Expires"] == "15 June 2025, 17:06:40 UTC"
     assert page.rows == {"amount": "4200", "currency": "USD"}
-    assert page.element(href=f".{path}")[""] == "a"
+    assert page.element(href=path)[""] == "a"
     assert page.element(method="post", **{"class": "decision"})["action"] == (
-        f"./inbox/{path.rpartition('/')[2]}"
+        f"/inbox/{path.rpartition('/')[2]}"
     )
 
 
@@ -61,8 +60,8 @@ async def test_nothing_waiting_is_said_kindly(inbox: httpx.AsyncClient) -> None:
     page = Page(await inbox.get("/"))
 
     assert page["title"] == ["Inbox · LoopIn"]
-    assert page["empty"] == ["Nothing waits for a decision New requests appear here by themselves."]
-    assert page["quiet"][0] == "No request waits"
+    assert page["empty"] == ["You're all caught up New requests appear here automatically."]
+    assert page["quiet"][0] == "Nothing waiting"
     assert "Nothing yet." in page["quiet"]
 
 
@@ -76,7 +75,7 @@ async def test_search_and_filters_narrow_the_list_and_stay_chosen(
     page = Page(await inbox.get("/?q=ÜBERWEISE+%25&user=büro&agent=agent-1&urgency=high"))
 
     assert page["action"][:-1] == ["Überweise 100 %"]
-    assert (page["title"], page["quiet"][0]) == (["(1) Inbox · LoopIn"], "1 request found")
+    assert (page["title"], page["quiet"][0]) == (["(1) Inbox · LoopIn"], "1 found")
     assert page.element(id="search")["value"] == "ÜBERWEISE %"
     assert chosen(page) == ["büro", "agent-1", "high"]
     assert page["option"] == [
@@ -84,8 +83,8 @@ async def test_search_and_filters_narrow_the_list_and_stay_chosen(
         *("Any", "agent-1", "release-agent"),
         *("Any", "High", "Medium", "Low"),
     ]
-    assert page.element(action="./", **{"": "form"})["role"] == "search"
-    assert "Show all" in page["a"]
+    assert page.element(action="/", **{"": "form"})["role"] == "search"
+    assert "Clear filters" in page["a"]
 
 
 async def test_nothing_found_is_told_from_nothing_waiting(
@@ -95,9 +94,9 @@ async def test_nothing_found_is_told_from_nothing_waiting(
 
     page = Page(await inbox.get("/?q=unknown&user=nobody"))
 
-    assert page["empty"] == ["Nothing found Search for less, or show all."]
-    assert page["quiet"][0] == "No request found"
-    assert "Nothing found." in page["quiet"]
+    assert page["empty"] == ["Nothing found Try fewer words, or clear the filters."]
+    assert page["quiet"][0] == "Nothing found"
+    assert "No settled request matches." in page["quiet"]
     assert chosen(page) == ["nobody"]
 
 
@@ -114,10 +113,10 @@ async def test_count_is_of_all_and_the_parts_lead_to_each_other(
 
     assert (len(first["summary"]), len(second["summary"])) == (50, 50)
     assert not set(first["summary"]) & set(second["summary"])
-    assert first["quiet"][0] == second["quiet"][0] == "1,002 requests found"
+    assert first["quiet"][0] == second["quiet"][0] == "1,002 found"
     assert first["title"] == second["title"] == ["(1002) Inbox · LoopIn"]
-    assert first["pages"] == ["More"]
-    assert second["pages"] == ["Back to the most urgent More"]
+    assert first["pages"] == ["Next 50"]
+    assert second["pages"] == ["First page Next 50"]
     # Deciding there leads back to there.
     [form, *_] = [each for each in second.attributes if each.get("class") == "decision"]
     assert str(form["action"]).partition("?")[2] == link.partition("?")[2]
@@ -132,8 +131,8 @@ async def test_part_whose_requests_are_all_settled_says_so(
 
     page = Page(await inbox.get(link.removeprefix(".")))
 
-    assert page["empty"] == ["Nothing more What stood here is settled by now."]
-    assert page["pages"] == ["Back to the most urgent"]
+    assert page["empty"] == ["Nothing left here These requests have been settled."]
+    assert page["pages"] == ["First page"]
 
 
 async def test_what_was_settled_lately_stands_below(
@@ -156,14 +155,14 @@ async def test_what_was_settled_lately_stands_below(
     assert page["li"] == [
         "Cancelled cancelled agent-1 for user-1 now 15 June 2025, 15:11:40 UTC",
         "Approved by reviewer-7 name agent-1 for user-1 60 seconds ago 15 June 2025, 15:10:40 UTC",
-        "Approved without a key any agent-1 for user-1 2 minutes ago 15 June 2025, 15:09:40 UTC",
+        "Approved anonymous any agent-1 for user-1 2 minutes ago 15 June 2025, 15:09:40 UTC",
         "Approved in the inbox list agent-1 for user-1 3 minutes ago 15 June 2025, 15:08:40 UTC",
         "Approved with the API key key agent-1 for user-1 4 minutes ago 15 June 2025, 15:07:40 UTC",
-        "Approved by the review link link agent-1 for user-1 5 minutes ago "
+        "Approved via the review link link agent-1 for user-1 5 minutes ago "
         "15 June 2025, 15:06:40 UTC",
     ]
-    assert page.element(href=f"./review/{cancelled}")[""] == "a"
-    assert page["a"][-1] == "The whole history"
+    assert page.element(href=f"/review/{cancelled}")[""] == "a"
+    assert page["a"][-1] == "View all"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ async def test_what_was_settled_lately_stands_below(
     [
         ("?urgency=all", "urgency must be '', 'low', 'medium' or 'high'."),
         (f"?q={'x' * 201}", "q must be at most 200 characters."),
-        ("?user=%00", "must not contain NUL. Start with the whole list."),
+        ("?user=%00", "must not contain NUL. Start from the full list."),
         ("?cursor=x", "cursor is not one that this API gave"),
         ("?done=%00", "must not contain NUL"),
     ],
@@ -196,23 +195,3 @@ async def test_database_that_is_down_is_said_on_the_page(clock: Clock, path: str
     page = Page(answer)
     assert (answer.status_code, page["h1"]) == (503, ["This list cannot be shown"])
     assert page["p"][0] == "The database cannot be used right now. Try again in a minute."
-
-
-@pytest.mark.parametrize("path", ["/", "/history", "/sign-in?next=history"])
-async def test_links_keep_the_prefix_of_a_proxy(
-    visitor: httpx.AsyncClient, sqlite_store: Store, clock: Clock, path: str
-) -> None:
-    await ask(sqlite_store, clock)
-    if not path.startswith("/sign-in"):
-        await sign_in(visitor)
-
-    page = Page(await visitor.get(path))
-
-    links = [
-        each[name]
-        for each in page.attributes
-        for name in ("href", "src", "action")
-        if each.get(name)
-    ]
-    assert len(links) > 3
-    assert [link for link in links if str(link).startswith("/") or ":" in str(link)] == []

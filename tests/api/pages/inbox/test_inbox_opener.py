@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from loopin_mcp.api.access.limits import Limits, Waits
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.inbox_opener import open_inbox
 from loopin_mcp.api.pages.live import Live
+from loopin_mcp.api.serving.serving import beside
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, KEY, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
@@ -27,20 +29,20 @@ class Desk:
 
     def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
         self._store = store
-        self._clock = clock
         self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.sessions = Sessions(keys, clock, PUBLIC_URL)
         self.live = Live(store, self.sessions, Waits(Limits()))
         self.has_browser = True
+        self.fault: Exception = FileNotFoundError(2, "No such file or directory")
 
     def start_browser(self, url: str) -> None:
         is_missing = not self.has_browser
         self._opened.put(url)
         if is_missing:
-            raise FileNotFoundError(2, "No such file or directory", url)
+            raise self.fault
 
     async def run(self) -> None:
-        await open_inbox(self._store, self.sessions, self.live, self._clock, self.start_browser)
+        await open_inbox(self._store, self.sessions, self.live, self.start_browser)
 
     async def ask(self) -> str:
         created = await self._store.create_interrupt(new_interrupt(), AGENT)
@@ -134,3 +136,24 @@ async def test_machine_that_cannot_open_it_says_so_without_the_link(
     await desk.opened()
 
     assert caplog.messages == ["The inbox cannot be opened in a browser: No such file or directory"]
+
+
+async def test_browser_that_no_thread_can_start_is_tried_again_at_another_interrupt(
+    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(sqlite_store, clock, Keys(None, {}))
+    desk.has_browser = False
+    desk.fault = RuntimeError("can't start new thread")
+    async with beside({"Opening the inbox": desk.run}, again_s=0):
+        await anyio.wait_all_tasks_blocked()
+        await desk.ask()
+        await desk.opened()
+        desk.has_browser = True
+        with anyio.fail_after(PATIENCE_S):
+            while not caplog.messages:
+                await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+        await desk.ask()
+        await desk.opened()
+
+    assert caplog.messages == ["Opening the inbox failed and will be tried again: RuntimeError"]

@@ -116,7 +116,7 @@ def test_parameters_that_were_typed_stand_in_the_question_and_are_sent(
     Row(tab, "Pay the first").summary.focus()
 
     press(tab, "a")
-    expect(question(tab).get_by_text("With the modified parameters")).to_contain_text(
+    expect(question(tab).get_by_text("With your modified parameters")).to_contain_text(
         '{"amount": 1}'
     )
     press(tab, "Control+Enter")
@@ -138,7 +138,7 @@ def test_question_about_what_is_settled_meanwhile_is_withdrawn(
 
     expect(question(tab)).to_be_hidden()
     first = Row(tab, "Pay the first")
-    expect(first.whole).to_contain_text("It was approved. Decided by: Someone without a key")
+    expect(first.whole).to_contain_text("It was approved. Decided by: Anonymous")
     expect(first.reason).to_have_value("My thoughts")
     assert read(link)["status"] == "approved"
 

@@ -22,8 +22,8 @@ def test_new_request_appears_by_itself_and_counts_in_the_title(
 
     expect(tab).to_have_title("(2) Inbox · LoopIn")
     expect(tab.locator(".row .action")).to_have_text(["Pay at once", "Pay the first"])
-    expect(tab.locator("#summary")).to_have_text("2 requests found")
-    expect(tab.locator("#news")).to_have_text("2 requests found")
+    expect(tab.locator("#summary")).to_have_text("2 found")
+    expect(tab.locator("#news")).to_have_text("2 found")
     expect(tab.get_by_text("Nothing found", exact=True)).to_have_count(0)
 
 
@@ -67,7 +67,8 @@ def test_last_request_leaves_the_empty_list_behind(ask_user: Ask, open_inbox: Op
 
     cancel(link)
 
-    expect(tab.locator("#rest")).to_have_text("Nothing found Search for less, or show all.")
+    empty = "Nothing found Try fewer words, or clear the filters."
+    expect(tab.locator("#rest")).to_have_text(empty)
     expect(tab.get_by_role("heading", name="Inbox")).to_be_focused()
 
 
@@ -83,9 +84,7 @@ def test_request_that_is_being_read_stays_and_says_how_it_ended(
     decide(link)
 
     expect(first.whole.locator(".notice")).to_have_text(
-        "It was approved. Decided by: Someone without a key, since none is asked for, "
-        "by a call of the API. "
-        "Nothing of yours was recorded."
+        "It was approved. Decided by: Anonymous, via the API. Your input was not recorded."
     )
     expect(first.reason).to_have_value("My thoughts")
     expect(first.whole.get_by_role("button", name="Approve")).to_be_hidden()
@@ -106,7 +105,7 @@ def test_request_that_slips_to_the_next_part_stays_where_it_is_read(
 
     expect(tab).to_have_title("(51) Inbox · LoopIn")
     expect(last.whole.get_by_role("button", name="Approve")).to_be_visible()
-    expect(tab.get_by_role("link", name="More")).to_be_visible()
+    expect(tab.get_by_role("link", name="Next 50")).to_be_visible()
 
 
 def test_deciding_happens_in_place_and_leaves_what_was_typed_elsewhere(
@@ -124,7 +123,7 @@ def test_deciding_happens_in_place_and_leaves_what_was_typed_elsewhere(
 
     first.press("Approve")
 
-    expect(tab.locator("#outcome")).to_have_text("Approved: Pay the first Open it")
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay the first View")
     expect(first.whole).to_have_count(0)
     expect(second.reason).to_have_value("Not yet")
     expect(tab).to_have_title("(1) Inbox · LoopIn")
@@ -152,7 +151,7 @@ def test_decision_that_is_refused_is_shown_as_a_page_with_what_was_typed(
     tab.get_by_label("Modified parameters").fill("")
     tab.get_by_role("button", name="Reject").click()
 
-    expect(tab.locator("#outcome")).to_have_text("Rejected: Pay Open it")
+    expect(tab.locator("#outcome")).to_have_text("Rejected: Pay View")
     assert read(link)["reason"] == "Because"
 
 
@@ -168,13 +167,13 @@ def test_decision_that_may_not_have_arrived_is_told_and_can_be_made_again(
 
     only.press("Approve")
     expect(tab.locator("#outcome")).to_have_text(
-        "Perhaps nothing was recorded: LoopIn cannot be reached. Look again before you decide."
+        "We could not confirm your decision. Check the request before trying again. View"
     )
     expect(only.reason).to_have_value("Fine")
     tab.unroute("**/inbox/*")
     only.press("Approve")
 
-    expect(tab.locator("#outcome")).to_have_text("Approved: Pay Open it")
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay View")
 
 
 def test_double_click_decides_once(ask_user: Ask, open_inbox: OpenTab) -> None:
@@ -187,7 +186,7 @@ def test_double_click_decides_once(ask_user: Ask, open_inbox: OpenTab) -> None:
 
     only.whole.get_by_role("button", name="Reject").dblclick()
 
-    expect(tab.locator("#outcome")).to_have_text("Rejected: Pay Open it")
+    expect(tab.locator("#outcome")).to_have_text("Rejected: Pay View")
     assert sent.count("POST") == 1
     assert read(link)["status"] == "rejected"
 
@@ -198,10 +197,10 @@ def test_list_says_that_it_may_be_old_while_the_api_is_gone_and_recovers(
     port = {"PORT": str(free_port)}
     api = ServedAPI(tmp_path, port)
     tab = open_tab(api.url)
-    expect(tab.get_by_text("Nothing waits for a decision")).to_be_visible()
+    expect(tab.get_by_text("You're all caught up")).to_be_visible()
 
     api.stop()
-    lost = tab.get_by_text("Not live: this list may be old. LoopIn cannot be reached.")
+    lost = tab.get_by_text("Connection lost. This list may be out of date. Reconnecting…")
     expect(lost).to_be_visible()
     api = ServedAPI(tmp_path, port)
     web.post(
@@ -231,3 +230,39 @@ def test_tab_behind_another_one_rests_and_looks_again_when_it_is_shown(
     behind.evaluate(HIDE, False)
 
     expect(behind).to_have_title("(1) Inbox · LoopIn")
+
+
+COUNT_STREAMS = """
+  const count = name => {
+    const counts = document.documentElement.dataset;
+    counts[name] = Number(counts[name] ?? 0) + 1;
+  };
+  window.EventSource = class extends EventSource {
+    constructor(url) {
+      super(url);
+      count("opened");
+      this.addEventListener("error", () => count("ended"));
+    }
+  };
+"""
+
+
+def test_inbox_whose_stream_ends_at_once_asks_less_and_less_often(
+    user: str, served: str, open_tab: OpenTab
+) -> None:
+    tab = open_tab("about:blank")
+    tab.clock.install(time="2001-02-03T04:05:06Z")
+    tab.clock.pause_at("2001-02-03T04:05:07Z")
+    tab.add_init_script(COUNT_STREAMS)
+    told = "event: beat\ndata:\n\nevent: changed\ndata:\n\n"
+    events = {"content_type": "text/event-stream", "body": told}
+    tab.route("**/inbox/events", lambda route: route.fulfill(**events))
+    tab.goto(f"{served}/?user={user}")
+    page = tab.locator("html")
+
+    for streams, wait_ms in enumerate([500, 1000, 2000, 4000, 8000, 10_000, 10_000], start=1):
+        expect(page).to_have_attribute("data-ended", str(streams))
+        tab.clock.run_for(wait_ms - 1)
+        expect(page).to_have_attribute("data-opened", str(streams))
+        tab.clock.run_for(1)
+        expect(page).to_have_attribute("data-opened", str(streams + 1))

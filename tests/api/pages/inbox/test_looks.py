@@ -60,7 +60,7 @@ def test_inbox_is_readable_in_every_state(
 def test_empty_inbox_and_history_are_readable(open_tab: OpenTab, served: str) -> None:
     for page in ("", "history"):
         tab = open_tab(f"{served}/{page}?q=nothing-like-this")
-        expect(tab.get_by_text("Search for less, or show all.")).to_be_visible()
+        expect(tab.get_by_text("Try fewer words, or clear the filters.")).to_be_visible()
         look_at(tab, f"empty-{page or 'inbox'}")
 
 
@@ -114,7 +114,7 @@ def test_screen_reader_meets_search_list_and_outcomes_by_name(open_inbox: OpenTa
         tab.get_by_role("combobox", name="For"),
         tab.get_by_role("combobox", name="Agent"),
         tab.get_by_role("combobox", name="Urgency"),
-        tab.get_by_role("region", name="Requests that wait"),
+        tab.get_by_role("region", name="Waiting requests"),
         tab.get_by_role("region", name="Recently settled"),
         tab.get_by_role("navigation", name="Pages"),
     ):

@@ -69,8 +69,8 @@ def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenT
     expect(parameters).to_be_focused()
     expect(parameters).to_have_value('{"amount": }')
     expect(parameters).to_have_accessible_description(
-        "This is not valid JSON: expected value at line 1 column 12. A JSON object with values "
-        'that the agent must use instead of those it proposed, such as {"amount": 100}.'
+        "This is not valid JSON: expected value at line 1 column 12. A JSON object of values "
+        'to use instead of the proposed ones, such as {"amount": 100}.'
     )
     parameters.fill('{"amount": 4000}')
     decide(tab, "Approve")
@@ -94,7 +94,7 @@ def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab
 
     expect_heading(tab, "Approved")
     outcome = tab.get_by_role("region", name="Approved")
-    expect(outcome.get_by_text("Someone without a key, since none is asked for")).to_be_visible()
+    expect(outcome.get_by_text("Anonymous")).to_be_visible()
     expect(tab.get_by_text("Fine.")).to_be_visible()
     expect(tab.get_by_role("button")).to_have_count(0)
 

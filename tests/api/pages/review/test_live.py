@@ -14,7 +14,7 @@ Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
 
 NOTICE = "This request was settled while you had it open."
-LOST = "Not live: LoopIn cannot be reached."
+LOST = "Connection lost. Reconnecting…"
 EXPIRE_S = (3, 10, 30)
 HIDE = """hidden => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -76,7 +76,7 @@ def test_long_time_is_counted_in_larger_units(
 
 def test_last_minute_is_urgent_and_announced_once(ask: Ask, open_tab: OpenTab) -> None:
     tab = open_with_clock(open_tab, ask(expiresIn=100))
-    announced = tab.get_by_role("status").filter(has_text="Less than a minute is left to decide.")
+    announced = tab.get_by_role("status").filter(has_text="Less than a minute left to decide.")
     badge = tab.get_by_role("timer").first
     expect(announced).to_have_count(0)
     expect(badge).not_to_have_class(re.compile("urgent"))
@@ -123,10 +123,9 @@ def test_distances_in_time_go_on_while_the_page_is_open(ask: Ask, open_tab: Open
         (
             decide,
             "Approved",
-            "It was approved. Decided by: Someone without a key, since none is asked for, "
-            "by a call of the API.",
+            "It was approved. Decided by: Anonymous, via the API.",
         ),
-        (cancel, "Cancelled", "It was withdrawn before anybody decided."),
+        (cancel, "Cancelled", "It was cancelled before anyone decided."),
     ],
 )
 def test_page_says_at_once_what_others_did_and_keeps_what_was_typed(
@@ -142,7 +141,7 @@ def test_page_says_at_once_what_others_did_and_keeps_what_was_typed(
     settle(link)
 
     alert = tab.get_by_role("alert")
-    expect(alert).to_contain_text(f"{NOTICE} {outcome} Nothing of yours was recorded.")
+    expect(alert).to_contain_text(f"{NOTICE} {outcome} Your input was not recorded.")
     expect(alert.locator("dd")).to_have_text(
         ["Only <b>half</b>.\n\nThen ask again.", '{"amount": '], use_inner_text=True
     )
@@ -169,7 +168,7 @@ def test_page_says_that_it_expired_at_its_moment(ask: Ask, open_tab: OpenTab) ->
     expect(expired).to_be_visible(timeout=(EXPIRE_S[-1] + PATIENCE_S) * 1000)
     expect(tab.get_by_role("button")).to_have_count(0)
     expect(tab.get_by_role("alert")).to_have_text(
-        f"{NOTICE} It expired before anybody decided.", use_inner_text=True
+        f"{NOTICE} It expired before anyone decided.", use_inner_text=True
     )
 
 

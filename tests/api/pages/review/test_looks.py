@@ -67,7 +67,7 @@ def settled_meanwhile(tab: Page) -> None:
 def disconnected(tab: Page) -> None:
     tab.route(re.compile("/events$"), lambda route: route.abort())
     tab.evaluate("dispatchEvent(new Event('online'))")
-    expect(tab.get_by_text("Not live")).to_be_visible()
+    expect(tab.get_by_text("Connection lost.")).to_be_visible()
 
 
 def pending(_: Page) -> None: ...
@@ -131,7 +131,7 @@ def box(tab: Page, button: str) -> FloatRect:
 def test_note_explains_codes_only_where_characters_hide(ask: Ask, open_tab: OpenTab) -> None:
     plain, hiding = open_tab(ask()), open_tab(ask(action="Pay\u200b"))
 
-    note = "Characters that cannot be seen are shown by their code"
+    note = "Invisible characters are shown by their code"
     expect(plain.get_by_text(note)).to_be_hidden()
     expect(hiding.get_by_text(note)).to_be_visible()
 

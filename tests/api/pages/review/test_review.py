@@ -59,7 +59,7 @@ async def test_approving_answers_303_to_the_page_that_shows_it(
     assert page["h2"] == [
         "An agent asked to Transfer $4,200 to vendor account ending in 9821",
         "Context from the agent",
-        "What happened",
+        "Activity",
     ]
     assert page.facts == {
         "Decided by": "Someone with the link, on this page",
@@ -96,9 +96,9 @@ async def test_modified_parameters_are_recorded_and_shown(
     read = await sqlite_store.get_interrupt_status(path.split("/")[-1])
     assert read.modified_params == {"amount": 4000, "note": "é"}
     assert page["difference-tr"] == [
-        "Name Asked Decided",
+        "Name Proposed Approved",
         "amount changed 4200 4000",
-        "note added not asked é",
+        "note added — é",
     ]
 
 
@@ -115,11 +115,11 @@ async def test_empty_modified_parameters_are_told_from_none(
 @pytest.mark.parametrize(
     ("actor", "shown"),
     [
-        (Actor("api-key", "api"), "A holder of the API key, by a call of the API"),
-        (Actor("api-key", "mcp"), "A holder of the API key, through an MCP server"),
+        (Actor("api-key", "api"), "API key, via the API"),
+        (Actor("api-key", "mcp"), "API key, via an MCP server"),
         (
             Actor("anonymous", "inbox"),
-            "Someone without a key, since none is asked for, in the inbox",
+            "Anonymous, in the inbox",
         ),
         (Actor("reviewer-7", "review-page"), "reviewer-7, on this page"),
     ],
@@ -145,7 +145,7 @@ async def test_expired_page_says_so_to_the_moment(
 
     assert page["h1"] == ["Expired"]
     assert (
-        "Nobody decided in time, so nothing was approved. The agent has to ask again." in page["p"]
+        "No one decided in time, so nothing was approved. The agent has to ask again." in page["p"]
     )
     assert page.facts["Expired"] == "now 15 June 2025, 15:07:40 UTC"
     assert page["button"] == []
@@ -168,7 +168,7 @@ async def test_unknown_id_is_a_404_page(api: httpx.AsyncClient, path: str) -> No
     answers = [await api.get(path), await decide(api, path, decision="approved")]
 
     assert [(answer.status_code, Page(answer)["h1"]) for answer in answers] == [
-        (404, ["No such request"]),
+        (404, ["Request not found"]),
         (404, ["Nothing was recorded"]),
     ]
 
@@ -184,7 +184,9 @@ async def test_second_decision_is_told_that_it_was_not_recorded(
     page = Page(answer)
     assert answer.status_code == 409
     assert page["h1"] == ["Approved"]
-    assert page["alert"][0].startswith("Your decision was not recorded. This request was settled")
+    assert page["alert"][0].startswith(
+        "Your decision was not recorded. This request had already been settled"
+    )
     assert [(name, page.facts[name]) for name in ("Decision", "Reason", "Modified parameters")] == [
         ("Decision", "Reject"),
         ("Reason", "No!"),
@@ -224,8 +226,8 @@ async def test_failing_database_is_owned_up_to_on_a_page(clock: Clock) -> None:
         ),
         (
             503,
-            "Perhaps nothing was recorded",
-            "The database cannot be used right now. Open the link again to see.",
+            "We could not confirm your decision",
+            "The database cannot be used right now. Check the request before trying again.",
         ),
     ]
 
@@ -242,8 +244,8 @@ async def test_outcome_is_worded_for_those_who_had_the_page_open(
 
     assert [page.element(**{"aria-labelledby": "outcome"})["data-outcome"] for page in pages] == [
         "It was rejected. Decided by: Someone with the link, on this page.",
-        "It was withdrawn before anybody decided.",
-        "It expired before anybody decided.",
+        "It was cancelled before anyone decided.",
+        "It expired before anyone decided.",
     ]
 
 
@@ -259,4 +261,4 @@ async def test_way_to_the_other_pages_is_shown_to_those_who_may_go_it(
     assert by_link["a"] == []
     assert signed_in["a"] == ["Inbox", "History", "Analytics"]
     links = [element["href"] for element in signed_in.attributes if element[""] == "a"]
-    assert links == ["../", "../history", "../analytics"]
+    assert links == ["/", "/history", "/analytics"]

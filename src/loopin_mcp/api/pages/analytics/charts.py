@@ -104,7 +104,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Column:
-    """One step of time: what stands on the zero line, and what hangs from it."""
+    """One interval of time: what stands on the zero line, and what hangs from it."""
 
     above: int
     below: int

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.analytics.report import Report
-from loopin_mcp.api.pages.rendering import Pages
+from loopin_mcp.api.pages.rendering import Failure, Pages, page
 from loopin_mcp.api.rest.requests import check
 from loopin_mcp.api.store.analytics import EVERYBODY, Period
 from loopin_mcp.api.store.store import Store
@@ -19,6 +19,9 @@ from loopin_mcp.settings.values import LONGEST_NAME
 from loopin_mcp.wire.models import Wire
 
 OFFERED_USERS = 50
+_NOT_SHOWN = {
+    APIError: Failure("Analytics cannot be shown", "{}. Open Analytics again, or try later."),
+}
 PERIODS = {
     "7": Period(7, by_week=False),
     "30": Period(30, by_week=False),
@@ -69,17 +72,12 @@ class AnalyticsPage:
         self._sessions = sessions
         self._pages = pages
 
+    @page(_NOT_SHOWN)
     async def show_analytics(self, request: Request) -> Response:
         """`GET /analytics`."""
-        if not self._sessions.is_signed_in(request):
-            return self._sessions.redirect_to_sign_in(request)
-        try:
-            query = check(AnalyticsQuery, dict(request.query_params))
-            report = await self._report(query)
-        except APIError as error:
-            return self._pages.error(
-                request, error, "The figures cannot be shown", "Go to Analytics, or try again."
-            )
+        self._sessions.require_subject(request)
+        query = check(AnalyticsQuery, dict(request.query_params))
+        report = await self._report(query)
         answer = self._pages.page(
             request, "analytics.html", query=query, report=report, link_to=link_to
         )

@@ -67,7 +67,7 @@ class Ranking:
 
 
 @dataclass(frozen=True)
-class Step:
+class Interval:
     """A day of decisions, or a week, and its column."""
 
     decisions: Decisions
@@ -112,7 +112,7 @@ class Report:
     @property
     def is_undecided(self) -> bool:
         """Whether nothing was decided in the period."""
-        return not any(step.approved or step.rejected for step in self.decisions)
+        return not any(each.approved or each.rejected for each in self.decisions)
 
     @property
     def since(self) -> str:
@@ -134,11 +134,11 @@ class Report:
             Tile(
                 "Approved",
                 percent(approved, decided) if decided else "–",
-                f"{approved:,} of {decided:,} decisions" if decided else "Nothing is decided yet",
+                f"{approved:,} of {decided:,} decisions" if decided else "No decisions yet",
             ),
             _time("Median response", analytics.p50_response_time_ms, "Half are faster"),
-            _time("Average response", analytics.avg_response_time_ms, "From asked to decided"),
-            _time("p95 response", analytics.p95_response_time_ms, "95 of 100 are faster"),
+            _time("Average response", analytics.avg_response_time_ms, "From request to decision"),
+            _time("p95 response", analytics.p95_response_time_ms, "95% are faster"),
         )
 
     @property
@@ -165,20 +165,20 @@ class Report:
     @cached_property
     def over_time(self) -> ColumnChart:
         """Approvals above the line, rejections below it."""
-        return ColumnChart(tuple((step.approved, step.rejected) for step in self.decisions))
+        return ColumnChart(tuple((each.approved, each.rejected) for each in self.decisions))
 
     @cached_property
-    def steps(self) -> tuple[Step, ...]:
+    def intervals(self) -> tuple[Interval, ...]:
         """The period's days or weeks, oldest first."""
         return tuple(
-            Step(decisions, column, self.period.by_week)
+            Interval(decisions, column, self.period.by_week)
             for decisions, column in zip(self.decisions, self.over_time.columns, strict=True)
         )
 
     @property
-    def labelled_steps(self) -> tuple[Step, ...]:
+    def labelled_intervals(self) -> tuple[Interval, ...]:
         """Those whose column has room for a label."""
-        return tuple(self.steps[place] for place in self.over_time.label_places)
+        return tuple(self.intervals[place] for place in self.over_time.label_places)
 
     def _parts(self, names: Sequence[str], counts: Mapping[str, int]) -> BarChart:
         return BarChart.of(
@@ -200,5 +200,5 @@ def in_words(day: date) -> str:
 
 def _time(name: str, milliseconds: float | None, note: str) -> Tile:
     if milliseconds is None:
-        return Tile(name, "–", "Nothing is decided yet")
+        return Tile(name, "–", "No decisions yet")
     return Tile(name, duration(milliseconds), note)

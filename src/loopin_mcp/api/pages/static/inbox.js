@@ -12,6 +12,8 @@
   const SHORTEST_GAP_MS = 1_000;
   const NEWS_MS = 1_500;
   const SOON_S = 300;
+  const UNCONFIRMED =
+    "We could not confirm your decision. Check the request before trying again.";
   // A look that was under way at the decision still has these.
   const decided = new Set();
   let looking = false;
@@ -44,7 +46,7 @@
     const page = await parsed(answer);
     if (page.getElementById("rows")) exchange(page);
     else if (page.getElementById("sign-in")) leaveSignedOut();
-    else say("This list may be old: LoopIn cannot read it right now.");
+    else say("This list may be out of date. LoopIn cannot load it right now.");
   }
 
   /** Take over what a page has: new rows, those that are gone, and what stands around them. */
@@ -76,18 +78,28 @@
 
   /** Drop a row that is not in the list any more; one that is in use says first what became of it. */
   async function leave(row) {
-    if (row.dataset.leaving) return;
+    if (row.dataset.leaving || row.matches("[aria-busy]")) return;
     if (!isInUse(row)) return drop(row);
     row.dataset.leaving = "yes";
-    const link = row.querySelector(".more a");
-    const page = await fetch(link.href).then(parsed).catch(() => null);
-    const settled = page?.querySelector("[data-outcome]")?.dataset.outcome;
+    const settled = await outcomeOf(row);
     // It may also have slipped to the next part of the list, or nobody knows.
-    if (!settled) return delete row.dataset.leaving;
+    if (settled) showSettled(row, settled);
+    else delete row.dataset.leaving;
+  }
+
+  /** What became of a request, in words; empty while it waits, undefined if that is not known. */
+  async function outcomeOf(row) {
+    const page = await fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
+    if (!page?.getElementById("request")) return undefined;
+    return page.querySelector("[data-outcome]")?.dataset.outcome ?? "";
+  }
+
+  function showSettled(row, settled) {
     if (row === asked?.row) question.close("no");
     row.classList.add("gone");
     for (const field of row.querySelectorAll("textarea")) field.readOnly = true;
-    row.append(notice(`${settled} Nothing of yours was recorded.`));
+    // What was sent and not confirmed may be what settled it.
+    row.append(notice(row.dataset.sent ? settled : `${settled} Your input was not recorded.`));
     announce(settled);
   }
 
@@ -98,25 +110,41 @@
     if (hadFocus) (next?.querySelector("summary") ?? heading).focus();
   }
 
-  /** Send a row's form. What the server refuses is sent once more, to be shown as its page. */
+  /** Send a row's form. What is refused for sure is sent once more, to be shown as its page. */
   async function send(form, decision) {
     const row = form.closest(".row");
     if (row.matches("[aria-busy]")) return;
     row.setAttribute("aria-busy", "true");
     const body = new URLSearchParams(new FormData(form));
     body.set("decision", decision);
-    try {
-      const answer = await fetch(form.action, { method: "POST", body });
-      const page = await parsed(answer);
-      if (!page.getElementById("rows")) return sendToPage(form, decision);
-      decided.add(row.id);
-      drop(row);
-      exchangePart(outcome, page.getElementById("outcome"));
-      exchange(page);
-    } catch {
-      row.removeAttribute("aria-busy");
-      say("Perhaps nothing was recorded: LoopIn cannot be reached. Look again before you decide.");
-    }
+    // What was sent before and not confirmed may have been recorded.
+    const settled = row.dataset.sent ? await outcomeOf(row) : "";
+    const answer = settled === "" && await fetch(form.action,
+      { method: "POST", body, headers: { Prefer: "return=minimal" } }).catch(() => null);
+    if (answer?.status === 204) return showDecided(row);
+    // A conflict may be one with what was sent before.
+    const isRefused = answer?.status >= 400 && answer.status < (row.dataset.sent ? 409 : 500);
+    if (isRefused) return sendToPage(form, decision);
+    row.removeAttribute("aria-busy");
+    row.dataset.sent = "yes";
+    if (settled) return showSettled(row, settled);
+    const link = document.createElement("a");
+    Object.assign(link, { href: row.querySelector(".more a").href, textContent: "View" });
+    say(UNCONFIRMED, link);
+    look();
+  }
+
+  /** Take a row whose decision is recorded out of the list, whether or not that can be read anew. */
+  async function showDecided(row) {
+    decided.add(row.id);
+    const action = row.querySelector(".action").textContent;
+    drop(row);
+    const there = new URL(location.href);
+    there.searchParams.set("done", row.id.replace("request-", ""));
+    const page = await fetch(there).then(parsed).catch(() => null);
+    if (!page?.getElementById("rows")) return say(`Your decision was recorded: ${action}`);
+    exchangePart(outcome, page.getElementById("outcome"));
+    exchange(page);
   }
 
   function sendToPage(form, value) {
@@ -174,7 +202,7 @@
     stream.stop();
     const link = document.createElement("a");
     Object.assign(link, { href: location.href, textContent: "Sign in again" });
-    say("You are signed out, and this list is not live any more.", link);
+    say("You are signed out, so this list is no longer updated.", link);
   }
 
   function refresh() {
@@ -208,10 +236,10 @@
     if (row && !event.target.open) drop(row);
   }, true);
 
-  const stream = loopin.follow("inbox/events", { changed: look }, {
+  const stream = loopin.follow(list.dataset.events, { changed: look }, {
     // The title tells the number also while another tab is shown.
     rests: false,
-    lost: "Not live: this list may be old. LoopIn cannot be reached.",
+    lost: "Connection lost. This list may be out of date. Reconnecting…",
     whenLost: look,
   });
 

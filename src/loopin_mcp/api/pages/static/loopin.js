@@ -6,7 +6,9 @@ const loopin = (() => {
   // The server sends at least a heartbeat every 15 seconds.
   const SILENCE_MS = 40_000;
   const LONGEST_RETRY_MS = 10_000;
-  const LOST = "Not live: LoopIn cannot be reached.";
+  // A stream that ends sooner was none: the server has too many of them.
+  const STEADY_MS = 1_000;
+  const LOST = "Connection lost. Reconnecting…";
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
   const LOCAL = new Intl.DateTimeFormat("en-GB", {
     day: "numeric", month: "long", year: "numeric",
@@ -31,12 +33,11 @@ const loopin = (() => {
     return minutes ? `${minutes} min ${left % 60} s left` : `${left} s left`;
   }
 
-  /** "in 59 minutes", "3 days ago", as the server words it. */
-  function distance(exactSeconds) {
-    const seconds = exactSeconds > 0 ? Math.floor(exactSeconds) : Math.round(exactSeconds);
-    const [name, length] =
-      UNITS.find(([, length]) => Math.abs(seconds) >= 2 * length) ?? ["second", 1];
-    const count = Math.floor(Math.abs(seconds) / length);
+  /** "in 59 minutes", "3 days ago": rounded down, as `time_in_words` of the server does. */
+  function distance(seconds) {
+    const whole = Math.floor(Math.abs(seconds));
+    const [name, length] = UNITS.find(([, length]) => whole >= 2 * length) ?? ["second", 1];
+    const count = Math.floor(whole / length);
     const words = `${count} ${name}${count === 1 ? "" : "s"}`;
     return count === 0 ? "now" : seconds > 0 ? `in ${words}` : `${words} ago`;
   }
@@ -75,6 +76,7 @@ const loopin = (() => {
     let source = null;
     let timer = null;
     let failures = 0;
+    let openedMs = 0;
     let stopped = false;
 
     function close() {
@@ -97,7 +99,7 @@ const loopin = (() => {
     function live() {
       clearTimeout(timer);
       timer = setTimeout(fail, SILENCE_MS);
-      failures = 0;
+      if (Date.now() - openedMs > STEADY_MS) failures = 0;
       sayConnection("");
     }
 
@@ -105,6 +107,7 @@ const loopin = (() => {
       close();
       if (stopped || (rests && document.hidden)) return;
       source = new EventSource(url);
+      openedMs = Date.now();
       source.onerror = fail;
       for (const event of ["open", "beat", ...Object.keys(heard)]) {
         source.addEventListener(event, live);

@@ -86,6 +86,6 @@
   });
 
   document.addEventListener("urgent", () => {
-    document.getElementById("last-minute").textContent = "Less than a minute is left to decide.";
+    document.getElementById("last-minute").textContent = "Less than a minute left to decide.";
   }, { once: true });
 }

@@ -1,0 +1,126 @@
+"""Links begin with the path of LOOPIN_BASE_URL, which a proxy takes off."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from loopin_mcp.api.access.browser import root_of
+from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.store import Store
+from tests.support import AGENT, KEY, Clock, api_app, new_interrupt
+from tests.support.page import Page
+from tests.support.prefix import under
+from tests.support.visitors import ALICES_KEY, REVIEWERS
+
+BASE_URLS = ["https://example.com/loopin", "https://example.com/tools/loopin"]
+
+
+@pytest.fixture(params=BASE_URLS)
+async def prefixed(
+    request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str, clock: Clock
+) -> AsyncIterator[Store]:
+    """A store whose links begin with such a URL."""
+    database = await open_sqlite(tmp_path / "prefixed.db")
+    yield Store(database, str(request.param), clock)
+    await database.aclose()
+
+
+@pytest.fixture
+async def browser(prefixed: Store) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser of nobody yet, behind a proxy that takes the prefix off and nothing else."""
+    prefix = urlsplit(prefixed.public_url).path
+    app = under(prefix, api_app(prefixed, api_key=KEY, reviewers=REVIEWERS))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="https://example.com", follow_redirects=True
+    ) as client:
+        yield client
+
+
+def links_of(page: Page) -> list[str]:
+    names = ("href", "src", "action", "data-events", "data-review")
+    return [str(each[name]) for each in page.attributes for name in names if each.get(name)]
+
+
+async def test_reviewer_signs_in_decides_and_lands_back_under_the_prefix(
+    browser: httpx.AsyncClient, prefixed: Store
+) -> None:
+    created = await prefixed.create_interrupt(new_interrupt(), AGENT)
+    link = str(created.review_url)
+
+    sign_in = await browser.get(link)
+    action = str(Page(sign_in).element(**{"": "form"})["action"])
+    review = await browser.post(action, data={"key": ALICES_KEY})
+    form = Page(review).element(**{"": "form", "class": "card"})
+    decided = await browser.post(str(form["action"]), data={"decision": "approved"})
+
+    assert [str(review.url), str(decided.url)] == [link, link]
+    assert Page(decided)["h1"] == ["Approved"]
+    assert (await prefixed.get_interrupt_status(created.interrupt_id)).decided_by == "alice"
+
+
+async def test_decision_in_the_inbox_leads_back_to_it_under_the_prefix(
+    browser: httpx.AsyncClient, prefixed: Store
+) -> None:
+    created = await prefixed.create_interrupt(new_interrupt(), AGENT)
+    await browser.post(f"{prefixed.public_url}/sign-in", data={"key": ALICES_KEY})
+
+    inbox = Page(await browser.get(f"{prefixed.public_url}/"))
+    form = inbox.element(**{"": "form", "class": "decision"})
+    decided = await browser.post(str(form["action"]), data={"decision": "rejected"})
+
+    assert decided.url == f"{prefixed.public_url}/?done={created.interrupt_id}"
+
+
+async def test_signing_out_and_back_in_stays_under_the_prefix(
+    browser: httpx.AsyncClient, prefixed: Store
+) -> None:
+    top = prefixed.public_url
+    inbox = await browser.post(f"{top}/sign-in", data={"key": ALICES_KEY})
+    history = await browser.get(f"{top}/sign-in?next=history")
+    form = Page(history).element(**{"": "form", "method": "post"})
+
+    signed_out = await browser.post(str(form["action"]))
+    used_link = await browser.get(f"{top}/sign-in/unknown")
+
+    visited = [inbox.url, history.url, signed_out.url]
+    assert visited == [f"{top}{path}" for path in ("/", "/history", "/sign-in")]
+    assert Page(used_link)["a"] == ["Sign in with the key"]
+    assert links_of(Page(used_link))[-1] == f"{urlsplit(top).path}/sign-in"
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/analytics", "/sign-in", "/review/unknown"])
+async def test_every_link_is_under_the_prefix(
+    browser: httpx.AsyncClient, prefixed: Store, path: str
+) -> None:
+    top = prefixed.public_url
+    await prefixed.create_interrupt(new_interrupt(), AGENT)
+    if path != "/sign-in":
+        await browser.post(f"{top}/sign-in", data={"key": ALICES_KEY})
+
+    links = links_of(Page(await browser.get(f"{top}{path}")))
+
+    prefix = f"{urlsplit(top).path}/"
+    assert len(links) > 3
+    assert [link for link in links if not link.startswith((prefix, "?"))] == []
+    static = [link for link in links if "/static/" in link]
+    assert {(await browser.get(link)).status_code for link in static} == {200}
+
+
+@pytest.mark.parametrize(
+    ("public_url", "root"),
+    [
+        ("http://127.0.0.1:3002", "/"),
+        ("https://example.com/", "/"),
+        ("https://example.com/loopin", "/loopin/"),
+        ("https://example.com/loopin/", "/loopin/"),
+        ("https://example.com/tools/loopin", "/tools/loopin/"),
+        # Two slashes would begin a link to another host.
+        ("https://example.com//evil.example", "/evil.example/"),
+    ],
+)
+def test_root_of_links_is_the_path_of_the_public_url(public_url: str, root: str) -> None:
+    assert root_of(public_url) == root

@@ -1,0 +1,78 @@
+"""A reviewer behind a proxy that serves LoopIn under a path, with a trailing slash in the URL."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support import KEY, ServedAPI, web
+from tests.support.prefix import PrefixProxy
+from tests.support.questions import NEW
+from tests.support.visitors import ALICES_KEY
+
+OpenTab = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def top(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the proxy, without the slash."""
+    proxy = PrefixProxy("/tools/loopin")
+    settings = {
+        "LOOPIN_BASE_URL": f"{proxy.url}/",
+        "API_KEY_SECRET": KEY,
+        "REVIEWER_KEYS": f"alice={ALICES_KEY}",
+    }
+    api = ServedAPI(tmp_path_factory.mktemp("prefixed"), settings)
+    with proxy.before(api.url):
+        yield proxy.url
+    api.stop()
+
+
+def ask(top: str, action: str) -> str:
+    """Put a question to the API; gives the link of its review page."""
+    key = {"X-API-Key": KEY}
+    answer = web.post(f"{top}/interrupts", json=NEW | {"action": action}, headers=key)
+    return str(answer.raise_for_status().json()["reviewUrl"])
+
+
+def sign_in(tab: Page) -> None:
+    tab.get_by_label("Your key").fill(ALICES_KEY)
+    tab.get_by_role("button", name="Sign in").click()
+
+
+def test_reviewer_signs_in_decides_and_comes_back(top: str, open_tab: OpenTab) -> None:
+    link = ask(top, "Pay")
+    tab = open_tab(link)
+    assert tab.url.startswith(f"{top}/sign-in?next=review%2F")
+
+    sign_in(tab)
+    expect(tab.get_by_role("heading", name="An agent asks to Pay")).to_be_visible()
+    assert tab.url == link
+    tab.get_by_role("button", name="Approve").click()
+
+    expect(tab.get_by_role("heading", name="Approved")).to_be_visible()
+    assert tab.url == link
+    tab.get_by_role("link", name="Inbox").click()
+    assert tab.url == f"{top}/"
+
+
+def test_pages_are_live_and_the_inbox_decides_in_place(top: str, open_tab: OpenTab) -> None:
+    tab = open_tab(f"{top}/")
+    sign_in(tab)
+    expect(tab.get_by_role("heading", name="Inbox")).to_be_visible()
+
+    link = ask(top, "Publish the page")
+    row = tab.get_by_text("Publish the page")
+    row.click()
+    other = tab.context.new_page()
+    other.goto(link)
+    tab.bring_to_front()
+    tab.get_by_role("button", name="Approve", exact=True).click()
+
+    expect(tab.locator("#outcome")).to_contain_text("Approved: Publish the page")
+    assert tab.url == f"{top}/"
+    expect(other.get_by_role("heading", name="Approved")).to_be_visible()
+    status = link.replace("/review/", "/interrupts/")
+    read = httpx.get(status, headers={"X-API-Key": KEY}).json()
+    assert read["decidedBy"] == "alice"
