@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field
 
-from loopin_mcp.wire.models import Cancelled, Created, Decided, Interrupt
+from loopin_mcp.wire.models import Cancelled, Created, Decided, Interrupt, Unset
 
 _NEXT_STEPS = {
     "pending": "Nobody has decided yet: do not act. Call get_interrupt_status again with "
@@ -40,7 +40,7 @@ class InterruptStatus(Interrupt):
     """An interrupt, and whether the agent may act on it."""
 
     approved: bool = Field(description="True only if a human approved: act only then")
-    wait_lowered_to: float | None = Field(
+    wait_lowered_to: Unset[float] = Field(
         None, description="Seconds, where waitSeconds was above the longest wait here"
     )
     next_step: str

@@ -1,16 +1,9 @@
 """Every wire shape: what is sent, and what comes back."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Self, TypeVar
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from loopin_mcp.wire.fields import (
@@ -32,9 +25,13 @@ from loopin_mcp.wire.fields import (
     Verdict,
 )
 
+_T = TypeVar("_T")
+# A field that the JSON leaves out while it is None.
+Unset = Annotated[_T | None, Field(exclude_if=lambda value: value is None)]
+
 
 class Wire(BaseModel):
-    """A frozen shape with camelCase names on the wire; what is None by default is left out."""
+    """A frozen shape with camelCase names on the wire."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -44,20 +41,6 @@ class Wire(BaseModel):
         # What does not fit may hold a secret all the same.
         hide_input_in_errors=True,
     )
-
-    @model_serializer(mode="wrap")
-    def _without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        optional = {
-            name
-            for field_name, field in type(self).model_fields.items()
-            if field.default is None
-            for name in (field_name, field.serialization_alias or field.alias)
-        }
-        return {
-            name: value
-            for name, value in serialize(self).items()
-            if value is not None or name not in optional
-        }
 
 
 class Request(Wire):
@@ -75,16 +58,16 @@ class NewInterrupt(Request):
     context: Context
     urgency: Urgency = "medium"
     expires_in: ExpiresIn = 3600
-    callback_url: CallbackUrl | None = Field(default=None, repr=False)
+    callback_url: Unset[CallbackUrl] = Field(default=None, repr=False)
 
 
 class Decision(Request):
     """A human's answer, to exactly what `payload_digest` stands for where that is given."""
 
     decision: Verdict
-    reason: Reason | None = None
-    modified_params: ModifiedParams | None = None
-    payload_digest: Digest | None = None
+    reason: Unset[Reason] = None
+    modified_params: Unset[ModifiedParams] = None
+    payload_digest: Unset[Digest] = None
 
 
 class Created(Wire):
@@ -93,7 +76,7 @@ class Created(Wire):
     interrupt_id: InterruptId
     status: Status
     expires_at: Timestamp
-    review_url: str | None = Field(None, description="Link for the human: show it to them")
+    review_url: Unset[str] = Field(None, description="Link for the human: show it to them")
 
 
 class Interrupt(Wire):
@@ -107,21 +90,21 @@ class Interrupt(Wire):
     )
     status: Status
     action: str
-    agent_id: str | None = None
-    user_id: str | None = None
-    context: ForeignObject = None
-    urgency: str | None = None
-    created_at: Timestamp | None = None
-    expires_at: Timestamp | None = None
-    review_url: str | None = None
-    decision: str | None = None
-    decided_at: Timestamp | None = None
-    reason: str | None = None
-    modified_params: ForeignObject = None
-    decided_by: str | None = None
-    decided_via: str | None = None
-    payload_digest: str | None = None
-    events_head: str | None = None
+    agent_id: Unset[str] = None
+    user_id: Unset[str] = None
+    context: Unset[ForeignObject] = None
+    urgency: Unset[str] = None
+    created_at: Unset[Timestamp] = None
+    expires_at: Unset[Timestamp] = None
+    review_url: Unset[str] = None
+    decision: Unset[str] = None
+    decided_at: Unset[Timestamp] = None
+    reason: Unset[str] = None
+    modified_params: Unset[ForeignObject] = None
+    decided_by: Unset[str] = None
+    decided_via: Unset[str] = None
+    payload_digest: Unset[str] = None
+    events_head: Unset[str] = None
 
     @property
     def is_pending(self) -> bool:
@@ -141,7 +124,7 @@ class Decided(Wire):
     interrupt_id: InterruptId
     status: str
     decision: Verdict
-    decided_at: Timestamp | None = None
+    decided_at: Unset[Timestamp] = None
 
 
 class Cancelled(Wire):
@@ -178,7 +161,7 @@ class PendingPage(Wire):
     user_id: str
     count: int
     interrupts: tuple[Interrupt, ...]
-    next_cursor: str | None = None
+    next_cursor: Unset[str] = None
 
 
 class ActionCount(Wire):
@@ -195,7 +178,7 @@ class Analytics(Wire):
     total_interrupts: int
     approval_rate: float | None = Field(description="approved / (approved + rejected)")
     avg_response_time_ms: float | None
-    # LoopIn 1.0 servers do not tell these two. A factory, since a default of None is left out.
+    # LoopIn 1.0 servers leave these two out. A default would take null out of the tools' schemas.
     p50_response_time_ms: float | None = Field(default_factory=lambda: None)
     p95_response_time_ms: float | None = Field(default_factory=lambda: None)
     by_status: dict[str, int]
@@ -208,12 +191,12 @@ class Health(Wire):
 
     status: str
     service: str
-    version: str | None = None
-    proof: str | None = None
+    version: Unset[str] = None
+    proof: Unset[str] = None
 
 
 class SignInLink(Wire):
     """A link that signs one browser in to the pages, once and soon."""
 
     url: str
-    expires_at: Timestamp | None = None
+    expires_at: Unset[Timestamp] = None
