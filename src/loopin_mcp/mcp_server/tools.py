@@ -28,6 +28,8 @@ from loopin_mcp.mcp_server.results import (
     CreatedResult,
     DecidedResult,
     InterruptStatus,
+    status_result,
+    with_next_step,
 )
 from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of, unquoted
 from loopin_mcp.settings.settings import Settings
@@ -173,7 +175,7 @@ async def create_interrupt(
         expires_in=expires_in,
         callback_url=callback_url or None,
     )
-    return CreatedResult.of(await loopin.client.create_interrupt(new))
+    return with_next_step(CreatedResult, await loopin.client.create_interrupt(new))
 
 
 @_tool("Read a decision", read_only=True, idempotent=True)
@@ -192,7 +194,7 @@ async def get_interrupt_status(
     wait_s = min(wait_seconds, loopin.settings.max_wait_s)
     wait = partial(loopin.client.wait_for_decision, interrupt_id)
     interrupt = await with_progress(ctx, wait, wait_s, loopin.progress_every_s)
-    return InterruptStatus.of(interrupt, wait_lowered_to=wait_s if wait_s < wait_seconds else None)
+    return status_result(interrupt, wait_lowered_to=wait_s if wait_s < wait_seconds else None)
 
 
 @_tool("List what waits for a human", read_only=True, idempotent=True)
@@ -233,7 +235,8 @@ async def decide_interrupt(
     confirmed = await confirm_decision(ctx, interrupt_id, answer)
     if isinstance(confirmed, InputRequiredResult):
         return confirmed
-    return DecidedResult.of(await loopin.client.decide_interrupt(interrupt_id, confirmed))
+    decided = await loopin.client.decide_interrupt(interrupt_id, confirmed)
+    return with_next_step(DecidedResult, decided)
 
 
 @_tool("Withdraw a question", destructive=True, idempotent=True)
@@ -245,7 +248,7 @@ async def cancel_interrupt(ctx: Call, interrupt_id: InterruptId) -> CancelledRes
     for any other call get_interrupt_status.
     """
     loopin = ctx.request_context.lifespan_context
-    return CancelledResult.of(await loopin.client.cancel_interrupt(interrupt_id))
+    return with_next_step(CancelledResult, await loopin.client.cancel_interrupt(interrupt_id))
 
 
 @_tool("Approval figures", read_only=True, idempotent=True)
