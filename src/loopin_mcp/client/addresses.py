@@ -29,8 +29,8 @@ def fixed_address(base_url: str, api_key: str | None) -> Locate:
         ConfigurationError: The URL or the key cannot be used.
     """
     address = Address(
-        checked_base_url("LOOPIN_API_URL", base_url),
-        api_key and checked_key("LOOPIN_API_KEY", api_key),
+        checked_base_url("base_url", base_url),
+        api_key and checked_key("api_key", api_key),
     )
 
     async def locate() -> Address:
@@ -55,5 +55,5 @@ def segment(name: str, value: str) -> str:
     except UnicodeEncodeError:
         raise InvalidRequestError(f"{name} holds a character that is not text.") from None
     if encoded in ("", ".", ".."):
-        raise InvalidRequestError(f"{name} must not be empty, '.' or '..'. Give the whole id.")
+        raise InvalidRequestError(f"{name} must not be empty, '.' or '..'.")
     return encoded

@@ -72,9 +72,10 @@ class Answer:
         if 300 <= self.status < 400:
             raise APIError(
                 f"{self.request} is redirected to {self._redirect_target()} (HTTP {self.status}), "
-                "and redirects are not followed, so that the key goes nowhere else. If that is "
-                "the LoopIn API, set LOOPIN_API_URL to it.",
+                "and redirects are not followed, so that the key goes nowhere else. If the LoopIn "
+                "API is there, use that address.",
                 self.status,
+                is_foreign=True,
             )
         raise self._refusal()
 
@@ -93,23 +94,23 @@ class Answer:
         """The error that says what was found in place of a LoopIn answer."""
         return APIError(
             f"{self.request} answered {found} (HTTP {self.status}), which is not an answer of a "
-            "LoopIn API. Check that LOOPIN_API_URL names one, and any proxy before it."
-            + self._doubt(),
+            "LoopIn API. Check the address and any proxy before it." + self._doubt(),
             self.status,
+            is_foreign=True,
         )
 
     def _refusal(self) -> APIError:
         kind = error_for(self.status)
         sentence = self._sentence()
         if not sentence and self.status < 500 and self.status not in _FROM_ANYONE:
-            return kind(str(self.not_loopin(self._description())), self.status)
+            return kind(str(self.not_loopin(self._description())), self.status, is_foreign=True)
         parts = [f"{sentence or 'The request failed'} (HTTP {self.status} from {self.request})."]
         outcomes = set(_OUTCOME.findall(sentence))
         if kind is ConflictError and len(outcomes) == 1:
             parts.append(f"The interrupt's status is now {outcomes.pop()}.")
-        retry_after_s = self._retry_after_s()
-        passes = kind in _PASSING and retry_after_s is not None
-        parts.append(f"Try again in {retry_after_s:.0f} s." if passes else kind.remedy)
+        retry_after_s = self._retry_after_s() if kind in _PASSING else None
+        if retry_after_s is not None:
+            parts.append(f"Try again in {retry_after_s:.0f} s.")
         return kind(" ".join(parts) + self._doubt(), self.status, retry_after_s)
 
     def _doubt(self) -> str:

@@ -72,7 +72,7 @@ class LoopinClient:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._locate = locate or fixed_address(base_url, api_key)
-        check_host(base_url)
+        check_host("base_url", base_url)
         self._attempts = attempts
         self._sleep = sleep
         # A proxy from the environment must not see what stays on this machine.

@@ -120,13 +120,13 @@ class Transport:
             case httpx.ConnectError() | httpx.ConnectTimeout():
                 return NotConnectedError(
                     f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
-                    "that it runs there, and that LOOPIN_API_URL is right."
+                    "that it runs there, and that the address is right."
                 )
             case TimeoutError() | httpx.TimeoutException():
                 return UnreachableError(
                     f"The LoopIn API at {base_url} did not answer {call} within "
-                    f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or raise "
-                    "LOOPIN_TIMEOUT." + unsure
+                    f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or give "
+                    "it more time." + unsure
                 )
             case httpx.DecodingError():
                 return UnreachableError(
@@ -139,8 +139,8 @@ class Transport:
         )
 
 
-def check_host(base_url: str) -> None:
-    """Refuse a URL whose host no connection can be made to.
+def check_host(name: str, base_url: str) -> None:
+    """Refuse a URL to whose host there can be no connection; `name` is what it is called.
 
     Raises:
         ConfigurationError: It is no host.
@@ -149,7 +149,7 @@ def check_host(base_url: str) -> None:
         httpx.URL(base_url).host  # noqa: B018 - reading it decodes it
     except (httpx.InvalidURL, UnicodeError):
         raise ConfigurationError(
-            "LOOPIN_API_URL names no address that can be connected to: check its host."
+            f"{name} names no address that can be connected to: check its host."
         ) from None
 
 

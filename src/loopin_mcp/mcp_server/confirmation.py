@@ -58,7 +58,7 @@ async def confirm_decision(
     interrupt = await loopin.client.get_interrupt_status(interrupt_id)
     if not interrupt.is_pending:
         status = plain_text(interrupt.status)
-        raise ConflictError(f"The interrupt's status is now {status}. {ConflictError.remedy}")
+        raise ConflictError(f"The interrupt's status is now {status}.")
     if not can_ask:
         raise _refusal("This host cannot ask a human, which LOOPIN_CONFIRM requires", interrupt)
     if part := too_long_to_show(decision):

@@ -8,8 +8,9 @@ from mcp.server.mcpserver import Context
 
 from loopin_mcp.client.addresses import Address
 from loopin_mcp.client.client import LoopinClient
+from loopin_mcp.client.transport import check_host
 from loopin_mcp.embedded import embedded_api
-from loopin_mcp.errors import ConfigurationError, InvalidRequestError
+from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.mcp_server.forms import Forms
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import LONGEST_NAME
@@ -34,7 +35,7 @@ def default_agent_id(ctx: Call) -> str:
     client_name = params.client_info.name.strip()[:LONGEST_NAME] if params else ""
     name = ctx.request_context.lifespan_context.settings.agent_id or client_name
     if not name:
-        raise InvalidRequestError("agentId is required: give it, or set LOOPIN_AGENT_ID.")
+        raise LoopinError("agentId is required: give it, or set LOOPIN_AGENT_ID.")
     return name
 
 
@@ -42,7 +43,7 @@ def default_user_id(ctx: Call) -> str:
     """The human to ask: the setting, else on the embedded API the login name."""
     user_id = ctx.request_context.lifespan_context.settings.default_user_id
     if not user_id:
-        raise InvalidRequestError("userId is required: give it, or set LOOPIN_USER_ID.")
+        raise LoopinError("userId is required: give it, or set LOOPIN_USER_ID.")
     return user_id
 
 
@@ -71,6 +72,7 @@ async def _usable_client(
     if isinstance(settings, ConfigurationError):
         raise settings
     if settings.api_url:
+        check_host("LOOPIN_API_URL", settings.api_url)
         return LoopinClient(
             settings.api_url, settings.api_key, timeout_s=settings.timeout_s, channel="mcp"
         )

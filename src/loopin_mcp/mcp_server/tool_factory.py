@@ -23,6 +23,7 @@ from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from loopin_mcp.errors import LoopinError
+from loopin_mcp.mcp_server.remedies import for_model
 from loopin_mcp.wire.validation import explain, parse_json
 
 _LifespanT = TypeVar("_LifespanT")
@@ -89,7 +90,7 @@ def _refusal(error: ToolError) -> str:
     """Why a function or the check of its arguments refused; empty if it crashed."""
     match error.__cause__:
         case LoopinError() as cause:
-            return str(cause)
+            return for_model(cause)
         case ValidationError() as cause:
             return f"{explain(cause)}. Correct that and call again."
     return ""
