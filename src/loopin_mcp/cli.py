@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TextIO
@@ -18,6 +19,16 @@ from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import __version__
+
+# From which level on the logs of libraries are of use, whatever the root logger's level.
+_LEVELS = {
+    logging.WARNING: ("httpx", "mcp"),
+    # Uvicorn warns of every malformed request, and anybody can send as many as they like. Psycopg
+    # warns at every attempt, and what fails is logged here.
+    logging.ERROR: ("uvicorn", "psycopg"),
+    # Those that send notifications log what they send and where to, some of them the whole URL.
+    logging.CRITICAL: ("urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib"),
+}
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -244,13 +255,16 @@ def _serve_stdio() -> None:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "mcp"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # It warns of every malformed request, and anybody can send as many as they like.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    # It warns at every attempt, and what fails is logged here.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S%z",
+    )
+    for level, libraries in _LEVELS.items():
+        for library in libraries:
+            logging.getLogger(library).setLevel(level)
+    # Python would print it with the host of a notification.
+    warnings.filterwarnings("ignore", "Unverified HTTPS request")
 
 
 def _say(line: str) -> None:

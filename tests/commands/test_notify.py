@@ -94,12 +94,12 @@ def test_nothing_of_the_urls_is_logged_or_served(tmp_path: Path) -> None:
         ]
         pages.append(web.get(created["reviewUrl"]).text)
         assert served.process.stderr is not None
-        logged = served.process.stderr.readline()
+        logged = next(line for line in served.process.stderr if "loopin_mcp" in line)
         served.process.terminate()
         _, rest = served.process.communicate(timeout=PATIENCE_S)
 
-    assert logged == (
-        f"INFO loopin_mcp: Notice of {created['interruptId']} to entry 1 of "
+    assert logged.endswith(
+        f" INFO loopin_mcp: Notice of {created['interruptId']} to entry 1 of "
         "LOOPIN_NOTIFY (JSON) is to be sent again: it answered 500\n"
     )
     assert_no_secret(logged, rest, *pages)

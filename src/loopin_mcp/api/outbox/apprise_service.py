@@ -7,7 +7,7 @@ import contextlib
 import logging
 import re
 import threading
-import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,13 +50,11 @@ class Service:
         from apprise import NotifyType
 
         kind = NotifyType.WARNING if message.urgent else NotifyType.INFO
-        _statuses.take()
         # Whatever a plugin raises may tell the URL.
-        with contextlib.suppress(Exception):
+        with _discretion.kept() as heard, contextlib.suppress(Exception):
             if self._plugin.notify(title=message.title, notify_type=kind, **self._body(message)):
                 return None
-        status = _statuses.take()
-        return f"it answered {status}" if status else "it refused, or is not there"
+        return f"it answered {heard.status}" if heard.status else "it refused, or is not there"
 
     def _body(self, message: Message) -> dict[str, object]:
         """The text with its format: the plugin escapes what would be markup in its service."""
@@ -82,7 +80,6 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
     Raises:
         ConfigurationError: The extra is missing, or the entry cannot be used.
     """
-    _silence_libraries()
     try:
         from apprise import Apprise, AppriseAsset
     except ImportError:
@@ -96,7 +93,7 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
     )
     services: list[Service] = []
     # A plugin may raise anything at an odd URL, and tell that URL.
-    with contextlib.suppress(Exception):
+    with _discretion.kept(), contextlib.suppress(Exception):
         plugins = [Apprise.instantiate(url, asset) for _ in range(copies)]
         services = [Service(plugin) for plugin in plugins if plugin is not None]
     if len(services) < copies:
@@ -107,32 +104,37 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
     return services
 
 
-class _Statuses(logging.Handler):
-    """Takes the place of all output of libraries, and keeps the HTTP status of a refusal."""
+class _Heard:
+    """What libraries logged in one thread: the HTTP status of the last refusal, if any."""
+
+    status: str | None = None
+
+
+class _Discretion(logging.Filter):
+    """Drops what libraries log in threads that use Apprise here, wherever it would be logged."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen = threading.local()
+        self._thread = threading.local()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Look for a status; it is about the message that this thread sends."""
-        if found := _STATUS.search(record.getMessage()):
-            self._seen.status = found[1]
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[_Heard]:
+        """Drop such records of this thread until the block ends; gives what they said."""
+        for name in tuple(logging.root.manager.loggerDict):
+            if name.partition(".")[0] in _TALKATIVE:
+                logging.getLogger(name).addFilter(self)
+        self._thread.heard = heard = _Heard()
+        try:
+            yield heard
+        finally:
+            del self._thread.heard
 
-    def take(self) -> str | None:
-        """The status that was seen in this thread since the last time."""
-        status: str | None = self._seen.__dict__.pop("status", None)
-        return status
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let records of other threads pass."""
+        heard: _Heard | None = getattr(self._thread, "heard", None)
+        if heard is not None and (found := _STATUS.search(record.getMessage())):
+            heard.status = found[1]
+        return heard is None
 
 
-_statuses = _Statuses()
-
-
-def _silence_libraries() -> None:
-    for name in _TALKATIVE:
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.WARNING)
-        logger.propagate = False
-        logger.addHandler(_statuses)
-    # Python prints this one, with the host's name.
-    warnings.filterwarnings("ignore", "Unverified HTTPS request")
+_discretion = _Discretion()
