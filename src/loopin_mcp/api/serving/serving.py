@@ -21,6 +21,7 @@ from loopin_mcp.api.outbox.notifications import send_notices
 from loopin_mcp.api.pages.inbox_opener import open_inbox
 from loopin_mcp.api.rest.health import HealthCheck, sibling_key
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
+from loopin_mcp.api.serving.banner import banner
 from loopin_mcp.api.serving.housekeeping import keep_house
 from loopin_mcp.api.serving.uvicorn_server import running
 from loopin_mcp.api.store.opening import open_database
@@ -34,7 +35,6 @@ from loopin_mcp.version import __version__
 
 logger = logging.getLogger("loopin_mcp")
 
-NO_KEY = " (agents need no key: no API_KEY_SECRET)"
 SEND_BUFFER_BYTES = 128 * 1024
 
 _Loop = Callable[[], Coroutine[object, object, None]]
@@ -186,7 +186,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         database = await open_database(settings.database_url, settings.data_dir)
         options = Options.of(settings)
         async with serving(listener, database, options, channels) as url:
-            say(f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY))
+            say(banner(url, settings, channels))
             await anyio.sleep_forever()
 
 
