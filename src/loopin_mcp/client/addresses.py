@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from loopin_mcp.errors import InvalidRequestError
-from loopin_mcp.settings.values import checked_base_url, checked_key
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from loopin_mcp.settings.values import checked_base_url, checked_key, is_loopback
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ def fixed_address(base_url: str, api_key: str | None) -> Locate:
     return locate
 
 
-def is_loopback(base_url: str) -> bool:
-    """Whether a URL stays on this machine."""
-    return urlsplit(base_url).hostname in _LOOPBACK
+def stays_here(base_url: str) -> bool:
+    """Whether requests to a URL stay on this machine."""
+    return is_loopback(urlsplit(base_url).hostname or "")
 
 
 def segment(name: str, value: str) -> str:

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import anyio
 import httpx
 
-from loopin_mcp.client.addresses import Locate, fixed_address, is_loopback, segment
+from loopin_mcp.client.addresses import Locate, fixed_address, segment, stays_here
 from loopin_mcp.client.answers import Answer
 from loopin_mcp.client.retries import delay_before_retry, outlasting_outages, polling_delays
 from loopin_mcp.client.transport import (
@@ -76,7 +76,7 @@ class LoopinClient:
         self._attempts = attempts
         self._sleep = sleep
         # A proxy from the environment must not see what stays on this machine.
-        self._http = http or new_http(trust_env=locate is None and not is_loopback(base_url))
+        self._http = http or new_http(trust_env=locate is None and not stays_here(base_url))
         self._transport = Transport(self._http, timeout_s, channel)
         self._owns_http = http is None
 

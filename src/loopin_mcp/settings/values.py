@@ -28,6 +28,14 @@ _TAKEN = frozenset(
 MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by an address that no other machine can reach."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def checked_base_url(variable: str, value: str) -> str:
     """The base URL a variable names, without a trailing slash.
 

@@ -1,9 +1,9 @@
 """Who may come in: the hosts that pages answer to, and the keys that the API asks for."""
 
 import ipaddress
-import logging
 import math
 import socket
+import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.keys import ANONYMOUS, Door
 from loopin_mcp.errors import APIError, UnauthorizedError
+from loopin_mcp.settings.values import is_loopback
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
@@ -23,27 +24,19 @@ _PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/")
 
 HostRule = Callable[[str], bool]
 
-logger = logging.getLogger("loopin_mcp")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reachable from this machine alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
 
 def host_rule(listens_on: str, public_url: str) -> HostRule:
     """Which names a browser may know this server by, against DNS rebinding.
 
-    On loopback: its names and the public one. Elsewhere also this machine's name and plain
-    addresses, which cannot be rebound.
+    On loopback: its names and the public one. Elsewhere also plain addresses, which cannot be
+    rebound, and this machine's names. A name server may be asked for one of these, and nobody waits
+    for its answer.
     """
-    names = _LOOPBACK_NAMES | {str(urlsplit(public_url).hostname), listens_on}
+    names = {*_LOOPBACK_NAMES, str(urlsplit(public_url).hostname), listens_on}
     if is_loopback(listens_on):
         return names.__contains__
-    names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    names |= {socket.gethostname().lower()}
+    threading.Thread(target=lambda: names.add(socket.getfqdn().lower()), daemon=True).start()
     return lambda name: name in names or _is_address(name)
 
 

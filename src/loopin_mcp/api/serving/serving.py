@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
+import anyio.to_thread
 
-from loopin_mcp.api.access.guard import host_rule, is_loopback
+from loopin_mcp.api.access.guard import host_rule
 from loopin_mcp.api.access.limits import Limits, raise_file_limit
 from loopin_mcp.api.app import Shared, create_app
 from loopin_mcp.api.clock import epoch_ms
@@ -30,7 +31,7 @@ from loopin_mcp.desktop import start_browser
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.api_options import GRACE_S, Options
 from loopin_mcp.settings.settings import Settings
-from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
+from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY, is_loopback
 from loopin_mcp.version import __version__
 
 logger = logging.getLogger("loopin_mcp")
@@ -174,7 +175,10 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
     check_keys(settings, insecure=insecure)
     raise_file_limit()
     try:
-        listener = listen(settings.host, settings.port)
+        # A name server may have to be asked for the address of HOST.
+        listener = await anyio.to_thread.run_sync(
+            listen, settings.host, settings.port, abandon_on_cancel=True
+        )
     except (OSError, TypeError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
