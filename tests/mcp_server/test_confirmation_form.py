@@ -36,7 +36,7 @@ async def test_form_shows_all_that_is_to_be_recorded_and_needs_no_field_filled(e
 
     approval, rejection = human.forms
     assert approval.message.splitlines() == [
-        "An agent says that you have decided this. Accept only if you have: it is final.",
+        "An agent reports this as your decision. Accept only if it is. Decisions are final.",
         "- Decision: APPROVE, the agent may act",
         "- Action: `Pay 5 EUR`",
         "- Asked by: `agent-1`",

@@ -32,9 +32,9 @@ from tests.support import MOMENT
             False,
             "Nobody decided in time: do not act. If it still matters, create a new interrupt.",
         ),
-        ("cancelled", False, "The question was withdrawn: do not act on it."),
-        ("Approved", False, "The status is not known here, so it is no approval: do not act."),
-        ("resolved", False, "The status is not known here, so it is no approval: do not act."),
+        ("cancelled", False, "The interrupt was cancelled: do not act on it."),
+        ("Approved", False, "This status is unknown here, so it is not an approval: do not act."),
+        ("resolved", False, "This status is unknown here, so it is not an approval: do not act."),
     ],
 )
 def test_only_the_status_approved_lets_the_agent_act(
@@ -57,7 +57,7 @@ def test_only_the_status_approved_lets_the_agent_act(
     [
         (
             "approved",
-            "A human approved this with changes: do the action with modifiedParams in place of "
+            "A human approved this with changes: do the action with modifiedParams instead of "
             "the proposed parameters.",
         ),
         (
@@ -87,5 +87,5 @@ def test_receipts_say_what_to_do_next() -> None:
         next_step="The decision is final. The agent that asked reads it with get_interrupt_status.",
     )
     assert with_next_step(CancelledResult, cancelled) == CancelledResult(
-        **dict(cancelled), next_step="The question was withdrawn: do not act on it."
+        **dict(cancelled), next_step="The interrupt was cancelled: do not act on it."
     )

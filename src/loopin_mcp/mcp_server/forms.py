@@ -72,7 +72,7 @@ def form_message(interrupt: Interrupt, decision: Decision) -> str:
     """What the form says: one line for each item, in which others' words are marked as theirs."""
     agent = quoted(interrupt.agent_id, _LONGEST_SHOWN) if interrupt.agent_id else "not known"
     lines = [
-        "An agent says that you have decided this. Accept only if you have: it is final.",
+        "An agent reports this as your decision. Accept only if it is. Decisions are final.",
         f"- Decision: {_VERDICTS[decision.decision]}",
         f"- Action: {quoted(interrupt.action, _LONGEST_SHOWN)}",
         f"- Asked by: {agent}",

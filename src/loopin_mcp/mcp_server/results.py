@@ -1,17 +1,19 @@
 """What the tools return: the REST shapes, with what they mean for the agent."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from loopin_mcp.wire.models import Cancelled, Created, Decided, Interrupt, Unset, Wire
 
+NextStep = Annotated[str, Field(description="What to do now")]
+
 
 class CreatedResult(Created):
     """A new interrupt."""
 
-    next_step: str
+    next_step: NextStep
 
 
 class InterruptStatus(Interrupt):
@@ -19,21 +21,21 @@ class InterruptStatus(Interrupt):
 
     approved: bool = Field(description="True only if a human approved: act only then")
     wait_lowered_to: Unset[float] = Field(
-        None, description="Seconds, where waitSeconds was above the longest wait here"
+        None, description="Longest wait here, if waitSeconds was above it"
     )
-    next_step: str
+    next_step: NextStep
 
 
 class DecidedResult(Decided):
     """A recorded decision."""
 
-    next_step: str
+    next_step: NextStep
 
 
 class CancelledResult(Cancelled):
-    """A withdrawn interrupt."""
+    """A cancelled interrupt."""
 
-    next_step: str
+    next_step: NextStep
 
 
 _Result = TypeVar("_Result", CreatedResult, DecidedResult, CancelledResult)
@@ -47,16 +49,16 @@ _NEXT_STEPS: Mapping[object, str] = {
     "approved": "A human approved this: do exactly the approved action.",
     "rejected": "A human rejected this: do not act. Follow the reason, if there is one.",
     "expired": "Nobody decided in time: do not act. If it still matters, create a new interrupt.",
-    "cancelled": "The question was withdrawn: do not act on it.",
+    "cancelled": "The interrupt was cancelled: do not act on it.",
     DecidedResult: "The decision is final. The agent that asked reads it with "
     "get_interrupt_status.",
-    CancelledResult: "The question was withdrawn: do not act on it.",
+    CancelledResult: "The interrupt was cancelled: do not act on it.",
 }
 _MODIFIED = (
-    "A human approved this with changes: do the action with modifiedParams in place of the "
+    "A human approved this with changes: do the action with modifiedParams instead of the "
     "proposed parameters."
 )
-_UNKNOWN = "The status is not known here, so it is no approval: do not act."
+_UNKNOWN = "This status is unknown here, so it is not an approval: do not act."
 
 
 def with_next_step(kind: type[_Result], answer: Wire) -> _Result:

@@ -153,7 +153,7 @@ def _spellings(name: str) -> AliasChoices:
 
 
 def _lean(schema: Any) -> Any:  # noqa: ANN401 - a JSON schema, or a part of one
-    """The schema without titles and without null for what is simply left out."""
+    """The schema without titles, descriptions of whole models, and null for what is left out."""
     if isinstance(schema, list):
         return [_lean(part) for part in schema]
     if not isinstance(schema, dict):
@@ -161,6 +161,8 @@ def _lean(schema: Any) -> Any:  # noqa: ANN401 - a JSON schema, or a part of one
     lean = {name: _lean(part) for name, part in schema.items()}
     if isinstance(lean.get("title"), str):
         del lean["title"]
+    if "properties" in lean:
+        lean.pop("description", None)
     if lean.get("default", "unset") in (None, ""):
         del lean["default"]
         choices = [part for part in lean.pop("anyOf", []) if part != {"type": "null"}]

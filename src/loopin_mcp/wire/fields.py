@@ -103,9 +103,7 @@ def format_time(value: datetime) -> str:
 
 AgentId = Annotated[
     str,
-    Field(
-        min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="The agent that asks"
-    ),
+    Field(min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="Agent that asks"),
     AfterValidator(_seen),
 ]
 UserId = Annotated[
@@ -114,7 +112,7 @@ UserId = Annotated[
         min_length=1,
         max_length=LONGEST_NAME,
         pattern=_NOT_BLANK,
-        description="The human who is asked",
+        description="Human who is asked",
     ),
     AfterValidator(_seen),
 ]
@@ -124,7 +122,7 @@ Action = Annotated[
         min_length=1,
         max_length=2000,
         pattern=_NOT_BLANK,
-        description="One sentence for the human: exactly what happens if approved",
+        description="One sentence: exactly what happens if approved",
     ),
     AfterValidator(_seen),
 ]
@@ -136,19 +134,20 @@ Context = Annotated[
     PlainObject,
     Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
 ]
+# A description of the field would be lost in the schema of an optional one.
 ModifiedParams = Annotated[
-    PlainObject, Field(description="Parameters the human changed; they replace the proposed ones")
+    PlainObject, WithJsonSchema({"type": "object", "description": "Values the human changed"})
 ]
-Urgency = Literal["low", "medium", "high"]
-Verdict = Literal["approved", "rejected"]
+Urgency = Annotated[Literal["low", "medium", "high"], Field(description="How urgent it is")]
+Verdict = Annotated[Literal["approved", "rejected"], Field(description="What the human decided")]
 ExpiresIn = Annotated[
     int,
-    Field(strict=True, ge=1, le=2_592_000, description="Seconds until the question lapses"),
+    Field(strict=True, ge=1, le=2_592_000, description="Seconds until it expires"),
     BeforeValidator(_whole_number),
 ]
 CallbackUrl = Annotated[
     str,
-    Field(max_length=2000, description="http(s) URL that is sent the outcome by POST"),
+    Field(max_length=2000, description="http(s) URL that gets the outcome by POST"),
     AfterValidator(_web_address),
 ]
 Reason = Annotated[
@@ -158,23 +157,23 @@ Reason = Annotated[
 ]
 Digest = Annotated[
     str,
-    Field(description="payloadDigest of the interrupt as it was shown to the human"),
+    Field(description="payloadDigest of what the human was shown"),
     AfterValidator(_without_nul),
 ]
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 PageLimit = Annotated[
     int,
-    Field(strict=True, ge=1, le=LARGEST_PAGE, description="Most to return"),
+    Field(strict=True, ge=1, le=LARGEST_PAGE, description="How many to return at most"),
     BeforeValidator(_whole_number),
 ]
-Cursor = Annotated[str, Field(description="nextCursor of the page before")]
+Cursor = Annotated[str, Field(description="nextCursor of the last page")]
 WaitSeconds = Annotated[
     int,
-    Field(strict=True, ge=0, description="Hold the answer up to so many seconds for a decision"),
+    Field(strict=True, ge=0, description="How long to wait for a decision"),
     BeforeValidator(_whole_number),
 ]
-InterruptId = Annotated[str, Field(description="Id that create_interrupt returned")]
+InterruptId = Annotated[str, Field(description="Id from create_interrupt")]
 Status = Annotated[str, Field(description="pending, approved, rejected, expired or cancelled")]
 Timestamp = Annotated[
     datetime,

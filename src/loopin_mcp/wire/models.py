@@ -75,8 +75,8 @@ class Created(Wire):
 
     interrupt_id: InterruptId
     status: Status
-    expires_at: Timestamp
-    review_url: Unset[str] = Field(None, description="Link for the human: show it to them")
+    expires_at: Timestamp = Field(description="When it expires")
+    review_url: Unset[str] = Field(default=None, description="Link for the human: show it to them")
 
 
 class Interrupt(Wire):
@@ -89,22 +89,24 @@ class Interrupt(Wire):
         validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
     )
     status: Status
-    action: str
-    agent_id: Unset[str] = None
-    user_id: Unset[str] = None
-    context: Unset[ForeignObject] = None
-    urgency: Unset[str] = None
-    created_at: Unset[Timestamp] = None
-    expires_at: Unset[Timestamp] = None
-    review_url: Unset[str] = None
-    decision: Unset[str] = None
-    decided_at: Unset[Timestamp] = None
-    reason: Unset[str] = None
-    modified_params: Unset[ForeignObject] = None
-    decided_by: Unset[str] = None
-    decided_via: Unset[str] = None
-    payload_digest: Unset[str] = None
-    events_head: Unset[str] = None
+    action: str = Field(description="What happens if approved")
+    agent_id: Unset[str] = Field(default=None, description="Agent that asks")
+    user_id: Unset[str] = Field(default=None, description="Human who is asked")
+    context: Unset[ForeignObject] = Field(default=None, description="Facts to decide on")
+    urgency: Unset[str] = Field(default=None, description="low, medium or high")
+    created_at: Unset[Timestamp] = Field(default=None, description="When it was created")
+    expires_at: Unset[Timestamp] = Field(default=None, description="When it expires")
+    review_url: Unset[str] = Field(default=None, description="Link for the human")
+    decision: Unset[str] = Field(default=None, description="approved or rejected")
+    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
+    reason: Unset[str] = Field(default=None, description="Why, in the human's words")
+    modified_params: Unset[ForeignObject] = Field(
+        default=None, description="Values the human changed"
+    )
+    decided_by: Unset[str] = Field(default=None, description="Who decided")
+    decided_via: Unset[str] = Field(default=None, description="review-page, inbox, api or mcp")
+    payload_digest: Unset[str] = Field(default=None, description="SHA-256 of what is asked")
+    events_head: Unset[str] = Field(default=None, description="Hash of its last event")
 
     @property
     def is_pending(self) -> bool:
@@ -122,16 +124,16 @@ class Decided(Wire):
     """The receipt of a decision; its `status` is `resolved`."""
 
     interrupt_id: InterruptId
-    status: str
+    status: str = Field(description="resolved")
     decision: Verdict
-    decided_at: Unset[Timestamp] = None
+    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
 
 
 class Cancelled(Wire):
     """The receipt of a cancellation."""
 
     interrupt_id: InterruptId
-    status: str
+    status: str = Field(description="cancelled")
 
 
 class Event(Wire):
@@ -158,32 +160,34 @@ class Event(Wire):
 class PendingPage(Wire):
     """One page of what waits for a human, newest first."""
 
-    user_id: str
-    count: int
-    interrupts: tuple[Interrupt, ...]
-    next_cursor: Unset[str] = None
+    user_id: str = Field(description="Human who is asked")
+    count: int = Field(description="How many are on this page")
+    interrupts: tuple[Interrupt, ...] = Field(description="Newest first")
+    next_cursor: Unset[str] = Field(default=None, description="cursor of the next page")
 
 
 class ActionCount(Wire):
     """How often a type of action was asked for."""
 
-    action: str
-    count: int
+    action: str = Field(description="Type of action")
+    count: int = Field(description="How often")
 
 
 class Analytics(Wire):
     """One user's figures; rate and response times are null while nothing is decided."""
 
-    user_id: str
-    total_interrupts: int
+    user_id: str = Field(description="Human who was asked")
+    total_interrupts: int = Field(description="How many")
     approval_rate: float | None = Field(description="approved / (approved + rejected)")
-    avg_response_time_ms: float | None
+    avg_response_time_ms: float | None = Field(description="Mean")
     # LoopIn 1.0 servers leave these two out. A default would take null out of the tools' schemas.
-    p50_response_time_ms: float | None = Field(default_factory=lambda: None)
-    p95_response_time_ms: float | None = Field(default_factory=lambda: None)
-    by_status: dict[str, int]
-    by_urgency: dict[str, int]
-    top_action_types: tuple[ActionCount, ...]
+    p50_response_time_ms: float | None = Field(default_factory=lambda: None, description="Median")
+    p95_response_time_ms: float | None = Field(
+        default_factory=lambda: None, description="95th percentile"
+    )
+    by_status: dict[str, int] = Field(description="How many of each status")
+    by_urgency: dict[str, int] = Field(description="How many of each urgency")
+    top_action_types: tuple[ActionCount, ...] = Field(description="Most frequent first")
 
 
 class Health(Wire):
