@@ -1,4 +1,4 @@
-"""The one error tree, used at both ends of the wire.
+"""The error tree, used at both ends of the wire.
 
 LoopinError
 ├── ConfigurationError
@@ -18,7 +18,7 @@ LoopinError
 
 
 class LoopinError(Exception):
-    """Anything LoopIn refuses or cannot do; its text is one safe sentence or two."""
+    """Anything that LoopIn refuses or cannot do; its text is safe to show."""
 
 
 class ConfigurationError(LoopinError):
@@ -26,7 +26,7 @@ class ConfigurationError(LoopinError):
 
 
 class UnreachableError(LoopinError):
-    """No answer came from the API: it is not there, too slow, or broke off."""
+    """The API did not answer: it is not there, too slow, or broke off."""
 
 
 class APIError(LoopinError):
@@ -59,13 +59,13 @@ class InvalidRequestError(APIError):
 
 
 class UnauthorizedError(APIError):
-    """No key, or not the right one."""
+    """The key is missing or wrong."""
 
     status = 401
 
 
 class ForbiddenError(APIError):
-    """The key is known and may not do this."""
+    """The key is valid but does not permit this."""
 
     status = 403
 
@@ -77,7 +77,7 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """The interrupt is no longer pending or not as it was shown, so its state does not change."""
+    """The interrupt is no longer pending, or differs from what was shown; nothing was changed."""
 
     status = 409
 
@@ -89,13 +89,13 @@ class TooLargeError(APIError):
 
 
 class UnsupportedTypeError(APIError):
-    """The request's body is not declared to be JSON."""
+    """The request's body is not declared as JSON."""
 
     status = 415
 
 
 class UnprocessableError(APIError):
-    """The idempotency key was used before, with another payload."""
+    """The idempotency key was used before with another payload."""
 
     status = 422
 
@@ -107,7 +107,7 @@ class RateLimitedError(APIError):
 
 
 class UnavailableError(APIError):
-    """The API, or a proxy before it, failed to serve the request."""
+    """The API, or a proxy in front of it, failed to serve the request."""
 
     status = 503
 

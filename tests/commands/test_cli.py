@@ -58,9 +58,7 @@ def test_demo_runs_the_whole_loop(tmp_path: Path, decision: str) -> None:
 @pytest.mark.parametrize(
     ("display", "last"), [(":9", "Opening it in your browser."), ("", "The agent waits")]
 )
-def test_demo_withdraws_its_question_when_interrupted(
-    tmp_path: Path, display: str, last: str
-) -> None:
+def test_demo_cancels_its_request_when_interrupted(tmp_path: Path, display: str, last: str) -> None:
     environment = clean_environment(
         LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", BROWSER="true", DISPLAY=display
     )
@@ -81,7 +79,7 @@ def test_demo_withdraws_its_question_when_interrupted(
         demo.send_signal(signal.SIGINT)
         rest, stderr = demo.communicate(timeout=LONG_S)
 
-    assert "The question was withdrawn." in rest
+    assert "The request was cancelled." in rest
     assert ("Opening it in your browser.\n" in shown) == bool(display)
     assert (demo.returncode, stderr) == (130, "")
 

@@ -59,7 +59,7 @@ def test_command_succeeds_where_all_have_its_test() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "Error: Set LOOPIN_NOTIFY first: "),
+        ("", "Error: Set LOOPIN_NOTIFY first, "),
         ("nonsense://password-marker", "Error: LOOPIN_NOTIFY: entry 1 is no Apprise URL"),
     ],
 )

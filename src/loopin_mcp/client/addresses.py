@@ -1,4 +1,4 @@
-"""Where the API is, and paths on it that no id can leave."""
+"""The address of the API, and paths on it that no id can leave."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from loopin_mcp.settings.values import checked_base_url, checked_key, is_loopbac
 
 @dataclass(frozen=True)
 class Address:
-    """Where the API is, the key it wants, and whether this very process serves it."""
+    """The API's address and key, and whether this very process serves it."""
 
     base_url: str
     api_key: str | None = field(default=None, repr=False)
@@ -21,7 +21,7 @@ Locate = Callable[[], Awaitable[Address]]
 
 
 def fixed_address(base_url: str, api_key: str | None) -> Locate:
-    """An address that is always the same.
+    """A `locate` that always gives the same address.
 
     Raises:
         ConfigurationError: The URL or the key cannot be used.
@@ -46,7 +46,7 @@ def segment(name: str, value: str) -> str:
     """One percent-encoded path segment, so that no id can lead to another resource.
 
     Raises:
-        InvalidRequestError: There is no such segment; `name` is what it was to be.
+        InvalidRequestError: The value cannot be one; the message calls it `name`.
     """
     try:
         encoded = quote(value, safe="")
