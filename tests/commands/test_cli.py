@@ -229,7 +229,7 @@ def test_api_warns_of_a_key_that_could_be_guessed(tmp_path: Path) -> None:
 
     assert re.match(
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4} WARNING loopin_mcp: API_KEY_SECRET has fewer "
-        "than 32 characters, so that it could be guessed. python3 -c ",
+        "than 32 characters, so it could be guessed. python3 -c ",
         refused.stderr,
     )
     assert "swordfish" not in refused.stderr

@@ -60,7 +60,7 @@ def test_command_succeeds_where_all_have_its_test() -> None:
     ("value", "message"),
     [
         ("", "Error: Set LOOPIN_NOTIFY first, "),
-        ("nonsense://password-marker", "Error: LOOPIN_NOTIFY: entry 1 is no Apprise URL"),
+        ("nonsense://password-marker", "Error: LOOPIN_NOTIFY: entry 1 is not a valid Apprise URL"),
     ],
 )
 def test_command_says_what_to_set(value: str, message: str) -> None:
@@ -152,7 +152,7 @@ def test_entry_that_cannot_be_used_stops_the_api_and_is_told_to_every_caller_of_
 
     assert result["isError"] is True
     text = result["content"][0]["text"]
-    assert text.startswith("LOOPIN_NOTIFY_HIGH: entry 1 is no Apprise URL")
+    assert text.startswith("LOOPIN_NOTIFY_HIGH: entry 1 is not a valid Apprise URL")
     assert (refused.returncode, refused.stderr) == (1, f"Error: {text}\n")
 
 

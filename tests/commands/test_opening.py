@@ -121,7 +121,7 @@ def test_demo_says_where_no_browser_can_be_started(tmp_path: Path) -> None:
         text=True,
     ) as demo:
         assert demo.stdout is not None
-        said = next(line for line in demo.stdout if line.startswith("The browser cannot"))
+        said = next(line for line in demo.stdout if line.startswith("Cannot start the browser"))
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=START_TIMEOUT_S)
 

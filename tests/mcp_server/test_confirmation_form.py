@@ -92,7 +92,9 @@ async def test_decision_that_no_form_can_show_whole_is_left_to_the_review_page(
         async with host(era, human) as client:
             text = await refusal(client, "decide_interrupt", **APPROVAL, **part)
 
-    assert text == f"{next(iter(part))} is too long to be shown whole in a form of the host, {LEFT}"
+    assert (
+        text == f"{next(iter(part))} is too long for a form of the host to show all of it, {LEFT}"
+    )
     assert (human.forms, api.decisions) == ([], [])
 
 

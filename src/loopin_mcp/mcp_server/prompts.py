@@ -64,7 +64,7 @@ _UNLESS = " decide_interrupt is only for decisions that I state explicitly about
 
 
 def _number(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take digits for a number, as the arguments of prompts are all strings."""
+    """Read digits as a number, since all arguments of prompts are strings."""
     is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _LONGEST_NUMBER
     return int(value) if is_number else value
 
@@ -162,7 +162,7 @@ def _entry(number: int, interrupt: Interrupt) -> str:
 
 
 def time_left(end: datetime | None, now: datetime) -> str:
-    """How long it is from `now` to the end, in the one unit that matters."""
+    """The time from `now` to the end, in one unit."""
     if end is None:
         return "not known"
     minutes = int((end - now).total_seconds()) // 60

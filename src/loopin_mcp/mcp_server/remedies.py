@@ -1,4 +1,4 @@
-"""What a model can do about each kind of error, as it reads on after what happened."""
+"""What a model can do about each kind of error."""
 
 from loopin_mcp.errors import (
     APIError,
@@ -15,7 +15,7 @@ from loopin_mcp.errors import (
     UnreachableError,
 )
 
-# The first of an error's classes that is here counts.
+# The most specific class of an error counts.
 REMEDIES: dict[type[Exception], str] = {
     UnreachableError: "Ask the user to check the LoopIn API, and LOOPIN_API_URL and LOOPIN_TIMEOUT "
     "if they are set.",
@@ -37,7 +37,7 @@ REMEDIES: dict[type[Exception], str] = {
 
 
 def for_model(error: LoopinError) -> str:
-    """What happened, and what to do next; some errors say both."""
+    """What happened, and what to do next unless the error says so itself."""
     kind = type(error)
     if isinstance(error, APIError):
         if error.retry_after_s is not None:

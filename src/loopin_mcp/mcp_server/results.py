@@ -67,9 +67,9 @@ def with_next_step(kind: type[_Result], answer: Wire) -> _Result:
 
 
 def status_result(interrupt: Interrupt, wait_lowered_to: float | None = None) -> InterruptStatus:
-    """An interrupt with what its status means: approved only if it is `approved`.
+    """An interrupt as a result that says whether to act, and what to do next.
 
-    `wait_lowered_to` is the longest wait there is, in seconds, if the call asked for more.
+    `wait_lowered_to` is the longest wait allowed, in seconds, if the call asked for more.
     """
     approved = interrupt.status == "approved"
     next_step = _NEXT_STEPS.get(interrupt.status, _UNKNOWN)

@@ -30,10 +30,10 @@ _LifespanT = TypeVar("_LifespanT")
 
 
 class PlainSpokenServer(MCPServer[_LifespanT]):
-    """An MCPServer whose tools explain a refusal in one or two sentences.
+    """An MCPServer whose tools explain an error in one or two sentences.
 
-    The SDK judges arguments before a tool runs and words that itself, so this is the one place
-    where every refusal passes. An argument that is null counts as left out.
+    The SDK checks arguments before a tool runs and has its own words for errors, so this is the one
+    place that every error passes. An argument that is null counts as left out.
     """
 
     async def call_tool(
@@ -64,9 +64,9 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
 
 
 class PlainSpokenPrompt(Prompt):
-    """A Prompt with arguments as strict as a tool's, which explains a refusal as a tool does.
+    """A Prompt that checks arguments and explains errors like a tool.
 
-    An argument that is left empty counts as left out.
+    An empty argument counts as left out.
     """
 
     tool: Tool
@@ -87,7 +87,7 @@ class PlainSpokenPrompt(Prompt):
 
 
 def _refusal(error: ToolError) -> str:
-    """Why a function or the check of its arguments refused; empty if it crashed."""
+    """Why a function or the check of its arguments failed; empty if it crashed."""
     match error.__cause__:
         case LoopinError() as cause:
             return for_model(cause)
@@ -97,7 +97,7 @@ def _refusal(error: ToolError) -> str:
 
 
 def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) -> Tool:
-    """A tool whose arguments have their wire names, or the function's; others are refused."""
+    """A tool whose arguments have their wire names or the function's; it refuses any others."""
     tool = Tool.from_function(function, title=title, annotations=hints)
     arguments = _strict(tool.fn_metadata.arg_model)
     schemas = {
@@ -114,7 +114,7 @@ def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) ->
 
 
 def prompt_of(function: Callable[..., Any], title: str) -> Prompt:
-    """A prompt whose text is what the function returns, with arguments as those of a tool."""
+    """A prompt whose text the function returns, with arguments like a tool's."""
     tool = tool_of(function, title, ToolAnnotations())
     required = tool.parameters.get("required", [])
     return PlainSpokenPrompt(
@@ -132,7 +132,7 @@ def prompt_of(function: Callable[..., Any], title: str) -> Prompt:
 
 
 def unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take a JSON object that came as a string; Claude Desktop sends objects so at times."""
+    """Read a JSON object that came as a string; Claude Desktop sometimes sends objects so."""
     if not isinstance(value, str):
         return value
     try:
@@ -143,7 +143,7 @@ def unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 def _strict(arguments: type[ArgModelBase]) -> type[ArgModelBase]:
     both_spellings = AliasGenerator(validation_alias=_spellings)
-    # The address of a callback may hold a secret.
+    # A callback URL may hold a secret.
     config = ConfigDict(extra="forbid", alias_generator=both_spellings, hide_input_in_errors=True)
     return type(arguments.__name__, (arguments,), {"model_config": config, "__module__": __name__})
 

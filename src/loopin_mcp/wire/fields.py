@@ -1,4 +1,4 @@
-"""The named field types that the wire shapes and the tools are made of, with their bounds."""
+"""The field types of wire models and tools, with their bounds and descriptions."""
 
 import math
 from datetime import UTC, datetime
@@ -23,12 +23,12 @@ MAX_OBJECT_DEPTH = 32
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
-# The same to the letter; the tools' schemas have to be short.
+# The same exactly; the tools' schemas have to be short.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 
 
 def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Refuse an object too deep, too large or not representable in JSON."""
+    """Refuse an object that is too deep, too large or not representable in JSON."""
     if _depth(value) > MAX_OBJECT_DEPTH:
         raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
     try:
@@ -41,7 +41,7 @@ def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
-    """How deep a JSON value is nested, found without recursion; all its numbers are finite."""
+    """How deep a JSON value is nested, without recursion; refuses numbers that are not finite."""
     deepest = 0
     todo: list[tuple[Any, int]] = [(value, 1)]
     while todo:
@@ -56,7 +56,7 @@ def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
 
 
 def _whole_number(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take 60.0 for 60, as JSON does not tell them apart."""
+    """Read 60.0 as 60, since JSON does not distinguish them."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -84,7 +84,7 @@ def _without_nul(value: str) -> str:
 
 
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take what a LoopIn 1.0 server stored as it came, such as a string, as an object too."""
+    """Read any value that a LoopIn 1.0 server stored, such as a string, as an object."""
     _depth(value)
     return value if isinstance(value, dict | None) else {"value": value}
 
@@ -127,7 +127,7 @@ Action = Annotated[
     AfterValidator(_seen),
 ]
 JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
-# What another server stored, whatever it is.
+# Any value that another server stored.
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
 Context = Annotated[

@@ -1,4 +1,4 @@
-"""Every wire shape: what is sent, and what comes back."""
+"""The wire models: requests, and the responses to them."""
 
 from datetime import datetime
 from typing import Annotated, Self, TypeVar
@@ -31,26 +31,26 @@ Unset = Annotated[_T | None, Field(exclude_if=lambda value: value is None)]
 
 
 class Wire(BaseModel):
-    """A frozen shape with camelCase names on the wire."""
+    """A frozen model with camelCase names on the wire."""
 
     model_config = ConfigDict(
         frozen=True,
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        # What does not fit may hold a secret all the same.
+        # An invalid value may hold a secret too.
         hide_input_in_errors=True,
     )
 
 
 class Request(Wire):
-    """What is sent: unknown fields are refused by name."""
+    """A request: it refuses unknown fields by name."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class NewInterrupt(Request):
-    """The question an agent puts to a human. `expires_in` is in seconds."""
+    """A request for a human's approval. `expires_in` is in seconds."""
 
     agent_id: AgentId
     user_id: UserId
@@ -62,7 +62,7 @@ class NewInterrupt(Request):
 
 
 class Decision(Request):
-    """A human's answer, to exactly what `payload_digest` stands for where that is given."""
+    """A human's decision; with a `payload_digest` it counts only for exactly that payload."""
 
     decision: Verdict
     reason: Unset[Reason] = None
@@ -71,7 +71,7 @@ class Decision(Request):
 
 
 class Created(Wire):
-    """The answer to a new interrupt: where the human decides, and until when."""
+    """A new interrupt: where the human decides, and until when."""
 
     interrupt_id: InterruptId
     status: Status
@@ -84,7 +84,7 @@ class Interrupt(Wire):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    # LoopIn 1.0 servers name the id `id` in lists and leave out fields; these three are certain.
+    # LoopIn 1.0 servers call the id `id` in lists and leave out fields; these three are certain.
     interrupt_id: InterruptId = Field(
         validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
     )
@@ -114,7 +114,7 @@ class Interrupt(Wire):
         return self.status == "pending"
 
     def as_of(self, now: datetime) -> Self:
-        """This interrupt with expiry applied to the moment, whether or not the server swept."""
+        """This interrupt, expired if its time is over, whether or not the server knows yet."""
         if self.is_pending and self.expires_at is not None and self.expires_at <= now:
             return self.model_copy(update={"status": "expired"})
         return self
@@ -158,7 +158,7 @@ class Event(Wire):
 
 
 class PendingPage(Wire):
-    """One page of what waits for a human, newest first."""
+    """One page of the interrupts that wait for a human, newest first."""
 
     user_id: str = Field(description="Human who is asked")
     count: int = Field(description="How many are on this page")
@@ -167,14 +167,14 @@ class PendingPage(Wire):
 
 
 class ActionCount(Wire):
-    """How often a type of action was asked for."""
+    """How often a type of action was asked about."""
 
     action: str = Field(description="Type of action")
     count: int = Field(description="How often")
 
 
 class Analytics(Wire):
-    """One user's figures; rate and response times are null while nothing is decided."""
+    """One user's figures; rate and response times are null until something is decided."""
 
     user_id: str = Field(description="Human who was asked")
     total_interrupts: int = Field(description="How many")
@@ -191,7 +191,7 @@ class Analytics(Wire):
 
 
 class Health(Wire):
-    """What answers at an address; `proof` shows that it holds a key (see `api.health`)."""
+    """The health of an API; `proof` shows that it holds a key (see `api.rest.health`)."""
 
     status: str
     service: str
@@ -200,7 +200,7 @@ class Health(Wire):
 
 
 class SignInLink(Wire):
-    """A link that signs one browser in to the pages, once and soon."""
+    """A link that signs one browser in to the pages, once and only for a short time."""
 
     url: str
     expires_at: Unset[Timestamp] = None

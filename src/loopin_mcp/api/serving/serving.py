@@ -45,10 +45,10 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any free one.
 
     Raises:
-        OSError: The address cannot be had, above all because another program has it.
+        OSError: The address cannot be used, mostly because another program uses it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only where the protocol is named does asyncio send small answers at once (TCP_NODELAY).
+    # Only with the protocol named does asyncio send small answers at once (TCP_NODELAY).
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
@@ -56,10 +56,10 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Its connections inherit this; a larger one would hide for long that a client reads.
+        # Its connections inherit this; a larger buffer would long hide whether a client reads.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((host, port))
-        # Only whoever listens has the port to itself.
+        # Two sockets can be bound to one port; only one can listen.
         listener.listen()
     except BaseException:
         listener.close()
@@ -160,22 +160,22 @@ async def _letting_go(store: Store) -> AsyncIterator[None]:
 
 
 def _url(host: str, port: int) -> str:
-    """The address of a listener; one on all addresses goes by this machine's name."""
+    """The URL of a listener; one on all addresses is named after this machine."""
     if ipaddress.ip_address(host).is_unspecified:
         host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
-    """Serve the API by itself until cancelled; `say` tells the operator where.
+    """Serve the API until cancelled, after it has `say`-ed to the operator what it serves.
 
     Raises:
-        ConfigurationError: The settings cannot be used, or would let in everybody.
+        ConfigurationError: The settings cannot be used, or would let everybody in.
     """
     check_keys(settings, insecure=insecure)
     raise_file_limit()
     try:
-        # A name server may have to be asked for the address of HOST.
+        # If HOST is a name, a name server has to be asked for its address.
         listener = await anyio.to_thread.run_sync(
             listen, settings.host, settings.port, abandon_on_cancel=True
         )
@@ -195,20 +195,19 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
 
 
 def check_keys(settings: Settings, *, insecure: bool) -> None:
-    """Warn of an agents' key that could be guessed, and let no API be open to other machines.
+    """Warn of an API key that could be guessed, and refuse to serve other machines without one.
 
     Raises:
-        ConfigurationError: It would be, and nobody said that it may be `insecure`.
+        ConfigurationError: There is no key on a public address, and `insecure` does not allow it.
     """
     if settings.api_key_secret and len(settings.api_key_secret) < SHORTEST_KEY:
         logger.warning(
-            "API_KEY_SECRET has fewer than %d characters, so that it could be guessed. %s",
+            "API_KEY_SECRET has fewer than %d characters, so it could be guessed. %s",
             SHORTEST_KEY,
             MAKE_ONE,
         )
     if not (settings.api_key_secret or insecure or is_loopback(settings.host)):
         raise ConfigurationError(
             f"HOST {settings.host} can be reached from other machines, and without a key "
-            "everybody there could use this API: set API_KEY_SECRET. (--insecure serves all the "
-            "same.)"
+            "everybody there could use this API: set API_KEY_SECRET. (--insecure serves anyway.)"
         )
