@@ -241,7 +241,7 @@ def test_key_that_others_may_know_is_refused(tmp_path: Path, mode: int) -> None:
     load_api_key(tmp_path)
     (tmp_path / "api-key").chmod(mode)
 
-    with pytest.raises(ConfigurationError, match="api-key is open to other users: delete it"):
+    with pytest.raises(ConfigurationError, match="Other users can read .*api-key: delete it"):
         load_api_key(tmp_path)
 
 

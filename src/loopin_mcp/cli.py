@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TextIO
@@ -19,6 +20,16 @@ from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import __version__
 
+# From which level on the logs of libraries are of use, whatever the root logger's level.
+_LEVELS = {
+    logging.WARNING: ("httpx", "mcp"),
+    # Uvicorn warns of every malformed request, and anybody can send as many as they like. Psycopg
+    # warns at every attempt, and what fails is logged here.
+    logging.ERROR: ("uvicorn", "psycopg"),
+    # Those that send notifications log what they send and where to, some of them the whole URL.
+    logging.CRITICAL: ("urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib"),
+}
+
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="loopin-mcp")
@@ -27,9 +38,9 @@ def main(ctx: click.Context) -> None:
     """Human approval gate for AI agents.
 
     Without a command this is the MCP server that a host such as Claude Desktop or Cursor starts
-    and talks to over stdin and stdout. It is configured by environment variables, LOOPIN_API_URL
-    and LOOPIN_API_KEY above all; with no URL set it brings its own API. `loopin-mcp demo` shows
-    the whole loop, `loopin-mcp inbox` what waits for you.
+    and talks to over stdin and stdout. Environment variables configure it, mainly LOOPIN_API_URL
+    and LOOPIN_API_KEY; without a URL it runs its own API. `loopin-mcp demo` shows the whole loop,
+    `loopin-mcp inbox` opens your inbox.
     """
     _log_to_stderr()
     # A shell that starts this in the background has SIGINT ignored.
@@ -47,10 +58,10 @@ def main(ctx: click.Context) -> None:
 def api(*, insecure: bool) -> None:
     """Serve the LoopIn REST API, its inbox and its review pages.
 
-    Settings are read from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
+    The settings come from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
     API_KEY_SECRET, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT (120 a
     minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, LOOPIN_NOTIFY, LOOPIN_NOTIFY_HIGH and
-    LOOPIN_OPEN_REVIEW. docs/settings.md says what each means. Ctrl-C ends it.
+    LOOPIN_OPEN_REVIEW. docs/settings.md says what each means. Press Ctrl+C to stop.
     """
     with _loading():
         from loopin_mcp.api.serving.serving import serve_alone
@@ -66,12 +77,12 @@ def api(*, insecure: bool) -> None:
 @main.command()
 @click.option("--no-browser", is_flag=True, help="Print the link instead of opening it.")
 def inbox(*, no_browser: bool) -> None:
-    """Open your inbox in the browser: all that waits for you.
+    """Open your inbox in the browser: the requests that wait for you.
 
-    It opens signed in, by a link that works once and within a minute; with REVIEWER_KEYS set it
-    asks for your key instead. Without a desktop the link is printed. Where no MCP host has its API
-    running, this serves it until Ctrl-C. With LOOPIN_API_URL set it is the inbox of that API, which
-    asks for a key.
+    You are signed in by a link that works once and within a minute; if REVIEWER_KEYS is set, you
+    sign in with your key instead. Without a desktop the link is printed. If no MCP host is running
+    LoopIn, this command serves the inbox until you press Ctrl+C. If LOOPIN_API_URL is set, this
+    opens the inbox of that API, which asks for a key.
     """
     with _loading():
         from loopin_mcp.commands.open_inbox import open_inbox
@@ -98,27 +109,27 @@ def demo(decide: str | None) -> None:
         anyio.run(run_demo, decide, environment, _print)
 
 
-@main.command(short_help="Send a test notice to every place you named.")
+@main.command(short_help="Send a test notification to every channel.")
 def notify() -> None:
-    """Send a test notice to every place that LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH name.
+    """Send a test notification to every channel in LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH.
 
-    They are Apprise URLs, separated by spaces or commas. Prints where it arrived; the exit code
+    These are Apprise URLs, separated by spaces or commas. Prints where it arrived; the exit code
     is 1 if it did not arrive everywhere.
     """
     with _loading():
-        from loopin_mcp.commands.notify import send_test_notices
+        from loopin_mcp.commands.notify import send_test_notifications
 
     with _refusing():
-        arrived = anyio.run(send_test_notices, _load_settings(), _print)
+        arrived = anyio.run(send_test_notifications, _load_settings(), _print)
     raise SystemExit(0 if arrived else 1)
 
 
 @main.group(short_help="Check or export what happened to every interrupt.")
 def audit() -> None:
-    """Check or export the trail of every interrupt: who did what to it, and when.
+    """Check or export the audit trail of every interrupt: who did what to it, and when.
 
-    Both commands read the database of `loopin-mcp api`, as DATABASE_URL or LOOPIN_DATA_DIR names
-    it, or a copy of it, and change nothing. The API may run meanwhile.
+    Both commands read the database of `loopin-mcp api` (see DATABASE_URL and LOOPIN_DATA_DIR), or a
+    copy of it, and change nothing. The API can keep running.
     """
 
 
@@ -127,21 +138,21 @@ _embedded = click.option(
 )
 
 
-@audit.command(short_help="Find what was changed after it was written.")
+@audit.command(short_help="Find interrupts that somebody tampered with.")
 @_embedded
 @click.option(
     "--heads",
-    # What is not UTF-8 is refused where a head has it, by the number of its entry.
+    # A head that is not UTF-8 is refused later, by the number of its entry.
     type=click.File(encoding="utf-8-sig", errors="surrogateescape"),
-    help="Also look for every eventsHead that was kept elsewhere: JSON lines with interruptId "
-    "and eventsHead, such as callbacks or an export, or CSV that names both.",
+    help="Also check every eventsHead that was kept elsewhere: JSON lines with interruptId and "
+    "eventsHead, such as callbacks or an export, or CSV with these columns.",
 )
 def verify(*, embedded: bool, heads: TextIO | None) -> None:
-    """Find every interrupt that is not as it was written.
+    """Find every interrupt that somebody tampered with.
 
-    Reports events that were changed, dropped, added or reordered, and whatever is asked or decided
-    otherwise than the events tell. Only --heads finds out somebody who rewrote all events of an
-    interrupt. The exit code is 0 if all is as written, and else 1.
+    Reports events that were changed, dropped, added or reordered, and requests or decisions that
+    differ from their events. Only --heads detects that somebody rewrote all events of an
+    interrupt. The exit code is 0 if there is no tampering, and 1 if there is.
     """
     from loopin_mcp.api.audit.commands import verify
 
@@ -151,10 +162,10 @@ def verify(*, embedded: bool, heads: TextIO | None) -> None:
 @audit.command(short_help="Print every interrupt with its events, as JSON lines.")
 @_embedded
 def export(*, embedded: bool) -> None:
-    """Print every interrupt with its events, and what was deleted by its age, as JSON lines.
+    """Print every interrupt with its events, and those deleted by age, as JSON lines.
 
-    Kept elsewhere, that is what `loopin-mcp audit verify --heads` takes. Callback URLs are left
-    out.
+    Keep the output elsewhere to use it with `loopin-mcp audit verify --heads`. It has no callback
+    URLs.
     """
     from loopin_mcp.api.audit.commands import export
 
@@ -162,7 +173,7 @@ def export(*, embedded: bool) -> None:
 
 
 def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
-    """Do such work on the database, and end with its exit code."""
+    """Do this work on the database, and end with its exit code."""
     from loopin_mcp.api.store.opening import open_archive
 
     async def on_archive() -> bool:
@@ -176,7 +187,7 @@ def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
 
 @contextlib.contextmanager
 def _loading() -> Iterator[None]:
-    """Import without looking for garbage among what stays: that takes a third of the time."""
+    """Import without garbage collection, which takes a third of the time and finds nothing."""
     gc.disable()
     try:
         yield
@@ -187,7 +198,7 @@ def _loading() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """Have an expected failure end the command in one line, and Ctrl-C as shells know it."""
+    """End the command with one line on an expected failure, and with code 130 on Ctrl+C."""
     try:
         yield
     except LoopinError as error:
@@ -198,7 +209,7 @@ def _refusing() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """Have SIGTERM end the block like Ctrl-C, which lets the requests in flight be answered."""
+    """Let SIGTERM end the block like Ctrl+C does: the requests in flight are still answered."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with _refusing():
         try:
@@ -216,7 +227,7 @@ def _load_settings() -> Settings:
 
 
 def _forget_secrets() -> None:
-    """Keep secrets from the programs that are started from here, such as a browser."""
+    """Keep secrets from the programs that this one starts, such as a browser."""
     for variable in Settings.secret_variables():
         os.environ.pop(variable, None)
 
@@ -229,9 +240,9 @@ def _serve_stdio() -> None:
     if sys.stdin.isatty():
         _say(
             f"loopin-mcp {__version__}: an MCP server that waits for an MCP host on stdin. "
-            "Try `loopin-mcp demo`, or `loopin-mcp --help`."
+            "Try `loopin-mcp demo` or `loopin-mcp --help`."
         )
-    # Reading stdin cannot be cancelled, so these signals end the process at once. Whatever was
+    # Reading stdin cannot be cancelled, so SIGINT ends the process at once. All that was
     # acknowledged is stored by then.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings: Settings | ConfigurationError
@@ -244,13 +255,16 @@ def _serve_stdio() -> None:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "mcp"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # It warns of every malformed request, and anybody can send as many as they like.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    # It warns at every attempt, and what fails is logged here.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S%z",
+    )
+    for level, libraries in _LEVELS.items():
+        for library in libraries:
+            logging.getLogger(library).setLevel(level)
+    # Python would print it with the host of a notification.
+    warnings.filterwarnings("ignore", "Unverified HTTPS request")
 
 
 def _say(line: str) -> None:

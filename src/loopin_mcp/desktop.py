@@ -1,4 +1,4 @@
-"""Whether there is a desktop here, and the browser on it."""
+"""Finds out whether this machine has a desktop, and starts the browser on it."""
 
 import html
 import os
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-# As long as a link that signs in is good; a browser may have to start first.
+# As long as a sign-in link works; a browser may have to start first.
 KEPT_S = 60
 
 _PAGE = """\
@@ -19,7 +19,7 @@ _PAGE = """\
 <title>LoopIn</title>
 <p><a href="{link}">Open LoopIn</a></p>
 """
-# It outlives whoever starts it.
+# This program outlives the process that starts it.
 _PROGRAM = """\
 import os, sys, time, webbrowser
 webbrowser.open(sys.argv[1])
@@ -29,27 +29,27 @@ os.unlink(sys.argv[2])
 
 
 def has_desktop(environment: Mapping[str, str]) -> bool:
-    """Whether a browser would get a window; without one it could take over the terminal."""
+    """Whether a browser would get a window; without one it might take over the terminal."""
     if sys.platform in ("win32", "darwin"):
-        # Whoever came over SSH sits elsewhere.
+        # Over SSH the user sits at another machine.
         return not environment.get("SSH_CONNECTION")
     return any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def start_browser(url: str, kept_s: float = KEPT_S) -> None:
-    """Open a page in the browser, and let it be: it shares nothing with this process.
+    """Open a page in the browser, in a process that shares nothing with this one.
 
-    All users of a machine can see with what a program was started, and the link may sign in or
-    let its holder decide. So the browser is given a file that leads there, which this user alone
-    can read and which goes after `kept_s` seconds.
+    All users of a machine can see the arguments of a program, and the link may sign in or let its
+    holder decide. So the browser gets a file that leads there, which only this user can read and
+    which is deleted after `kept_s` seconds.
 
     Raises:
-        OSError: No program can be started, or no file written.
+        OSError: The program cannot be started, or the file cannot be written.
     """
     page = _page_to(url)
     try:
         process = subprocess.Popen(  # noqa: S603 - a fixed command, with a file made here
-            # Isolated, lest a webbrowser.py in the working directory be run instead.
+            # Isolated, so that no webbrowser.py in the working directory runs instead.
             [sys.executable, "-I", "-c", _PROGRAM, page.as_uri(), str(page), str(kept_s)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The embedded API: found at a sibling, or served here, and taken over when its owner goes."""
+"""The embedded API: found in another process, served here, or taken over when its owner ends."""
 
 import contextlib
 import hmac
@@ -31,7 +31,7 @@ from loopin_mcp.settings.values import checked_key
 
 LOOPBACK = "127.0.0.1"
 PROBE_TIMEOUT_S = 2.0
-# How often to look at a port whose owner is going, and how long to leave a stranger alone.
+# How often to look at a port whose owner is ending, and for how long to ignore a stranger's.
 LOOKS = 20
 LOOK_AGAIN_S = 0.05
 STRANGER_S = 30.0
@@ -43,11 +43,11 @@ async def embedded_api(
 ) -> AsyncIterator[Locate]:
     """Have an API on this machine for as long as the block lasts; nothing starts before `locate`.
 
-    All copies of this server on this account share one. The first to bind the port serves; the
-    others prove that what listens there holds the key of the same data directory, and use it.
-    When it is gone, whoever asks next binds the port. Where a stranger has the port, the same
-    is done with the port noted in the data directory, and at last with any free one. A listener
-    that does not answer within `probe_timeout_s` seconds is a stranger.
+    All copies of this server on this account share one API. The first to bind the port serves; the
+    others check that the listener there holds the key of the same data directory, and use it.
+    When it is gone, the next copy that needs it binds the port. If a stranger has the port, the
+    copies do the same with the port noted in the data directory, and then with any free one. A
+    listener that does not answer within `probe_timeout_s` seconds is a stranger.
     """
     async with anyio.create_task_group() as tasks:
         copy = _Copy(settings, tasks, probe_timeout_s)
@@ -74,7 +74,7 @@ class _Copy:
         self._strangers: dict[int, float] = {}
 
     async def locate(self) -> Address:
-        """Where the API answers, after seeing to it that it does.
+        """The address of the API, which is started first if it does not run.
 
         Raises:
             ConfigurationError: The data directory cannot be used.
@@ -101,7 +101,7 @@ class _Copy:
                 if is_sibling is False:
                     self._strangers[port] = anyio.current_time() + STRANGER_S
                     break
-                # Its owner is just going, and somebody else may be coming.
+                # Its owner is just ending, and another copy may take over.
                 await anyio.sleep(LOOK_AGAIN_S)
         listener = listen(LOOPBACK, 0)
         with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ class _Copy:
         return await self._serve(listener, api_key)
 
     def _candidates(self, noted: int | None) -> list[int]:
-        """The ports to look at: first the one where a sibling was, none where a stranger is."""
+        """The ports to look at: first the one of the last sibling, and none of a stranger."""
         now = anyio.current_time()
         ports = dict.fromkeys(filter(None, (self._proven, self._settings.port, noted)))
         return [port for port in ports if self._strangers.get(port, now) <= now]
@@ -127,7 +127,7 @@ class _Copy:
         task_status: anyio.abc.TaskStatus[Address],
     ) -> None:
         """Serve until cancelled."""
-        # A host may let its servers open few files, and the agents of all copies wait here.
+        # A host may let its servers open only few files, and the agents of all copies wait here.
         raise_file_limit()
         with listener:
             channels = await channels_of(self._settings)
@@ -138,9 +138,9 @@ class _Copy:
                 await anyio.sleep_forever()
 
     async def _is_sibling(self, port: int, api_key: str) -> bool | None:
-        """Whether a holder of the key listens there, or None where nobody answered at all.
+        """Whether a holder of the key listens there, or None if there was no answer at all.
 
-        The key itself is not sent.
+        This does not send the key itself.
         """
         probe = self._probes.setdefault(
             port,
@@ -159,7 +159,7 @@ class _Copy:
 
 
 def load_api_key(data_dir: Path) -> str:
-    """The key in the data directory; made at first use, readable by this user alone.
+    """The key in the data directory; made at first use, and readable only by this user.
 
     Raises:
         ConfigurationError: The directory or the file cannot be used.
@@ -174,30 +174,30 @@ def load_api_key(data_dir: Path) -> str:
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"The data directory {data_dir} cannot be used: {error}. Set LOOPIN_DATA_DIR to a "
-            "directory this user can write to."
+            "directory that this user can write to."
         ) from error
     if not api_key:
-        raise ConfigurationError(f"{path} is empty: delete it, and a new key is made.")
+        raise ConfigurationError(f"{path} is empty: delete it to get a new key.")
     return checked_key(str(path), api_key)
 
 
 def _refuse_open_to_others(path: Path) -> None:
-    """Refuse a key that another user of this machine may know, or may have put there.
+    """Refuse a key that another user of this machine may know or may have put there.
 
     Raises:
-        ConfigurationError: The file is not a plain one of this user alone.
+        ConfigurationError: It is not a plain file that only this user can read.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(f"{path} is not a file: delete it, and a new key is made.")
+        raise ConfigurationError(f"{path} is not a file: delete it to get a new key.")
     if sys.platform != "win32" and (found.st_uid != os.geteuid() or found.st_mode & 0o077):
         raise ConfigurationError(
-            f"{path} is open to other users: delete it, and a new key is made for this user alone."
+            f"Other users can read {path}: delete it to get a new key that only this user can read."
         )
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Write a whole file, or leave the one that another process has just written."""
+    """Write a whole file, or keep the one that another process has just written."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -216,7 +216,7 @@ def _listen_if_free(port: int) -> socket.socket | None:
 
 
 def _noted_port(note: Path) -> int | None:
-    """The port that a copy took when a stranger had the usual one."""
+    """The port that a copy took because a stranger had the usual one."""
     try:
         port = int(note.read_text(encoding="ascii"))
     except (OSError, ValueError):

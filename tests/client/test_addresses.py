@@ -25,13 +25,13 @@ async def test_prefix_of_the_address_is_kept_and_no_key_sends_none(
 @pytest.mark.parametrize(
     ("base_url", "api_key", "fault"),
     [
-        ("", None, "LOOPIN_API_URL must be an http or https URL"),
-        ("ftp://loopin.test", None, "LOOPIN_API_URL must be an http or https URL"),
-        ("https://", None, "LOOPIN_API_URL must be an http or https URL"),
-        ("http://999.1.1.1", None, "LOOPIN_API_URL names no address"),
-        ("https://hidden:hidden@loopin.test", None, "LOOPIN_API_URL must not hold a user name"),
-        ("https://loopin.test/?key=hidden", None, "LOOPIN_API_URL must be a base URL"),
-        (URL, "hidden key", "LOOPIN_API_KEY must be printable ASCII"),
+        ("", None, "base_url must be an http or https URL"),
+        ("ftp://loopin.test", None, "base_url must be an http or https URL"),
+        ("https://", None, "base_url must be an http or https URL"),
+        ("http://999.1.1.1", None, "base_url names no address"),
+        ("https://hidden:hidden@loopin.test", None, "base_url must not hold a user name"),
+        ("https://loopin.test/?key=hidden", None, "base_url must be a base URL"),
+        (URL, "hidden key", "api_key must be printable ASCII"),
     ],
 )
 async def test_address_or_key_that_cannot_be_used_is_refused_by_name(
@@ -76,9 +76,9 @@ async def test_id_travels_as_one_segment(
 @pytest.mark.parametrize(
     ("id", "fault"),
     [
-        ("", "must not be empty, '.' or '..'. Give the whole id."),
-        (".", "must not be empty, '.' or '..'. Give the whole id."),
-        ("..", "must not be empty, '.' or '..'. Give the whole id."),
+        ("", "must not be empty, '.' or '..'."),
+        (".", "must not be empty, '.' or '..'."),
+        ("..", "must not be empty, '.' or '..'."),
         ("\ud800", "holds a character that is not text."),
     ],
 )

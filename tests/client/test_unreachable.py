@@ -19,7 +19,7 @@ async def test_absent_api_is_told_with_its_address_and_the_reason(naps: Naps) ->
 
     assert str(failure.value) == (
         f"No connection to the LoopIn API at {URL}: Connection refused. Check that it runs there, "
-        "and that LOOPIN_API_URL is right."
+        "and that the address is right."
     )
 
 

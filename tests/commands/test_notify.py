@@ -61,8 +61,8 @@ def test_command_succeeds_where_all_have_its_test() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "Error: Set LOOPIN_NOTIFY first: "),
-        ("nonsense://password-marker", "Error: LOOPIN_NOTIFY: entry 1 is no Apprise URL"),
+        ("", "Error: Set LOOPIN_NOTIFY first, "),
+        ("nonsense://password-marker", "Error: LOOPIN_NOTIFY: entry 1 is not a valid Apprise URL"),
     ],
 )
 def test_command_says_what_to_set(value: str, message: str) -> None:
@@ -96,12 +96,12 @@ def test_nothing_of_the_urls_is_logged_or_served(tmp_path: Path) -> None:
         ]
         pages.append(web.get(created["reviewUrl"]).text)
         assert served.process.stderr is not None
-        logged = served.process.stderr.readline()
+        logged = next(line for line in served.process.stderr if "loopin_mcp" in line)
         served.process.terminate()
         _, rest = served.process.communicate(timeout=PATIENCE_S)
 
-    assert logged == (
-        f"INFO loopin_mcp: Notification of {created['interruptId']} to entry 1 of "
+    assert logged.endswith(
+        f" INFO loopin_mcp: Notification of {created['interruptId']} to entry 1 of "
         "LOOPIN_NOTIFY (JSON) will be tried again: it answered 500\n"
     )
     assert_no_secret(logged, rest, *pages)
@@ -154,7 +154,7 @@ def test_entry_that_cannot_be_used_stops_the_api_and_is_told_to_every_caller_of_
 
     assert result["isError"] is True
     text = result["content"][0]["text"]
-    assert text.startswith("LOOPIN_NOTIFY_HIGH: entry 1 is no Apprise URL")
+    assert text.startswith("LOOPIN_NOTIFY_HIGH: entry 1 is not a valid Apprise URL")
     assert (refused.returncode, refused.stderr) == (1, f"Error: {text}\n")
 
 

@@ -81,7 +81,7 @@ def test_without_a_host_it_serves_the_inbox_itself_until_it_is_ended(
     assert page.status_code == 200
     assert said == [
         "Opening the inbox in your browser.\n",
-        "No host has it running now, so it is served here: Ctrl-C ends that.\n",
+        "No MCP host is running LoopIn, so this command serves the inbox. Press Ctrl+C to stop.\n",
     ]
     assert (command.returncode, stdout, rest) == (0, "", "Stopped.\n")
 
@@ -130,4 +130,4 @@ async def test_where_no_browser_starts_the_link_is_shown() -> None:
     await open_inbox(settings, said.append, shown.append, start_browser)
 
     assert shown == ["https://loopin.test/"]
-    assert said == ["The browser cannot be started: Permission denied. Open this link yourself:"]
+    assert said == ["Cannot start the browser: Permission denied. Open this link yourself:"]

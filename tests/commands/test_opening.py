@@ -124,12 +124,12 @@ def test_demo_says_where_no_browser_can_be_started(tmp_path: Path) -> None:
         text=True,
     ) as demo:
         assert demo.stdout is not None
-        said = next(line for line in demo.stdout if line.startswith("The browser cannot"))
+        said = next(line for line in demo.stdout if line.startswith("Cannot start the browser"))
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=START_TIMEOUT_S)
 
     why = "No such file or directory"
-    assert said == f"The browser cannot be started: {why}. Open the link yourself.\n"
+    assert said == f"Cannot start the browser: {why}. Open the link yourself.\n"
 
 
 def test_demo_opens_its_question_and_nothing_else(tmp_path: Path) -> None:

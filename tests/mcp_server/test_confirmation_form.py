@@ -36,7 +36,7 @@ async def test_form_shows_all_that_is_to_be_recorded_and_needs_no_field_filled(e
 
     approval, rejection = human.forms
     assert approval.message.splitlines() == [
-        "An agent says that you have decided this. Accept only if you have: it is final.",
+        "An agent reports this as your decision. Accept only if it is. Decisions are final.",
         "- Decision: APPROVE, the agent may act",
         "- Action: `Pay 5 EUR`",
         "- Asked by: `agent-1`",
@@ -92,7 +92,9 @@ async def test_decision_that_no_form_can_show_whole_is_left_to_the_review_page(
         async with host(era, human) as client:
             text = await refusal(client, "decide_interrupt", **APPROVAL, **part)
 
-    assert text == f"{next(iter(part))} is too long to be shown whole in a form of the host, {LEFT}"
+    assert (
+        text == f"{next(iter(part))} is too long for a form of the host to show all of it, {LEFT}"
+    )
     assert (human.forms, api.decisions) == ([], [])
 
 

@@ -62,7 +62,7 @@ async def test_review_lists_what_waits_and_leaves_the_decision_to_the_human(era:
         "   - reviewUrl: not known",
     ]
     assert "Never decide yourself." in text
-    assert "Record a decision with decide_interrupt only after I have said it in so many" in text
+    assert "Record a decision with decide_interrupt only after I have stated it explicitly" in text
     assert "read the context with get_interrupt_status" in text
 
 
@@ -74,7 +74,8 @@ async def test_review_says_what_to_do_when_nothing_waits(era: str) -> None:
         text = await text_of(client, "review_pending", userId="other/user")
 
     assert text == (
-        "Nothing waits for a decision of `other/user` in LoopIn. Tell me so, and do nothing else."
+        "Nothing is waiting for `other/user`'s decision in LoopIn. Tell me that, and do nothing "
+        "else."
     )
 
 
@@ -99,7 +100,7 @@ async def test_review_says_that_there_are_more() -> None:
         text = await text_of(client, "review_pending")
 
     assert text.endswith(
-        "\nThere are more. When we are through with these, tell me to start this prompt again.\n"
+        "\nThere are more. When we have finished these, tell me to start this prompt again.\n"
     )
 
 
@@ -141,7 +142,7 @@ async def test_kinds_of_action_to_ask_before_are_told_to_the_agent(era: str) -> 
     assert "1. Call create_interrupt with urgency high and expiresIn 600: say" in full
     for text in (plain, full):
         assert "Act only if `approved` is true" in text
-        assert "you never\ndecide yourself. decide_interrupt is only for what I tell you" in text
+        assert "you never decide\nyourself. decide_interrupt is only for decisions that I" in text
 
 
 async def test_asking_names_no_tool_that_is_not_offered() -> None:

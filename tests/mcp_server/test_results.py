@@ -6,7 +6,8 @@ from loopin_mcp.mcp_server.results import (
     CancelledResult,
     CreatedResult,
     DecidedResult,
-    InterruptStatus,
+    status_result,
+    with_next_step,
 )
 from loopin_mcp.wire.models import Cancelled, Created, Decided, Interrupt
 from tests.support import MOMENT
@@ -31,9 +32,9 @@ from tests.support import MOMENT
             False,
             "Nobody decided in time: do not act. If it still matters, create a new interrupt.",
         ),
-        ("cancelled", False, "The question was withdrawn: do not act on it."),
-        ("Approved", False, "The status is not known here, so it is no approval: do not act."),
-        ("resolved", False, "The status is not known here, so it is no approval: do not act."),
+        ("cancelled", False, "The interrupt was cancelled: do not act on it."),
+        ("Approved", False, "This status is unknown here, so it is not an approval: do not act."),
+        ("resolved", False, "This status is unknown here, so it is not an approval: do not act."),
     ],
 )
 def test_only_the_status_approved_lets_the_agent_act(
@@ -41,7 +42,7 @@ def test_only_the_status_approved_lets_the_agent_act(
 ) -> None:
     interrupt = Interrupt(interrupt_id="a", status=status, action="Pay", decision="approved")
 
-    assert InterruptStatus.of(interrupt).model_dump(by_alias=True) == {
+    assert status_result(interrupt).model_dump(by_alias=True) == {
         "interruptId": "a",
         "status": status,
         "action": "Pay",
@@ -56,7 +57,7 @@ def test_only_the_status_approved_lets_the_agent_act(
     [
         (
             "approved",
-            "A human approved this with changes: do the action with modifiedParams in place of "
+            "A human approved this with changes: do the action with modifiedParams instead of "
             "the proposed parameters.",
         ),
         (
@@ -68,7 +69,7 @@ def test_only_the_status_approved_lets_the_agent_act(
 def test_changed_parameters_count_for_an_approval_only(status: str, next_step: str) -> None:
     interrupt = Interrupt(interrupt_id="a", status=status, action="Pay", modified_params={})
 
-    assert InterruptStatus.of(interrupt).next_step == next_step
+    assert status_result(interrupt).next_step == next_step
 
 
 def test_receipts_say_what_to_do_next() -> None:
@@ -76,15 +77,15 @@ def test_receipts_say_what_to_do_next() -> None:
     decided = Decided(interrupt_id="a", status="resolved", decision="approved", decided_at=MOMENT)
     cancelled = Cancelled(interrupt_id="a", status="cancelled")
 
-    assert CreatedResult.of(created) == CreatedResult(
+    assert with_next_step(CreatedResult, created) == CreatedResult(
         **dict(created),
         next_step="Do not act yet. Show reviewUrl to the user, then call get_interrupt_status "
         "with waitSeconds.",
     )
-    assert DecidedResult.of(decided) == DecidedResult(
+    assert with_next_step(DecidedResult, decided) == DecidedResult(
         **dict(decided),
         next_step="The decision is final. The agent that asked reads it with get_interrupt_status.",
     )
-    assert CancelledResult.of(cancelled) == CancelledResult(
-        **dict(cancelled), next_step="The question was withdrawn: do not act on it."
+    assert with_next_step(CancelledResult, cancelled) == CancelledResult(
+        **dict(cancelled), next_step="The interrupt was cancelled: do not act on it."
     )

@@ -1,7 +1,9 @@
 """The six tools through the SDK's in-memory client, in both protocol eras."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import Client
@@ -36,6 +38,28 @@ async def test_tool_list_is_lean_and_complete(mcp: Client) -> None:
         assert tool.annotations is not None
         hints = tool.annotations.model_dump(exclude={"title"})
         assert None not in hints.values(), tool.name
+
+
+async def test_every_argument_and_every_field_of_a_result_has_a_description(mcp: Client) -> None:
+    listed = await mcp.list_tools()
+
+    fields = [
+        (f"{tool.name}: {name}", field)
+        for tool in listed.tools
+        for schema in (tool.input_schema, tool.output_schema or {})
+        for name, field in fields_of(schema)
+    ]
+    assert [name for name, field in fields if not field.get("description")] == []
+    assert len(fields) > 50
+
+
+def fields_of(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The fields of a schema and of all that is defined in it."""
+    for name, part in schema.items():
+        if name == "properties":
+            yield from part.items()
+        if isinstance(part, dict):
+            yield from fields_of(part)
 
 
 async def test_instructions_fit_and_name_the_workflow() -> None:
@@ -115,7 +139,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
     ("ending", "next_step"),
     [
         ("rejected", "A human rejected this: do not act"),
-        ("cancelled", "The question was withdrawn: do not act"),
+        ("cancelled", "The interrupt was cancelled: do not act"),
     ],
 )
 async def test_anything_but_an_approval_is_not_approved(

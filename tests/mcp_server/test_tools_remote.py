@@ -73,7 +73,9 @@ async def test_unknown_status_of_another_server_is_no_approval() -> None:
         status = await call(client, "get_interrupt_status", interruptId="i")
 
     assert status["approved"] is False
-    assert status["nextStep"] == "The status is not known here, so it is no approval: do not act."
+    assert (
+        status["nextStep"] == "This status is unknown here, so it is not an approval: do not act."
+    )
 
 
 @respx.mock

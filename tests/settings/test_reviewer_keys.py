@@ -8,11 +8,11 @@ from loopin_mcp.settings.settings import Settings
 ALICE = "alices-key-that-is-long-enough-0001"
 BOB = "bobs-key-that-is-long-enough-000002"
 MAKE_ONE = " python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
-NOT_WRITTEN = "entry 2 is not written name=key."
-TAKEN = "is what the API calls others: choose another name."
-TWICE = "is there twice: give each reviewer a name of their own."
+NOT_WRITTEN = "entry 2 must be name=key."
+TAKEN = "is a name that the API uses itself: choose another."
+TWICE = "appears twice: give each reviewer a different name."
 SHORT = f"needs a key of 32 characters or more.{MAKE_ONE}"
-SHARED = f"has the key of another reviewer: give them one of their own.{MAKE_ONE}"
+SHARED = f"has the key of another reviewer: give them a key of their own.{MAKE_ONE}"
 MARKED = "has a key with {} in it: separate reviewers by commas, without quotes."
 BAD_NAME = "needs a name of at most 100 printable characters."
 
@@ -81,7 +81,7 @@ def test_list_of_nobody_does_not_leave_everybody_free_to_decide() -> None:
     with pytest.raises(ConfigurationError) as error:
         load(",")
 
-    assert str(error.value) == "REVIEWER_KEYS names nobody: write name=key,name=key."
+    assert str(error.value) == "REVIEWER_KEYS names nobody: set it to name=key,name=key."
 
 
 def test_reviewer_cannot_have_the_agents_key() -> None:
@@ -89,6 +89,6 @@ def test_reviewer_cannot_have_the_agents_key() -> None:
         load(f"alice={ALICE},bob={BOB}", API_KEY_SECRET=BOB)
 
     assert str(error.value) == (
-        "REVIEWER_KEYS: bob has the key that agents have, which is API_KEY_SECRET: give them one "
-        f"of their own.{MAKE_ONE}"
+        "REVIEWER_KEYS: bob has the agents' key, API_KEY_SECRET: give them a key of their own."
+        f"{MAKE_ONE}"
     )

@@ -20,10 +20,7 @@ DATE = "Sun, 15 Jun 2025 15:06:40 GMT"
 PENDING = {"interruptId": "int-1", "status": "pending", "action": "Pay"}
 APPROVED = PENDING | {"status": "approved"}
 TRACE = "<!DOCTYPE html><pre>Error: secret<br> at /srv/app/server.js:12</pre>"
-NOT_LOOPIN = (
-    "which is not an answer of a LoopIn API. Check that LOOPIN_API_URL names one, and any proxy "
-    "before it."
-)
+NOT_LOOPIN = "which is not an answer of a LoopIn API. Check the address and any proxy before it."
 DOUBT = (
     " It is not known whether it took effect: look with list_pending_interrupts or "
     "get_interrupt_status before you call again."

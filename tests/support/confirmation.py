@@ -83,10 +83,16 @@ class Human:
 
 @asynccontextmanager
 async def host(
-    era: str, human: Human | None, confirm: str = "auto", answer_within_s: float = 45.0
+    era: str,
+    human: Human | None,
+    confirm: str = "auto",
+    answer_within_s: float = 45.0,
+    **environment: str,
 ) -> AsyncIterator[Client]:
     """A host of that era whose forms the human sees; without a human it has no forms."""
-    settings = Settings.load({"LOOPIN_API_URL": URL, "LOOPIN_CONFIRM": confirm})
+    settings = Settings.load(
+        {"LOOPIN_API_URL": URL, "LOOPIN_CONFIRM": confirm, **environment},
+    )
     server = create_server(settings, answer_within_s=answer_within_s)
     with anyio.fail_after(PATIENCE_S):
         async with Client(server, mode=era, client_info=HOST, elicitation_callback=human) as client:

@@ -1,18 +1,16 @@
-"""Where the API is, and paths on it that no id can leave."""
+"""The address of the API, and paths on it that no id can leave."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from loopin_mcp.errors import InvalidRequestError
-from loopin_mcp.settings.values import checked_base_url, checked_key
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from loopin_mcp.settings.values import checked_base_url, checked_key, is_loopback
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the API is, the key it wants, and whether this very process serves it."""
+    """The API's address and key, and whether this very process serves it."""
 
     base_url: str
     api_key: str | None = field(default=None, repr=False)
@@ -23,14 +21,14 @@ Locate = Callable[[], Awaitable[Address]]
 
 
 def fixed_address(base_url: str, api_key: str | None) -> Locate:
-    """An address that is always the same.
+    """A `locate` that always gives the same address.
 
     Raises:
         ConfigurationError: The URL or the key cannot be used.
     """
     address = Address(
-        checked_base_url("LOOPIN_API_URL", base_url),
-        api_key and checked_key("LOOPIN_API_KEY", api_key),
+        checked_base_url("base_url", base_url),
+        api_key and checked_key("api_key", api_key),
     )
 
     async def locate() -> Address:
@@ -39,21 +37,21 @@ def fixed_address(base_url: str, api_key: str | None) -> Locate:
     return locate
 
 
-def is_loopback(base_url: str) -> bool:
-    """Whether a URL stays on this machine."""
-    return urlsplit(base_url).hostname in _LOOPBACK
+def stays_here(base_url: str) -> bool:
+    """Whether requests to a URL stay on this machine."""
+    return is_loopback(urlsplit(base_url).hostname or "")
 
 
 def segment(name: str, value: str) -> str:
     """One percent-encoded path segment, so that no id can lead to another resource.
 
     Raises:
-        InvalidRequestError: There is no such segment; `name` is what it was to be.
+        InvalidRequestError: The value cannot be one; the message calls it `name`.
     """
     try:
         encoded = quote(value, safe="")
     except UnicodeEncodeError:
         raise InvalidRequestError(f"{name} holds a character that is not text.") from None
     if encoded in ("", ".", ".."):
-        raise InvalidRequestError(f"{name} must not be empty, '.' or '..'. Give the whole id.")
+        raise InvalidRequestError(f"{name} must not be empty, '.' or '..'.")
     return encoded

@@ -1,4 +1,4 @@
-"""What came back over HTTP: a success, a refusal, or something that is not LoopIn at all."""
+"""Answers over HTTP: a success, a refusal, or something that is not from a LoopIn API."""
 
 import contextlib
 import re
@@ -15,12 +15,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from loopin_mcp.errors import APIError, ConflictError, RateLimitedError, UnavailableError, error_for
 
 MAX_SENTENCE = 500
-# A longer header is no list of pages, and would take long to search.
+# A longer header is not a list of pages, and would take long to search.
 MAX_LINK = 4096
 
-# A framework or a proxy says these in its own words, and they mean the same from it.
+# Frameworks and proxies send these in their own words, and mean the same.
 _FROM_ANYONE = (401, 403, 413, 429)
-# These pass where the API says when.
+# These are temporary if the API says when to try again.
 _PASSING = (ConflictError, RateLimitedError, UnavailableError)
 
 _Shape = TypeVar("_Shape")
@@ -47,7 +47,7 @@ class Answer:
 
     @property
     def now(self) -> datetime:
-        """The server's clock, to judge its times by; ours where it does not tell."""
+        """The server's clock, to compare its times with; ours if it sends no Date."""
         return _http_date(self.headers.get("date")) or datetime.now(UTC)
 
     @property
@@ -72,9 +72,10 @@ class Answer:
         if 300 <= self.status < 400:
             raise APIError(
                 f"{self.request} is redirected to {self._redirect_target()} (HTTP {self.status}), "
-                "and redirects are not followed, so that the key goes nowhere else. If that is "
-                "the LoopIn API, set LOOPIN_API_URL to it.",
+                "and redirects are not followed, so that the key goes nowhere else. If the LoopIn "
+                "API is there, use that address.",
                 self.status,
+                is_foreign=True,
             )
         raise self._refusal()
 
@@ -84,36 +85,36 @@ class Answer:
         Raises:
             APIError: The body is not that shape, so this is not a LoopIn API.
         """
-        # Not raised from within: the cause would quote the body, and that the key that was sent.
+        # Not raised in an except block: the cause would quote the body, which may quote the key.
         with contextlib.suppress(ValidationError):
             return TypeAdapter(shape).validate_json(self.body)
         raise self.not_loopin(self._description())
 
     def not_loopin(self, found: str) -> APIError:
-        """The error that says what was found in place of a LoopIn answer."""
+        """The error that says what came instead of a LoopIn answer."""
         return APIError(
             f"{self.request} answered {found} (HTTP {self.status}), which is not an answer of a "
-            "LoopIn API. Check that LOOPIN_API_URL names one, and any proxy before it."
-            + self._doubt(),
+            "LoopIn API. Check the address and any proxy before it." + self._doubt(),
             self.status,
+            is_foreign=True,
         )
 
     def _refusal(self) -> APIError:
         kind = error_for(self.status)
         sentence = self._sentence()
         if not sentence and self.status < 500 and self.status not in _FROM_ANYONE:
-            return kind(str(self.not_loopin(self._description())), self.status)
+            return kind(str(self.not_loopin(self._description())), self.status, is_foreign=True)
         parts = [f"{sentence or 'The request failed'} (HTTP {self.status} from {self.request})."]
         outcomes = set(_OUTCOME.findall(sentence))
         if kind is ConflictError and len(outcomes) == 1:
             parts.append(f"The interrupt's status is now {outcomes.pop()}.")
-        retry_after_s = self._retry_after_s()
-        passes = kind in _PASSING and retry_after_s is not None
-        parts.append(f"Try again in {retry_after_s:.0f} s." if passes else kind.remedy)
+        retry_after_s = self._retry_after_s() if kind in _PASSING else None
+        if retry_after_s is not None:
+            parts.append(f"Try again in {retry_after_s:.0f} s.")
         return kind(" ".join(parts) + self._doubt(), self.status, retry_after_s)
 
     def _doubt(self) -> str:
-        # A conflict that passes is with the same request, which is still under way.
+        # A temporary conflict is with the same request, which is still under way.
         is_under_way = self.status == 409 and self._retry_after_s() is not None
         is_refused = 300 <= self.status < 500 and not is_under_way
         return "" if is_refused else doubt(self.request.partition(" ")[0])
@@ -124,7 +125,7 @@ class Answer:
             text = _Refusal.model_validate_json(self.body).error.strip()
         except ValidationError:
             return ""
-        # More than is shown, so that a key is found whole; less than megabytes to look at.
+        # More than is shown, so that a whole key is found; less than the megabytes that may come.
         line = text[: 4 * MAX_SENTENCE].splitlines()[0] if text else ""
         shown = "".join(c for c in line if unicodedata.category(c)[0] != "C")
         if _MARKUP.search(shown):
@@ -144,7 +145,7 @@ class Answer:
 
     def _redirect_target(self) -> str:
         target = _parts(self.headers.get("location", ""))
-        # A path may hold the key in disguise, or words that are meant for the model.
+        # A path may hold the encoded key, or words that are meant for the model.
         path = target.path if _PLAIN_PATH.fullmatch(target.path) else "/…"
         shown = urlunsplit((target.scheme, target.netloc.rpartition("@")[2], path, "", ""))
         return self._redacted(shown)[:200] if shown and shown.isprintable() else "nowhere"
@@ -159,7 +160,7 @@ class Answer:
 
 
 def doubt(method: str) -> str:
-    """What to add to the failure of a write, as it may have taken effect all the same."""
+    """What to add to the failure of a write, which may have taken effect all the same."""
     if method == "GET":
         return ""
     return (
@@ -169,7 +170,7 @@ def doubt(method: str) -> str:
 
 
 def _parts(url: str) -> SplitResult:
-    """The parts of a URL that a server wrote; none of them where it is no URL."""
+    """The parts of a URL from a server; all empty if it is not a URL."""
     try:
         return urlsplit(url)
     except ValueError:

@@ -10,14 +10,14 @@ from typing import Self, TypeVar
 import anyio
 import httpx
 
-from loopin_mcp.client.addresses import Locate, fixed_address, is_loopback, segment
+from loopin_mcp.client.addresses import Locate, fixed_address, segment, stays_here
 from loopin_mcp.client.answers import Answer
 from loopin_mcp.client.retries import delay_before_retry, outlasting_outages, polling_delays
 from loopin_mcp.client.transport import (
-    Channel,
     NotConnectedError,
     Outgoing,
     Transport,
+    Via,
     check_host,
     new_http,
 )
@@ -35,25 +35,25 @@ from loopin_mcp.wire.models import (
     SignInLink,
 )
 
-# Proxies cut requests that take long, at 30 or 60 seconds by default.
+# Proxies cut long requests, after 30 or 60 seconds by default.
 HOLD_S = 25
-# An API that says that it holds and answers sooner is no better than one that does not hold.
+# An API that claims to hold and answers sooner is treated as one that does not hold.
 SHORTEST_HOLD_S = 0.5
-# So long the answer to a held request may be under way at the end of a wait.
+# How long the answer to a held request may travel at the end of a wait.
 GRACE_S = 1.0
-# Those of APIs that take no notice of idempotency keys; LoopIn 1.0 says none.
+# Versions of APIs that ignore idempotency keys; LoopIn 1.0 gives no version.
 WITHOUT_KEYS = (None, "0.1.0")
 
 _AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Cancelled)
 
 
 class LoopinClient:
-    """A typed client of a LoopIn API, at one `base_url` or wherever `locate` says.
+    """A typed client of a LoopIn API, at a `base_url` or at the address that `locate` gives.
 
-    Use it as an async context manager, or call `aclose`. `timeout_s` is how long the API may
-    take to answer, `attempts` how often a request is sent where that is safe. `locate` is asked
-    before every attempt and may start the API. The API is told the `channel`, by which a human's
-    word comes here. An `http` client that is passed in is used as it is and left open.
+    Use it as an async context manager, or call `aclose`. The API has `timeout_s` to answer. A
+    request is sent up to `attempts` times if that is safe. `locate` is called before every attempt
+    and may start the API. `channel` tells the API how decisions reach this client. An `http` client
+    that you pass in is used as it is and stays open.
 
     Raises:
         ConfigurationError: `base_url` or `api_key` cannot be used.
@@ -67,16 +67,16 @@ class LoopinClient:
         timeout_s: float = 10.0,
         attempts: int = 3,
         locate: Locate | None = None,
-        channel: Channel = "api",
+        channel: Via = "api",
         http: httpx.AsyncClient | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._locate = locate or fixed_address(base_url, api_key)
-        check_host(base_url)
+        check_host("base_url", base_url)
         self._attempts = attempts
         self._sleep = sleep
         # A proxy from the environment must not see what stays on this machine.
-        self._http = http or new_http(trust_env=locate is None and not is_loopback(base_url))
+        self._http = http or new_http(trust_env=locate is None and not stays_here(base_url))
         self._transport = Transport(self._http, timeout_s, channel)
         self._owns_http = http is None
 
@@ -97,9 +97,9 @@ class LoopinClient:
             await self._http.aclose()
 
     async def create_interrupt(self, interrupt: NewInterrupt) -> Created:
-        """Put a question to a human; answers at once with the link to the review page.
+        """Ask a human; returns at once with the link to the review page.
 
-        There is one question however often this has to be sent: see `Outgoing`.
+        If this has to be sent again, there is still one interrupt: see `Outgoing`.
         """
         key = str(uuid.uuid4())
         outgoing = Outgoing("POST", "interrupts", body=interrupt, idempotency_key=key)
@@ -113,13 +113,13 @@ class LoopinClient:
     async def wait_for_decision(self, interrupt_id: str, timeout_s: float = math.inf) -> Interrupt:
         """The interrupt as soon as it is settled, or still pending after `timeout_s` seconds.
 
-        Settled is not approved: look at its `status`. The API is asked to hold its answers; one
-        that does not is asked again after a second, and ever later, up to five seconds. One that
-        goes away meanwhile is waited for.
+        Settled is not approved: look at its `status`. This asks the API to hold its answers. If the
+        API does not, this asks again after one second, then ever later, up to five seconds. If the
+        API goes away meanwhile, this waits for it.
         """
         deadline = anyio.current_time() + timeout_s
         delays_s = polling_delays()
-        # Not held, so that an API that is not there at all is told soon.
+        # The first answer is not held, so that an API that is away is noticed soon.
         interrupt = await self.get_interrupt_status(interrupt_id)
         was_held = True
         while interrupt.is_pending and (left_s := deadline - anyio.current_time()) > 0:
@@ -134,7 +134,7 @@ class LoopinClient:
     async def list_pending_interrupts(
         self, user_id: str, *, limit: int | None = None, cursor: str | None = None
     ) -> PendingPage:
-        """One page of what waits for `user_id`, newest first (50 unless `limit` says, ≤ 200)."""
+        """One page of `user_id`'s pending interrupts, newest first; `limit` is 50, at most 200."""
         query = {"limit": None if limit is None else str(limit), "cursor": cursor}
         outgoing = Outgoing(
             "GET",
@@ -168,7 +168,7 @@ class LoopinClient:
         return decided
 
     async def cancel_interrupt(self, interrupt_id: str) -> Cancelled:
-        """Withdraw a question that is still pending.
+        """Cancel an interrupt that is still pending.
 
         Raises:
             ConflictError: The interrupt is no longer pending; nothing was changed.
@@ -182,11 +182,11 @@ class LoopinClient:
         return (await self._send(Outgoing("GET", path))).read(Analytics)
 
     async def create_sign_in_link(self) -> SignInLink:
-        """A link that signs a browser in; the embedded API alone makes such."""
+        """A link that signs a browser in; only the embedded API makes one."""
         return (await self._send(Outgoing("POST", "sign-in-links"))).read(SignInLink)
 
     async def get_health(self, challenge: str | None = None) -> Health:
-        """What answers at the address, with its proof for `challenge` if it holds a key."""
+        """The health of the API, with its proof for `challenge` if it holds a key."""
         query = {"challenge": challenge} if challenge else {}
         return (await self._send(Outgoing("GET", "health", query=query))).read(Health)
 
@@ -200,10 +200,10 @@ class LoopinClient:
         return _about(interrupt_id, Interrupt, answer).as_of(answer.now), was_held
 
     async def _send(self, outgoing: Outgoing) -> Answer:
-        """Send one request, again where that is of use and safe, and return its success.
+        """Send one request, again if that is useful and safe, and return its success.
 
-        What failed passingly is sent again if it is a read, has a key that the API may know, or
-        cannot have arrived.
+        After a temporary failure a request is sent again if it is a read, has an idempotency key
+        that the API may know, or cannot have arrived.
         """
         until = anyio.current_time() + 2 * self._transport.longest_s + outgoing.wait_s
         attempt = 1
@@ -218,17 +218,17 @@ class LoopinClient:
                     raise
             await self._sleep(delay_s)
             attempt += 1
-            # Perhaps it was the wait that something on the way did not like.
+            # Perhaps something on the way did not like the wait.
             outgoing = replace(outgoing, wait_s=0)
 
     async def _may_arrive_twice(self, outgoing: Outgoing, error: LoopinError) -> bool:
-        """Whether what failed so has effect once, though it be sent again."""
+        """Whether a request that failed like this takes effect only once if it is sent again."""
         if outgoing.idempotency_key is None or isinstance(error, NotConnectedError):
             return True
         try:
             return (await self.get_health()).version not in WITHOUT_KEYS
         except NotFoundError:
-            # LoopIn 1.0 answers at /health: this is a later API, behind something that hides it.
+            # LoopIn 1.0 answers at /health: this is a later API, whose /health something hides.
             return True
         except LoopinError:
             return False

@@ -1,4 +1,4 @@
-"""What may be sent again, and when."""
+"""The policy of retries: which requests are sent again, and when."""
 
 import random
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from loopin_mcp.errors import (
 
 LONGEST_BACKOFF_S = 8.0
 
-# What a proxy answers in place of an API that is away, or an API that is not ready yet.
+# Sent by a proxy whose API is away, or by an API that is not ready yet.
 _AWAY = (502, 503, 504)
 
 
 def delay_before_retry(error: LoopinError, outgoing: Outgoing, attempt: int) -> float | None:
-    """Seconds to wait before trying again, or None where that is of no use or not safe."""
+    """Seconds to wait before trying again, or None if that is useless or not safe."""
     if not _may_be_sent_again(error, outgoing):
         return None
     backoff_s = min(0.5 * 2**attempt, LONGEST_BACKOFF_S)
@@ -36,8 +36,8 @@ def _may_be_sent_again(error: LoopinError, outgoing: Outgoing) -> bool:
             return True
         case BrokenError() | APIError(status=429 | 502 | 503 | 504):
             return has_key or outgoing.method == "GET"
-        # A read that took all its time would only take it again. A conflict that passes is with
-        # an earlier request of the same key, whose answer is still to come.
+        # A read that took all its time would only take it again. A temporary conflict is with an
+        # earlier request of the same key, whose answer is still to come.
         case UnreachableError() | ConflictError(retry_after_s=float()):
             return has_key
     return False
@@ -45,7 +45,7 @@ def _may_be_sent_again(error: LoopinError, outgoing: Outgoing) -> bool:
 
 @contextmanager
 def outlasting_outages() -> Iterator[None]:
-    """Let pass that the API does not answer, or only a proxy before it: it may be restarting."""
+    """Ignore that the API does not answer, or only a proxy does: it may be restarting."""
     try:
         yield
     except (UnreachableError, UnavailableError) as error:
@@ -54,7 +54,7 @@ def outlasting_outages() -> Iterator[None]:
 
 
 def polling_delays() -> Iterator[float]:
-    """Seconds between two looks: one at first, growing to five."""
+    """Seconds between two polls: one at first, growing to five."""
     delay_s = 1.0
     while True:
         yield delay_s

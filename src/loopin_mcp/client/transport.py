@@ -1,4 +1,4 @@
-"""One exchange over HTTP, bounded in time and size, or why there was none."""
+"""One exchange over HTTP, bounded in time and size, or the reason why it failed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,8 @@ from loopin_mcp.errors import ConfigurationError, InvalidRequestError, Unreachab
 CONNECT_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
-Channel = Literal["api", "mcp"]
+# How a human's decision reaches this client.
+Via = Literal["api", "mcp"]
 
 
 class NotConnectedError(UnreachableError):
@@ -28,10 +29,10 @@ class BrokenError(UnreachableError):
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A request, to whatever address, which asks the API to hold its answer for `wait_s` seconds.
+    """A request to the API, which may ask it to hold its answer for `wait_s` seconds.
 
-    With an `idempotency_key` it takes effect once, however often it arrives, where the API knows
-    such keys: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+    With an `idempotency_key` it takes effect once, however often it arrives, if the API knows such
+    keys: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
     """
 
     method: str
@@ -45,10 +46,10 @@ class Outgoing:
 class Transport:
     """Sends requests over `http`; an answer may take `timeout_s` once there is a connection.
 
-    `channel` is the way a human's word comes here, which the API is told.
+    `channel` tells the API how decisions reach this client.
     """
 
-    def __init__(self, http: httpx.AsyncClient, timeout_s: float, channel: Channel) -> None:
+    def __init__(self, http: httpx.AsyncClient, timeout_s: float, channel: Via) -> None:
         self._http = http
         self._timeout_s = timeout_s
         self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
@@ -56,11 +57,11 @@ class Transport:
         self.longest_s = self._connect_timeout_s + timeout_s
 
     async def exchange(self, address: Address, outgoing: Outgoing) -> Answer:
-        """Send one request once, and take in whatever comes back.
+        """Send one request once, and read the answer, whatever it is.
 
         Raises:
-            UnreachableError: No answer came; `NotConnectedError` where none was sent.
-            InvalidRequestError: An id or the cursor fits into no URL.
+            UnreachableError: No answer came; `NotConnectedError` if nothing was sent.
+            InvalidRequestError: An id or the cursor does not fit into a URL.
         """
         request = self._request(address, outgoing)
         try:
@@ -75,7 +76,7 @@ class Transport:
         else:
             call = f"{outgoing.method} {address.base_url}/{outgoing.path}"
             return Answer(call, response.status_code, response.headers, content, address.api_key)
-        # Not from within: the error itself may quote what came, and so what was sent.
+        # Not raised in the except block: the cause may quote the answer, which may quote the key.
         raise failure
 
     def _request(self, address: Address, outgoing: Outgoing) -> httpx.Request:
@@ -114,19 +115,19 @@ class Transport:
         return headers
 
     def _failure(self, error: Exception, base_url: str, outgoing: Outgoing) -> UnreachableError:
-        """What it means that no answer came, and whether the request may have arrived."""
+        """Why no answer came, and whether the request may have arrived."""
         call, unsure = f"{outgoing.method} /{outgoing.path}", doubt(outgoing.method)
         match error:
             case httpx.ConnectError() | httpx.ConnectTimeout():
                 return NotConnectedError(
                     f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
-                    "that it runs there, and that LOOPIN_API_URL is right."
+                    "that it runs there, and that the address is right."
                 )
             case TimeoutError() | httpx.TimeoutException():
                 return UnreachableError(
                     f"The LoopIn API at {base_url} did not answer {call} within "
-                    f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or raise "
-                    "LOOPIN_TIMEOUT." + unsure
+                    f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or give "
+                    "it more time." + unsure
                 )
             case httpx.DecodingError():
                 return UnreachableError(
@@ -139,17 +140,17 @@ class Transport:
         )
 
 
-def check_host(base_url: str) -> None:
-    """Refuse a URL whose host no connection can be made to.
+def check_host(name: str, base_url: str) -> None:
+    """Refuse a URL to whose host there can be no connection; `name` is what it is called.
 
     Raises:
-        ConfigurationError: It is no host.
+        ConfigurationError: The URL is not one.
     """
     try:
         httpx.URL(base_url).host  # noqa: B018 - reading it decodes it
     except (httpx.InvalidURL, UnicodeError):
         raise ConfigurationError(
-            "LOOPIN_API_URL names no address that can be connected to: check its host."
+            f"{name} names no address that can be connected to: check its host."
         ) from None
 
 
@@ -178,7 +179,7 @@ def new_http(*, trust_env: bool) -> httpx.AsyncClient:
 
 async def _read_bounded(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
-        # It was not asked for, and a small answer may unpack to more than fits into memory.
+        # The request did not ask for it, and a small answer may unpack to more than memory holds.
         raise httpx.DecodingError("it is compressed", request=response.request)
     content = bytearray()
     async for chunk in response.aiter_raw():
@@ -191,8 +192,8 @@ async def _read_bounded(response: httpx.Response) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """The most telling text in a chain of errors: the operating system's, if there is one."""
-    # The protocol's own text quotes the bytes that came, which may be anything.
+    """The most helpful text in a chain of errors: the operating system's, if there is one."""
+    # The protocol's own text quotes the bytes that came, which may hold secrets.
     if isinstance(error, httpx.ProtocolError):
         return "it was cut short, or is not HTTP"
     if isinstance(error, httpx.ConnectTimeout):

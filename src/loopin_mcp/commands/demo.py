@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 async def run_demo(
     decide: str | None, environment: Mapping[str, str], say: Say, *, wait_s: int = WAIT_S
 ) -> None:
-    """Create an interrupt, wait for the decision and tell it; `decide` plays the human too.
+    """Create an interrupt, wait for the decision and show it; `decide` plays the human too.
 
     Raises:
         LoopinError: A tool refused.
@@ -50,7 +50,7 @@ async def run_demo(
 
 
 async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wait_s: int) -> None:
-    # The page that opens is that of the question, not the inbox too.
+    # The demo opens the review page itself, so that the inbox need not open too.
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "loopin_mcp"],
@@ -79,10 +79,10 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wai
 
 
 async def _wait(mcp: Client, interrupt_id: str, say: Say, wait_s: int) -> dict[str, Any]:
-    """Ask again until it is no longer pending, as an agent does."""
+    """Ask until the interrupt is no longer pending, as an agent does."""
     arguments = {"interruptId": interrupt_id, "waitSeconds": wait_s}
     while True:
-        say("The agent waits for the decision (Ctrl-C withdraws the question) …")
+        say("The agent waits for the decision (Ctrl+C cancels the request) …")
         status = await _call(mcp, "get_interrupt_status", arguments)
         if status["status"] != "pending":
             return status
@@ -93,26 +93,26 @@ async def _open_page(review_url: str, say: Say) -> None:
     try:
         await anyio.to_thread.run_sync(start_browser, review_url)
     except OSError as error:
-        say(f"The browser cannot be started: {error.strerror}. Open the link yourself.")
+        say(f"Cannot start the browser: {error.strerror}. Open the link yourself.")
 
 
 async def _be_human(review_url: str, decide: str, say: Say) -> None:
-    """Decide on the page in the human's place, a moment after the agent began to wait."""
+    """Decide on the page instead of the human, a moment after the agent began to wait."""
     await anyio.sleep(THINK_S)
     say(f"The human decides: {decide}")
     await anyio.to_thread.run_sync(_submit, review_url, decide)
 
 
 def _submit(review_url: str, decide: str) -> None:
-    """Send the page's form, past any proxy."""
+    """Send the page's form, without a proxy."""
     form = urllib.parse.urlencode({"decision": decide, "reason": "Decided by the demo"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(review_url, form.encode(), timeout=10).close()
     except urllib.error.HTTPError as error:
         raise LoopinError(
-            f"The review page takes no decision of the demo ({error}). With REVIEWER_KEYS set a "
-            "reviewer has to decide: leave out --decide, or unset REVIEWER_KEYS."
+            f"The review page refused the demo's decision ({error}). If REVIEWER_KEYS is set, only "
+            "a reviewer can decide: leave out --decide, or unset REVIEWER_KEYS."
         ) from error
     except OSError as error:
         raise LoopinError(
@@ -123,7 +123,7 @@ def _submit(review_url: str, decide: str) -> None:
 async def _cancel(mcp: Client, interrupt_id: str, say: Say) -> None:
     with anyio.move_on_after(2):
         await _call(mcp, "cancel_interrupt", {"interruptId": interrupt_id})
-        say("The question was withdrawn.")
+        say("The request was cancelled.")
 
 
 async def _call(mcp: Client, name: str, arguments: dict[str, Any]) -> dict[str, Any]:

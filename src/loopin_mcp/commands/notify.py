@@ -1,4 +1,4 @@
-"""Sends a test notice to every place that the settings name."""
+"""Sends a test notification to every channel in the settings."""
 
 from collections.abc import Callable
 
@@ -10,18 +10,18 @@ from loopin_mcp.api.outbox.delivery import NotSentError
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
 
-_TEST = Message("LoopIn: test", "It works: here you are told of what waits for your approval.")
+_TEST = Message("LoopIn: test", "It works. Approval requests will be sent here.")
 
 
-async def send_test_notices(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Send a test to each channel, tell what came of it, and whether all have it.
+async def send_test_notifications(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Send a test to each channel and say which arrived; returns whether all did.
 
     Raises:
-        ConfigurationError: There are none, or one cannot be used.
+        ConfigurationError: There are no channels, or one cannot be used.
     """
     channels = await channels_of(settings)
     if channels is None:
-        raise ConfigurationError("Set LOOPIN_NOTIFY first: to Apprise URLs of where to tell you.")
+        raise ConfigurationError("Set LOOPIN_NOTIFY first, to one or more Apprise URLs.")
     missed: list[Channel] = []
 
     async def send(channel: Channel) -> None:

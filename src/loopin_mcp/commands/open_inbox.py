@@ -1,4 +1,4 @@
-"""Opens the reviewer's inbox: of the embedded API signed in, or where it asks for a key."""
+"""Opens the reviewer's inbox: signed in on the embedded API, else with a sign-in page."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,13 +13,15 @@ from loopin_mcp.settings.settings import Settings
 
 Say = Callable[[str], None]
 
+_SERVING = "No MCP host is running LoopIn, so this command serves the inbox. Press Ctrl+C to stop."
+
 
 async def open_inbox(
     settings: Settings, say: Say, show: Say, start_browser: Callable[[str], None] | None
 ) -> None:
-    """Open the inbox with `start_browser`, or `show` its link where that is None or fails.
+    """Open the inbox with `start_browser`, or `show` its link if that is None or fails.
 
-    Where no host has the embedded API running, serve it until cancelled; `say` tells so.
+    If no host is running the embedded API, `say` so and serve it until cancelled.
 
     Raises:
         LoopinError: The settings cannot be used, or the API cannot be reached.
@@ -28,24 +30,24 @@ async def open_inbox(
         _open(f"{settings.api_url}/", say, show, start_browser)
         return
     failure: LoopinError | None = None
-    # It is opened here, once.
+    # This command opens the inbox, so that its API must not open it too.
     async with embedded_api(replace(settings, open_review="off")) as locate:
         try:
             address = await locate()
             async with LoopinClient(locate=locate, timeout_s=settings.timeout_s) as client:
                 _open(await _way_in(client, address), say, show, start_browser)
             if address.is_here:
-                say("No host has it running now, so it is served here: Ctrl-C ends that.")
+                say(_SERVING)
                 await anyio.sleep_forever()
         except LoopinError as error:
-            # Let through the API's task group, it would arrive as an ExceptionGroup.
+            # The API's task group would wrap it in an ExceptionGroup.
             failure = error
     if failure is not None:
         raise failure
 
 
 async def _way_in(client: LoopinClient, address: Address) -> str:
-    """A link that signs in, or one to where reviewers sign in with their own keys."""
+    """A link that signs in, or the inbox's address if reviewers sign in with their own keys."""
     try:
         return (await client.create_sign_in_link()).url
     except ForbiddenError:
@@ -57,7 +59,7 @@ def _open(url: str, say: Say, show: Say, start_browser: Callable[[str], None] | 
         try:
             start_browser(url)
         except OSError as error:
-            say(f"The browser cannot be started: {error.strerror}. Open this link yourself:")
+            say(f"Cannot start the browser: {error.strerror}. Open this link yourself:")
         else:
             say("Opening the inbox in your browser.")
             return

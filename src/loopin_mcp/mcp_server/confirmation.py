@@ -1,4 +1,4 @@
-"""Asks the human in the host whether a decision is theirs, before it is recorded."""
+"""Asks the human in the host to confirm a decision before it is recorded."""
 
 import anyio
 from mcp.shared.exceptions import MCPError
@@ -39,30 +39,30 @@ _UNCONFIRMED = {
 async def confirm_decision(
     ctx: Call, interrupt_id: str, decision: Decision
 ) -> Decision | InputRequiredResult:
-    """Put the decision before the human, where settings and host have it so.
+    """Show the decision to the human, if the settings and the host say so.
 
-    Returns the decision to record, for exactly the payload that was shown if one was; or the form
-    where the host has to show it and call again, as hosts of 2026-07-28 do.
+    Returns the decision to record, for exactly the payload that was shown, if any; or the form, if
+    the host has to show it and call again, as hosts of 2026-07-28 do.
 
     Raises:
-        ConflictError: The interrupt is no longer pending; nobody was asked.
-        LoopinError: Nobody confirmed the decision, so it must not be recorded.
+        ConflictError: The interrupt is no longer pending; the human was not asked.
+        LoopinError: The human did not confirm the decision, so it must not be recorded.
     """
     loopin = ctx.request_context.lifespan_context
     settings, can_ask = loopin.settings, _shows_forms(ctx.client_capabilities)
     if settings.confirm == "off" or (settings.confirm == "auto" and not can_ask):
         return decision
     if settings.api_url is None and settings.reviewer_keys:
-        # Whatever was confirmed, the embedded API then refuses it, and says who may decide.
+        # The embedded API will refuse the decision, and say who can decide.
         return decision
     interrupt = await loopin.client.get_interrupt_status(interrupt_id)
     if not interrupt.is_pending:
         status = plain_text(interrupt.status)
-        raise ConflictError(f"The interrupt's status is now {status}. {ConflictError.remedy}")
+        raise ConflictError(f"The interrupt's status is now {status}.")
     if not can_ask:
         raise _refusal("This host cannot ask a human, which LOOPIN_CONFIRM requires", interrupt)
     if part := too_long_to_show(decision):
-        raise _refusal(f"{part} is too long to be shown whole in a form of the host", interrupt)
+        raise _refusal(f"{part} is too long for a form of the host to show all of it", interrupt)
     return await _ask(ctx, loopin.forms, interrupt, decision)
 
 
@@ -85,7 +85,7 @@ async def _ask(
 
 
 async def _answer_to_request(ctx: Call, forms: Forms, message: str) -> str:
-    """Ask by a request of our own; a host that stays silent is told to close the form."""
+    """Ask by a request of our own, which is cancelled if the host stays silent."""
     session = ctx.request_context.session
     try:
         with anyio.move_on_after(forms.answer_within_s):
@@ -97,9 +97,9 @@ async def _answer_to_request(ctx: Call, forms: Forms, message: str) -> str:
 
 
 def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
-    """The answer that a repeated call brings; None where it brings none, or we never asked.
+    """The answer in a repeated call; None if it has none, or we never asked.
 
-    The SDK seals the state and binds it to the tool and its arguments, but takes it any number
+    The SDK seals the state and binds it to the tool and its arguments, but accepts it any number
     of times; the form counts once. See "Server requirements" in
     https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
     """
@@ -112,11 +112,11 @@ def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
 
 
 def _action(result: ElicitResult) -> str:
-    """What the human did, where accepting a form that says no is declining it."""
+    """What the human did: accepting a form that says no is declining it."""
     confirmed = (result.content or {}).get(CONFIRMED)
     if result.action != "accept" or confirmed is None or confirmed is True:
         return result.action
-    # What is no boolean, such as "false", may well mean no.
+    # A value that is not a boolean, such as "false", may well mean no.
     return "decline" if confirmed is False else "fault"
 
 
@@ -128,7 +128,7 @@ def _form(message: str, token: str) -> InputRequiredResult:
 
 
 def _shows_forms(capabilities: ClientCapabilities | None) -> bool:
-    """Whether the client declared forms; before there were modes, an empty object did so."""
+    """Whether the client declared forms; older clients do so by an empty object."""
     elicitation = capabilities.elicitation if capabilities else None
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 

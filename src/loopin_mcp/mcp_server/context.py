@@ -1,4 +1,4 @@
-"""What a tool or a prompt works with, and who asks and who is asked when a call does not say."""
+"""What tools and prompts work with: client, settings, and defaults for agent and user."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from mcp.server.mcpserver import Context
 
 from loopin_mcp.client.addresses import Address
 from loopin_mcp.client.client import LoopinClient
+from loopin_mcp.client.transport import check_host
 from loopin_mcp.embedded import embedded_api
-from loopin_mcp.errors import ConfigurationError, InvalidRequestError
+from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.mcp_server.forms import Forms
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import LONGEST_NAME
@@ -29,29 +30,29 @@ Call = Context[Loopin, Any]
 
 
 def default_agent_id(ctx: Call) -> str:
-    """The name the agent asks under: the setting, else the MCP client's name."""
+    """The agent's name: the setting, else the MCP client's name."""
     params = ctx.request_context.session.client_params
     client_name = params.client_info.name.strip()[:LONGEST_NAME] if params else ""
     name = ctx.request_context.lifespan_context.settings.agent_id or client_name
     if not name:
-        raise InvalidRequestError("agentId is required: give it, or set LOOPIN_AGENT_ID.")
+        raise LoopinError("agentId is required: give it, or set LOOPIN_AGENT_ID.")
     return name
 
 
 def default_user_id(ctx: Call) -> str:
-    """The human to ask: the setting, else on the embedded API the login name."""
+    """The human to ask: the setting, or the login name on the embedded API."""
     user_id = ctx.request_context.lifespan_context.settings.default_user_id
     if not user_id:
-        raise InvalidRequestError("userId is required: give it, or set LOOPIN_USER_ID.")
+        raise LoopinError("userId is required: give it, or set LOOPIN_USER_ID.")
     return user_id
 
 
 async def open_client(
     settings: Settings | ConfigurationError, stack: AsyncExitStack
 ) -> LoopinClient:
-    """A client of the API that the settings name, else of the embedded one, until `stack` ends.
+    """A client of the API in the settings, or of the embedded one, until `stack` ends.
 
-    Where there can be none, every call of it raises the ConfigurationError that says why.
+    If there can be no client, every call raises the ConfigurationError that says why.
     """
     try:
         client = await _usable_client(settings, stack)
@@ -71,6 +72,7 @@ async def _usable_client(
     if isinstance(settings, ConfigurationError):
         raise settings
     if settings.api_url:
+        check_host("LOOPIN_API_URL", settings.api_url)
         return LoopinClient(
             settings.api_url, settings.api_key, timeout_s=settings.timeout_s, channel="mcp"
         )

@@ -1,4 +1,4 @@
-"""The form that puts a decision before a human in the host, and which forms still count."""
+"""The form that shows a decision to a human in the host, and which forms still count."""
 
 import json
 import secrets
@@ -11,8 +11,8 @@ from loopin_mcp.wire.plain_text import plain_text, quoted
 # Hosts cut a call at 60 s; the API is asked before and after.
 ANSWER_WITHIN_S = 45.0
 
-# To accept the form is to confirm, unless this was taken back in it. It is there because some
-# hosts cannot submit a form without fields: https://github.com/PrefectHQ/fastmcp/issues/3910
+# Accepting the form confirms, unless this field is unchecked. It is there because some hosts cannot
+# submit a form without fields: https://github.com/PrefectHQ/fastmcp/issues/3910
 CONFIRMED = "confirmed"
 FORM: dict[str, object] = {
     "type": "object",
@@ -20,7 +20,7 @@ FORM: dict[str, object] = {
 }
 
 _LONGEST_SHOWN = 2000
-# What is to be recorded is shown whole or not asked at all.
+# A form shows all that will be recorded, or nothing.
 _LONGEST_RECORDED = 4000
 
 _VERDICTS = {
@@ -31,7 +31,7 @@ _VERDICTS = {
 
 @dataclass(frozen=True)
 class Question:
-    """What a form asks, and so all that its answer counts for."""
+    """What a form asks; its answer counts for nothing else."""
 
     interrupt_id: str
     decision: Decision
@@ -47,14 +47,14 @@ class _Form:
 
 
 class Forms:
-    """The forms that a host holds while a human answers; each counts once, and not for long."""
+    """The open forms in a host; each counts once, and only for a while."""
 
     def __init__(self, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self.answer_within_s = answer_within_s
         self._issued: dict[str, _Form] = {}
 
     def issue(self, question: Question) -> str:
-        """Open a form; its answer has to come with the token that this returns."""
+        """Open a form; returns the token that its answer must bring."""
         self._issued = {token: form for token, form in self._issued.items() if form.is_open()}
         token = secrets.token_urlsafe(16)
         steady, wall = _clocks()
@@ -63,16 +63,16 @@ class Forms:
         return token
 
     def redeem(self, token: str, question: Question) -> bool:
-        """Close a form; whether this answer is its first, in time, and to this very question."""
+        """Close a form; returns whether this answer is the first, in time, to this question."""
         form = self._issued.pop(token, None)
         return form is not None and form.question == question and form.is_open()
 
 
 def form_message(interrupt: Interrupt, decision: Decision) -> str:
-    """What the form says: one line for each item, in which others' words are marked as theirs."""
+    """The text of the form: one line for each item, with the words of others in backticks."""
     agent = quoted(interrupt.agent_id, _LONGEST_SHOWN) if interrupt.agent_id else "not known"
     lines = [
-        "An agent says that you have decided this. Accept only if you have: it is final.",
+        "An agent reports this as your decision. Accept only if it is. Decisions are final.",
         f"- Decision: {_VERDICTS[decision.decision]}",
         f"- Action: {quoted(interrupt.action, _LONGEST_SHOWN)}",
         f"- Asked by: {agent}",
@@ -88,7 +88,7 @@ def form_message(interrupt: Interrupt, decision: Decision) -> str:
 
 
 def too_long_to_show(decision: Decision) -> str:
-    """The part of a decision that a form cannot show whole; empty if there is none."""
+    """The part of a decision that is too long for a form; empty if there is none."""
     parts = {"reason": decision.reason or "", "modifiedParams": _as_json(decision)}
     long = (name for name, text in parts.items() if len(plain_text(text)) > _LONGEST_RECORDED)
     return next(long, "")
@@ -99,5 +99,5 @@ def _as_json(decision: Decision) -> str:
 
 
 def _clocks() -> tuple[float, float]:
-    """Two clocks: the first stands still while the machine sleeps, the second may be set back."""
+    """Two clocks: the first may stop while the machine sleeps, the second may be set back."""
     return time.monotonic(), time.time()

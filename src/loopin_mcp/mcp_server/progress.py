@@ -1,4 +1,4 @@
-"""Tells the host how a wait goes on; some hosts show it to the user."""
+"""Reports the progress of a wait to the host; some hosts show it to the user."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -16,7 +16,7 @@ _Outcome = TypeVar("_Outcome")
 async def with_progress(
     ctx: Call, wait: Callable[[float], Awaitable[_Outcome]], wait_s: float, every_s: float
 ) -> _Outcome:
-    """What `wait(wait_s)` gives, with word to the host every `every_s` seconds until then.
+    """The outcome of `wait(wait_s)`, with a report to the host every `every_s` seconds until then.
 
     Raises:
         LoopinError: `wait` raised it.
@@ -27,7 +27,7 @@ async def with_progress(
         try:
             outcome = await wait(wait_s)
         except LoopinError as error:
-            # Let through the task group, it would arrive as an ExceptionGroup.
+            # The task group would wrap it in an ExceptionGroup.
             failure = error
         tasks.cancel_scope.cancel()
     if failure is not None:

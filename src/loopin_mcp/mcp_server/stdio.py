@@ -1,4 +1,4 @@
-"""The stdio entry: serves both protocol eras on one pipe, in any order a host tries them."""
+"""The stdio entry: serves both protocol eras on one pipe, in whatever order a host tries them."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ from pydantic_core import from_json
 ANSWER_WITHIN_S = 0.8
 END_WITHIN_S = 1.5
 
-# So many lines may wait for a loop, or refusals for a host that does not read.
+# How many lines can wait for a loop, and refusals for a host that does not read.
 BUFFER = 1000
 
 _Line = SessionMessage | Exception
@@ -46,13 +46,13 @@ _LAST = re.compile(_ID + r'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$')
 
 
 async def serve_stdio(server: MCPServer[Any]) -> None:
-    """Serve until stdin ends, and soon after end the process, whatever still hangs.
+    """Serve until stdin ends, and end the process soon after, even if something still hangs.
 
     The SDK locks a connection to the era of its first request, but hosts probe in one era and
-    go on in the other. So two loops of the SDK share the pipe: requests in the envelope of
-    2026-07-28 go to the one, everything else to the other, and each locks to its own era.
+    continue in the other. So two loops of the SDK share the pipe: requests in the envelope of
+    2026-07-28 go to one, everything else to the other, and each locks to its own era.
     """
-    # No public name leads to the server that the SDK's loops are made for.
+    # The SDK's loops need its low-level server, which has no public name.
     lowlevel = server._lowlevel_server
     async with (
         stdio_server() as (lines, stdout),
@@ -90,7 +90,7 @@ async def _serve_era(
 
 
 class _Pipe:
-    """What goes over the pipe, and which requests are still to be answered."""
+    """The lines that go over the pipe, and which requests are not answered yet."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Pipe:
         self._answered = anyio.Event()
 
     async def read(self, lines: AsyncIterable[_Line]) -> None:
-        """Pass each line on to the loop of its era, until there are no more."""
+        """Pass each line on to the loop of its era, until stdin ends."""
         async for line in lines:
             if isinstance(line, Exception):
                 self._refuse(line)
@@ -139,17 +139,17 @@ class _Pipe:
         await stdout.aclose()
 
     async def settle(self) -> None:
-        """Give what was asked before the end of stdin a moment to be answered."""
+        """Wait a moment for the answers to requests from before the end of stdin."""
         with anyio.move_on_after(ANSWER_WITHIN_S):
             while self._open:
                 self._answered = anyio.Event()
                 await self._answered.wait()
 
     def _refuse(self, fault: Exception) -> None:
-        """Answer a line that is no message, where its id can be made out.
+        """Answer a line that is not a message, if it has an id.
 
         The SDK drops such lines, and the host waits for an answer until its time limit. A host
-        that reads nothing gets none, lest the end of stdin be missed.
+        that reads nothing gets no answer, so that this never misses the end of stdin.
         """
         request_id = _id_in(fault) if isinstance(fault, ValidationError) else None
         if request_id is not None:
@@ -170,7 +170,7 @@ def _is_modern(request: JSONRPCRequest) -> bool:
 
 
 def _id_in(fault: ValidationError) -> RequestId | None:
-    """The id of the request that a line was meant to be."""
+    """The id of the invalid request in a line."""
     for error in fault.errors(include_url=False):
         value = error["input"]
         if isinstance(value, dict) and "method" in value:
@@ -182,7 +182,7 @@ def _id_in(fault: ValidationError) -> RequestId | None:
 
 
 def _id_in_text(line: str) -> RequestId | None:
-    """The id in a line that is not JSON, or too deep or too large a number for the parser."""
+    """The id in a line that is not JSON, is nested too deep, or has too large a number."""
     found = _FIRST.match(line) or _LAST.search(line)
     try:
         request_id: RequestId | None = from_json(found[1]) if found else None
@@ -192,6 +192,6 @@ def _id_in_text(line: str) -> RequestId | None:
 
 
 def _end_process() -> None:
-    """End the process in time; a write to a pipe that nobody reads cannot be cancelled."""
+    """End the process in time, since a write to a pipe that nobody reads cannot be cancelled."""
     time.sleep(END_WITHIN_S)
     os._exit(0)

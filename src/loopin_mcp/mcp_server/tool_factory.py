@@ -23,16 +23,17 @@ from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from loopin_mcp.errors import LoopinError
+from loopin_mcp.mcp_server.remedies import for_model
 from loopin_mcp.wire.validation import explain, parse_json
 
 _LifespanT = TypeVar("_LifespanT")
 
 
 class PlainSpokenServer(MCPServer[_LifespanT]):
-    """An MCPServer whose tools explain a refusal in one or two sentences.
+    """An MCPServer whose tools explain an error in one or two sentences.
 
-    The SDK judges arguments before a tool runs and words that itself, so this is the one place
-    where every refusal passes. An argument that is null counts as left out.
+    The SDK checks arguments before a tool runs and has its own words for errors, so this is the one
+    place that every error passes. An argument that is null counts as left out.
     """
 
     async def call_tool(
@@ -63,9 +64,9 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
 
 
 class PlainSpokenPrompt(Prompt):
-    """A Prompt with arguments as strict as a tool's, which explains a refusal as a tool does.
+    """A Prompt that checks arguments and explains errors like a tool.
 
-    An argument that is left empty counts as left out.
+    An empty argument counts as left out.
     """
 
     tool: Tool
@@ -86,17 +87,17 @@ class PlainSpokenPrompt(Prompt):
 
 
 def _refusal(error: ToolError) -> str:
-    """Why a function or the check of its arguments refused; empty if it crashed."""
+    """Why a function or the check of its arguments failed; empty if it crashed."""
     match error.__cause__:
         case LoopinError() as cause:
-            return str(cause)
+            return for_model(cause)
         case ValidationError() as cause:
             return f"{explain(cause)}. Correct that and call again."
     return ""
 
 
 def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) -> Tool:
-    """A tool whose arguments have their wire names, or the function's; others are refused."""
+    """A tool whose arguments have their wire names or the function's; it refuses any others."""
     tool = Tool.from_function(function, title=title, annotations=hints)
     arguments = _strict(tool.fn_metadata.arg_model)
     schemas = {
@@ -113,7 +114,7 @@ def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) ->
 
 
 def prompt_of(function: Callable[..., Any], title: str) -> Prompt:
-    """A prompt whose text is what the function returns, with arguments as those of a tool."""
+    """A prompt whose text the function returns, with arguments like a tool's."""
     tool = tool_of(function, title, ToolAnnotations())
     required = tool.parameters.get("required", [])
     return PlainSpokenPrompt(
@@ -131,7 +132,7 @@ def prompt_of(function: Callable[..., Any], title: str) -> Prompt:
 
 
 def unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take a JSON object that came as a string; Claude Desktop sends objects so at times."""
+    """Read a JSON object that came as a string; Claude Desktop sometimes sends objects so."""
     if not isinstance(value, str):
         return value
     try:
@@ -142,7 +143,7 @@ def unquoted(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 def _strict(arguments: type[ArgModelBase]) -> type[ArgModelBase]:
     both_spellings = AliasGenerator(validation_alias=_spellings)
-    # The address of a callback may hold a secret.
+    # A callback URL may hold a secret.
     config = ConfigDict(extra="forbid", alias_generator=both_spellings, hide_input_in_errors=True)
     return type(arguments.__name__, (arguments,), {"model_config": config, "__module__": __name__})
 
@@ -152,7 +153,7 @@ def _spellings(name: str) -> AliasChoices:
 
 
 def _lean(schema: Any) -> Any:  # noqa: ANN401 - a JSON schema, or a part of one
-    """The schema without titles and without null for what is simply left out."""
+    """The schema without titles, descriptions of whole models, and null for what is left out."""
     if isinstance(schema, list):
         return [_lean(part) for part in schema]
     if not isinstance(schema, dict):
@@ -160,6 +161,8 @@ def _lean(schema: Any) -> Any:  # noqa: ANN401 - a JSON schema, or a part of one
     lean = {name: _lean(part) for name, part in schema.items()}
     if isinstance(lean.get("title"), str):
         del lean["title"]
+    if "properties" in lean:
+        lean.pop("description", None)
     if lean.get("default", "unset") in (None, ""):
         del lean["default"]
         choices = [part for part in lean.pop("anyOf", []) if part != {"type": "null"}]

@@ -28,6 +28,8 @@ from loopin_mcp.mcp_server.results import (
     CreatedResult,
     DecidedResult,
     InterruptStatus,
+    status_result,
+    with_next_step,
 )
 from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of, unquoted
 from loopin_mcp.settings.settings import Settings
@@ -52,24 +54,24 @@ from loopin_mcp.wire.fields import (
 from loopin_mcp.wire.models import Analytics, Decision, NewInterrupt, PendingPage
 
 _INSTRUCTIONS = """\
-LoopIn asks a human before you do what you should not decide alone: spending money, deleting or
-publishing, writing to other people, changing production, anything that cannot be undone.
+With LoopIn you ask a human before you spend money, delete or publish something, write to other
+people, change production, or do anything else that cannot be undone.
 
 1. create_interrupt: say in `action` exactly what you will do, and put every fact the human needs
    into `context`.
 2. Show the returned `reviewUrl` to the user as a link. The human decides on that page.
 3. get_interrupt_status with `waitSeconds` (45, say) until `status` is no longer `pending`.
-4. Act only if `approved` is true, and then do exactly what was approved; where `modifiedParams`
-   are given, use those values. On anything else (rejected, expired, cancelled, an error) do not
-   act: tell the user, and follow the reason if there is one.
+4. Act only if `approved` is true, and then do exactly what was approved; if there are
+   `modifiedParams`, use those values. On anything else (rejected, expired, cancelled, an error) do
+   not act: tell the user, and follow the reason if there is one.
 
-Whatever comes back on one interrupt has a `nextStep` that says what to do. Never approve your own
+Each result on one interrupt has a `nextStep` that says what to do. Never approve your own
 request{unless}.
 """
-_UNLESS = ": decide_interrupt is for passing on what a human has told you in so many words"
+_UNLESS = ": decide_interrupt only passes on a decision that a human has stated explicitly"
 # Neither list changes while a server runs.
 HINT = CacheHint(ttl_ms=3_600_000)
-# Longer than a form counts, so that a late answer is refused in our words and not the SDK's.
+# Longer than a form counts, so that our words refuse a late answer and not the SDK's.
 STATE_TTL_S = 86_400
 
 TOOLS: dict[str, Tool] = {}
@@ -83,10 +85,9 @@ def create_server(
 ) -> MCPServer[Loopin]:
     """The MCP server with the tools that the settings offer, and the prompts about them.
 
-    With a ConfigurationError in place of settings it starts all the same, since a host would
-    only show "failed", and every tool answers with what to mend. `answer_within_s` is how long a
-    human may take over a form in the host, `progress_every_s` how often the host is told how a wait
-    goes on.
+    With a ConfigurationError instead of settings it starts all the same, since a host would only
+    show "failed"; every tool then answers with that error. A human has `answer_within_s` for a form
+    in the host. The host gets a progress notification every `progress_every_s` of a wait.
     """
 
     @asynccontextmanager
@@ -113,7 +114,7 @@ def create_server(
 
 
 def instructions_for(tools: tuple[str, ...]) -> str:
-    """What the host's model is told of how to use these tools together."""
+    """The instructions for the host's model: how to use these tools together."""
     return _INSTRUCTIONS.format(unless=_UNLESS if "decide_interrupt" in tools else "")
 
 
@@ -157,11 +158,11 @@ async def create_interrupt(
 ) -> CreatedResult:
     """Ask a human to approve one action before you do it.
 
-    Use it before anything that spends money, deletes, publishes, contacts people, touches
-    production or cannot be undone, and when the user asked to be asked. Not for questions a
-    chat message can settle. Returns at once with status pending and a reviewUrl: show that
-    link to the user, do not act, and call get_interrupt_status with waitSeconds. agentId and
-    userId may be left out where the server has defaults.
+    Use it before anything that spends money, deletes, publishes, contacts people, changes
+    production or cannot be undone, and if the user told you to ask first. Not for questions that
+    a chat message can settle. Returns at once with status pending and a reviewUrl: show that link
+    to the user, do not act, and call get_interrupt_status with waitSeconds. You can leave out
+    agentId and userId if the server has defaults.
     """
     loopin = ctx.request_context.lifespan_context
     new = NewInterrupt(
@@ -173,26 +174,26 @@ async def create_interrupt(
         expires_in=expires_in,
         callback_url=callback_url or None,
     )
-    return CreatedResult.of(await loopin.client.create_interrupt(new))
+    return with_next_step(CreatedResult, await loopin.client.create_interrupt(new))
 
 
 @_tool("Read a decision", read_only=True, idempotent=True)
 async def get_interrupt_status(
     ctx: Call, interrupt_id: InterruptId, wait_seconds: WaitSeconds = 0
 ) -> InterruptStatus:
-    """Read whether a human has decided, and wait for it.
+    """Wait for a human's decision and read it.
 
     Use it after create_interrupt, with waitSeconds (45, say), again and again while status is
-    pending; that is no error. Not to find an interrupt: list_pending_interrupts does that.
-    Returns the interrupt with status and approved. Act only if approved is true, with
-    modifiedParams in place of your own values if they are given. rejected, expired and
-    cancelled mean: do not act; reason may say why. nextStep says what to do.
+    pending; that is normal. To find an interrupt use list_pending_interrupts. Returns the
+    interrupt with status and approved. Act only if approved is true, with modifiedParams instead
+    of your own values if there are any. rejected, expired or cancelled: do not act; reason may
+    say why. nextStep says what to do.
     """
     loopin = ctx.request_context.lifespan_context
     wait_s = min(wait_seconds, loopin.settings.max_wait_s)
     wait = partial(loopin.client.wait_for_decision, interrupt_id)
     interrupt = await with_progress(ctx, wait, wait_s, loopin.progress_every_s)
-    return InterruptStatus.of(interrupt, wait_lowered_to=wait_s if wait_s < wait_seconds else None)
+    return status_result(interrupt, wait_lowered_to=wait_s if wait_s < wait_seconds else None)
 
 
 @_tool("List what waits for a human", read_only=True, idempotent=True)
@@ -201,10 +202,9 @@ async def list_pending_interrupts(
 ) -> PendingPage:
     """List what still waits for a human's decision, newest first.
 
-    Use it to show a user what they have to decide, or to find an interrupt whose id was lost.
-    Not to wait for a decision: get_interrupt_status does that. Returns count and interrupts,
-    each with its reviewUrl: show those links. Where nextCursor is returned there is more: pass
-    it as cursor.
+    Use it to show users what they have to decide, or to find an interrupt whose id was lost. To
+    wait for a decision use get_interrupt_status. Returns count and interrupts, each with its
+    reviewUrl: show those links. If there is a nextCursor, pass it as cursor to get more.
     """
     loopin = ctx.request_context.lifespan_context
     return await loopin.client.list_pending_interrupts(
@@ -220,40 +220,41 @@ async def decide_interrupt(
     reason: Reason = "",
     modified_params: _ToolParams | None = None,
 ) -> DecidedResult | InputRequiredResult:
-    """Record the decision that a human has just told you, in this conversation.
+    """Record a decision that a human has just stated in this conversation.
 
-    Only for a human's own words about this very interrupt ("yes, pay it"). Never decide by
-    yourself, never approve what you asked for, never guess: send the user to the reviewUrl
-    instead. Where it can, the host asks the human to confirm; if they do not, nothing is
-    recorded. Final: it cannot be changed. Returns decision and decidedAt; then tell the user. An
-    interrupt that is no longer pending is refused and stays as it is.
+    Only for a human's own words about this very interrupt ("yes, pay it"). Never decide yourself,
+    never approve your own request, never guess: send the user to the reviewUrl instead. The host
+    may ask the human to confirm; if they do not, nothing is recorded. Final: it cannot be
+    changed. Returns decision and decidedAt; then tell the user. Fails and changes nothing if the
+    interrupt is no longer pending.
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
     confirmed = await confirm_decision(ctx, interrupt_id, answer)
     if isinstance(confirmed, InputRequiredResult):
         return confirmed
-    return DecidedResult.of(await loopin.client.decide_interrupt(interrupt_id, confirmed))
+    decided = await loopin.client.decide_interrupt(interrupt_id, confirmed)
+    return with_next_step(DecidedResult, decided)
 
 
-@_tool("Withdraw a question", destructive=True, idempotent=True)
+@_tool("Cancel an interrupt", destructive=True, idempotent=True)
 async def cancel_interrupt(ctx: Call, interrupt_id: InterruptId) -> CancelledResult:
-    """Withdraw a question that no longer matters, so that no human has to look at it.
+    """Cancel an interrupt that no longer matters, so that no human has to look at it.
 
-    Use it when the plan changed or the action was dropped. Not to go ahead without approval:
-    after it, do not act. Returns status cancelled. Only a pending interrupt can be cancelled;
-    for any other call get_interrupt_status.
+    Use it when the plan changed or you dropped the action. Not to go ahead without approval:
+    after it, do not act. Returns status cancelled. Fails if the interrupt is no longer pending:
+    then call get_interrupt_status.
     """
     loopin = ctx.request_context.lifespan_context
-    return CancelledResult.of(await loopin.client.cancel_interrupt(interrupt_id))
+    return with_next_step(CancelledResult, await loopin.client.cancel_interrupt(interrupt_id))
 
 
 @_tool("Approval figures", read_only=True, idempotent=True)
 async def get_interrupt_analytics(ctx: Call, user_id: UserId = "") -> Analytics:
     """Sum up one user's interrupts: how many, how often approved, how fast, of which types.
 
-    Use it when the user asks for such figures. Not to read a decision. approvalRate (0 to 1)
-    and the response times (milliseconds; p50 is the median) are null while nothing is decided.
+    Use it when the user asks for such figures, not to read a decision. approvalRate (0 to 1) and
+    the response times (milliseconds) are null while nothing is decided.
     """
     loopin = ctx.request_context.lifespan_context
     return await loopin.client.get_interrupt_analytics(user_id or default_user_id(ctx))

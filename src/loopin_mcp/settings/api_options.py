@@ -1,4 +1,4 @@
-"""On which terms an API serves."""
+"""The options of an API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,21 +8,21 @@ from loopin_mcp.settings.settings import DEFAULT_RATE_LIMIT, Settings
 from loopin_mcp.settings.values import Network
 
 GRACE_S = 1
-# Where no host is in a hurry: to answer thousands takes a moment.
+# For an API that no MCP host hurries: answering thousands of requests takes a moment.
 LONG_GRACE_S = 5
 
 
 @dataclass(frozen=True)
 class Options:
-    """What an API asks, allows and does; without any it is open to whoever reaches it.
+    """What an API requires, allows and does; without options it is open to everybody.
 
-    Agents show `api_key`. With `reviewers`, by name their keys, nobody else decides. Review links
+    Agents send `api_key`. If there are `reviewers` (keys by name), only they decide. Review links
     begin with `public_url`, or else with the address it serves on. The `embedded` API also sends
-    callbacks to this machine and proves its key to siblings; a key that a human chose could be
-    guessed from such proofs. Requests in flight get `grace_s` at the end. `rate_limit` is how many
-    interrupts one key may create in a minute. Callbacks are signed with `callback_secret`, and go
-    to the networks of `callback_allow` besides public addresses. What was settled `retention_days`
-    ago is deleted.
+    callbacks to this machine and proves its key to siblings; such proofs would let others guess a
+    key that a human chose. Requests in flight get `grace_s` at the end. One key may create
+    `rate_limit` interrupts a minute. `callback_secret` signs callbacks, which may go to public
+    addresses and to the networks of `callback_allow`. The API deletes interrupts `retention_days`
+    after they were settled.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -38,7 +38,7 @@ class Options:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Those of `loopin-mcp api`."""
+        """The options of `loopin-mcp api`."""
         return cls(
             api_key=settings.api_key_secret,
             reviewers=settings.reviewer_keys or {},
@@ -53,7 +53,7 @@ class Options:
 
     @classmethod
     def embedded_of(cls, settings: Settings, api_key: str) -> Self:
-        """Those of the embedded API, whose key is made by itself."""
+        """The options of the embedded API, which makes its own key."""
         return replace(
             cls.of(settings),
             api_key=api_key,

@@ -1,4 +1,4 @@
-"""Reads single values of settings; what cannot be used is refused by the variable's name."""
+"""Reads single values of settings; errors name the variable."""
 
 import base64
 import contextlib
@@ -21,21 +21,29 @@ _URL_REMEDY = "Set it to a base URL, such as https://loopin.example.com."
 
 SHORTEST_KEY = 32
 LONGEST_REVIEWER = 100
-# What the API calls those whose names it does not know, itself, and the ways to decide.
+# Names that the API uses for itself, for people without names, and for ways to decide.
 _TAKEN = frozenset(
     ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
 )
 MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by an address that no other machine can reach."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def checked_base_url(variable: str, value: str) -> str:
-    """The base URL a variable names, without a trailing slash.
+    """The base URL in a variable, without a trailing slash.
 
     Raises:
         ConfigurationError: It is not http(s), has no host, or holds credentials or a query.
     """
     found = None
-    # An error of these would quote what may be a part of a password.
+    # Their errors would quote the value, which may hold a part of a password.
     with contextlib.suppress(ValueError):
         parts = urlsplit(value)
         found = (parts.scheme, parts.hostname, parts.port)
@@ -70,10 +78,10 @@ def checked_key(variable: str, value: str) -> str:
 
 
 def checked_signing_secret(variable: str, value: str) -> bytes:
-    """The bytes of a secret as Standard Webhooks writes it: `whsec_`, and base64 of 24 to 64 bytes.
+    """The bytes of a secret of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes.
 
     Raises:
-        ConfigurationError: It is not written so.
+        ConfigurationError: It does not have this form.
     """
     prefix, encoded = value[:6], value[6:]
     try:
@@ -118,7 +126,7 @@ def checked_count(variable: str, value: str) -> int:
 
 
 def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
-    """The networks a variable lists, separated by commas or spaces; an address is one too."""
+    """The networks in a variable, separated by commas or spaces; an address counts as one."""
     try:
         return tuple(ipaddress.ip_network(text) for text in value.replace(",", " ").split())
     except ValueError as error:
@@ -128,7 +136,7 @@ def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
 
 
 def one_of(choices: object) -> Callable[[str, str], object]:
-    """Takes one of the values of a `Literal`."""
+    """A parser that accepts the values of a `Literal`."""
 
     def parse(variable: str, value: str) -> str:
         *others, last = get_args(choices)
@@ -142,12 +150,12 @@ def one_of(choices: object) -> Callable[[str, str], object]:
 
 
 def any_text(_variable: str, value: str) -> str:
-    """Whatever it is."""
+    """Any text."""
     return value
 
 
 def checked_name(variable: str, value: str) -> str:
-    """A name that a call would take as an id."""
+    """A name that a call accepts as an id."""
     if len(value) > LONGEST_NAME or "\0" in value:
         raise ConfigurationError(f"{variable} must be at most {LONGEST_NAME} characters.")
     return value
@@ -165,57 +173,57 @@ def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
     """The keys of reviewers by their names, written `name=key,name=key`.
 
     Raises:
-        ConfigurationError: A name could be taken for another, or a key guessed; or there are none.
+        ConfigurationError: A name looks like another, a key could be guessed, or there are none.
     """
     reviewers: dict[str, str] = {}
     entries = [entry.strip() for entry in value.split(",") if entry.strip()]
     for number, entry in enumerate(entries, 1):
         name, _, key = (part.strip() for part in entry.partition("="))
-        # A lone key may end in signs of equality.
+        # A key without a name may end in equals signs.
         if not name or not key.strip("="):
-            raise ConfigurationError(f"{variable}: entry {number} is not written name=key.")
-        # A name as long as a key may be one, put in the wrong place.
+            raise ConfigurationError(f"{variable}: entry {number} must be name=key.")
+        # A name as long as a key may be a key in the wrong place.
         is_name = len(name) < SHORTEST_KEY and name.isprintable()
         who = name if is_name else f"entry {number}"
         if remedy := _remedy(name, key, reviewers):
             raise ConfigurationError(f"{variable}: {who} {remedy}")
         reviewers[name] = checked_key(f"{variable}: the key of {who}", key)
     if not reviewers:
-        raise ConfigurationError(f"{variable} names nobody: write name=key,name=key.")
+        raise ConfigurationError(f"{variable} names nobody: set it to name=key,name=key.")
     return reviewers
 
 
 def refuse_shared_key(reviewers: Mapping[str, str], api_key: str | None) -> None:
-    """Let no reviewer have the agents' key.
+    """Refuse a reviewer's key that is also the agents' key.
 
     Raises:
-        ConfigurationError: One has it.
+        ConfigurationError: A reviewer has the agents' key.
     """
     for name, key in reviewers.items():
         if key == api_key:
             raise ConfigurationError(
-                f"REVIEWER_KEYS: {name} has the key that agents have, which is API_KEY_SECRET: "
-                f"give them one of their own. {MAKE_ONE}"
+                f"REVIEWER_KEYS: {name} has the agents' key, API_KEY_SECRET: give them a key of "
+                f"their own. {MAKE_ONE}"
             )
 
 
 def _remedy(name: str, key: str, others: Mapping[str, str]) -> str | None:
-    """What is wrong with an entry, and how to mend it."""
+    """What is wrong with an entry, and how to correct it."""
     if len(name) > LONGEST_REVIEWER or not name.isprintable():
         return f"needs a name of at most {LONGEST_REVIEWER} printable characters."
     if re.sub(r"[\W_]", "", _folded(name)) in _TAKEN:
-        return "is what the API calls others: choose another name."
+        return "is a name that the API uses itself: choose another."
     if _folded(name) in map(_folded, others):
-        return "is there twice: give each reviewer a name of their own."
+        return "appears twice: give each reviewer a different name."
     if mark := re.search("[;\"'`]", key):
         return f"has a key with {mark[0]} in it: separate reviewers by commas, without quotes."
     if len(key) < SHORTEST_KEY:
         return f"needs a key of {SHORTEST_KEY} characters or more. {MAKE_ONE}"
     if key in others.values():
-        return f"has the key of another reviewer: give them one of their own. {MAKE_ONE}"
+        return f"has the key of another reviewer: give them a key of their own. {MAKE_ONE}"
     return None
 
 
 def _folded(name: str) -> str:
-    """What names that look alike have in common."""
+    """The name, so that names that look alike are the same."""
     return unicodedata.normalize("NFKC", name).casefold()

@@ -1,1 +1,1 @@
-"""What goes over the wire, and how it is read."""
+"""The models that go over the wire, and how they are read."""

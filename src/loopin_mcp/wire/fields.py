@@ -1,4 +1,4 @@
-"""The named field types that the wire shapes and the tools are made of, with their bounds."""
+"""The field types of wire models and tools, with their bounds and descriptions."""
 
 import math
 from datetime import UTC, datetime
@@ -23,12 +23,12 @@ MAX_OBJECT_DEPTH = 32
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
-# The same to the letter; the tools' schemas have to be short.
+# The same exactly; the tools' schemas have to be short.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 
 
 def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Refuse an object too deep, too large or not representable in JSON."""
+    """Refuse an object that is too deep, too large or not representable in JSON."""
     if _depth(value) > MAX_OBJECT_DEPTH:
         raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
     try:
@@ -41,7 +41,7 @@ def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
-    """How deep a JSON value is nested, found without recursion; all its numbers are finite."""
+    """How deep a JSON value is nested, without recursion; refuses numbers that are not finite."""
     deepest = 0
     todo: list[tuple[Any, int]] = [(value, 1)]
     while todo:
@@ -56,7 +56,7 @@ def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
 
 
 def _whole_number(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take 60.0 for 60, as JSON does not tell them apart."""
+    """Read 60.0 as 60, since JSON does not distinguish them."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -84,7 +84,7 @@ def _without_nul(value: str) -> str:
 
 
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Take what a LoopIn 1.0 server stored as it came, such as a string, as an object too."""
+    """Read any value that a LoopIn 1.0 server stored, such as a string, as an object."""
     _depth(value)
     return value if isinstance(value, dict | None) else {"value": value}
 
@@ -103,9 +103,7 @@ def format_time(value: datetime) -> str:
 
 AgentId = Annotated[
     str,
-    Field(
-        min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="The agent that asks"
-    ),
+    Field(min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="Agent that asks"),
     AfterValidator(_seen),
 ]
 UserId = Annotated[
@@ -114,7 +112,7 @@ UserId = Annotated[
         min_length=1,
         max_length=LONGEST_NAME,
         pattern=_NOT_BLANK,
-        description="The human who is asked",
+        description="Human who is asked",
     ),
     AfterValidator(_seen),
 ]
@@ -124,31 +122,32 @@ Action = Annotated[
         min_length=1,
         max_length=2000,
         pattern=_NOT_BLANK,
-        description="One sentence for the human: exactly what happens if approved",
+        description="One sentence: exactly what happens if approved",
     ),
     AfterValidator(_seen),
 ]
 JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
-# What another server stored, whatever it is.
+# Any value that another server stored.
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
 Context = Annotated[
     PlainObject,
     Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
 ]
+# A description of the field would be lost in the schema of an optional one.
 ModifiedParams = Annotated[
-    PlainObject, Field(description="Parameters the human changed; they replace the proposed ones")
+    PlainObject, WithJsonSchema({"type": "object", "description": "Values the human changed"})
 ]
-Urgency = Literal["low", "medium", "high"]
-Verdict = Literal["approved", "rejected"]
+Urgency = Annotated[Literal["low", "medium", "high"], Field(description="How urgent it is")]
+Verdict = Annotated[Literal["approved", "rejected"], Field(description="What the human decided")]
 ExpiresIn = Annotated[
     int,
-    Field(strict=True, ge=1, le=2_592_000, description="Seconds until the question lapses"),
+    Field(strict=True, ge=1, le=2_592_000, description="Seconds until it expires"),
     BeforeValidator(_whole_number),
 ]
 CallbackUrl = Annotated[
     str,
-    Field(max_length=2000, description="http(s) URL that is sent the outcome by POST"),
+    Field(max_length=2000, description="http(s) URL that gets the outcome by POST"),
     AfterValidator(_web_address),
 ]
 Reason = Annotated[
@@ -158,23 +157,23 @@ Reason = Annotated[
 ]
 Digest = Annotated[
     str,
-    Field(description="payloadDigest of the interrupt as it was shown to the human"),
+    Field(description="payloadDigest of what the human was shown"),
     AfterValidator(_without_nul),
 ]
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 PageLimit = Annotated[
     int,
-    Field(strict=True, ge=1, le=LARGEST_PAGE, description="Most to return"),
+    Field(strict=True, ge=1, le=LARGEST_PAGE, description="How many to return at most"),
     BeforeValidator(_whole_number),
 ]
-Cursor = Annotated[str, Field(description="nextCursor of the page before")]
+Cursor = Annotated[str, Field(description="nextCursor of the last page")]
 WaitSeconds = Annotated[
     int,
-    Field(strict=True, ge=0, description="Hold the answer up to so many seconds for a decision"),
+    Field(strict=True, ge=0, description="How long to wait for a decision"),
     BeforeValidator(_whole_number),
 ]
-InterruptId = Annotated[str, Field(description="Id that create_interrupt returned")]
+InterruptId = Annotated[str, Field(description="Id from create_interrupt")]
 Status = Annotated[str, Field(description="pending, approved, rejected, expired or cancelled")]
 Timestamp = Annotated[
     datetime,

@@ -1,16 +1,9 @@
-"""Every wire shape: what is sent, and what comes back."""
+"""The wire models: requests, and the responses to them."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Self, TypeVar
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from loopin_mcp.wire.fields import (
@@ -32,42 +25,32 @@ from loopin_mcp.wire.fields import (
     Verdict,
 )
 
+_T = TypeVar("_T")
+# A field that the JSON leaves out while it is None.
+Unset = Annotated[_T | None, Field(exclude_if=lambda value: value is None)]
+
 
 class Wire(BaseModel):
-    """A frozen shape with camelCase names on the wire; what is None by default is left out."""
+    """A frozen model with camelCase names on the wire."""
 
     model_config = ConfigDict(
         frozen=True,
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        # What does not fit may hold a secret all the same.
+        # An invalid value may hold a secret too.
         hide_input_in_errors=True,
     )
 
-    @model_serializer(mode="wrap")
-    def _without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        optional = {
-            name
-            for field_name, field in type(self).model_fields.items()
-            if field.default is None
-            for name in (field_name, field.serialization_alias or field.alias)
-        }
-        return {
-            name: value
-            for name, value in serialize(self).items()
-            if value is not None or name not in optional
-        }
-
 
 class Request(Wire):
-    """What is sent: unknown fields are refused by name."""
+    """A request: it refuses unknown fields by name."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class NewInterrupt(Request):
-    """The question an agent puts to a human. `expires_in` is in seconds."""
+    """A request for a human's approval. `expires_in` is in seconds."""
 
     agent_id: AgentId
     user_id: UserId
@@ -75,25 +58,25 @@ class NewInterrupt(Request):
     context: Context
     urgency: Urgency = "medium"
     expires_in: ExpiresIn = 3600
-    callback_url: CallbackUrl | None = Field(default=None, repr=False)
+    callback_url: Unset[CallbackUrl] = Field(default=None, repr=False)
 
 
 class Decision(Request):
-    """A human's answer, to exactly what `payload_digest` stands for where that is given."""
+    """A human's decision; with a `payload_digest` it counts only for exactly that payload."""
 
     decision: Verdict
-    reason: Reason | None = None
-    modified_params: ModifiedParams | None = None
-    payload_digest: Digest | None = None
+    reason: Unset[Reason] = None
+    modified_params: Unset[ModifiedParams] = None
+    payload_digest: Unset[Digest] = None
 
 
 class Created(Wire):
-    """The answer to a new interrupt: where the human decides, and until when."""
+    """A new interrupt: where the human decides, and until when."""
 
     interrupt_id: InterruptId
     status: Status
-    expires_at: Timestamp
-    review_url: str | None = Field(None, description="Link for the human: show it to them")
+    expires_at: Timestamp = Field(description="When it expires")
+    review_url: Unset[str] = Field(default=None, description="Link for the human: show it to them")
 
 
 class Interrupt(Wire):
@@ -101,27 +84,29 @@ class Interrupt(Wire):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    # LoopIn 1.0 servers name the id `id` in lists and leave out fields; these three are certain.
+    # LoopIn 1.0 servers call the id `id` in lists and leave out fields; these three are certain.
     interrupt_id: InterruptId = Field(
         validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
     )
     status: Status
-    action: str
-    agent_id: str | None = None
-    user_id: str | None = None
-    context: ForeignObject = None
-    urgency: str | None = None
-    created_at: Timestamp | None = None
-    expires_at: Timestamp | None = None
-    review_url: str | None = None
-    decision: str | None = None
-    decided_at: Timestamp | None = None
-    reason: str | None = None
-    modified_params: ForeignObject = None
-    decided_by: str | None = None
-    decided_via: str | None = None
-    payload_digest: str | None = None
-    events_head: str | None = None
+    action: str = Field(description="What happens if approved")
+    agent_id: Unset[str] = Field(default=None, description="Agent that asks")
+    user_id: Unset[str] = Field(default=None, description="Human who is asked")
+    context: Unset[ForeignObject] = Field(default=None, description="Facts to decide on")
+    urgency: Unset[str] = Field(default=None, description="low, medium or high")
+    created_at: Unset[Timestamp] = Field(default=None, description="When it was created")
+    expires_at: Unset[Timestamp] = Field(default=None, description="When it expires")
+    review_url: Unset[str] = Field(default=None, description="Link for the human")
+    decision: Unset[str] = Field(default=None, description="approved or rejected")
+    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
+    reason: Unset[str] = Field(default=None, description="Why, in the human's words")
+    modified_params: Unset[ForeignObject] = Field(
+        default=None, description="Values the human changed"
+    )
+    decided_by: Unset[str] = Field(default=None, description="Who decided")
+    decided_via: Unset[str] = Field(default=None, description="review-page, inbox, api or mcp")
+    payload_digest: Unset[str] = Field(default=None, description="SHA-256 of what is asked")
+    events_head: Unset[str] = Field(default=None, description="Hash of its last event")
 
     @property
     def is_pending(self) -> bool:
@@ -129,7 +114,7 @@ class Interrupt(Wire):
         return self.status == "pending"
 
     def as_of(self, now: datetime) -> Self:
-        """This interrupt with expiry applied to the moment, whether or not the server swept."""
+        """This interrupt, expired if its time is over, whether or not the server knows yet."""
         if self.is_pending and self.expires_at is not None and self.expires_at <= now:
             return self.model_copy(update={"status": "expired"})
         return self
@@ -139,16 +124,16 @@ class Decided(Wire):
     """The receipt of a decision; its `status` is `resolved`."""
 
     interrupt_id: InterruptId
-    status: str
+    status: str = Field(description="resolved")
     decision: Verdict
-    decided_at: Timestamp | None = None
+    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
 
 
 class Cancelled(Wire):
     """The receipt of a cancellation."""
 
     interrupt_id: InterruptId
-    status: str
+    status: str = Field(description="cancelled")
 
 
 class Event(Wire):
@@ -173,47 +158,49 @@ class Event(Wire):
 
 
 class PendingPage(Wire):
-    """One page of what waits for a human, newest first."""
+    """One page of the interrupts that wait for a human, newest first."""
 
-    user_id: str
-    count: int
-    interrupts: tuple[Interrupt, ...]
-    next_cursor: str | None = None
+    user_id: str = Field(description="Human who is asked")
+    count: int = Field(description="How many are on this page")
+    interrupts: tuple[Interrupt, ...] = Field(description="Newest first")
+    next_cursor: Unset[str] = Field(default=None, description="cursor of the next page")
 
 
 class ActionCount(Wire):
-    """How often a type of action was asked for."""
+    """How often a type of action was asked about."""
 
-    action: str
-    count: int
+    action: str = Field(description="Type of action")
+    count: int = Field(description="How often")
 
 
 class Analytics(Wire):
-    """One user's figures; rate and response times are null while nothing is decided."""
+    """One user's figures; rate and response times are null until something is decided."""
 
-    user_id: str
-    total_interrupts: int
+    user_id: str = Field(description="Human who was asked")
+    total_interrupts: int = Field(description="How many")
     approval_rate: float | None = Field(description="approved / (approved + rejected)")
-    avg_response_time_ms: float | None
-    # LoopIn 1.0 servers do not tell these two. A factory, since a default of None is left out.
-    p50_response_time_ms: float | None = Field(default_factory=lambda: None)
-    p95_response_time_ms: float | None = Field(default_factory=lambda: None)
-    by_status: dict[str, int]
-    by_urgency: dict[str, int]
-    top_action_types: tuple[ActionCount, ...]
+    avg_response_time_ms: float | None = Field(description="Mean")
+    # LoopIn 1.0 servers leave these two out. A default would take null out of the tools' schemas.
+    p50_response_time_ms: float | None = Field(default_factory=lambda: None, description="Median")
+    p95_response_time_ms: float | None = Field(
+        default_factory=lambda: None, description="95th percentile"
+    )
+    by_status: dict[str, int] = Field(description="How many of each status")
+    by_urgency: dict[str, int] = Field(description="How many of each urgency")
+    top_action_types: tuple[ActionCount, ...] = Field(description="Most frequent first")
 
 
 class Health(Wire):
-    """What answers at an address; `proof` shows that it holds a key (see `api.health`)."""
+    """The health of an API; `proof` shows that it holds a key (see `api.rest.health`)."""
 
     status: str
     service: str
-    version: str | None = None
-    proof: str | None = None
+    version: Unset[str] = None
+    proof: Unset[str] = None
 
 
 class SignInLink(Wire):
-    """A link that signs one browser in to the pages, once and soon."""
+    """A link that signs one browser in to the pages, once and only for a short time."""
 
     url: str
-    expires_at: Timestamp | None = None
+    expires_at: Unset[Timestamp] = None

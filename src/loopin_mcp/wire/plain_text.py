@@ -1,4 +1,4 @@
-"""Plain text to show: text of others made safe, on one line, and times in words."""
+"""Plain text to show: the text of others made safe, on one line, and times in words."""
 
 import re
 import unicodedata
@@ -11,8 +11,8 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\U00016fe4\U0001d159") | {
     chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 }
-# White space, controls, formats and what is _BLANK, as a class of regular expressions: of these
-# alone nothing would be seen. What is not assigned or private shows at least as a box.
+# White space, controls, formats and _BLANK as a class of regular expressions: text of only these
+# shows nothing. Unassigned and private characters show at least as a box.
 UNSEEN = (
     r"\s\x00-\x20\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
     r"\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
@@ -21,10 +21,10 @@ UNSEEN = (
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _SEEN = re.compile(f"[^{UNSEEN}]")
-# What may stand inside an emoji: a joiner, the emoji style and, as one that ends it, a skin tone.
+# Characters inside an emoji: a joiner, the emoji style and, at its end, a skin tone.
 _JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
-# Marks that are put on the letter before; no script needs more of them on one.
+# Marks on the letter before them; no script needs more of them on one letter.
 _MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
 _NOT_ASCII = re.compile(r"[^ -~]")
 _SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -34,19 +34,19 @@ _LINE_BREAK = re.compile(r" ?(?:\r?\n ?)+")
 
 
 def plain_text(text: str) -> str:
-    """The text on one line, for where there is no markup: no character hides or moves others.
+    """The text on one line, for places without markup: no character hides or moves others.
 
-    Line breaks become `↵`, any other white space one space, and a character that would not be
-    seen its code, such as `[U+202E]`.
+    Line breaks become `↵`, other white space becomes one space, and a character that nobody would
+    see becomes its code, such as `[U+202E]`.
     """
     line = _LINE_BREAK.sub(" ↵ ", _SPACE.sub(" ", text.strip()))
     return _NOT_ASCII.sub(_coded, line)
 
 
 def quoted(text: str, at_most: int) -> str:
-    """The plain text between backticks, which it cannot leave, and cut where it is longer.
+    """The plain text between backticks, which it cannot leave, cut after `at_most` characters.
 
-    A host that draws Markdown shows such a span as it is, and no link or heading in it.
+    A host that renders Markdown shows such a span as it is, without links or headings.
     """
     plain = plain_text(text).replace("`", "'")
     if len(plain) <= at_most:
@@ -67,17 +67,17 @@ def time_in_words(seconds: float) -> str:
 
 
 def folded(text: str) -> str:
-    """The text so that what differs in case or encoding alone is the same."""
+    """The text, so that texts that differ only in case or encoding are the same."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def is_unseen(text: str, index: int) -> bool:
-    """Whether the character there has no glyph, and no part in that of its neighbours."""
+    """Whether the character there has no glyph, and does not change that of its neighbours."""
     return _is_hidden(text[index]) and not _is_drawn(text, index)
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of the text would be seen."""
+    """Whether the text shows nothing."""
     return _SEEN.search(text) is None
 
 
@@ -88,7 +88,7 @@ def _coded(match: re.Match[str]) -> str:
 
 
 def _is_piled(text: str, index: int) -> bool:
-    """Whether a mark stands on so many others that the pile covers the lines around it."""
+    """Whether a mark is on so many others that the pile covers the lines around it."""
     marks = text[max(0, index - _HIGHEST_PILE) : index + 1]
     return len(marks) > _HIGHEST_PILE and all(unicodedata.category(m) in _MARKS for m in marks)
 

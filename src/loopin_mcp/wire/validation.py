@@ -1,4 +1,4 @@
-"""Reads the JSON of others, and says in plain words what does not fit in it."""
+"""Reads the JSON of others, and explains in plain words what is wrong with it."""
 
 import json
 from collections import Counter
@@ -31,12 +31,12 @@ _SAYINGS = {
 
 
 def parse_json(text: str | bytes) -> JsonValue:
-    """The value of a JSON text in UTF-8 (RFC 8259); integers keep all their digits, others some 16.
+    """The value of a JSON text in UTF-8 (RFC 8259). Integers keep all digits, fractions about 16.
 
     Raises:
-        ValueError: It is not JSON, or has a number too small to be kept, or an object in it names
-            something twice. Of the two values the RFC lets each reader take another, and a human
-            has to see the one that is acted on.
+        ValueError: It is not JSON, has a number that is too small to keep, or an object in it has
+            a name twice. The RFC lets each reader choose one of the two values, and a human has to
+            see the one that the agent acts on.
     """
     try:
         value: JsonValue = from_json(text, allow_inf_nan=False)
@@ -47,7 +47,7 @@ def parse_json(text: str | bytes) -> JsonValue:
 
 
 def _refuse_vanishing(literal: str) -> None:
-    """Let no number become zero, as those do that are too small for a double."""
+    """Refuse numbers that would become zero because they are too small for a double."""
     if not float(literal) and literal.lower().partition("e")[0].strip("-0."):
         raise ValueError(f"has the number {literal[:_SHOWN_CHARACTERS]}, which is too small")
 
@@ -60,7 +60,7 @@ def _refuse_repeats(pairs: list[tuple[str, object]]) -> None:
 
 
 def faults(error: ValidationError) -> dict[str, str]:
-    """What is wrong, by the field's name as the wire spells it."""
+    """What is wrong with each field, by its wire name."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False, include_input=False):
         field = str(fault["loc"][0])[:100] if fault["loc"] else "the body"
@@ -72,5 +72,5 @@ def faults(error: ValidationError) -> dict[str, str]:
 
 
 def explain(error: ValidationError) -> str:
-    """One sentence that names each field that does not fit, and why."""
+    """One sentence that names each invalid field, and why."""
     return "; ".join(f"{field} {saying}" for field, saying in faults(error).items())

@@ -1,13 +1,16 @@
 """Who is let in: holders of the key, known hosts, and anyone who asks for the health."""
 
 import re
+import socket
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
+from loopin_mcp.api.access.guard import host_rule
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, Clock, api_client
+from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_client
 from tests.support.questions import create
 
 
@@ -88,6 +91,41 @@ async def test_keyless_api_answers_to_known_hosts_alone(
         health = await client.get("/health", headers={"Host": host})
 
     assert (answer.status_code, health.status_code) == (status, 200)
+
+
+@pytest.mark.parametrize(("listens_on", "status"), [("0.0.0.0", 200), ("127.0.0.1", 421)])  # noqa: S104
+async def test_keyless_api_that_others_reach_answers_to_the_machines_own_host_name(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch, listens_on: str, status: int
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Workshop")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "elsewhere.example")
+    async with api_client(sqlite_store, listens_on=listens_on) as client:
+        answer = await client.get("/analytics/u", headers={"Host": "workshop:3002"})
+
+    assert answer.status_code == status
+
+
+def test_full_name_of_the_machine_is_known_once_a_name_server_told_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    def ask() -> str:
+        threads.append(threading.current_thread())
+        asked.set()
+        answered.wait(PATIENCE_S)
+        return "Workshop.example"
+
+    monkeypatch.setattr(socket, "getfqdn", ask)
+    knows = host_rule("0.0.0.0", PUBLIC_URL)  # noqa: S104
+    assert asked.wait(PATIENCE_S)
+    before = knows("workshop.example")
+    answered.set()
+    threads[0].join(PATIENCE_S)
+
+    assert (before, knows("workshop.example")) == (False, True)
+    assert threads[0].daemon
 
 
 async def test_holder_of_the_key_may_use_any_host(api: httpx.AsyncClient) -> None:

@@ -182,7 +182,7 @@ async def test_operator_is_told_once_where_wrong_keys_come_from_and_not_which(
     for _ in range(30):
         await call(caller_at("192.0.2.1"), WRONG)
 
-    assert caplog.messages == ["Wrong keys keep coming from 192.0.2.1: answers to them wait"]
+    assert caplog.messages == ["Wrong keys keep coming from 192.0.2.1: answers are delayed"]
 
 
 async def test_memory_of_wrong_keys_is_bounded(clock: Clock, naps: Naps) -> None:

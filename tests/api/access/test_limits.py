@@ -119,6 +119,28 @@ async def test_waits_of_one_caller_leave_room_for_those_of_others(
     assert statuses == ["pending", "cancelled", "cancelled", "cancelled"]
 
 
+async def test_waits_of_all_callers_together_leave_room_for_other_requests(
+    limited: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    interrupt_id = (await create(limited))["interruptId"]
+    statuses: list[str] = []
+
+    async def wait(key: str) -> None:
+        headers = {"Prefer": "wait=60", "X-API-Key": key}
+        answer = await limited.get(f"/interrupts/{interrupt_id}", headers=headers)
+        statuses.append(answer.json()["status"])
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            for key in (KEY, KEY, REVIEWER_KEY, REVIEWER_KEY):
+                tasks.start_soon(wait, key)
+            while statuses != ["pending"]:
+                await anyio.lowlevel.checkpoint()
+            await limited.delete(f"/interrupts/{interrupt_id}")
+
+    assert statuses == ["pending", "cancelled", "cancelled", "cancelled"]
+
+
 async def test_page_beyond_the_limit_is_told_once_and_asks_again(
     sqlite_store: Store, clock: Clock
 ) -> None:

@@ -76,7 +76,7 @@ def test_audit_ends_with_0_where_all_is_as_it_was_written(data_dir: Path) -> Non
     verified = audit(data_dir, "verify")
 
     assert (verified.returncode, verified.stderr) == (0, "")
-    assert verified.stdout == "Interrupts: 1. Events: 2. Not as written: 0.\n"
+    assert verified.stdout == "Checked 1 interrupt and 2 events: no tampering found.\n"
 
 
 def test_audit_ends_with_1_and_says_what_was_changed(data_dir: Path) -> None:
@@ -87,7 +87,7 @@ def test_audit_ends_with_1_and_says_what_was_changed(data_dir: Path) -> None:
     assert (verified.returncode, verified.stderr) == (1, "")
     assert verified.stdout.endswith(
         ": its decidedBy is not what its events tell.\n"
-        "Interrupts: 1. Events: 2. Not as written: 1.\n"
+        "Checked 1 interrupt and 2 events: tampering found in 1 interrupt.\n"
     )
 
 
@@ -105,9 +105,9 @@ def test_export_is_what_a_later_audit_takes(data_dir: Path, tmp_path: Path) -> N
     assert interrupt["modifiedParams"] == {"amount": 2}
     assert MARKER not in exported.stdout
     assert verified.returncode == 0
-    assert verified.stdout.endswith("Heads without their event: 0.\n")
+    assert verified.stdout.endswith("Checked 1 kept head: none missing.\n")
     assert piped.returncode == 1
-    assert piped.stdout.endswith("Heads without their event: 1.\n")
+    assert piped.stdout.endswith("Checked 1 kept head: 1 missing.\n")
 
 
 def test_export_goes_on_past_what_cannot_be_read(data_dir: Path) -> None:
@@ -138,7 +138,7 @@ def test_audit_reads_beside_an_api_that_runs_and_keeps_nobody_waiting(
     head = web.get(f"{url}/interrupts/{created['interruptId']}").text
     again = audit(tmp_path / "served", "verify", "--heads", "-", heads=head)
 
-    assert (verified.returncode, verified.stdout[:14]) == (0, "Interrupts: 1.")
+    assert (verified.returncode, verified.stdout[:20]) == (0, "Checked 1 interrupt ")
     assert again.returncode == 0
 
 
@@ -181,7 +181,9 @@ def test_long_audit_says_how_far_it_is(data_dir: Path) -> None:
     verified, exported = audit(data_dir, "verify"), audit(data_dir, "export")
 
     assert verified.stderr == "10,000 interrupts checked.\n"
-    assert verified.stdout.endswith("Interrupts: 10,001. Events: 2. Not as written: 10,000.\n")
+    assert verified.stdout.endswith(
+        "Checked 10,001 interrupts and 2 events: tampering found in 10,000 interrupts.\n"
+    )
     assert exported.stderr == "10,000 interrupts exported.\n"
     assert len(exported.stdout.splitlines()) == 10_001
 
@@ -240,7 +242,7 @@ def test_audit_can_be_interrupted(data_dir: Path) -> None:
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("Interrupts: 1.")
+        assert process.stdout.readline().startswith("Checked 1 interrupt ")
         process.send_signal(signal.SIGINT)
         said = process.communicate(head, timeout=PATIENCE_S)
 

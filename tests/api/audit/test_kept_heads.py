@@ -60,14 +60,17 @@ async def test_chain_that_was_written_anew_is_found_by_a_head_that_was_kept(
 
     await forge(store, database, interrupt_id)
 
-    whole = "Interrupts: 2. Events: 4. Not as written: 0."
+    whole = "Checked 2 interrupts and 4 events: no tampering found."
     missing = f"{interrupt_id}: none of its events has the hash {kept}."
-    assert before == (True, [whole, "Heads without their event: 0."])
+    assert before == (True, [whole, "Checked 2 kept heads: none missing."])
     assert await audited(settings) == (True, [whole])
-    for heads in (as_csv.splitlines(), [callback.model_dump_json(by_alias=True), "\n"]):
+    for checked, heads in (
+        ("2 kept heads", as_csv.splitlines()),
+        ("1 kept head", [callback.model_dump_json(by_alias=True), "\n"]),
+    ):
         assert await audited(settings, heads) == (
             False,
-            [whole, missing, "Heads without their event: 1."],
+            [whole, missing, f"Checked {checked}: 1 missing."],
         )
 
 
@@ -100,9 +103,9 @@ async def test_interrupt_that_is_gone_without_a_trace_is_found_by_its_head(
     assert await audited(settings, kept) == (
         False,
         [
-            "Interrupts: 0. Events: 0. Not as written: 0.",
+            "Checked 0 interrupts and 0 events: no tampering found.",
             f"{interrupt_id}: it is not there, and was not deleted by its age.",
-            "Heads without their event: 1.",
+            "Checked 1 kept head: 1 missing.",
         ],
     )
 
@@ -124,11 +127,11 @@ async def test_what_was_deleted_by_its_age_is_listed_and_no_fault(
     assert await audited(settings, kept) == (
         True,
         [
-            "Interrupts: 1. Events: 3. Not as written: 0.",
+            "Checked 1 interrupt and 3 events: no tampering found.",
             "2025-06-16: 2 deleted by their age.",
             *(f"{each}: {deleted}." for each in sorted(old)),
             f"{old[0]}: {deleted} with another eventsHead.",
-            "Heads without their event: 0.",
+            "Checked 3 kept heads: none missing.",
         ],
     )
     after = [json.loads(line) for line in await exported(settings)]
@@ -145,7 +148,7 @@ async def test_deletion_on_record_of_what_is_there_is_a_fault(
     assert await audited(settings) == (
         False,
         [
-            "Interrupts: 1. Events: 3. Not as written: 0.",
+            "Checked 1 interrupt and 3 events: no tampering found.",
             f"{interrupt_id}: it is there, and recorded as deleted by its age.",
             "1970-01-01: 1 deleted by their age.",
         ],

@@ -42,12 +42,18 @@ async def test_what_nobody_changed_is_as_it_was_written(
     before = await audited(settings)
     await store.expire_interrupts()
 
-    assert before == (True, ["Interrupts: 4. Events: 7. Not as written: 0."])
-    assert await audited(settings) == (True, ["Interrupts: 4. Events: 9. Not as written: 0."])
+    assert before == (True, ["Checked 4 interrupts and 7 events: no tampering found."])
+    assert await audited(settings) == (
+        True,
+        ["Checked 4 interrupts and 9 events: no tampering found."],
+    )
 
 
 async def test_empty_database_is_as_it_was_written(store: Store, settings: Settings) -> None:
-    assert await audited(settings) == (True, ["Interrupts: 0. Events: 0. Not as written: 0."])
+    assert await audited(settings) == (
+        True,
+        ["Checked 0 interrupts and 0 events: no tampering found."],
+    )
 
 
 @in_sqlite
@@ -98,7 +104,7 @@ async def test_changed_interrupt_is_found(
         False,
         [
             *(f"{interrupt_id}: {fault}." for fault in found),
-            "Interrupts: 2. Events: 6. Not as written: 1.",
+            "Checked 2 interrupts and 6 events: tampering found in 1 interrupt.",
         ],
     )
 
@@ -170,7 +176,10 @@ async def test_database_of_either_kind_is_searched(
 
     is_whole, said = await audited(settings)
 
-    assert (is_whole, said.pop()) == (False, "Interrupts: 3. Events: 6. Not as written: 3.")
+    assert (is_whole, said.pop()) == (
+        False,
+        "Checked 3 interrupts and 6 events: tampering found in 3 interrupts.",
+    )
     assert sorted(said) == sorted(
         [
             *(f"{ids[0]}: {fault}." for fault in ASKED),
@@ -212,7 +221,7 @@ async def test_ids_that_are_no_text_are_named_and_end_no_audit(
         *(f"{interrupt_id}: its events are there, and it is not." for interrupt_id in ids[1:]),
         "z\\udcff0: it has no events.",
         "z\\udcff1: it has no events.",
-        "Interrupts: 5. Events: 9. Not as written: 4.",
+        "Checked 5 interrupts and 9 events: tampering found in 4 interrupts.",
         "z\\udcff0: what is stored of it cannot be read.",
         "z\\udcff1: what is stored of it cannot be read.",
     ]

@@ -66,8 +66,9 @@ def test_entry_that_cannot_be_used_is_named_by_its_number_alone(
 
     number = 2 if "://" in entry else 1
     assert str(refusal.value) == (
-        f"LOOPIN_NOTIFY: entry {number} is no Apprise URL, or needs what this machine lacks. "
-        "https://appriseit.com/services/ has the URLs. Correct it and run `loopin-mcp notify`."
+        f"LOOPIN_NOTIFY: entry {number} is not a valid Apprise URL, or needs a package that is "
+        "not installed. https://appriseit.com/services/ lists the URLs. Correct it and run "
+        "`loopin-mcp notify`."
     )
     assert "marker" not in "".join(capfd.readouterr())
 
@@ -79,6 +80,6 @@ def test_missing_extra_is_named_with_how_to_install_it(monkeypatch: pytest.Monke
         load_channels(None, SECRET_URL)
 
     assert str(refusal.value) == (
-        "LOOPIN_NOTIFY_HIGH: entry 1 needs the extra `notify`. Install it by pip install "
+        "LOOPIN_NOTIFY_HIGH: entry 1 needs the extra `notify`. Install it with pip install "
         "'loopin-mcp[notify]', or start uvx --from 'loopin-mcp[notify]' loopin-mcp."
     )

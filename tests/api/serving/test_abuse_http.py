@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 from tests.support.questions import NEW
 from tests.support.sockets import GET_HEALTH, Target, connecting, create, request
 
@@ -39,6 +40,17 @@ async def test_too_long_a_request_is_refused_in_json(api: Target, sent: bytes, s
 
     assert (answer[0], list(answer[1])) == (status, ["error"])
     assert (await api.ask(GET_HEALTH))[0] == 200
+
+
+async def test_body_that_is_announced_as_too_long_is_refused_before_it_is_sent(
+    api: Target,
+) -> None:
+    raw = await api.connect(create(b"", f"Content-Length: {MAX_BODY_BYTES + 1}"))
+
+    assert await raw.answer() == (
+        413,
+        {"error": f"The body must be at most {MAX_BODY_BYTES} bytes"},
+    )
 
 
 async def test_nobody_is_told_to_send_again_what_is_too_long(api: Target) -> None:
@@ -99,6 +111,7 @@ async def test_body_that_ends_in_two_places_smuggles_nothing_in(
 
     assert told.startswith(b"HTTP/1.1 400 ")
     assert told.count(b"HTTP/1.1 ") == 1
+    assert b"Transfer-Encoding must be sent alone, by HTTP/1.1" in told
 
 
 async def test_body_in_chunks_is_refused_of_whoever_speaks_http_1_0(api: Target) -> None:

@@ -1,4 +1,4 @@
-"""Who did something to an interrupt, and by which way."""
+"""Actors: who did something to an interrupt, and by which way."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class Actor:
     """Someone as the API knows them, never as they call themselves.
 
-    `name` is a reviewer's, or says what was shown instead: `api-key`, `review-link`, or
-    `anonymous` for nothing. `channel` is `review-page`, `inbox`, `api`, `mcp`, or `system` for
-    what the API does by itself.
+    `name` is a reviewer's name, `api-key` or `review-link` for what they used instead, or
+    `anonymous`. `channel` is `review-page`, `inbox`, `api`, `mcp`, or `system` for actions of the
+    API itself.
     """
 
     name: str

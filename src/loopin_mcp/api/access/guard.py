@@ -1,9 +1,9 @@
-"""Who may come in: the hosts that pages answer to, and the keys that the API asks for."""
+"""Guards the API: the host names it answers to, and the keys it requires."""
 
 import ipaddress
-import logging
 import math
 import socket
+import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.keys import ANONYMOUS, Door
 from loopin_mcp.errors import APIError, UnauthorizedError
+from loopin_mcp.settings.values import is_loopback
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
@@ -23,27 +24,19 @@ _PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/")
 
 HostRule = Callable[[str], bool]
 
-logger = logging.getLogger("loopin_mcp")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reachable from this machine alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
 
 def host_rule(listens_on: str, public_url: str) -> HostRule:
-    """Which names a browser may know this server by, against DNS rebinding.
+    """The host names that browsers may use for this server, against DNS rebinding.
 
-    On loopback: its names and the public one. Elsewhere also this machine's name and plain
-    addresses, which cannot be rebound.
+    On loopback: its names and the public one. Elsewhere also plain addresses, which cannot be
+    rebound, and this machine's names. A name server may know a longer one, which counts as soon as
+    it has answered.
     """
-    names = _LOOPBACK_NAMES | {str(urlsplit(public_url).hostname), listens_on}
+    names = {*_LOOPBACK_NAMES, str(urlsplit(public_url).hostname), listens_on}
     if is_loopback(listens_on):
         return names.__contains__
-    names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    names |= {socket.gethostname().lower()}
+    threading.Thread(target=lambda: names.add(socket.getfqdn().lower()), daemon=True).start()
     return lambda name: name in names or _is_address(name)
 
 
@@ -56,27 +49,27 @@ def _is_address(name: str) -> bool:
 
 
 def refusal(error: APIError) -> JSONResponse:
-    """The answer that tells an error."""
+    """The response for an error."""
     return JSONResponse({"error": str(error)}, error.status, retry_headers(error))
 
 
 def retry_headers(error: APIError) -> dict[str, str]:
-    """The header that says when to come back, where an error tells."""
+    """The header that says when to try again, if the error says so."""
     retry_s = error.retry_after_s
     return {} if retry_s is None else {"Retry-After": str(math.ceil(retry_s))}
 
 
 def actor_of(request: Request) -> Actor:
-    """Who calls the API, by the key they showed; the guard has seen to it."""
+    """Who calls the API, by their key; the guard has set it."""
     actor = request.scope["actor"]
     assert isinstance(actor, Actor)
     return actor
 
 
 class Guard:
-    """Asks API calls for a key before their body is read, and browsers for a known host.
+    """Requires a key of API calls before it reads their body, and a known host of browsers.
 
-    With a right key the host does not matter: a page that was rebound to here has no key.
+    With a valid key the host does not matter: a page that was rebound to this server has no key.
     """
 
     def __init__(self, app: ASGIApp, *, door: Door, knows_host: HostRule) -> None:
@@ -85,7 +78,7 @@ class Guard:
         self._knows_host = knows_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with who sent it, or refuse it with 401, 421 or 429."""
+        """Pass the request on with its actor, or refuse it with 401, 421 or 429."""
         try:
             actor = await self._admitted(HTTPConnection(scope))
         except APIError as error:
@@ -99,20 +92,20 @@ class Guard:
         public = path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS)
         name: str | None = ANONYMOUS
         if not public:
-            # Of two, a proxy in front may have looked at the other.
+            # If there are two, a proxy in front may have checked the other one.
             shown = ", ".join(headers.getlist("x-api-key"))
             name = await self._door.holder_of(shown, connection)
         if name is None:
             raise UnauthorizedError("Unauthorized")
         if name == ANONYMOUS and path != "/health" and not self._knows_host(_host(headers)):
             raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
-        # It says so itself, which is no proof.
+        # The client says so itself, which proves nothing.
         is_mcp = headers.get("x-loopin-channel") == "mcp"
         return Actor(name, "mcp" if is_mcp else "api")
 
 
 def _host(headers: Headers) -> str:
-    """The host's name without its port, in lower case; empty where it cannot be read."""
+    """The host's name without its port, in lower case; empty if it cannot be read."""
     try:
         return (urlsplit("//" + headers.get("host", "")).hostname or "").lower()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The keys of an API: whose they are, what their holders may do, what a wrong one costs."""
+"""The keys of an API: their holders, what these may do, and the delay for wrong keys."""
 
 import hmac
 import ipaddress
@@ -18,17 +18,17 @@ from loopin_mcp.settings.api_options import Options
 API_KEY = "api-key"
 ANONYMOUS = "anonymous"
 
-# The first wrong keys cost no more than none; the next is answered after a tenth of a second, each
-# further one after twice as long. A client has to be told that its key is wrong before it gives up.
+# The first wrong keys are answered at once, the next after a tenth of a second, each further one
+# after twice as long. The longest delay is shorter than clients wait for an answer.
 FREE = 3
 FIRST_S = 0.1
 LONGEST_S = 5.0
-# With these, 20 keys a second can be tried from one address, which is hopeless; and a flood of
-# them keeps others at that address out, behind the same proxy say, for no longer than it lasts.
+# With these, one address can try 20 keys a second, which is hopeless; and a flood of wrong keys
+# locks out others at that address, such as behind the same proxy, only as long as it lasts.
 MOST_WAITING = 100
 FORGOTTEN_S = 600
 MOST_ORIGINS = 10_000
-TOLD_AT = 10
+WARN_AT = 10
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -36,10 +36,10 @@ logger = logging.getLogger("loopin_mcp")
 
 
 class Keys:
-    """The agents' key and those of reviewers, by name.
+    """The agents' key and the keys of reviewers, by name.
 
-    `deciders` names those who may decide and sign in to the pages: the reviewers, or where there
-    are none whoever holds the agents' key. An API without any key is open to everybody.
+    `deciders` are the names of those who may decide and sign in to the pages: the reviewers, or if
+    there are none, holders of the agents' key. An API without any key is open to everybody.
     """
 
     def __init__(self, api_key: str | None, reviewers: Mapping[str, str]) -> None:
@@ -47,19 +47,19 @@ class Keys:
         self.has_reviewers = bool(reviewers)
         self._keys_of_deciders = {**(reviewers or agents)}
         self.deciders = frozenset(self._keys_of_deciders)
-        # Where agents need no key, to show none is as good as one.
+        # If agents need no key, no key counts as a valid one.
         callers = agents or {ANONYMOUS: ""}
         self._digests = {name: _digest(key) for name, key in {**callers, **reviewers}.items()}
 
     @classmethod
     def of(cls, options: Options) -> Self:
-        """Those of an API on such options."""
+        """The keys in an API's options."""
         return cls(options.api_key, options.reviewers)
 
     def holder_of(self, shown: str) -> str | None:
-        """Who holds the key that is shown, empty if none is; None if nobody does.
+        """The holder of a key (empty if a request has none), or None if nobody has this key.
 
-        It takes as long for a wrong key as for a right one, and for none.
+        It takes equally long for a wrong key, a valid one and none.
         """
         holder = None if self.deciders else ANONYMOUS
         digest = _digest(shown)
@@ -69,18 +69,18 @@ class Keys:
         return holder
 
     def signing_key(self, name: str, purpose: str) -> bytes:
-        """A key for one purpose alone, made of that of a decider."""
+        """A key for one purpose only, derived from a decider's key."""
         return hmac.digest(self._keys_of_deciders[name].encode(), purpose.encode(), "sha256")
 
     def may_decide(self, name: str) -> bool:
-        """Whether a holder may decide, and sign in to the pages."""
+        """Whether this holder may decide, and sign in to the pages."""
         return not self.deciders or name in self.deciders
 
     def require_decider(self, name: str) -> None:
-        """Let nobody pass who may not decide.
+        """Refuse a holder who may not decide.
 
         Raises:
-            ForbiddenError: It says who may.
+            ForbiddenError: The holder may not; the message says who may.
         """
         if not self.may_decide(name):
             raise ForbiddenError(
@@ -90,13 +90,13 @@ class Keys:
 
 
 def _digest(key: str) -> bytes:
-    """What keys are compared by, being of one length."""
+    """A digest to compare keys by, always of the same length."""
     return sha256(key.encode()).digest()
 
 
 @dataclass
 class _Failures:
-    """The wrong keys that came from one place; `waiting` are those not answered yet."""
+    """The wrong keys from one address; `waiting` of them are not answered yet."""
 
     count: int = 0
     waiting: int = 0
@@ -104,28 +104,28 @@ class _Failures:
 
     @property
     def delay_s(self) -> float:
-        """How long the answer to the last of them waits."""
+        """The delay of the answer to the last of them."""
         repeated = self.count - FREE
-        # The exponent is bounded, lest the power grow too large for a float.
+        # The bound of the exponent keeps the power small enough for a float.
         return min(LONGEST_S, FIRST_S * 2 ** min(repeated - 1, 10)) if repeated > 0 else 0
 
 
 class Door:
-    """Tells by whose key somebody comes. `clock` gives epoch milliseconds."""
+    """Finds the holder of a request's key. `clock` gives epoch milliseconds."""
 
     def __init__(self, keys: Keys, clock: Clock, sleep: Sleep = anyio.sleep) -> None:
         self.keys = keys
         self._clock = clock
         self._sleep = sleep
-        # The one that failed last comes last.
+        # In the order of the last failure.
         self._failures: dict[str, _Failures] = {}
 
     async def holder_of(self, shown: str, connection: HTTPConnection) -> str | None:
-        """Who holds the key that is shown; None, after a while, if it is wrong.
+        """The holder of the key in a request; None, after a delay, if it is wrong.
 
         Raises:
-            RateLimitedError: Very many wrong keys from there wait for their answers already; this
-                one was not looked at.
+            RateLimitedError: Too many wrong keys from that address wait for their answers; this
+                key was not checked.
         """
         origin = _origin_of(connection)
         failures = self._failures.get(origin)
@@ -147,7 +147,7 @@ class Door:
             failures.waiting -= 1
 
     def _noted(self, origin: str) -> _Failures:
-        """The failures of a place with one more; the oldest of others make room for it."""
+        """The failures of an address, with one more; the oldest of other addresses make room."""
         now = self._clock()
         failures = self._failures.pop(origin, _Failures())
         if now - failures.last_ms > FORGOTTEN_S * 1000:
@@ -157,13 +157,13 @@ class Door:
         if len(self._failures) >= MOST_ORIGINS:
             del self._failures[next(iter(self._failures))]
         self._failures[origin] = failures
-        if failures.count == TOLD_AT:
-            logger.warning("Wrong keys keep coming from %s: answers to them wait", origin)
+        if failures.count == WARN_AT:
+            logger.warning("Wrong keys keep coming from %s: answers are delayed", origin)
         return failures
 
 
 def _origin_of(connection: HTTPConnection) -> str:
-    """The address, or the network that one host may choose its IPv6 addresses from."""
+    """The IPv4 address, or the network from which one host may choose its IPv6 addresses."""
     host = connection.client.host if connection.client else ""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

@@ -1,4 +1,4 @@
-"""How much the API takes in and holds at once: heads of requests, new interrupts, waits."""
+"""Limits of the API: connections, new interrupts, waits and open files."""
 
 import contextlib
 import sys
@@ -12,26 +12,26 @@ from typing import Literal, Self
 from loopin_mcp.errors import RateLimitedError
 
 MINUTE_S = 60.0
-# Files that the API itself has open: the database for each thread, callbacks, the program.
+# Files that the API itself opens: the database in each thread, callbacks, the program.
 OWN_FILES = 250
-# As many as all connections take; macOS lets a process have no more than some.
+# Enough for all connections; macOS allows a process fewer.
 MOST_FILES = 10_240 if sys.platform == "darwin" else 22_500
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many connections there may be, and how long each may keep the API waiting."""
+    """How many connections are allowed, and how long each may keep the API waiting."""
 
     connections: int = 20_000
     patience_s: float = 20.0
-    # Of requests that are incomplete, on all connections together.
+    # The bytes of incomplete requests, on all connections together.
     held_bytes: int = 128 * 1024 * 1024
-    # How many connections are accepted at once, before any of them can be counted.
+    # How many connections are accepted at once, before they are counted.
     at_once: int = 512
 
     @classmethod
     def of_process(cls) -> Self:
-        """What this process may open files for by now; every agent that waits takes one."""
+        """Limits that fit the files this process may open; each waiting agent takes one."""
         if sys.platform == "win32":
             return cls()
         import resource
@@ -46,17 +46,17 @@ class Limits:
 
     @property
     def waits(self) -> int:
-        """How many requests may wait at once, which leaves connections to all others."""
+        """How many requests may wait at once; the other connections stay free."""
         return self.connections - min(2000, self.connections // 4)
 
     @property
     def waits_each(self) -> int:
-        """How many of one caller may."""
+        """How many requests of one caller may wait at once."""
         return self.waits * 3 // 4
 
 
 def raise_file_limit() -> None:
-    """Let this process, and what it starts, open as many files as an API can use."""
+    """Let this process and its children open as many files as an API can use."""
     if sys.platform == "win32":
         return
     import resource
@@ -68,19 +68,19 @@ def raise_file_limit() -> None:
 
 
 class CreateRate:
-    """At most so many new interrupts of each caller in any minute."""
+    """Limits the new interrupts of each caller in any minute."""
 
     def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._per_minute = per_minute
-        # When those of the last minute were; callers are as many as there are keys.
+        # The times of the last minute's interrupts; there is one caller for each key.
         self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def count(self, caller: str) -> None:
         """Count one more.
 
         Raises:
-            RateLimitedError: There were as many in the last minute; this one does not count.
+            RateLimitedError: The limit of this minute is reached; this one does not count.
         """
         recent, now = self._recent[caller], self._now()
         while recent and now - recent[0] >= MINUTE_S:
@@ -94,12 +94,12 @@ class CreateRate:
         recent.append(now)
 
 
-# Pages are counted beside the calls of whoever reads them.
+# The open pages of a person count apart from their calls.
 Caller = tuple[Literal["calls", "pages"], str]
 
 
 class Waits:
-    """Who waits right now; so many may at once, and so many of one caller."""
+    """Counts the requests that wait right now, within the limits for all and for one caller."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -107,7 +107,7 @@ class Waits:
 
     @contextmanager
     def one_of(self, caller: Caller) -> Iterator[bool]:
-        """Count one more for as long as the block lasts; false, and not counted, if too many do."""
+        """Count one more until the block ends; gives false, and counts nothing, at the limit."""
         if self._of.total() >= self._limits.waits or self._of[caller] >= self._limits.waits_each:
             yield False
             return

@@ -1,12 +1,12 @@
 """Checks and exports the trails of a whole database, whether or not an API runs on it."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from pydantic_core import to_json
 
-from loopin_mcp.api.audit.kept_heads import compare_heads, read_heads
+from loopin_mcp.api.audit.kept_heads import Head, compare_heads, read_heads
 from loopin_mcp.api.audit.records import Record, name_of, records
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.read_only import Archive
@@ -94,17 +94,31 @@ async def _verify_records(archive: Archive, say: Say, progress: Say) -> bool:
             say(f"{record.name}: {fault}.")
         if interrupts % PROGRESS == 0:
             progress(f"{interrupts:,} interrupts checked.")
-    say(f"Interrupts: {interrupts:,}. Events: {events:,}. Not as written: {faulty:,}.")
+    found = (
+        f"tampering found in {_counted(faulty, 'interrupt')}" if faulty else "no tampering found"
+    )
+    say(f"Checked {_counted(interrupts, 'interrupt')} and {_counted(events, 'event')}: {found}.")
     return not faulty
 
 
 async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> bool:
-    lost = 0
-    async for finding in compare_heads(archive, read_heads(heads)):
+    lost = count = 0
+
+    def counted() -> Iterator[Head]:
+        nonlocal count
+        for head in read_heads(heads):
+            count += 1
+            yield head
+
+    async for finding in compare_heads(archive, counted()):
         say(f"{finding.head.interrupt_id}: {finding.text}.")
         lost += finding.is_fault
-    say(f"Heads without their event: {lost:,}.")
+    say(f"Checked {_counted(count, 'kept head')}: {f'{lost:,}' if lost else 'none'} missing.")
     return not lost
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _line(record: Record) -> str:

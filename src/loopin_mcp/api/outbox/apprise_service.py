@@ -1,13 +1,13 @@
-"""Sends messages by Apprise, which comes with the extra `notify`; no other file imports it.
+"""Sends messages with Apprise, which comes with the extra `notify`; no other file imports it.
 
-Nothing that leaves this file holds a part of an Apprise URL, which may have secrets anywhere.
+Apprise URLs may hold secrets anywhere, so this file passes no part of one on.
 """
 
 import contextlib
 import logging
 import re
 import threading
-import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,13 @@ SILENCE_S = 8.0
 
 _CODE_SPAN = re.compile(r"(`[^`\n]+`)")
 _STATUS = re.compile(r"\berror=(\d{3})\b")
-# They log what is sent and where to, some of them with the whole URL.
+# They log what they send and where to, some of them with the whole URL.
 _TALKATIVE = ("apprise", "urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib")
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a human is told. The link stands below the text, on a line of its own."""
+    """A message to a human. The link is below the text, on a line of its own."""
 
     title: str
     text: str
@@ -46,20 +46,18 @@ class Service:
         plugin.socket_connect_timeout = min(plugin.socket_connect_timeout, SILENCE_S)
 
     def send(self, message: Message) -> str | None:
-        """Send a message, from a thread since it blocks; says what went wrong, if anything did."""
+        """Send a message, from a thread since it blocks; returns what went wrong, or None."""
         from apprise import NotifyType
 
         kind = NotifyType.WARNING if message.urgent else NotifyType.INFO
-        _statuses.take()
-        # Whatever a plugin raises may tell the URL.
-        with contextlib.suppress(Exception):
+        # Any exception of a plugin may quote the URL.
+        with _discretion.kept() as heard, contextlib.suppress(Exception):
             if self._plugin.notify(title=message.title, notify_type=kind, **self._body(message)):
                 return None
-        status = _statuses.take()
-        return f"it answered {status}" if status else "it refused, or is not there"
+        return f"it answered {heard.status}" if heard.status else "it refused, or is not there"
 
     def _body(self, message: Message) -> dict[str, object]:
-        """The text with its format: the plugin escapes what would be markup in its service."""
+        """The text with its format: the plugin escapes the markup of its service."""
         from apprise import NotifyFormat
         from apprise.conversion import text_to_markdown
 
@@ -68,8 +66,8 @@ class Service:
             return {"body": text, "body_format": plain}
         if self._plugin.resolve_format(plain) is not NotifyFormat.MARKDOWN:
             return {"body": f"{text}\n{message.link}", "body_format": plain}
-        # A bare link would be escaped too, and lead nowhere. Code spans are safe as they are, and
-        # name nobody whom the service would alert.
+        # A bare link would be escaped too, and lead nowhere. Code spans are safe as they are: no
+        # service alerts people who are mentioned in one.
         parts = _CODE_SPAN.split(text)
         parts[::2] = map(text_to_markdown, parts[::2])
         body = f"{''.join(parts)}\n<{message.link}>"
@@ -77,62 +75,67 @@ class Service:
 
 
 def load_services(variable: str, number: int, url: str, copies: int) -> list[Service]:
-    """Equal services for an entry of a variable, so that each can be used by a thread.
+    """Equal services for an entry of a variable, so that each thread can use one.
 
     Raises:
         ConfigurationError: The extra is missing, or the entry cannot be used.
     """
-    _silence_libraries()
     try:
         from apprise import Apprise, AppriseAsset
     except ImportError:
         raise ConfigurationError(
-            f"{variable}: entry {number} needs the extra `notify`. Install it by pip install "
+            f"{variable}: entry {number} needs the extra `notify`. Install it with pip install "
             "'loopin-mcp[notify]', or start uvx --from 'loopin-mcp[notify]' loopin-mcp."
         ) from None
-    # To follow a redirect would hand the review link to somebody else.
+    # Following a redirect would give the review link to somebody else.
     asset = AppriseAsset(
         app_id="LoopIn", app_desc="LoopIn", app_url=HOME_PAGE, http_redirects=False
     )
     services: list[Service] = []
-    # A plugin may raise anything at an odd URL, and tell that URL.
-    with contextlib.suppress(Exception):
+    # At an odd URL a plugin may raise anything, and quote that URL.
+    with _discretion.kept(), contextlib.suppress(Exception):
         plugins = [Apprise.instantiate(url, asset) for _ in range(copies)]
         services = [Service(plugin) for plugin in plugins if plugin is not None]
     if len(services) < copies:
         raise ConfigurationError(
-            f"{variable}: entry {number} is no Apprise URL, or needs what this machine lacks. "
-            "https://appriseit.com/services/ has the URLs. Correct it and run `loopin-mcp notify`."
+            f"{variable}: entry {number} is not a valid Apprise URL, or needs a package that is "
+            "not installed. https://appriseit.com/services/ lists the URLs. Correct it and run "
+            "`loopin-mcp notify`."
         )
     return services
 
 
-class _Statuses(logging.Handler):
-    """Takes the place of all output of libraries, and keeps the HTTP status of a refusal."""
+class _Heard:
+    """What libraries logged in one thread: the HTTP status of the last refusal, if any."""
+
+    status: str | None = None
+
+
+class _Discretion(logging.Filter):
+    """Drops what libraries log in threads that use Apprise here, wherever it would be logged."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen = threading.local()
+        self._thread = threading.local()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Look for a status; it is about the message that this thread sends."""
-        if found := _STATUS.search(record.getMessage()):
-            self._seen.status = found[1]
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[_Heard]:
+        """Drop such records of this thread until the block ends; gives what they said."""
+        for name in tuple(logging.root.manager.loggerDict):
+            if name.partition(".")[0] in _TALKATIVE:
+                logging.getLogger(name).addFilter(self)
+        self._thread.heard = heard = _Heard()
+        try:
+            yield heard
+        finally:
+            del self._thread.heard
 
-    def take(self) -> str | None:
-        """The status that was seen in this thread since the last time."""
-        status: str | None = self._seen.__dict__.pop("status", None)
-        return status
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let records of other threads pass."""
+        heard: _Heard | None = getattr(self._thread, "heard", None)
+        if heard is not None and (found := _STATUS.search(record.getMessage())):
+            heard.status = found[1]
+        return heard is None
 
 
-_statuses = _Statuses()
-
-
-def _silence_libraries() -> None:
-    for name in _TALKATIVE:
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.WARNING)
-        logger.propagate = False
-        logger.addHandler(_statuses)
-    # Python prints this one, with the host's name.
-    warnings.filterwarnings("ignore", "Unverified HTTPS request")
+_discretion = _Discretion()

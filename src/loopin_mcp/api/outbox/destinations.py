@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
@@ -30,6 +31,8 @@ CONNECT_S = 3.0
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LookUp = Callable[[str], Awaitable[Collection[str]]]
 
+# Set in the task that sends a callback, which is where httpx logs the request.
+_sends_callback = ContextVar("sends_callback", default=False)
 _HERE: tuple[Address, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -140,7 +143,7 @@ class Destinations:
 def callback_client(destinations: Destinations) -> httpx.AsyncClient:
     """A client that connects to these alone, through no proxy, and keeps no cookies."""
     # It logs whole URLs, and those of callbacks may hold secrets.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx").addFilter(_is_about_others)
     return httpx.AsyncClient(
         transport=_CheckedTransport(destinations),
         headers={"User-Agent": f"loopin-mcp/{__version__}"},
@@ -148,6 +151,11 @@ def callback_client(destinations: Destinations) -> httpx.AsyncClient:
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         trust_env=False,
     )
+
+
+def _is_about_others(_record: logging.LogRecord) -> bool:
+    """Whether a log record is about a request that is no callback: the task sends none."""
+    return not _sends_callback.get()
 
 
 class _CheckedTransport(httpx.AsyncBaseTransport):
@@ -169,6 +177,7 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
             OSError: Its addresses are not known right now.
             httpx.TransportError: There was no connection, or no answer.
         """
+        _sends_callback.set(True)
         *others, last = await self._destinations.addresses_of(request.url)
         for address in others:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):

@@ -1,4 +1,4 @@
-"""Bounds what clients hold: how many connections, and how long one may keep the server waiting."""
+"""Bounds the connections of clients: their number, and how long one may keep the server waiting."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.rest.headers import HEADERS_FAULT, URL_FAULT, has_body
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 
-# What may come before the last piece of a head; `RequestHeads` judges whole ones.
+# How much may come before the last piece of a head; `RequestHeads` checks whole heads.
 MAX_HEAD_BYTES = 64 * 1024
 # Asyncio reads pieces of 256 KiB at most.
 MAX_INCOMPLETE_BYTES = MAX_HEAD_BYTES + 2 * 256 * 1024
@@ -22,34 +22,34 @@ MakeProtocol = Callable[..., asyncio.Protocol]
 
 
 class Connections:
-    """The connections to a server, at most so many, whichever HTTP protocol speaks on them.
+    """The connections to a server, bounded in number, for any HTTP protocol.
 
-    A connection waits for its client while a request is incomplete or an answer is not taken. The
-    client has a bounded time for each of those; and when there are too many connections, or too
-    much of incomplete requests, the one that has waited for its client the longest makes room. What
-    the server itself has to do, or holds until a human decides, is left alone.
+    A connection waits for its client while a request is incomplete or an answer is not read. The
+    client has a bounded time for both. If there are too many connections, or too many bytes of
+    incomplete requests, the connection that has waited for its client the longest is cut. Requests
+    that the server is working on, or holds until a human decides, are never cut.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: set[Connection] = set()
-        # The one that has waited the longest comes first.
+        # In the order of waiting, the longest first.
         self._waiting: dict[Connection, asyncio.TimerHandle] = {}
         self._held_bytes = 0
 
     def under(self, make_protocol: MakeProtocol) -> MakeProtocol:
-        """Makes uvicorn's HTTP protocol as before, and puts one of these connections under it."""
+        """Makes uvicorn's HTTP protocol, each on one of these connections."""
 
         def make(*, app_state: dict[str, Any], **given: Any) -> asyncio.Protocol:  # noqa: ANN401 - uvicorn's own
             connection = Connection(self)
-            # Requests bear this state, whichever protocol it is.
+            # Requests have this state, whatever the protocol.
             state = app_state | {"connection": connection}
             return connection.carrying(make_protocol(app_state=state, **given))
 
         return make
 
     def over(self, app: ASGIApp) -> ASGIApp:
-        """The app, each of whose requests tells its connection whose turn it is."""
+        """The app, so that each request tells its connection whose turn it is."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             connection: Connection = scope["state"]["connection"]
@@ -58,7 +58,7 @@ class Connections:
         return answer
 
     def enter(self, connection: "Connection") -> bool:
-        """Count a new connection; false where no other can make room for it."""
+        """Count a new connection; false if no other can make room for it."""
         self._open.add(connection)
         self.wait(connection)
         while len(self._open) > self._limits.connections:
@@ -69,33 +69,33 @@ class Connections:
         return True
 
     def wait(self, connection: "Connection") -> None:
-        """Have a connection wait for its client from now on, if it does not yet."""
+        """Let a connection wait for its client from now on, unless it does already."""
         if connection in self._open and connection not in self._waiting:
             self._waiting[connection] = asyncio.get_running_loop().call_later(
                 self._limits.patience_s, connection.lose_patience, connection.unsent_bytes
             )
 
-    def go_on(self, connection: "Connection") -> None:
-        """Have a connection wait no more."""
+    def stop_waiting(self, connection: "Connection") -> None:
+        """Let a connection wait no longer."""
         if timer := self._waiting.pop(connection, None):
             timer.cancel()
 
     def hold(self, count: int) -> None:
-        """Count so many bytes more, or less, of requests that are incomplete."""
+        """Count more, or fewer, bytes of incomplete requests."""
         self._held_bytes += count
         while self._held_bytes > self._limits.held_bytes and self._waiting:
             next(iter(self._waiting)).cut()
 
     def cut_waiting(self) -> None:
-        """Cut all that wait for their clients."""
+        """Cut all connections that wait for their clients."""
         for connection in tuple(self._waiting):
             connection.cut()
 
     def leave(self, connection: "Connection") -> None:
-        """Count a connection no more."""
+        """Count a connection no longer."""
         connection.forget()
         self._open.discard(connection)
-        self.go_on(connection)
+        self.stop_waiting(connection)
 
 
 class Connection(asyncio.Protocol):
@@ -113,11 +113,11 @@ class Connection(asyncio.Protocol):
         self._is_in_first_line = True
 
     def carrying(self, protocol: asyncio.Protocol) -> "Connection":
-        """This connection, with the protocol that is told what happens on it."""
+        """This connection, with the protocol that gets its events."""
         self._protocol = protocol
         return self
 
-    # A server gives its protocols nothing less, though uvloop's are so in all but name.
+    # Servers give their protocols such a transport; uvloop's only lacks the name.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
         self._transport = transport
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
         self._protocol.connection_lost(exc)
 
     async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the app answer a request."""
+        """Let the app answer a request."""
 
         async def receive_in_turn() -> Message:
             self._reads_body = self._body_is_due
@@ -179,19 +179,19 @@ class Connection(asyncio.Protocol):
         try:
             await app(scope, receive_in_turn, send)
         finally:
-            # The next request may have begun: an app may have things to do once it has answered.
+            # The next request may have begun: an app may continue after it has answered.
             self._answering -= 1
             self._take_turns()
 
     @property
     def unsent_bytes(self) -> int:
-        """How much of answers the client has yet to take, beside what the system has of them."""
+        """How many bytes of answers are not handed to the operating system yet."""
         return self._transport.get_write_buffer_size()
 
     def lose_patience(self, unsent_bytes: int) -> None:
-        """Cut the connection, unless the client has taken something since so much was unsent."""
+        """Cut the connection, unless the client has read something since so much was unsent."""
         if self.unsent_bytes < unsent_bytes:
-            self._connections.go_on(self)
+            self._connections.stop_waiting(self)
             self._take_turns()
         else:
             self.cut()
@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def forget(self) -> None:
-        """Count what was received no more: the request is complete, or will not be."""
+        """Count the received bytes no longer: the request is complete, or never will be."""
         self._connections.hold(-self._received_bytes)
         self._received_bytes = 0
         self._is_in_first_line = True
@@ -219,9 +219,9 @@ class Connection(asyncio.Protocol):
         self._take_turns()
 
     def _take_turns(self) -> None:
-        """Tell whose turn it is: the client's, unless an app answers and has all it asked for."""
+        """Set whose turn it is: the client's, unless an app answers and has all that it needs."""
         if self._answering and not self._reads_body and not self._is_blocked:
-            self._connections.go_on(self)
+            self._connections.stop_waiting(self)
         else:
             self._connections.wait(self)
 
@@ -229,7 +229,7 @@ class Connection(asyncio.Protocol):
         if self._answering:
             self.cut()
         elif self._body_is_due:
-            # These are the remains of a body that has been refused already.
+            # This is the rest of a body that was refused already.
             self._end(b"")
         elif self._is_in_first_line:
             self._refuse("414 URI Too Long", URL_FAULT)
@@ -245,10 +245,10 @@ class Connection(asyncio.Protocol):
         self._end(head.encode() + body)
 
     def _end(self, last_words: bytes) -> None:
-        """Say the last, and heed nothing more.
+        """Send the last bytes, and ignore all that still comes.
 
-        The client has to close: where data came that nobody read, to close here would be to take
-        back what was said (RFC 9112, section 9.6).
+        The client has to close: if there is unread data, closing here would take back what was
+        sent (RFC 9112, section 9.6).
         """
         self._is_refused = True
         self._transport.write(last_words)

@@ -1,4 +1,4 @@
-"""Keeps what is stored in order: expires what lapses, and deletes what is kept no longer."""
+"""Housekeeping: stores expiries, and deletes old interrupts and idempotency keys."""
 
 import logging
 
@@ -22,11 +22,10 @@ async def keep_house(store: Store, retention_days: int | None) -> None:
 
 
 async def clean_up(store: Store, retention_days: int | None) -> None:
-    """Forget old idempotency keys, and delete what was settled `retention_days` ago, if given.
+    """Delete old idempotency keys, and interrupts that were settled `retention_days` ago.
 
     Raises:
-        UnavailableError: The database cannot be used right now; what was deleted until then
-            stays deleted.
+        UnavailableError: The database cannot be used right now; earlier deletions stand.
     """
     await store.retention.forget_keys()
     if retention_days is None:

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
+import anyio.to_thread
 
-from loopin_mcp.api.access.guard import is_loopback
 from loopin_mcp.api.access.limits import Limits, raise_file_limit
 from loopin_mcp.api.app import API, create_app
 from loopin_mcp.api.database.steps import Database
@@ -21,6 +21,7 @@ from loopin_mcp.api.outbox.destinations import Destinations, callback_client
 from loopin_mcp.api.outbox.notifications import NotificationSender
 from loopin_mcp.api.pages.inbox_opener import open_inbox
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
+from loopin_mcp.api.serving.banner import banner
 from loopin_mcp.api.serving.housekeeping import keep_house
 from loopin_mcp.api.serving.uvicorn_server import running
 from loopin_mcp.api.store.opening import open_database
@@ -29,11 +30,10 @@ from loopin_mcp.desktop import start_browser
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.api_options import GRACE_S, Options
 from loopin_mcp.settings.settings import Settings
-from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
+from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY, is_loopback
 
 logger = logging.getLogger("loopin_mcp")
 
-NO_KEY = " (agents need no key: no API_KEY_SECRET)"
 SEND_BUFFER_BYTES = 128 * 1024
 # How long a loop rests that has failed.
 AGAIN_S = 10.0
@@ -45,10 +45,10 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any free one.
 
     Raises:
-        OSError: The address cannot be had, above all because another program has it.
+        OSError: The address cannot be used, mostly because another program uses it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only where the protocol is named does asyncio send small answers at once (TCP_NODELAY).
+    # Only with the protocol named does asyncio send small answers at once (TCP_NODELAY).
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
@@ -56,10 +56,10 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Its connections inherit this; a larger one would hide for long that a client reads.
+        # Its connections inherit this; a larger buffer would long hide whether a client reads.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((host, port))
-        # Only whoever listens has the port to itself.
+        # Two sockets can be bound to one port; only one can listen.
         listener.listen()
     except BaseException:
         listener.close()
@@ -161,22 +161,25 @@ async def _letting_go(store: Store) -> AsyncIterator[None]:
 
 
 def _url(host: str, port: int) -> str:
-    """The address of a listener; one on all addresses goes by this machine's name."""
+    """The URL of a listener; one on all addresses is named after this machine."""
     if ipaddress.ip_address(host).is_unspecified:
         host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
-    """Serve the API by itself until cancelled; `say` tells the operator where.
+    """Serve the API until cancelled, after it has `say`-ed to the operator what it serves.
 
     Raises:
-        ConfigurationError: The settings cannot be used, or would let in everybody.
+        ConfigurationError: The settings cannot be used, or would let everybody in.
     """
     check_keys(settings, insecure=insecure)
     raise_file_limit()
     try:
-        listener = listen(settings.host, settings.port)
+        # If HOST is a name, a name server has to be asked for its address.
+        listener = await anyio.to_thread.run_sync(
+            listen, settings.host, settings.port, abandon_on_cancel=True
+        )
     except (OSError, TypeError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
@@ -188,25 +191,24 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         database = await open_database(settings.database_url, settings.data_dir)
         options = Options.of(settings)
         async with serving(listener, database, options, channels) as url:
-            say(f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY))
+            say(banner(url, settings, channels))
             await anyio.sleep_forever()
 
 
 def check_keys(settings: Settings, *, insecure: bool) -> None:
-    """Warn of an agents' key that could be guessed, and let no API be open to other machines.
+    """Warn of an API key that could be guessed, and refuse to serve other machines without one.
 
     Raises:
-        ConfigurationError: It would be, and nobody said that it may be `insecure`.
+        ConfigurationError: There is no key on a public address, and `insecure` does not allow it.
     """
     if settings.api_key_secret and len(settings.api_key_secret) < SHORTEST_KEY:
         logger.warning(
-            "API_KEY_SECRET has fewer than %d characters, so that it could be guessed. %s",
+            "API_KEY_SECRET has fewer than %d characters, so it could be guessed. %s",
             SHORTEST_KEY,
             MAKE_ONE,
         )
     if not (settings.api_key_secret or insecure or is_loopback(settings.host)):
         raise ConfigurationError(
             f"HOST {settings.host} can be reached from other machines, and without a key "
-            "everybody there could use this API: set API_KEY_SECRET. (--insecure serves all the "
-            "same.)"
+            "everybody there could use this API: set API_KEY_SECRET. (--insecure serves anyway.)"
         )

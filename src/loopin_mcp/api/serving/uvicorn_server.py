@@ -21,14 +21,14 @@ BACKLOG = 2048
 class Endings:
     """The requests in flight whose answers have not begun.
 
-    A thread that stores something is let finish, so that what it stored is still told.
+    A thread that is storing something may finish, so that its request is still answered.
     """
 
     def __init__(self) -> None:
         self._in_flight: set[anyio.CancelScope] = set()
 
     def over(self, app: ASGIApp) -> ASGIApp:
-        """The app, whose requests can be ended, each with an answer."""
+        """The app, so that its requests can be ended, each with an answer."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_and_go_on(message: Message) -> None:
@@ -48,7 +48,7 @@ class Endings:
         return answer
 
     def end_all(self) -> None:
-        """Answer all with 503."""
+        """Answer all of them with 503."""
         for in_flight in tuple(self._in_flight):
             in_flight.cancel()
 
@@ -59,12 +59,12 @@ async def running(
 ) -> AsyncIterator[None]:
     """Run an app until the block ends, and then until its requests in flight are answered.
 
-    What takes longer than `grace_s` is answered with 503, and who sends or reads slowly is cut.
+    Requests that take longer than `grace_s` get 503, and slow connections are cut.
     """
     connections, endings = Connections(limits), Endings()
     server = _server(connections, endings.over(app), limits)
     await server.startup(sockets=[listener])
-    # More may wait for their turn than are accepted at once.
+    # More connections may wait than are accepted at once.
     listener.listen(BACKLOG)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.main_loop)
@@ -80,7 +80,7 @@ async def running(
 
 
 async def _hurry(connections: Connections, endings: Endings, grace_s: int) -> None:
-    """Answer what is still in flight after a while, and cut who sends or reads slowly.
+    """After a while, answer the requests that are still in flight, and cut slow connections.
 
     Uvicorn would cancel the tasks, and leave their threads in a database that is being closed.
     """
@@ -90,7 +90,7 @@ async def _hurry(connections: Connections, endings: Endings, grace_s: int) -> No
 
 
 def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.Server:
-    """A uvicorn server that is started and stopped here: it takes no signals and logs no access.
+    """A uvicorn server that handles no signals and logs no access.
 
     Its own `serve` would replace the signal handlers of the process it is embedded in.
     """
@@ -102,17 +102,17 @@ def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.S
         server_header=False,
         proxy_headers=False,
         ws="none",
-        # An idle connection is cut by ours.
+        # `Connections` cuts idle connections.
         timeout_keep_alive=math.ceil(limits.patience_s) + 1,
         backlog=limits.at_once,
-        # Httptools takes in as many requests at once as a client sends without waiting for answers,
-        # some 20 MB of memory of each connection. Of connections there is a bound of our own, which
-        # h11 must not forestall.
+        # Httptools reads as many requests at once as a client sends without waiting for answers,
+        # which takes some 20 MB for each connection. `Connections` has a bound of its own, which
+        # that of h11 must not forestall.
         http="h11",
         h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     config.load()
-    # It is called, and nothing else is done with it.
+    # Uvicorn only calls it.
     config.http_protocol_class = connections.under(config.http_protocol_class)  # type: ignore[assignment]
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -1,0 +1,44 @@
+"""The lines that `loopin-mcp api` prints at its start: what it serves, without any secret."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from loopin_mcp.api.outbox.channels import Channels
+from loopin_mcp.api.store.opening import API_FILE
+from loopin_mcp.settings.settings import Settings
+
+NO_KEY = " (agents need no key: no API_KEY_SECRET)"
+NO_REVIEWERS = "none: anyone with the API key or a review link decides"
+
+
+def banner(url: str, settings: Settings, channels: Channels | None) -> str:
+    """What an API on these settings serves, beginning with its address."""
+    days = settings.retention_days
+    retention = "for good" if days is None else f"for {days} days"
+    return "\n".join(
+        [
+            f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY),
+            f"  Database: {_database(settings)}",
+            f"  Reviewers: {len(settings.reviewer_keys or {}) or NO_REVIEWERS}",
+            f"  Callbacks: {'signed' if settings.callback_secret else 'not signed'}",
+            f"  Notifications: {_channels(channels)}",
+            f"  Limits: {settings.rate_limit} new interrupts a minute for each key; settled "
+            f"interrupts are kept {retention}",
+        ]
+    )
+
+
+def _database(settings: Settings) -> str:
+    url = settings.database_url
+    if url is None:
+        return f"SQLite, {settings.data_dir / API_FILE}"
+    if url.startswith("sqlite:///"):
+        return f"SQLite, {url.removeprefix('sqlite:///')}"
+    parts = urlsplit(url)
+    # A socket's directory stands in the query, and so may a password.
+    host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
+    return f"PostgreSQL, {host}{parts.path}"
+
+
+def _channels(channels: Channels | None) -> str:
+    count = len(channels.all) if channels else 0
+    return f"{count} channel{'' if count == 1 else 's'}" if count else "none"

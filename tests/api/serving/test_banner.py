@@ -1,0 +1,61 @@
+"""What `loopin-mcp api` says at its start: what it serves, and no secret."""
+
+from pathlib import Path
+
+import pytest
+
+from loopin_mcp.api.outbox.channels import load_channels
+from loopin_mcp.api.serving.banner import banner
+from loopin_mcp.settings.settings import Settings
+from tests.support import ServedAPI
+from tests.support.secrets import SECRETS, shows_secret
+
+URL = "http://127.0.0.1:3002"
+
+
+def test_start_tells_what_is_served_with_the_defaults(tmp_path: Path) -> None:
+    served = ServedAPI(tmp_path, {})
+    assert served.process.stderr is not None
+    rest = [next(served.process.stderr).rstrip() for _ in range(5)]
+    served.stop()
+
+    assert rest == [
+        f"  Database: SQLite, {tmp_path / 'api.db'}",
+        "  Reviewers: none: anyone with the API key or a review link decides",
+        "  Callbacks: not signed",
+        "  Notifications: none",
+        "  Limits: 120 new interrupts a minute for each key; settled interrupts are kept for good",
+    ]
+
+
+def test_start_tells_what_is_served_and_no_secret() -> None:
+    settings = Settings.load(SECRETS | {"RATE_LIMIT": "7", "RETENTION_DAYS": "30"})
+    channels = load_channels(settings.notify, settings.notify_high)
+
+    text = banner(URL, settings, channels)
+
+    assert text.splitlines() == [
+        f"LoopIn API on {URL}",
+        "  Database: PostgreSQL, 127.0.0.1/loopin",
+        "  Reviewers: 2",
+        "  Callbacks: signed",
+        "  Notifications: 1 channel",
+        "  Limits: 7 new interrupts a minute for each key; settled interrupts are kept for 30 days",
+    ]
+    assert not shows_secret(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "database"),
+    [
+        ("sqlite:////srv/loopin.db", "SQLite, /srv/loopin.db"),
+        ("postgresql:///loopin?host=/run/pg&password=s3cret", "PostgreSQL, /run/pg/loopin"),
+        ("postgresql://u:s3cret@[::1]:5433/loopin?sslmode=require", "PostgreSQL, ::1/loopin"),
+        ("postgres://u@/loopin", "PostgreSQL, localhost/loopin"),
+    ],
+)
+def test_start_names_the_database_without_its_password(url: str, database: str) -> None:
+    lines = banner(URL, Settings(database_url=url), None).splitlines()
+
+    assert lines[0] == f"LoopIn API on {URL} (agents need no key: no API_KEY_SECRET)"
+    assert lines[1] == f"  Database: {database}"

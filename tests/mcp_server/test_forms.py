@@ -1,0 +1,41 @@
+"""How long a form counts: until either of two clocks says that its time is over."""
+
+import pytest
+
+from loopin_mcp.mcp_server import forms
+from loopin_mcp.mcp_server.forms import Forms, Question
+from loopin_mcp.wire.models import Decision
+
+QUESTION = Question("i", Decision(decision="approved"))
+
+
+class Clocks:
+    """The two clocks of a machine, as `time` has them."""
+
+    def __init__(self) -> None:
+        self.steady, self.wall = 1000.0, 2_000_000_000.0
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def time(self) -> float:
+        return self.wall
+
+
+@pytest.mark.parametrize(
+    ("steady_s", "wall_s", "counts"),
+    [(44, 44, True), (45, 45, False), (0, 45, False), (45, -3600, False), (44, -3600, True)],
+    ids=["in time", "late", "the machine slept", "wall set back and late", "wall set back"],
+)
+def test_form_counts_as_long_as_neither_clock_has_passed_its_time(
+    monkeypatch: pytest.MonkeyPatch, steady_s: float, wall_s: float, *, counts: bool
+) -> None:
+    clocks = Clocks()
+    monkeypatch.setattr(forms, "time", clocks)
+    issued = Forms(45)
+    token = issued.issue(QUESTION)
+
+    clocks.steady += steady_s
+    clocks.wall += wall_s
+
+    assert issued.redeem(token, QUESTION) == counts
