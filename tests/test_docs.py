@@ -209,6 +209,7 @@ def test_shell_blocks_set_the_variables_they_use(name: str) -> None:
     assert missing_ones == []
 
 
+@pytest.mark.subprocess
 def test_settings_file_of_a_team_is_accepted(tmp_path: Path) -> None:
     if shutil.which("openssl") is None or shutil.which("bash") is None:
         missing("openssl")
