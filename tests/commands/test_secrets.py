@@ -95,7 +95,7 @@ def test_api_tells_no_secret_though_all_that_it_calls_is_down(tmp_path: Path) ->
         key = {"X-API-Key": AGENTS_KEY, "Idempotency-Key": f'"{LONG}"'}
         new = NEW | {"callbackUrl": hook}
         created = web.post(f"{url}/interrupts", json=new, headers=key).json()
-        program.until("Notice of .* is to be sent again")
+        program.until("Notification of .* will be tried again")
         wrong = web.get(f"{url}/interrupts/x", headers={"X-API-Key": f"wrong-{LONG}"})
         decided = web.post(
             f"{url}/interrupts/{created['interruptId']}/decide",
