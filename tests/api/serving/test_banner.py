@@ -13,6 +13,7 @@ from tests.support.secrets import SECRETS, shows_secret
 URL = "http://127.0.0.1:3002"
 
 
+@pytest.mark.subprocess
 def test_start_tells_what_is_served_with_the_defaults(tmp_path: Path) -> None:
     served = ServedAPI(tmp_path, {})
     assert served.process.stderr is not None
