@@ -83,9 +83,9 @@ async def test_head_of_another_interrupt_is_no_head_of_this_one(
     assert await audited(settings, [json.dumps({"interruptId": other, "eventsHead": head})]) == (
         False,
         [
-            "Interrupts: 2. Events: 6. Not as written: 0.",
+            "Checked 2 interrupts and 6 events: no tampering found.",
             f"{other}: none of its events has the hash {head}.",
-            "Heads without their event: 1.",
+            "Checked 1 kept head: 1 missing.",
         ],
     )
 
