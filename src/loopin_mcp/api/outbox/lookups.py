@@ -1,4 +1,4 @@
-"""Looks up the addresses of names, without waiting for a name server that hangs."""
+"""Resolves host names in threads, so that a hanging name server blocks nobody."""
 
 import socket
 from functools import partial
@@ -9,10 +9,7 @@ MOST_AT_ONCE = 200
 
 
 class Lookups:
-    """Looks up names as this machine does, at most so many at once.
-
-    The system may take a minute for one, so each runs in a thread that nobody has to wait for.
-    """
+    """Resolves names with the system's resolver, at most `most_at_once` at a time."""
 
     def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
         self._most_at_once = most_at_once
@@ -22,12 +19,12 @@ class Lookups:
         """The addresses of a host, best first.
 
         Raises:
-            OSError: There are none, or they are not known right now.
+            OSError: The host does not resolve, or too many lookups are running.
         """
         if self._under_way == self._most_at_once:
             raise OSError("too many names are being looked up")
         self._under_way += 1
-        # Bytes, since Python would refuse some names by other errors.
+        # Python's own encoding of a str raises other errors for some names.
         look_up = partial(socket.getaddrinfo, host.encode("ascii"), None, type=socket.SOCK_STREAM)
         try:
             entries = await in_daemon_thread(look_up, self._end)
