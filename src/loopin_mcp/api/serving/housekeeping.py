@@ -22,10 +22,10 @@ async def keep_house(store: Store, retention_days: int | None) -> None:
 
 
 async def clean_up(store: Store, retention_days: int | None) -> None:
-    """Delete old idempotency keys, and interrupts that were settled `retention_days` ago.
+    """Delete old idempotency keys, and interrupts settled at least `retention_days` ago.
 
     Raises:
-        UnavailableError: The database cannot be used right now; earlier deletions stand.
+        UnavailableError: The database cannot be used right now; earlier deletions stay.
     """
     await store.retention.forget_keys()
     if retention_days is None:
