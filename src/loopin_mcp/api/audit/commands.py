@@ -1,4 +1,4 @@
-"""Checks and exports the trails of a whole database, whether or not an API runs on it."""
+"""Verifies and exports the audit trails of a whole database, which an API may be using."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -11,22 +11,35 @@ from loopin_mcp.api.audit.records import Record, name_of, records
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.read_only import Archive
 from loopin_mcp.api.database.rows import interrupt_of, refuse_damage
-from loopin_mcp.api.database.steps import Row, single
+from loopin_mcp.api.database.steps import single
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.fields import format_time
 
-# How many interrupts are read between two lines that say how far it is.
+# How many interrupts are read between two lines about the progress.
 PROGRESS = 10_000
-# How many deletions are held at a time.
+# How many deletions are in memory at a time.
 DELETIONS_AT_ONCE = 1000
+
+_BY_DAY = """
+    SELECT deleted_ms - deleted_ms % 86400000 AS day_ms, COUNT(*) AS count FROM deletions
+    GROUP BY deleted_ms - deleted_ms % 86400000 ORDER BY day_ms
+    """
+_NOT_DELETED = f"""
+    SELECT interrupt_id FROM deletions JOIN interrupts USING (interrupt_id)
+    ORDER BY interrupt_id LIMIT {DELETIONS_AT_ONCE}
+    """  # noqa: S608 - a constant
+_DELETED = f"""
+    SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id
+    LIMIT {DELETIONS_AT_ONCE}
+    """  # noqa: S608 - a constant
 
 Say = Callable[[str], None]
 
 
 async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progress: Say) -> bool:
-    """Say interrupt by interrupt what is not as it was written; whether all is.
+    """Say for each interrupt what was tampered with; returns whether nothing was.
 
-    `heads` are the lines of a file of heads that others kept, for `read_heads`.
+    `heads` are the lines of a file of kept heads, for `read_heads`.
 
     Raises:
         ConfigurationError: A line of `heads` has none.
@@ -43,10 +56,10 @@ async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progre
 
 
 async def export(archive: Archive, say: Say, progress: Say) -> bool:
-    """Say a line of JSON for every interrupt with its events, and for what was deleted by its age.
+    """Say a line of JSON for every interrupt with its events, and for every deletion by age.
 
-    Each has its `eventsHead`, so that it can be verified later. What cannot be read is told by
-    `progress`. Returns whether all could.
+    Each has its `eventsHead`, so that it can be verified later. Unreadable interrupts are reported
+    by `progress`. Returns whether there were none.
 
     Raises:
         UnavailableError: The database cannot be read.
@@ -64,23 +77,10 @@ async def export(archive: Archive, say: Say, progress: Say) -> bool:
     after = ""
     while deleted := await archive.transact(partial(single, _DELETED, {"after": after})):
         for row in deleted:
-            say(_deletion_line(row))
-        after = str(deleted[-1]["interrupt_id"])
+            after = str(row["interrupt_id"])
+            at, head = format_time(moment(row["deleted_ms"])), row["events_head"]
+            say(json.dumps({"interruptId": after, "deletedAt": at, "eventsHead": head}))
     return not unreadable
-
-
-_BY_DAY = """
-    SELECT deleted_ms - deleted_ms % 86400000 AS day_ms, COUNT(*) AS count FROM deletions
-    GROUP BY deleted_ms - deleted_ms % 86400000 ORDER BY day_ms
-    """
-_NOT_DELETED = f"""
-    SELECT interrupt_id FROM deletions JOIN interrupts USING (interrupt_id)
-    ORDER BY interrupt_id LIMIT {DELETIONS_AT_ONCE}
-    """  # noqa: S608 - a constant
-_DELETED = f"""
-    SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id
-    LIMIT {DELETIONS_AT_ONCE}
-    """  # noqa: S608 - a constant
 
 
 async def _verify_records(archive: Archive, say: Say, progress: Say) -> bool:
@@ -122,7 +122,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _line(record: Record) -> str:
-    """An interrupt as its status answer has it, with its events.
+    """An interrupt with the fields of its status answer, and its events.
 
     Raises:
         UnavailableError: They are damaged.
@@ -131,22 +131,12 @@ def _line(record: Record) -> str:
     if record.row is None:
         interrupt = {"interruptId": record.interrupt_id, "eventsHead": events[-1]["hash"]}
     else:
-        # The link begins with an address that is not known here.
+        # The public URL is not known here.
         left_out = {"review_url"}
         model = interrupt_of(record.row, "")
         interrupt = model.model_dump(mode="json", by_alias=True, exclude=left_out)
     line = {**interrupt, "events": events}
     with refuse_damage(record.row or record.event_rows[0]):
-        # It fails where anything in it is no text.
+        # Unlike json.dumps, this fails at text that is not valid Unicode.
         to_json(line)
     return json.dumps(line)
-
-
-def _deletion_line(row: Row) -> str:
-    return json.dumps(
-        {
-            "interruptId": row["interrupt_id"],
-            "deletedAt": format_time(moment(row["deleted_ms"])),
-            "eventsHead": row["events_head"],
-        }
-    )

@@ -1,4 +1,4 @@
-"""The heads of chains that others kept, held against the events that are stored."""
+"""Compares heads of trails that somebody kept with the stored events."""
 
 import csv
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -13,13 +13,13 @@ from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.wire.fields import format_time
 
-# How many are looked up at a time.
+# How many heads one transaction looks up.
 HEADS_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
 class Head:
-    """The eventsHead of an interrupt, as somebody got it."""
+    """The eventsHead of an interrupt, as somebody kept it."""
 
     interrupt_id: str
     events_head: str
@@ -27,7 +27,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of a head that no event has; a fault, unless the deletion is on record."""
+    """What is known of a head that no stored event has; a fault unless its deletion is recorded."""
 
     head: Head
     text: str
@@ -35,10 +35,10 @@ class Finding:
 
 
 def read_heads(lines: Iterable[str]) -> Iterator[Head]:
-    """The heads in JSON lines, or in CSV with a line of names; what stands beside them is left out.
+    """The heads in JSON lines, or in CSV with a header; other fields are ignored.
 
     Raises:
-        ConfigurationError: An entry has no head; the message has its number. Or there is no entry.
+        ConfigurationError: An entry has no head, or there are no entries.
     """
     number = 1
     try:
@@ -55,7 +55,7 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
 
 
 async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterator[Finding]:
-    """What is to be said of those heads that no stored event has as its hash."""
+    """The findings about those heads that are not the hash of a stored event."""
     unread = iter(heads)
     while portion := list(islice(unread, HEADS_AT_ONCE)):
         for finding in await archive.transact(partial(_compare, portion)):
@@ -102,16 +102,16 @@ def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
 
 
 def _head(entry: Mapping[str, object]) -> Head:
-    """The head that an entry has.
+    """The head in an entry.
 
     Raises:
         TypeError: It has none.
-        ValueError: No interrupt can have this one.
+        ValueError: The head cannot be genuine.
     """
     interrupt_id, events_head = entry.get("interruptId"), entry.get("eventsHead")
     if not (isinstance(interrupt_id, str) and isinstance(events_head, str)):
         raise TypeError("it has no head")
-    # Not every database can search for text that is not printable, such as NUL.
+    # PostgreSQL cannot search for NUL.
     if not f"{interrupt_id}{events_head}".isprintable():
-        raise ValueError("its head is no text")
+        raise ValueError("its head is not printable")
     return Head(interrupt_id, events_head)

@@ -1,5 +1,6 @@
-"""The steps by which an interrupt leaves pending: decided, cancelled or expired, and it alone."""
+"""Steps that settle an interrupt: decide, cancel, expire."""
 
+import json
 from collections.abc import Iterable
 
 from loopin_mcp.api.access.actors import SYSTEM, Actor
@@ -10,8 +11,6 @@ from loopin_mcp.api.database.rows import (
     STATUS,
     RowReader,
     interrupt_of,
-    json_text,
-    number,
     refuse_damage,
 )
 from loopin_mcp.api.database.steps import Row, Steps, Value
@@ -24,71 +23,11 @@ _OPEN = "expires_ms > :now"
 
 
 def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Steps[Row]:
-    """Record the first decision; of two at once exactly one wins.
+    """Record the first decision; of two concurrent ones exactly one wins.
 
     Raises:
-        NotFoundError: There is none of that id.
-        ConflictError: It is no longer pending, not what the decision is for, or was tampered with.
-        UnavailableError: It is damaged, so that nobody can know what it asks.
-    """
-    row = yield from _asked_of(interrupt_id, decision, now)
-    at_ms = _at(row, now)
-    row = yield from _settle(
-        row,
-        "decided",
-        at_ms,
-        actor,
-        decision.model_dump(mode="json", by_alias=True),
-        status=decision.decision,
-        decided_ms=at_ms,
-        decided_by=actor.name,
-        decided_via=actor.channel,
-        reason=decision.reason,
-        modified_params=json_text(decision.modified_params),
-    )
-    yield from owe_callback(row, now)
-    return row
-
-
-def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
-    """Withdraw a question.
-
-    Raises:
-        NotFoundError: There is none of that id.
-        ConflictError: It is no longer pending.
-        UnavailableError: It is damaged where it must not be.
-    """
-    row = yield from _claimed(_OPEN, interrupt_id=interrupt_id, now=now)
-    if row is None:
-        status = yield from _status_of(interrupt_id, now)
-        raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
-    with refuse_damage(row):
-        at_ms = _at(row, now)
-    return (yield from _settle(row, "cancelled", at_ms, actor, {}, status="cancelled"))
-
-
-def expire(interrupt_ids: Iterable[str], now: int, reader: RowReader) -> Steps[list[Row]]:
-    """Store the expiry of those of these whose time has come, and which are not damaged."""
-    expired = []
-    for interrupt_id in interrupt_ids:
-        row = yield from _claimed("expires_ms <= :now", interrupt_id=interrupt_id, now=now)
-        if row is not None:
-            yield "SAVEPOINT expiry", {}
-            try:
-                expired.append((yield from _expired(row, now)))
-            except UnavailableError as error:
-                yield "ROLLBACK TO SAVEPOINT expiry", {}
-                reader.log_damage(row, error)
-            yield "RELEASE SAVEPOINT expiry", {}
-    return expired
-
-
-def _asked_of(interrupt_id: str, decision: Decision, now: int) -> Steps[Row]:
-    """The row of what a decision is for, as it was asked.
-
-    Raises:
-        NotFoundError: There is none of that id.
-        ConflictError: It is no longer pending, not what the decision is for, or was tampered with.
+        NotFoundError: There is no interrupt with this id.
+        ConflictError: It is no longer pending, has another payloadDigest, or was tampered with.
         UnavailableError: It is damaged.
     """
     row = yield from _claimed(
@@ -110,38 +49,90 @@ def _asked_of(interrupt_id: str, decision: Decision, now: int) -> Steps[Row]:
             "What this interrupt asks was changed after it was created, so it cannot be decided: "
             "cancel it and ask again"
         )
+    return (yield from _decided(row, decision, now, actor))
+
+
+def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
+    """Cancel an interrupt that is pending.
+
+    Raises:
+        NotFoundError: There is no interrupt with this id.
+        ConflictError: It is no longer pending.
+        UnavailableError: Its times or its trail are damaged.
+    """
+    row = yield from _claimed(_OPEN, interrupt_id=interrupt_id, now=now)
+    if row is None:
+        status = yield from _status_of(interrupt_id, now)
+        raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
+    with refuse_damage(row):
+        at_ms = _settled_at(row, now)
+    return (yield from _settle(row, "cancelled", at_ms, actor, {}, status="cancelled"))
+
+
+def expire(interrupt_ids: Iterable[str], now: int, reader: RowReader) -> Steps[list[Row]]:
+    """Store the expiry of those interrupts that are due and not damaged; returns their rows."""
+    expired = []
+    for interrupt_id in interrupt_ids:
+        row = yield from _claimed("expires_ms <= :now", interrupt_id=interrupt_id, now=now)
+        if row is not None:
+            yield "SAVEPOINT expiry", {}
+            try:
+                expired.append((yield from _expired(row, now)))
+            except UnavailableError as error:
+                yield "ROLLBACK TO SAVEPOINT expiry", {}
+                reader.log_damage(row, error)
+            yield "RELEASE SAVEPOINT expiry", {}
+    return expired
+
+
+def _decided(row: Row, decision: Decision, now: int, actor: Actor) -> Steps[Row]:
+    at_ms, params = _settled_at(row, now), decision.modified_params
+    row = yield from _settle(
+        row,
+        "decided",
+        at_ms,
+        actor,
+        decision.model_dump(mode="json", by_alias=True),
+        status=decision.decision,
+        decided_ms=at_ms,
+        decided_by=actor.name,
+        decided_via=actor.channel,
+        reason=decision.reason,
+        modified_params=None if params is None else json.dumps(params),
+    )
+    yield from owe_callback(row, now)
     return row
 
 
 def _expired(row: Row, now: int) -> Steps[Row]:
     with refuse_damage(row):
-        at_ms = number(row["expires_ms"])
+        at_ms = int(row["expires_ms"] or 0)
         row = yield from _settle(row, "expired", at_ms, SYSTEM, {}, status="expired")
         yield from owe_callback(row, now)
     return row
 
 
-def _at(row: Row, now: int) -> int:
-    """When it is settled: never before it was asked, though the clock was set back meanwhile."""
-    return max(now, number(row["created_ms"]))
+def _settled_at(row: Row, now: int) -> int:
+    """The time of settling: never before the creation, even if the clock was set back."""
+    return max(now, int(row["created_ms"] or 0))
 
 
 def _settle(
     row: Row, kind: EventType, at_ms: int, actor: Actor, detail: JSONObject, **changes: Value
 ) -> Steps[Row]:
-    """Have an interrupt leave pending, with the event that says so."""
+    """Change a pending interrupt and append the event that records it."""
     yield owe_nothing(row["interrupt_id"])
     return (yield from append(row, kind, at_ms, actor, detail, settled_ms=at_ms, **changes))
 
 
 def _claimed(condition: str, **params: Value) -> Steps[Row | None]:
-    """The row of a pending interrupt, if the condition holds; nobody else gets it meanwhile."""
+    """The locked row of a pending interrupt that meets the condition, or None."""
     rows = yield (
         f"""
         UPDATE interrupts SET event_count = event_count
         WHERE interrupt_id = :interrupt_id AND status = 'pending' AND {condition}
         RETURNING callback_url, {ALL_COLUMNS}
-        """,  # noqa: S608 - constants alone
+        """,  # noqa: S608 - only constants
         params,
     )
     return rows[0] if rows else None
@@ -149,7 +140,7 @@ def _claimed(condition: str, **params: Value) -> Steps[Row | None]:
 
 def _status_of(interrupt_id: str, now: int) -> Steps[Value]:
     rows = yield (
-        f"SELECT {STATUS} AS status FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
+        f"SELECT {STATUS} AS status FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - only constants
         {"interrupt_id": interrupt_id, "now": now},
     )
     if not rows:
