@@ -92,12 +92,13 @@ async def serving(
     api = create_app(store, options, host, port, limits)
     loops = _loops(store, options, api, channels)
     try:
-        async with (
-            beside(loops),
-            running(api.app, listener, options.grace_s, limits),
-            _letting_go(store),
-        ):
-            yield url
+        async with beside(loops), running(api.app, listener, options.grace_s, limits):
+            try:
+                yield url
+            finally:
+                # Requests that wait for a decision would otherwise hold up the end.
+                with anyio.move_on_after(GRACE_S, shield=True):
+                    await let_go(store)
     finally:
         with anyio.CancelScope(shield=True):
             await database.aclose()
@@ -120,7 +121,6 @@ def _loops(store: Store, options: Options, api: API, channels: Channels | None) 
 async def _deliver(
     store: Store, destinations: Destinations, secret: bytes | None, channels: Channels | None
 ) -> None:
-    """Deliver callbacks, and notifications if there are channels, until cancelled."""
     async with callback_client(destinations) as http:
         callbacks = CallbackSender(store, http, secret)
         notifications = NotificationSender(store, channels) if channels else None
@@ -147,16 +147,6 @@ async def _keep_up(name: str, loop: Loop, again_s: float) -> None:
         except Exception as error:
             logger.error("%s failed and will be tried again: %s", name, type(error).__name__)
         await anyio.sleep(again_s)
-
-
-@asynccontextmanager
-async def _letting_go(store: Store) -> AsyncIterator[None]:
-    """Answer the waiting requests when the block ends."""
-    try:
-        yield
-    finally:
-        with anyio.move_on_after(GRACE_S, shield=True):
-            await let_go(store)
 
 
 def _url(host: str, port: int) -> str:
