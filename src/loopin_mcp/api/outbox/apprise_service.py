@@ -51,10 +51,10 @@ class Service:
 
         kind = NotifyType.WARNING if message.urgent else NotifyType.INFO
         # A plugin's exception may quote the URL.
-        with _discretion.kept() as heard, contextlib.suppress(Exception):
+        with _discretion.kept() as statuses, contextlib.suppress(Exception):
             if self._plugin.notify(title=message.title, notify_type=kind, **self._body(message)):
                 return None
-        return f"it answered {heard.status}" if heard.status else "it refused, or is not there"
+        return f"it answered {statuses[-1]}" if statuses else "it refused, or is not there"
 
     def _body(self, message: Message) -> dict[str, object]:
         """The text and its format, from which the plugin escapes its service's markup."""
@@ -105,12 +105,6 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
     return services
 
 
-class _Heard:
-    """The HTTP status of the last refusal that libraries logged in one thread, if any."""
-
-    status: str | None = None
-
-
 class _Discretion(logging.Filter):
     """Drops the log records of libraries in threads that use Apprise here."""
 
@@ -119,23 +113,23 @@ class _Discretion(logging.Filter):
         self._thread = threading.local()
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[_Heard]:
-        """Drop such records of this thread until the block ends."""
+    def kept(self) -> Iterator[list[str]]:
+        """Drop such records of this thread until the block ends; gives their HTTP statuses."""
         for name in tuple(logging.root.manager.loggerDict):
             if name.partition(".")[0] in _TALKATIVE:
                 logging.getLogger(name).addFilter(self)
-        self._thread.heard = heard = _Heard()
+        self._thread.statuses = statuses = list[str]()
         try:
-            yield heard
+            yield statuses
         finally:
-            del self._thread.heard
+            del self._thread.statuses
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record comes from another thread."""
-        heard: _Heard | None = getattr(self._thread, "heard", None)
-        if heard is not None and (found := _STATUS.search(record.getMessage())):
-            heard.status = found[1]
-        return heard is None
+        statuses: list[str] | None = getattr(self._thread, "statuses", None)
+        if statuses is not None and (found := _STATUS.search(record.getMessage())):
+            statuses.append(found[1])
+        return statuses is None
 
 
 _discretion = _Discretion()

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
 
 import anyio
 import httpx
@@ -30,10 +29,7 @@ _FIELDS = {
 
 
 class CallbackSender:
-    """Sends the callbacks of a store, signed with `secret`, each within `send_s` seconds.
-
-    It does not follow redirects.
-    """
+    """Sends the callbacks of a store, signed with `secret`, without following redirects."""
 
     name = "Callback"
 
@@ -64,8 +60,8 @@ class CallbackSender:
     async def _fault_of_post(self, delivery: Delivery, body: bytes) -> str | None:
         """Post once; returns what went wrong, or None."""
         timestamp_s = self._store.clock() // 1000
-        signed = signed_headers(self._secret, delivery.delivery_id, timestamp_s, body)
-        headers = {"Content-Type": "application/json", **signed}
+        headers = signed_headers(self._secret, delivery.delivery_id, timestamp_s, body)
+        headers["Content-Type"] = "application/json"
         status = None
         try:
             with anyio.move_on_after(self._send_s):
@@ -85,7 +81,7 @@ class CallbackSender:
 
 def signed_headers(
     secret: bytes | None, message_id: str, timestamp_s: int, body: bytes
-) -> Mapping[str, str]:
+) -> dict[str, str]:
     """The Standard Webhooks headers of one attempt, with a signature if there is a secret.
 
     `message_id` is the same in all attempts. See https://www.standardwebhooks.com.

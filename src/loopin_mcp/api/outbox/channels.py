@@ -38,7 +38,7 @@ class Channel:
             NotSentError: It failed, or took too long.
         """
         if not self._idle:
-            raise NotSentError("earlier ones still hang there")
+            raise NotSentError("earlier messages still hang there")
         service = self._idle.pop()
         send, at_end = partial(service.send, message), partial(self._idle.append, service)
         fault: str | None = f"it took longer than {self._send_s:g} seconds"
@@ -46,7 +46,7 @@ class Channel:
             try:
                 fault = await in_daemon_thread(send, at_end)
             except RuntimeError:
-                fault = "this process may start no more threads"
+                fault = "this process cannot start more threads"
         if fault:
             raise NotSentError(fault)
 
@@ -65,11 +65,7 @@ class Channels:
 
 
 async def channels_of(settings: Settings) -> Channels | None:
-    """The channels in the settings, or None if there are none.
-
-    Raises:
-        ConfigurationError: The extra `notify` is missing, or an entry cannot be used.
-    """
+    """The channels in the settings; see `load_channels`."""
     return await anyio.to_thread.run_sync(load_channels, settings.notify, settings.notify_high)
 
 

@@ -98,7 +98,7 @@ class Outbox:
         while (room := AT_ONCE - self._under_way.total()) > 0:
             full = [host for host in {*self._under_way, *self._recent} if self._room(host) <= 0]
             due = await self._store.deliveries.take_due(
-                self._channels, full, lease_ms=_ms(LEASE_S), limit=room, room=self._room
+                self._channels, full, lease_ms=round(LEASE_S * 1000), limit=room, room=self._room
             )
             if not due:
                 return
@@ -147,21 +147,16 @@ class Outbox:
     async def _conclude(self, sender: Sender, delivery: Delivery, fault: str) -> None:
         """Retry a failed delivery later, or give it up."""
         now = self._store.clock()
-        backoff_s = min(FIRST_BACKOFF_S * 2 ** min(delivery.tries - 1, 12), LONGEST_BACKOFF_S)
-        jittered_s = backoff_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+        what = f"{sender.name} of {delivery.interrupt_id} to {sender.place_of(delivery)}"
         if now >= delivery.given_up_ms:
             outcome: Outcome | None = None
             if delivery.kind == "callback":
                 outcome = ("callback-given-up", {"tries": delivery.tries, "reason": fault})
             await self._store.deliveries.settle(delivery, outcome)
-            level, what = logging.WARNING, "given up"
+            logger.warning("%s given up: %s", what, fault)
         else:
-            due_ms = min(now + _ms(jittered_s), delivery.given_up_ms)
+            backoff_s = min(FIRST_BACKOFF_S * 2 ** min(delivery.tries - 1, 12), LONGEST_BACKOFF_S)
+            jittered_s = backoff_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+            due_ms = min(now + round(jittered_s * 1000), delivery.given_up_ms)
             await self._store.deliveries.postpone(delivery, due_ms)
-            level, what = logging.INFO, "will be tried again"
-        place = f"{sender.name} of {delivery.interrupt_id} to {sender.place_of(delivery)}"
-        logger.log(level, "%s %s: %s", place, what, fault)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+            logger.info("%s will be tried again: %s", what, fault)

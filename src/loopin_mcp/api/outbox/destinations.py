@@ -1,6 +1,5 @@
 """The addresses that callbacks may go to, and connections only to those."""
 
-import ipaddress
 import logging
 import re
 import socket
@@ -8,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Self
 
 import anyio
@@ -20,25 +20,22 @@ from loopin_mcp.settings.values import Network
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.hosts import host_of
 
-LOOPBACK: tuple[Network, ...] = (
-    ipaddress.ip_network("127.0.0.0/8"),
-    ipaddress.ip_network("::1/128"),
-)
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # How long a create waits for a name server, and a delivery for each address of a host.
 CHECK_S = 2.0
 CONNECT_S = 3.0
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address = IPv4Address | IPv6Address
 LookUp = Callable[[str], Awaitable[Collection[str]]]
 
 # Set in the task of a callback, in which httpx logs the request.
 _sends_callback = ContextVar("sends_callback", default=False)
-_HERE: tuple[Address, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+_HERE: tuple[Address, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME = 253
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_IPV6_UNICAST = ipaddress.ip_network("2000::/3")
+_NAT64 = ip_network("64:ff9b::/96")
+_IPV6_UNICAST = ip_network("2000::/3")
 # The IANA registries of special-purpose addresses, multicast, and Azure's address of the host.
 _SPECIAL_RANGES = """
     0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12
@@ -46,7 +43,7 @@ _SPECIAL_RANGES = """
     192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3
     2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20
     """
-_SPECIAL = [ipaddress.ip_network(network) for network in _SPECIAL_RANGES.split()]
+_SPECIAL = [ip_network(network) for network in _SPECIAL_RANGES.split()]
 
 
 class DestinationError(Exception):
@@ -97,7 +94,7 @@ class Destinations:
         """
         host = host_of(str(url))
         if not _is_valid(host):
-            raise DestinationError("must name a host that there can be")
+            raise DestinationError("must have a valid host name")
         addresses = await self._found(host)
         if not all(map(self._may_be_called, addresses)):
             raise DestinationError(
@@ -149,13 +146,7 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
         self._direct = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send to the first address that accepts the connection.
-
-        Raises:
-            DestinationError: The host must not be called.
-            OSError: The host does not resolve right now.
-            httpx.TransportError: There was no connection, or no response.
-        """
+        """Send to the first address that accepts the connection."""
         _sends_callback.set(True)
         *others, last = await self._destinations.addresses_of(request.url)
         for address in others:
@@ -173,7 +164,7 @@ def _is_valid(host: str) -> bool:
     *_, last = labels = host.split(".")
     try:
         if ":" in host:
-            return ipaddress.IPv6Address(host).scope_id is None
+            return IPv6Address(host).scope_id is None
         if _NUMBER.fullmatch(last):
             socket.inet_aton(host)
     except (OSError, ValueError):
@@ -183,15 +174,15 @@ def _is_valid(host: str) -> bool:
 
 def _unmapped(text: str) -> Address:
     """An address in text; an IPv4-mapped one as IPv4."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    address = ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
+    if isinstance(address, IPv6Address):
         if address in _NAT64:
-            return _is_public(ipaddress.IPv4Address(address.packed[-4:]))
+            return _is_public(IPv4Address(address.packed[-4:]))
         if address not in _IPV6_UNICAST:
             return False
     return not any(address in network for network in _SPECIAL)

@@ -12,8 +12,7 @@ class Lookups:
     """Resolves names with the system's resolver, at most `most_at_once` at a time."""
 
     def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
-        self._most_at_once = most_at_once
-        self._under_way = 0
+        self._free = most_at_once
 
     async def addresses_of(self, host: str) -> list[str]:
         """The addresses of a host, best first.
@@ -21,9 +20,9 @@ class Lookups:
         Raises:
             OSError: The host does not resolve, or too many lookups are running.
         """
-        if self._under_way == self._most_at_once:
+        if not self._free:
             raise OSError("too many names are being looked up")
-        self._under_way += 1
+        self._free -= 1
         # Python's own encoding of a str raises other errors for some names.
         look_up = partial(socket.getaddrinfo, host.encode("ascii"), None, type=socket.SOCK_STREAM)
         try:
@@ -33,4 +32,4 @@ class Lookups:
         return [str(entry[4][0]) for entry in entries]
 
     def _end(self) -> None:
-        self._under_way -= 1
+        self._free += 1

@@ -17,7 +17,6 @@ async def in_daemon_thread(work: Callable[[], _T], at_end: Callable[[], None]) -
 
     Raises:
         RuntimeError: This process cannot start more threads.
-        Exception: `work` raised it.
     """
     loop = asyncio.get_running_loop()
     outcome: Future[_T] = Future()
