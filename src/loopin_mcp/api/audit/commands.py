@@ -1,17 +1,16 @@
 """Verifies and exports the audit trails of a whole database, which an API may be using."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from pydantic_core import to_json
 
-from loopin_mcp.api.audit.kept_heads import Head, compare_heads, read_heads
+from loopin_mcp.api.audit.kept_heads import compare_heads, read_heads
 from loopin_mcp.api.audit.records import Record, name_of, records
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.read_only import Archive
 from loopin_mcp.api.database.rows import interrupt_of, refuse_damage
-from loopin_mcp.api.database.steps import single
+from loopin_mcp.api.database.steps import Archive, single
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.fields import format_time
 
@@ -47,8 +46,7 @@ async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progre
     """
     is_whole = await _verify_records(archive, say, progress)
     for row in await archive.transact(partial(single, _NOT_DELETED, {})):
-        name = name_of(row["interrupt_id"])
-        say(f"{name}: it is there, and recorded as deleted by its age.")
+        say(f"{name_of(row['interrupt_id'])}: it exists, but is recorded as deleted by its age.")
         is_whole = False
     for day in await archive.transact(partial(single, _BY_DAY, {})):
         say(f"{format_time(moment(day['day_ms']))[:10]}: {day['count']:,} deleted by their age.")
@@ -70,7 +68,7 @@ async def export(archive: Archive, say: Say, progress: Say) -> bool:
             say(_line(record))
         except UnavailableError:
             unreadable += 1
-            progress(f"{record.name}: what is stored of it cannot be read.")
+            progress(f"{name_of(record.interrupt_id)}: its stored data cannot be read.")
         count += 1
         if count % PROGRESS == 0:
             progress(f"{count:,} interrupts exported.")
@@ -91,28 +89,22 @@ async def _verify_records(archive: Archive, say: Say, progress: Say) -> bool:
         faults = record.faults()
         faulty += bool(faults)
         for fault in faults:
-            say(f"{record.name}: {fault}.")
+            say(f"{name_of(record.interrupt_id)}: {fault}.")
         if interrupts % PROGRESS == 0:
             progress(f"{interrupts:,} interrupts checked.")
-    found = (
-        f"tampering found in {_counted(faulty, 'interrupt')}" if faulty else "no tampering found"
-    )
+    tampered = _counted(faulty, "interrupt")
+    found = f"tampering found in {tampered}" if faulty else "no tampering found"
     say(f"Checked {_counted(interrupts, 'interrupt')} and {_counted(events, 'event')}: {found}.")
     return not faulty
 
 
 async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> bool:
     lost = count = 0
-
-    def counted() -> Iterator[Head]:
-        nonlocal count
-        for head in read_heads(heads):
-            count += 1
-            yield head
-
-    async for finding in compare_heads(archive, counted()):
-        say(f"{finding.head.interrupt_id}: {finding.text}.")
+    async for finding in compare_heads(archive, read_heads(heads)):
+        count += 1
         lost += finding.is_fault
+        if finding.text:
+            say(f"{finding.interrupt_id}: {finding.text}.")
     say(f"Checked {_counted(count, 'kept head')}: {f'{lost:,}' if lost else 'none'} missing.")
     return not lost
 

@@ -103,11 +103,7 @@ def seen(interrupt_id: str, actor: Actor) -> Statement:
 
 
 def view(interrupt_id: str, now: int, actor: Actor) -> Steps[None]:
-    """Record that someone has seen a pending interrupt, the first time.
-
-    Raises:
-        NotFoundError: There is no interrupt with this id.
-    """
+    """Record that someone has seen a pending interrupt, the first time."""
     row = yield from locked(interrupt_id, now)
     before = yield seen(interrupt_id, actor)
     if row["status"] == "pending" and not before:
@@ -120,16 +116,22 @@ def locked(interrupt_id: str, now: int) -> Steps[Row]:
     Raises:
         NotFoundError: There is no interrupt with this id.
     """
+    row = yield from locked_if("TRUE", interrupt_id=interrupt_id, now=now)
+    if row is None:
+        raise NotFoundError("Interrupt not found")
+    return row
+
+
+def locked_if(condition: str, **params: Value) -> Steps[Row | None]:
+    """The row of the interrupt `:interrupt_id`, locked, or None if it does not meet a condition."""
     rows = yield (
         f"""
-        UPDATE interrupts SET event_count = event_count WHERE interrupt_id = :interrupt_id
-        RETURNING {ALL_COLUMNS}
+        UPDATE interrupts SET event_count = event_count
+        WHERE interrupt_id = :interrupt_id AND {condition} RETURNING callback_url, {ALL_COLUMNS}
         """,  # noqa: S608 - only constants
-        {"interrupt_id": interrupt_id, "now": now},
+        params,
     )
-    if not rows:
-        raise NotFoundError("Interrupt not found")
-    return rows[0]
+    return rows[0] if rows else None
 
 
 def event_of(row: Row) -> Event:

@@ -7,9 +7,8 @@ from functools import partial
 from itertools import chain, islice
 
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.read_only import Archive
 from loopin_mcp.api.database.rows import object_of
-from loopin_mcp.api.database.steps import Steps
+from loopin_mcp.api.database.steps import Archive, Steps
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.wire.fields import format_time
 
@@ -17,21 +16,20 @@ from loopin_mcp.wire.fields import format_time
 HEADS_AT_ONCE = 200
 
 
-@dataclass(frozen=True)
-class Head:
-    """The eventsHead of an interrupt, as somebody kept it."""
-
-    interrupt_id: str
-    events_head: str
+# An interruptId with the eventsHead that somebody kept.
+Head = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of a head that no stored event has; a fault unless its deletion is recorded."""
+    """What is known of an interrupt's head: `text` is None if a stored event has it.
 
-    head: Head
-    text: str
-    is_fault: bool
+    A head without its event is a fault, unless the interrupt's deletion is recorded.
+    """
+
+    interrupt_id: str
+    text: str | None = None
+    is_fault: bool = False
 
 
 def read_heads(lines: Iterable[str]) -> Iterator[Head]:
@@ -51,11 +49,11 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
             "both in each line, or CSV whose first line names them, in UTF-8."
         ) from error
     if number == 1:
-        raise ConfigurationError("There are no heads in what was given, so they show nothing.")
+        raise ConfigurationError("No heads were given, so there is nothing to compare.")
 
 
 async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterator[Finding]:
-    """The findings about those heads that are not the hash of a stored event."""
+    """A finding for each of the heads."""
     unread = iter(heads)
     while portion := list(islice(unread, HEADS_AT_ONCE)):
         for finding in await archive.transact(partial(_compare, portion)):
@@ -64,31 +62,26 @@ async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterato
 
 def _compare(heads: Iterable[Head]) -> Steps[list[Finding]]:
     findings = []
-    for head in heads:
-        finding = yield from _finding(head)
-        if finding is not None:
-            findings.append(finding)
+    for interrupt_id, events_head in heads:
+        findings.append((yield from _finding(interrupt_id, events_head)))
     return findings
 
 
-def _finding(head: Head) -> Steps[Finding | None]:
-    named = {"interrupt_id": head.interrupt_id}
-    known = yield (
-        "SELECT 1 AS one FROM events WHERE interrupt_id = :interrupt_id AND hash = :hash",
-        {**named, "hash": head.events_head},
-    )
+def _finding(interrupt_id: str, events_head: str) -> Steps[Finding]:
+    params = {"id": interrupt_id, "hash": events_head}
+    known = yield "SELECT 1 AS one FROM events WHERE interrupt_id = :id AND hash = :hash", params
     if known:
-        return None
-    deleted = yield "SELECT * FROM deletions WHERE interrupt_id = :interrupt_id", named
-    if deleted:
-        [row] = deleted
+        return Finding(interrupt_id)
+    deleted = yield "SELECT * FROM deletions WHERE interrupt_id = :id", params
+    for row in deleted:
         at = format_time(moment(row["deleted_ms"]))
-        was_last = "" if row["events_head"] == head.events_head else " with another eventsHead"
-        return Finding(head, f"was deleted by its age at {at}{was_last}", is_fault=False)
-    stored = yield "SELECT 1 AS one FROM interrupts WHERE interrupt_id = :interrupt_id", named
+        was_last = "" if row["events_head"] == events_head else " with another eventsHead"
+        return Finding(interrupt_id, f"was deleted by its age at {at}{was_last}")
+    stored = yield "SELECT 1 AS one FROM interrupts WHERE interrupt_id = :id", params
+    text = "it does not exist, and was not deleted by its age"
     if stored:
-        return Finding(head, f"none of its events has the hash {head.events_head}", is_fault=True)
-    return Finding(head, "it is not there, and was not deleted by its age", is_fault=True)
+        text = f"none of its events has the hash {events_head}"
+    return Finding(interrupt_id, text, is_fault=True)
 
 
 def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
@@ -114,4 +107,4 @@ def _head(entry: Mapping[str, object]) -> Head:
     # PostgreSQL cannot search for NUL.
     if not f"{interrupt_id}{events_head}".isprintable():
         raise ValueError("its head is not printable")
-    return Head(interrupt_id, events_head)
+    return interrupt_id, events_head

@@ -8,9 +8,8 @@ from functools import partial
 from loopin_mcp.api.audit.digests import canonical
 from loopin_mcp.api.audit.events import EVENT, chain_fault, event_of
 from loopin_mcp.api.audit.replay import STATE, state_after, state_of
-from loopin_mcp.api.database.read_only import Archive
 from loopin_mcp.api.database.rows import refuse_damage
-from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.api.database.steps import Archive, Row, Steps, Value
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.models import Event
 
@@ -42,11 +41,6 @@ class Record:
     row: Row | None
     event_rows: Sequence[Row]
 
-    @property
-    def name(self) -> str:
-        """The id as text, see `name_of`."""
-        return name_of(self.interrupt_id)
-
     def events(self) -> list[Event]:
         """The events.
 
@@ -58,12 +52,12 @@ class Record:
     def faults(self) -> list[str]:
         """All signs that it was tampered with."""
         if self.row is None:
-            return ["its events are there, and it is not"]
+            return ["it is missing, but its events exist"]
         try:
             with refuse_damage(self.row):
                 return _faults(self.row, self.events())
         except UnavailableError:
-            return ["what is stored of it cannot be read"]
+            return ["its stored data cannot be read"]
 
 
 def name_of(interrupt_id: Value) -> str:
@@ -101,9 +95,9 @@ def _faults(row: Row, events: Sequence[Event]) -> list[str]:
     faults = [fault for fault in (chain_fault(events), _fault_of_end(row, events)) if fault]
     replayed, stored = state_after(events), state_of(row)
     if row["payload_digest"] != stored["payloadDigest"]:
-        faults.append("its payloadDigest is not that of what it asks")
+        faults.append("its payloadDigest does not match what it asks")
     faults += (
-        f"its {name} is not what its events tell"
+        f"its {name} does not match its events"
         for name in sorted(replayed.keys() | stored.keys())
         if canonical(replayed.get(name)) != canonical(stored.get(name))
     )

@@ -63,12 +63,9 @@ def _version() -> Steps[int]:
 
 
 def _mismatch(database: str, known: int) -> str:
+    found = f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}"
     is_newer = known > SCHEMA_VERSION
-    remedy = "update loopin-mcp" if is_newer else "start its API once, which brings it up"
-    return (
-        f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}: "
-        f"{remedy}"
-    )
+    return f"{found}: {'update loopin-mcp' if is_newer else 'start its API once to upgrade it'}"
 
 
 def _run(script: Path, split: Callable[[str], Iterable[str]]) -> Steps[None]:

@@ -50,22 +50,19 @@ class Breakdown:
             fault = self._fault_of(error)
             if fault is None:
                 raise
-            self._log(fault)
+            is_known = self._lasts or (fault.is_damage and self._is_damaged)
+            # A successful read of another part does not repair the damage.
+            self._is_damaged |= fault.is_damage
+            self._lasts |= not fault.is_damage
+            if not is_known:
+                names = (self._database, self._what, fault.what, fault.remedy)
+                logger.error("%s cannot %s: %s. %s.", *names)
             raise UnavailableError(
                 f"The database cannot {self._what} right now: {fault.what}"
             ) from error
         if self._lasts:
             logger.info("%s can %s again", self._database, self._what)
             self._lasts = False
-
-    def _log(self, fault: Fault) -> None:
-        is_known = self._lasts or (fault.is_damage and self._is_damaged)
-        # A successful read of another part does not repair the damage.
-        self._is_damaged |= fault.is_damage
-        self._lasts |= not fault.is_damage
-        if not is_known:
-            names = (self._database, self._what, fault.what, fault.remedy)
-            logger.error("%s cannot %s: %s. %s.", *names)
 
 
 class Outage:
@@ -89,5 +86,5 @@ class Outage:
             self.lasts = True
         else:
             if self.lasts:
-                self._logger.info("%s wait no more", self._what)
+                self._logger.info("%s no longer wait", self._what)
             self.lasts = False

@@ -51,10 +51,12 @@ _CONFLICTS = (
 # The first match counts.
 _FAULTS: Mapping[type[Exception], Fault] = {
     psycopg.errors.DiskFull: Fault("its disk is full", "Make room there"),
-    psycopg.errors.ReadOnlySqlTransaction: Fault("it takes no changes", "See why it is read-only"),
-    psycopg.errors.QueryCanceled: Fault("it is too slow", "See what keeps it busy or locked"),
-    psycopg.OperationalError: Fault("there is no connection", "See that it runs, and lets us in"),
-    TimeoutError: Fault("it does not answer", "See that it runs, and can be reached"),
+    psycopg.errors.ReadOnlySqlTransaction: Fault(
+        "it takes no changes", "Find out why it is read-only"
+    ),
+    psycopg.errors.QueryCanceled: Fault("it is too slow", "Find out what locks or slows it"),
+    psycopg.OperationalError: Fault("there is no connection", "Check that it runs and lets us in"),
+    TimeoutError: Fault("it does not answer", "Check that it runs and can be reached"),
     psycopg.Error: Fault("PostgreSQL refuses", "Look at its log"),
 }
 
@@ -164,7 +166,7 @@ class PostgreSQL:
             return changed
         except psycopg.Error as error:
             await self._stop_listening()
-            raise UnavailableError("The database does not tell its changes right now") from error
+            raise UnavailableError("The database cannot report changes right now") from error
 
     async def aclose(self) -> None:
         """Release all connections."""
@@ -183,11 +185,7 @@ class PostgreSQL:
 
 
 def _readable(url: str) -> str:
-    """The connection string of a URL, with the keepalive defaults.
-
-    Raises:
-        ConfigurationError: The URL is not a connection URL.
-    """
+    """The connection string of a URL, with the keepalive defaults."""
     # If libpq cannot parse a URL, its error may quote the password.
     if _PLAIN_URL.fullmatch(url):
         with contextlib.suppress(psycopg.Error, UnicodeError):
@@ -219,12 +217,8 @@ async def _run(connection: psycopg.AsyncConnection[Any], steps: Steps[_T]) -> _T
 async def _execute(
     connection: psycopg.AsyncConnection[Any], sql: str, params: Mapping[str, Value]
 ) -> list[Row]:
-    # Scripts come without parameters, and a colon in one is a colon.
-    query = _with_percent(sql) if params else sql.encode()
-    cursor = await connection.execute(query, params or None)
+    # Without parameters, psycopg takes `%` and `:` literally.
+    if params:
+        sql = re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql.replace("%", "%%"))
+    cursor = await connection.execute(sql.encode(), params or None)
     return await cursor.fetchall() if cursor.description else []
-
-
-def _with_percent(sql: str) -> bytes:
-    """The statement with `%(name)s` in place of `:name`, and each `%` escaped."""
-    return re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql.replace("%", "%%")).encode()

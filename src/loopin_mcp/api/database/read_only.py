@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import anyio.lowlevel
 
@@ -18,24 +18,8 @@ from loopin_mcp.errors import ConfigurationError, UnavailableError
 _T = TypeVar("_T")
 
 
-class Archive(Protocol):
-    """A database that is only read, while an API may be writing to it."""
-
-    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
-        """The result of steps, all of which see the same state.
-
-        Raises:
-            UnavailableError: It cannot be read, or has another schema version.
-        """
-        ...
-
-
 class SQLiteArchive:
-    """A SQLite file that is only read.
-
-    Raises:
-        ConfigurationError: It cannot be opened.
-    """
+    """A SQLite file that is only read, while an API may be writing to it."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -17,13 +17,13 @@ PLACE = (
 )
 _DAMAGED = (
     "it is damaged",
-    "Stop all who use it and put a backup in its place, without the -wal and -shm beside it",
+    "Stop all processes that use it and restore a backup, without the -wal and -shm beside it",
 )
 # By primary result codes: https://www.sqlite.org/rescode.html
 _FAULTS = {
     sqlite3.SQLITE_BUSY: (
         "another process keeps it locked",
-        "Find out which has it open: it can be used again once that lets go",
+        "Find out which one; the file can be used again once that is done",
     ),
     sqlite3.SQLITE_CANTOPEN: (
         "it cannot be opened",
@@ -157,9 +157,6 @@ class SQLiteFile:
 
         First the log's contents go into the database, wherever that is now: otherwise they would be
         lost, or be applied to another file that was put in its place.
-
-        Raises:
-            MovedError: The database itself was moved.
         """
         if found[1] in (None, opened[1]):
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -208,12 +205,11 @@ def use_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
+            return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
-            time.sleep(LOCKED_S)
-        else:
-            return
+        time.sleep(LOCKED_S)
 
 
 def as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:

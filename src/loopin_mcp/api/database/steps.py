@@ -18,16 +18,8 @@ Statement = tuple[str, Mapping[str, Value]]
 Steps = Generator[Statement, list[Row], _T]
 
 
-class Database(Protocol):
-    """A database that stores interrupts."""
-
-    async def read(self, sql: str, **params: Value) -> list[Row]:
-        """The rows of one statement that changes nothing.
-
-        Raises:
-            UnavailableError: The database cannot be used right now.
-        """
-        ...
+class Archive(Protocol):
+    """A database that steps can read, and, if it is a `Database`, change."""
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """The result of steps in one transaction, once their changes are stored durably.
@@ -36,6 +28,18 @@ class Database(Protocol):
 
         Raises:
             UnavailableError: The database cannot be used right now; nothing is acknowledged.
+        """
+        ...
+
+
+class Database(Archive, Protocol):
+    """A database that stores interrupts."""
+
+    async def read(self, sql: str, **params: Value) -> list[Row]:
+        """The rows of one statement that changes nothing.
+
+        Raises:
+            UnavailableError: The database cannot be used right now.
         """
         ...
 

@@ -46,19 +46,14 @@ class Period:
     days: int
     by_week: bool
 
-    @property
-    def step_days(self) -> int:
-        """How many days are counted together."""
-        return 7 if self.by_week else 1
-
     def steps(self, now: int) -> range:
         """The first day of each step, in days since 1970; the last step contains today."""
         today = now // DAY_MS
         first = today - self.days + 1
-        if self.by_week:
-            # Weeks are whole and begin on a Monday; day 0 was a Thursday.
-            first -= (first + 3) % 7
-        return range(first, today + 1, self.step_days)
+        if not self.by_week:
+            return range(first, today + 1)
+        # Weeks are whole and begin on a Monday; day 0 was a Thursday.
+        return range(first - (first + 3) % 7, today + 1, 7)
 
 
 @dataclass(frozen=True)

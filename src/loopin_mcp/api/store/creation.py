@@ -74,11 +74,7 @@ class IdempotencyKey:
 
 
 def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
-    """Store an interrupt under a new random id.
-
-    Raises:
-        RateLimitedError: Its user has too many pending interrupts.
-    """
+    """Store an interrupt under a new random id; see `Store.create_interrupt` for errors."""
     asked = payload_digest(interrupt)
     expires_ms = now + interrupt.expires_in * 1000
     [row] = yield (
@@ -110,11 +106,7 @@ def create_once(
 ) -> Steps[tuple[Row, bool]]:
     """Store an interrupt, or find the one that was stored for this key within a day.
 
-    Returns its row, and whether it existed before.
-
-    Raises:
-        UnprocessableError: The key was used with another payload.
-        RateLimitedError: Its user has too many pending interrupts.
+    Returns its row, and whether it existed before. See `Store.create_interrupt_once` for errors.
     """
     fingerprint = digest(interrupt.model_dump(mode="json", by_alias=True))
     rows = yield _EARLIER, key.params(now)
@@ -143,7 +135,7 @@ def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
     )
     if int(found["count"] or 0) > MOST_PENDING:
         raise RateLimitedError(
-            f"userId has {MOST_PENDING} pending interrupts, which is the most: have some decided "
+            f"userId has {MOST_PENDING} pending interrupts, the maximum: have some decided "
             "or cancelled first",
             retry_after_s=RETRY_AFTER_S,
         )

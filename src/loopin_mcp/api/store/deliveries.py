@@ -137,14 +137,13 @@ class Deliveries:
         """Send a delivery again at `due_ms`, unless another caller has taken it meanwhile."""
         sql = """
             UPDATE deliveries SET due_ms = :due_ms
-            WHERE delivery_id = :delivery_id AND due_ms = :leased_until
+            WHERE delivery_id = :id AND due_ms = :leased_until
             """
-        params: dict[str, Value] = {
-            "due_ms": due_ms,
-            "delivery_id": delivery.delivery_id,
+        held: dict[str, Value] = {
+            "id": delivery.delivery_id,
             "leased_until": delivery.leased_until_ms,
         }
-        await self._database.transact(partial(single, sql, params))
+        await self._database.transact(partial(single, sql, {**held, "due_ms": due_ms}))
 
     async def settle(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Remove a delivery, and record its outcome, if any, as an event.
@@ -214,7 +213,19 @@ def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[
         """,  # noqa: S608 - names made here
         {"now": now, "until_ms": until_ms, **ids},
     )
-    return [_delivery(row) for row in rows]
+    return [
+        Delivery(
+            delivery_id=str(row["delivery_id"]),
+            interrupt_id=str(row["interrupt_id"]),
+            kind=str(row["kind"]),
+            destination=str(row["destination"]),
+            host=str(row["host"]),
+            tries=int(row["tries"] or 0),
+            given_up_ms=int(row["given_up_ms"] or 0),
+            leased_until_ms=until_ms,
+        )
+        for row in rows
+    ]
 
 
 def _settle(delivery: Delivery, outcome: Outcome | None, now: int) -> Steps[None]:
@@ -237,16 +248,3 @@ def _settle(delivery: Delivery, outcome: Outcome | None, now: int) -> Steps[None
         # Nothing can be added to a damaged trail.
         with contextlib.suppress(UnavailableError):
             yield from append(row, outcome[0], now, SYSTEM, outcome[1])
-
-
-def _delivery(row: Row) -> Delivery:
-    return Delivery(
-        delivery_id=str(row["delivery_id"]),
-        interrupt_id=str(row["interrupt_id"]),
-        kind=str(row["kind"]),
-        destination=str(row["destination"]),
-        host=str(row["host"]),
-        tries=int(row["tries"] or 0),
-        given_up_ms=int(row["given_up_ms"] or 0),
-        leased_until_ms=int(row["due_ms"] or 0),
-    )

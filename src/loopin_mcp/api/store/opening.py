@@ -3,18 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from loopin_mcp.api.database.migrations import Upgrades
-from loopin_mcp.api.database.read_only import Archive, SQLiteArchive
+from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.sqlite import BUSY_TIMEOUT_S, SQLite
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Archive, Database
 from loopin_mcp.api.store.upgrades import begin_trails
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
-
-if TYPE_CHECKING:
-    from loopin_mcp.api.database.postgres import PostgreSQL
 
 API_FILE = "api.db"
 # Separate from the API's, so that an API without a key does not show the embedded interrupts.
@@ -37,7 +33,7 @@ async def open_sqlite(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> SQL
     return await SQLite.open(path, UPGRADES, busy_timeout_s)
 
 
-async def open_postgresql(url: str, answer_s: float | None = None) -> "PostgreSQL":
+async def open_postgresql(url: str, answer_s: float | None = None) -> Database:
     """A PostgreSQL database; see `PostgreSQL.open`."""
     # psycopg comes only with the extra `server`.
     from loopin_mcp.api.database.postgres import ANSWER_S, PostgreSQL
@@ -65,11 +61,7 @@ async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[A
 
 
 def _sqlite_path(url: str | None, default: Path) -> Path | None:
-    """The SQLite file at DATABASE_URL, `default` if that is not set, or None for PostgreSQL.
-
-    Raises:
-        ConfigurationError: The URL is neither SQLite's nor PostgreSQL's.
-    """
+    """The SQLite file at DATABASE_URL, `default` if that is not set, or None for PostgreSQL."""
     if url is None:
         return default
     if url.startswith("sqlite:///"):

@@ -5,21 +5,16 @@ from collections.abc import Iterable
 
 from loopin_mcp.api.access.actors import SYSTEM, Actor
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.audit.events import EventType, append
-from loopin_mcp.api.database.rows import (
-    ALL_COLUMNS,
-    STATUS,
-    RowReader,
-    interrupt_of,
-    refuse_damage,
-)
+from loopin_mcp.api.audit.events import EventType, append, locked_if
+from loopin_mcp.api.database.rows import STATUS, RowReader, interrupt_of, refuse_damage
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.deliveries import owe_callback, owe_nothing
 from loopin_mcp.errors import ConflictError, NotFoundError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Decision
 
-_OPEN = "expires_ms > :now"
+_OPEN = "status = 'pending' AND expires_ms > :now"
+_DUE = "status = 'pending' AND expires_ms <= :now"
 
 
 def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Steps[Row]:
@@ -30,7 +25,7 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
         ConflictError: It is no longer pending, has another payloadDigest, or was tampered with.
         UnavailableError: It is damaged.
     """
-    row = yield from _claimed(
+    row = yield from locked_if(
         f"{_OPEN} AND payload_digest = COALESCE(:payload_digest, payload_digest)",
         interrupt_id=interrupt_id,
         now=now,
@@ -40,8 +35,8 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
         status = yield from _status_of(interrupt_id, now)
         if status == "pending":
             raise ConflictError(
-                "payloadDigest is not that of this interrupt, so that what was decided is not "
-                "what it asks: read it again"
+                "payloadDigest does not match this interrupt, so the decision may be for another "
+                "request: read it again"
             )
         raise ConflictError(f"Interrupt is already {status}")
     if payload_digest(interrupt_of(row, "")) != row["payload_digest"]:
@@ -53,14 +48,8 @@ def decide(interrupt_id: str, decision: Decision, now: int, actor: Actor) -> Ste
 
 
 def cancel(interrupt_id: str, now: int, actor: Actor) -> Steps[Row]:
-    """Cancel an interrupt that is pending.
-
-    Raises:
-        NotFoundError: There is no interrupt with this id.
-        ConflictError: It is no longer pending.
-        UnavailableError: Its times or its trail are damaged.
-    """
-    row = yield from _claimed(_OPEN, interrupt_id=interrupt_id, now=now)
+    """Cancel an interrupt that is pending; see `Store.cancel_interrupt` for errors."""
+    row = yield from locked_if(_OPEN, interrupt_id=interrupt_id, now=now)
     if row is None:
         status = yield from _status_of(interrupt_id, now)
         raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
@@ -73,7 +62,7 @@ def expire(interrupt_ids: Iterable[str], now: int, reader: RowReader) -> Steps[l
     """Store the expiry of those interrupts that are due and not damaged; returns their rows."""
     expired = []
     for interrupt_id in interrupt_ids:
-        row = yield from _claimed("expires_ms <= :now", interrupt_id=interrupt_id, now=now)
+        row = yield from locked_if(_DUE, interrupt_id=interrupt_id, now=now)
         if row is not None:
             yield "SAVEPOINT expiry", {}
             try:
@@ -123,19 +112,6 @@ def _settle(
     """Change a pending interrupt and append the event that records it."""
     yield owe_nothing(row["interrupt_id"])
     return (yield from append(row, kind, at_ms, actor, detail, settled_ms=at_ms, **changes))
-
-
-def _claimed(condition: str, **params: Value) -> Steps[Row | None]:
-    """The locked row of a pending interrupt that meets the condition, or None."""
-    rows = yield (
-        f"""
-        UPDATE interrupts SET event_count = event_count
-        WHERE interrupt_id = :interrupt_id AND status = 'pending' AND {condition}
-        RETURNING callback_url, {ALL_COLUMNS}
-        """,  # noqa: S608 - only constants
-        params,
-    )
-    return rows[0] if rows else None
 
 
 def _status_of(interrupt_id: str, now: int) -> Steps[Value]:

@@ -30,8 +30,7 @@ class Retention:
     async def delete_settled(self, age_ms: int) -> int:
         """Delete some interrupts settled at least `age_ms` ago with their events; returns how many.
 
-        Each deletion is recorded. Interrupts with an undelivered callback stay. Call it until it
-        returns 0.
+        It records each deletion. Interrupts with deliveries stay. Call it until it returns 0.
         """
         now = self._clock()
         before = now - age_ms

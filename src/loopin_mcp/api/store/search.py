@@ -27,10 +27,10 @@ def searched_text(interrupt: NewInterrupt | Interrupt) -> str:
     return folded("\n".join(map(str, parts)))[:LONGEST_SEARCHED]
 
 
-def patterns(words: str) -> list[str]:
-    """A LIKE pattern for each word; `%` and `_` in words are literal."""
-    escaped = _SPECIAL.sub(rf"{ESCAPE}\g<0>", folded(words))
-    return [f"%{word}%" for word in escaped.split()[:MOST_WORDS]]
+def _patterns(words: str) -> dict[str, str]:
+    """By parameter, a LIKE pattern for each word; `%` and `_` in words are literal."""
+    escaped = _SPECIAL.sub(rf"{ESCAPE}\g<0>", folded(words)).split()[:MOST_WORDS]
+    return {f"word_{place}": f"%{word}%" for place, word in enumerate(escaped)}
 
 
 class Search(Wire):
@@ -55,9 +55,10 @@ class Search(Wire):
 
 def waiting(search: Search) -> str:
     """The conditions for pending interrupts."""
+    user = " AND user_id = :user" if search.user else ""
     # The concatenation prevents the use of the agent's index, which has all settled ones too.
     agent = " AND agent_id || '' = :agent" if search.agent else ""
-    return (" AND user_id = :user" if search.user else "") + agent + _matching(search)
+    return user + agent + _matching(search)
 
 
 def indexed(search: Search) -> str:
@@ -77,13 +78,12 @@ def others(search: Search) -> str:
 def _matching(search: Search) -> str:
     urgency = " AND urgency = :urgency" if search.urgency else ""
     words = " AND ".join(
-        f"search_text LIKE :word_{word} ESCAPE '{ESCAPE}'"
-        for word in range(len(patterns(search.q)))
+        f"search_text LIKE :{word} ESCAPE '{ESCAPE}'" for word in _patterns(search.q)
     )
     return urgency + (f" AND (interrupt_id = :id OR {words})" if words else "")
 
 
 def params_of(search: Search) -> dict[str, Value]:
     """The parameters of the conditions."""
-    words = {f"word_{place}": pattern for place, pattern in enumerate(patterns(search.q))}
-    return {**search.model_dump(exclude={"q"}), "id": search.q.strip().lower(), **words}
+    fields = search.model_dump(exclude={"q"})
+    return {**fields, "id": search.q.strip().lower(), **_patterns(search.q)}

@@ -31,6 +31,10 @@ from loopin_mcp.wire.models import (
 
 # How many expiries one transaction stores, so that other writers need not wait long.
 EXPIRED_AT_ONCE = 500
+_EXPIRED = f"""
+    SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
+    ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged
+    """  # noqa: S608 - a constant
 
 
 class Store:
@@ -206,10 +210,10 @@ class Store:
         """Store the expiries that reads show already, so that their callbacks become due."""
         now, damaged = self.clock(), 0
         # Damaged ones stay due, and must not keep others from expiring.
-        while due := await self._expired(now, damaged):
+        while due := await self._database.read(_EXPIRED, now=now, damaged=damaged):
             # All processes lock them in the same order, so that there are no deadlocks.
-            steps = partial(expire, sorted(due), now, self._reader)
-            expired = await self._database.transact(steps)
+            ids = sorted(str(row["interrupt_id"]) for row in due)
+            expired = await self._database.transact(partial(expire, ids, now, self._reader))
             self._publish(*expired)
             damaged += len(due) - len(expired)
 
@@ -250,17 +254,6 @@ class Store:
         if not rows:
             raise NotFoundError("Interrupt not found")
         return rows[0]
-
-    async def _expired(self, now: int, damaged: int) -> list[str]:
-        rows = await self._database.read(
-            f"""
-            SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
-            ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged
-            """,  # noqa: S608 - a constant
-            now=now,
-            damaged=damaged,
-        )
-        return [str(row["interrupt_id"]) for row in rows]
 
     def _publish(self, *rows: Row) -> None:
         self.deliveries.bell.ring()

@@ -50,10 +50,8 @@ def _begin_trail(row: Row, now: int) -> Steps[None]:
         # One damaged interrupt must not prevent the upgrade of the others.
         logger.error("%s, and gets no trail", error)
         return
-    changes = {
-        "payload_digest": str(state["payloadDigest"]),
-        "search_text": searched_text(interrupt),
-    }
+    digest, text = str(state["payloadDigest"]), searched_text(interrupt)
+    changes = {"payload_digest": digest, "search_text": text}
     row = yield from append(row, "migrated", now, SYSTEM, state, **changes)
     if row["callback_due_ms"] is not None:
         yield from owe_callback(row, now)

@@ -52,7 +52,7 @@ class Changes:
     def __init__(self) -> None:
         self.closed = False
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
-        self._next = anyio.Event()
+        self._next = Bell()
         self._next_is_wanted = False
         self.created = Bell()
         self._wanted = anyio.Event()
@@ -62,7 +62,7 @@ class Changes:
         """Set by the next change of any interrupt, and by `close`."""
         self._next_is_wanted = True
         self._wanted.set()
-        return self._next
+        return self._next.next
 
     @contextmanager
     def waiting_for(self, interrupt_id: str) -> Iterator[Waiter]:
@@ -96,8 +96,7 @@ class Changes:
                 self.created.ring()
             else:
                 self._wake(interrupt.interrupt_id, interrupt)
-        self._next.set()
-        self._next = anyio.Event()
+        self._next.ring()
         self._next_is_wanted = False
 
     def answer(self, *interrupts: Interrupt) -> None:
@@ -110,7 +109,7 @@ class Changes:
         self.closed = True
         for interrupt_id in self._waiters:
             self._wake(interrupt_id, None)
-        self._next.set()
+        self._next.next.set()
 
     def _wake(self, interrupt_id: str, found: Interrupt | None) -> None:
         for waiter in self._waiters.get(interrupt_id, ()):
