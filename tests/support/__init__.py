@@ -99,7 +99,7 @@ class Down:
         raise UnavailableError("The database cannot be used right now")
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> None:
-        raise UnavailableError("The database does not tell its changes right now")
+        raise UnavailableError("The database cannot report changes right now")
 
     async def aclose(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The clock that the API goes by: epoch milliseconds."""
+"""The API's clock, in epoch milliseconds."""
 
 import time
 from collections.abc import Callable
@@ -12,10 +12,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def epoch_ms() -> int:
-    """The time now, in milliseconds since 1970 in UTC."""
+    """The current time in milliseconds since 1970 in UTC."""
     return time.time_ns() // 1_000_000
 
 
 def moment(epoch_ms: str | float | None) -> datetime:
-    """The moment that epoch milliseconds stand for, such as a column holds them."""
+    """Epoch milliseconds, such as a column holds, as a datetime in UTC."""
     return _EPOCH + timedelta(milliseconds=int(epoch_ms or 0))

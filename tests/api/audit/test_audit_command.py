@@ -86,7 +86,7 @@ def test_audit_ends_with_1_and_says_what_was_changed(data_dir: Path) -> None:
 
     assert (verified.returncode, verified.stderr) == (1, "")
     assert verified.stdout.endswith(
-        ": its decidedBy is not what its events tell.\n"
+        ": its decidedBy does not match its events.\n"
         "Checked 1 interrupt and 2 events: tampering found in 1 interrupt.\n"
     )
 
@@ -121,7 +121,7 @@ def test_export_goes_on_past_what_cannot_be_read(data_dir: Path) -> None:
 
     assert exported.returncode == 1
     assert json.loads(exported.stdout)["eventsHead"] == "h"
-    assert exported.stderr.endswith(": what is stored of it cannot be read.\n")
+    assert exported.stderr.endswith(": its stored data cannot be read.\n")
 
 
 def test_audit_reads_beside_an_api_that_runs_and_keeps_nobody_waiting(

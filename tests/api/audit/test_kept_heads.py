@@ -104,7 +104,7 @@ async def test_interrupt_that_is_gone_without_a_trace_is_found_by_its_head(
         False,
         [
             "Checked 0 interrupts and 0 events: no tampering found.",
-            f"{interrupt_id}: it is not there, and was not deleted by its age.",
+            f"{interrupt_id}: it does not exist, and was not deleted by its age.",
             "Checked 1 kept head: 1 missing.",
         ],
     )
@@ -149,7 +149,7 @@ async def test_deletion_on_record_of_what_is_there_is_a_fault(
         False,
         [
             "Checked 1 interrupt and 3 events: no tampering found.",
-            f"{interrupt_id}: it is there, and recorded as deleted by its age.",
+            f"{interrupt_id}: it exists, but is recorded as deleted by its age.",
             "1970-01-01: 1 deleted by their age.",
         ],
     )

@@ -16,8 +16,8 @@ from tests.support import AGENT, Clock, execute, new_interrupt
 from tests.support.auditing import audited, decided, edit, settings_of
 
 ASKED = [
-    "its payloadDigest is not that of what it asks",
-    "its payloadDigest is not what its events tell",
+    "its payloadDigest does not match what it asks",
+    "its payloadDigest does not match its events",
 ]
 CHANGE = "UPDATE interrupts SET"
 
@@ -68,23 +68,23 @@ async def test_empty_database_is_as_it_was_written(store: Store, settings: Setti
         ("payload_digest = 'x'", ASKED[:1]),
         (
             "status = 'rejected'",
-            ["its decision is not what its events tell", "its status is not what its events tell"],
+            ["its decision does not match its events", "its status does not match its events"],
         ),
-        ("reason = NULL", ["its reason is not what its events tell"]),
+        ("reason = NULL", ["its reason does not match its events"]),
         (
             """modified_params = '{"amount": 4200}'""",
-            ["its modifiedParams is not what its events tell"],
+            ["its modifiedParams does not match its events"],
         ),
-        ("decided_by = 'bob'", ["its decidedBy is not what its events tell"]),
-        ("decided_via = 'inbox'", ["its decidedVia is not what its events tell"]),
-        ("decided_ms = decided_ms + 1", ["its decidedAt is not what its events tell"]),
-        ("settled_ms = 1", ["its settledAt is not what its events tell"]),
-        ("created_ms = 1", ["its createdAt is not what its events tell"]),
-        ("expires_ms = expires_ms + 1", ["its expiresAt is not what its events tell"]),
+        ("decided_by = 'bob'", ["its decidedBy does not match its events"]),
+        ("decided_via = 'inbox'", ["its decidedVia does not match its events"]),
+        ("decided_ms = decided_ms + 1", ["its decidedAt does not match its events"]),
+        ("settled_ms = 1", ["its settledAt does not match its events"]),
+        ("created_ms = 1", ["its createdAt does not match its events"]),
+        ("expires_ms = expires_ms + 1", ["its expiresAt does not match its events"]),
         ("event_count = 4", ["it has 3 events and should have 4"]),
         ("events_head = 'x'", ["its eventsHead is not the hash of its last event"]),
-        ("context = 'x'", ["what is stored of it cannot be read"]),
-        ("created_ms = 9000000000000000000", ["what is stored of it cannot be read"]),
+        ("context = 'x'", ["its stored data cannot be read"]),
+        ("created_ms = 9000000000000000000", ["its stored data cannot be read"]),
     ],
 )
 async def test_changed_interrupt_is_found(
@@ -124,12 +124,12 @@ async def test_changed_interrupt_is_found(
         ),
         (
             ["UPDATE events SET detail = '[' WHERE sequence = 3"],
-            "what is stored of it cannot be read",
+            "its stored data cannot be read",
         ),
         (["DELETE FROM events WHERE sequence = 3"], "it has 2 events and should have 3"),
         (["DELETE FROM events WHERE sequence = 2"], "event 2 is missing"),
         (["DELETE FROM events WHERE TRUE"], "it has no events"),
-        (["DELETE FROM interrupts WHERE TRUE"], "its events are there, and it is not"),
+        (["DELETE FROM interrupts WHERE TRUE"], "it is missing, but its events exist"),
         (
             [
                 "UPDATE events SET sequence = 9 WHERE sequence = 3",
@@ -183,7 +183,7 @@ async def test_database_of_either_kind_is_searched(
     assert sorted(said) == sorted(
         [
             *(f"{ids[0]}: {fault}." for fault in ASKED),
-            f"{ids[1]}: its events are there, and it is not.",
+            f"{ids[1]}: it is missing, but its events exist.",
             f"{ids[2]}: it has no events.",
         ]
     )
@@ -218,12 +218,12 @@ async def test_ids_that_are_no_text_are_named_and_end_no_audit(
         await export(archive, lines.append, said.append)
 
     assert said == [
-        *(f"{interrupt_id}: its events are there, and it is not." for interrupt_id in ids[1:]),
+        *(f"{interrupt_id}: it is missing, but its events exist." for interrupt_id in ids[1:]),
         "z\\udcff0: it has no events.",
         "z\\udcff1: it has no events.",
         "Checked 5 interrupts and 9 events: tampering found in 4 interrupts.",
-        "z\\udcff0: what is stored of it cannot be read.",
-        "z\\udcff1: what is stored of it cannot be read.",
+        "z\\udcff0: its stored data cannot be read.",
+        "z\\udcff1: its stored data cannot be read.",
     ]
     assert len(lines) == 3
 

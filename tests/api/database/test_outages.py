@@ -61,7 +61,7 @@ def test_outage_is_logged_when_it_begins_and_when_it_is_over(
     assert lasted == [False, True, True, True, False, False, True]
     assert caplog.messages == [
         "Callbacks wait: The database is away",
-        "Callbacks wait no more",
+        "Callbacks no longer wait",
         "Callbacks wait: The database is away",
     ]
 

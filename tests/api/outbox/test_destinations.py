@@ -12,7 +12,7 @@ NOT_THERE = (
     "callbackUrl leads to an address that callbacks may not be sent to: it must be public, or in a "
     "network that CALLBACK_ALLOW lists"
 )
-NO_HOST = "callbackUrl must name a host that there can be"
+NO_HOST = "callbackUrl must have a valid host name"
 NO_URL = "callbackUrl must be an http or https URL"
 PUBLIC = "93.184.216.34"
 

@@ -126,7 +126,7 @@ async def test_channel_that_drips_is_given_no_more_until_it_ends(
     faults = [message.partition(": ")[2] for message in caplog.messages]
     assert faults[: AT_ONCE_EACH + 1] == [
         *["it took longer than 15 seconds"] * AT_ONCE_EACH,
-        "earlier ones still hang there",
+        "earlier messages still hang there",
     ]
 
 
@@ -156,5 +156,5 @@ async def test_machine_that_can_start_no_thread_sends_later(
 
         assert len(receiver.messages) == 3
     assert {message.partition(": ")[2] for message in caplog.messages} == {
-        "this process may start no more threads"
+        "this process cannot start more threads"
     }

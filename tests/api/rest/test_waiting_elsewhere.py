@@ -83,7 +83,7 @@ async def test_lost_listener_listens_again(
     await database.aclose()
 
     assert caplog.messages == [
-        "Changes of other processes wait: The database does not tell its changes right now"
+        "Changes of other processes wait: The database cannot report changes right now"
     ]
 
 
@@ -97,7 +97,7 @@ async def test_database_that_tells_nothing_is_asked_again_and_named_in_the_log(
             followers.cancel_scope.cancel()
 
     assert caplog.messages == [
-        "Changes of other processes wait: The database does not tell its changes right now"
+        "Changes of other processes wait: The database cannot report changes right now"
     ]
 
 

@@ -42,7 +42,7 @@ async def test_one_more_is_refused_until_one_is_settled(store: Store, clock: Clo
 
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
     assert refused.json() == {
-        "error": "userId has 1000 pending interrupts, which is the most: have some decided or "
+        "error": "userId has 1000 pending interrupts, the maximum: have some decided or "
         "cancelled first"
     }
     assert [answer.status_code for answer in (other, accepted, with_room)] == [201, 201, 201]

@@ -1,1 +1,1 @@
-"""The audit trail: events, digests, and the checking of both."""
+"""The audit trail: events, digests, and their verification."""

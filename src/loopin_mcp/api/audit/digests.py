@@ -1,4 +1,4 @@
-"""Digests: of a JSON value in its one form, and of what a human is asked."""
+"""Digests of JSON values in canonical form, and of what a human is asked."""
 
 import json
 from decimal import Decimal
@@ -7,15 +7,15 @@ from typing import Any
 
 from loopin_mcp.wire.models import Interrupt, NewInterrupt
 
-# From here on ECMAScript writes an exponent.
+# Outside of this range ECMAScript writes an exponent.
 _LARGE = 1e21
 _SMALL = 1e-6
-# All but floats; json.dumps would make an encoder each time.
+# For all values but floats. json.dumps would make a new encoder for each.
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def payload_digest(interrupt: NewInterrupt | Interrupt) -> str:
-    """The SHA-256 of the RFC 8785 form of what a human is asked, and nothing else."""
+    """The SHA-256 of the RFC 8785 form of the fields that ask a human for a decision."""
     return digest(
         {
             "agentId": interrupt.agent_id,
@@ -28,15 +28,15 @@ def payload_digest(interrupt: NewInterrupt | Interrupt) -> str:
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
-    """The SHA-256 of a value's canonical form, as 64 hexadecimal digits."""
+    """The SHA-256 of a value's canonical form, as 64 lower-case hexadecimal digits."""
     return sha256(canonical(value).encode()).hexdigest()
 
 
 def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
     """A JSON value in the form of RFC 8785.
 
-    Integers beyond ±2⁵³ are written in all their digits, where the RFC has no form for them:
-    an account number must not be mistaken for its neighbour.
+    Integers beyond ±2⁵³, for which the RFC has no form, keep all digits, so that long account
+    numbers stay distinct.
     """
     if isinstance(value, dict):
         # The RFC sorts by UTF-16 code units, which differ from code points above U+FFFF.
@@ -50,7 +50,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
 
 
 def _number(value: float) -> str:
-    """A finite number as ECMAScript writes it, in the shortest digits that mean it."""
+    """A finite number as ECMAScript writes it, with the fewest digits."""
     if value == 0:
         return "0"
     if _SMALL <= abs(value) < _LARGE:

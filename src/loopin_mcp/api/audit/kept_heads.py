@@ -1,4 +1,4 @@
-"""The heads of chains that others kept, held against the events that are stored."""
+"""Compares heads of trails that somebody kept with the stored events."""
 
 import csv
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -7,38 +7,36 @@ from functools import partial
 from itertools import chain, islice
 
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.read_only import Archive
 from loopin_mcp.api.database.rows import object_of
-from loopin_mcp.api.database.steps import Steps
+from loopin_mcp.api.database.steps import Archive, Steps
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.wire.fields import format_time
 
-# How many are looked up at a time.
+# How many heads one transaction looks up.
 HEADS_AT_ONCE = 200
 
 
-@dataclass(frozen=True)
-class Head:
-    """The eventsHead of an interrupt, as somebody got it."""
-
-    interrupt_id: str
-    events_head: str
+# An interruptId with the eventsHead that somebody kept.
+Head = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of a head that no event has; a fault, unless the deletion is on record."""
+    """What is known of an interrupt's head: `text` is None if a stored event has it.
 
-    head: Head
-    text: str
-    is_fault: bool
+    A head without its event is a fault, unless the interrupt's deletion is recorded.
+    """
+
+    interrupt_id: str
+    text: str | None = None
+    is_fault: bool = False
 
 
 def read_heads(lines: Iterable[str]) -> Iterator[Head]:
-    """The heads in JSON lines, or in CSV with a line of names; what stands beside them is left out.
+    """The heads in JSON lines, or in CSV with a header; other fields are ignored.
 
     Raises:
-        ConfigurationError: An entry has no head; the message has its number. Or there is no entry.
+        ConfigurationError: An entry has no head, or there are no entries.
     """
     number = 1
     try:
@@ -51,11 +49,11 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
             "both in each line, or CSV whose first line names them, in UTF-8."
         ) from error
     if number == 1:
-        raise ConfigurationError("There are no heads in what was given, so they show nothing.")
+        raise ConfigurationError("No heads were given, so there is nothing to compare.")
 
 
 async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterator[Finding]:
-    """What is to be said of those heads that no stored event has as its hash."""
+    """A finding for each of the heads."""
     unread = iter(heads)
     while portion := list(islice(unread, HEADS_AT_ONCE)):
         for finding in await archive.transact(partial(_compare, portion)):
@@ -64,31 +62,26 @@ async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterato
 
 def _compare(heads: Iterable[Head]) -> Steps[list[Finding]]:
     findings = []
-    for head in heads:
-        finding = yield from _finding(head)
-        if finding is not None:
-            findings.append(finding)
+    for interrupt_id, events_head in heads:
+        findings.append((yield from _finding(interrupt_id, events_head)))
     return findings
 
 
-def _finding(head: Head) -> Steps[Finding | None]:
-    named = {"interrupt_id": head.interrupt_id}
-    known = yield (
-        "SELECT 1 AS one FROM events WHERE interrupt_id = :interrupt_id AND hash = :hash",
-        {**named, "hash": head.events_head},
-    )
+def _finding(interrupt_id: str, events_head: str) -> Steps[Finding]:
+    params = {"id": interrupt_id, "hash": events_head}
+    known = yield "SELECT 1 AS one FROM events WHERE interrupt_id = :id AND hash = :hash", params
     if known:
-        return None
-    deleted = yield "SELECT * FROM deletions WHERE interrupt_id = :interrupt_id", named
-    if deleted:
-        [row] = deleted
+        return Finding(interrupt_id)
+    deleted = yield "SELECT * FROM deletions WHERE interrupt_id = :id", params
+    for row in deleted:
         at = format_time(moment(row["deleted_ms"]))
-        was_last = "" if row["events_head"] == head.events_head else " with another eventsHead"
-        return Finding(head, f"was deleted by its age at {at}{was_last}", is_fault=False)
-    stored = yield "SELECT 1 AS one FROM interrupts WHERE interrupt_id = :interrupt_id", named
+        was_last = "" if row["events_head"] == events_head else " with another eventsHead"
+        return Finding(interrupt_id, f"was deleted by its age at {at}{was_last}")
+    stored = yield "SELECT 1 AS one FROM interrupts WHERE interrupt_id = :id", params
+    text = "it does not exist, and was not deleted by its age"
     if stored:
-        return Finding(head, f"none of its events has the hash {head.events_head}", is_fault=True)
-    return Finding(head, "it is not there, and was not deleted by its age", is_fault=True)
+        text = f"none of its events has the hash {events_head}"
+    return Finding(interrupt_id, text, is_fault=True)
 
 
 def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
@@ -102,16 +95,16 @@ def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
 
 
 def _head(entry: Mapping[str, object]) -> Head:
-    """The head that an entry has.
+    """The head in an entry.
 
     Raises:
         TypeError: It has none.
-        ValueError: No interrupt can have this one.
+        ValueError: The head cannot be genuine.
     """
     interrupt_id, events_head = entry.get("interruptId"), entry.get("eventsHead")
     if not (isinstance(interrupt_id, str) and isinstance(events_head, str)):
         raise TypeError("it has no head")
-    # Not every database can search for text that is not printable, such as NUL.
+    # PostgreSQL cannot search for NUL.
     if not f"{interrupt_id}{events_head}".isprintable():
-        raise ValueError("its head is no text")
-    return Head(interrupt_id, events_head)
+        raise ValueError("its head is not printable")
+    return interrupt_id, events_head

@@ -1,4 +1,4 @@
-"""The state of an interrupt: as its row has it, and as its events tell it."""
+"""The state of an interrupt, from its row and from its events."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from loopin_mcp.api.database.steps import Row
 from loopin_mcp.wire.fields import JSONObject, format_time
 from loopin_mcp.wire.models import Event
 
-# The columns that `state_of` reads; where `now` is 0 no expiry is read into them.
+# The columns that `state_of` needs, to be read with `now` = 0 so that nothing is expired.
 STATE = f"{ALL_COLUMNS}, settled_ms"
 
 _FIELDS = {
@@ -26,7 +26,7 @@ _FIELDS = {
 
 
 def state_of(row: Row) -> JSONObject:
-    """What a row says, with the digest of what it asks."""
+    """The state in a row, with the digest of what is asked."""
     interrupt = interrupt_of(row, "")
     state: JSONObject = interrupt.model_dump(mode="json", by_alias=True, include=_FIELDS)
     if row["settled_ms"] is not None:
@@ -35,14 +35,14 @@ def state_of(row: Row) -> JSONObject:
 
 
 def state_after(events: Iterable[Event]) -> JSONObject:
-    """What the row must say after these events."""
+    """The state that the row must have after these events."""
     state: JSONObject = {}
     for event in events:
-        state |= _told_by(event)
+        state |= _state_in(event)
     return state
 
 
-def _told_by(event: Event) -> JSONObject:
+def _state_in(event: Event) -> JSONObject:
     at = format_time(event.at)
     match event.type:
         case "created":

@@ -1,1 +1,1 @@
-"""The databases."""
+"""SQLite and PostgreSQL behind one protocol, and the schema."""

@@ -1,7 +1,6 @@
-"""The versions of the schema, and what leads from one to the next."""
+"""Schema versions, and the steps from one to the next."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,27 +10,20 @@ from loopin_mcp.errors import ConfigurationError, UnavailableError
 SCHEMA_VERSION = 2
 SCHEMAS = Path(__file__).with_name("schema")
 
+# By version, the part of an upgrade that SQL cannot do. It is given the database's name.
+Upgrades = Mapping[int, Callable[[str], Steps[None]]]
+
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class Schema:
-    """What SQL alone cannot do when a database is brought to a version, by that version.
-
-    Each upgrade is given the name of the database.
-    """
-
-    upgrades: Mapping[int, Callable[[str], Steps[None]]]
-
-
 def migrate(
-    schema: Schema, dialect: str, database: str, split: Callable[[str], Iterable[str]]
+    upgrades: Upgrades, dialect: str, database: str, split: Callable[[str], Iterable[str]]
 ) -> Steps[None]:
-    """Bring a database of any earlier version, or a new one, to that of this program.
+    """Upgrade a database of any earlier version, or an empty one, to this program's version.
 
-    `dialect` names the scripts of this kind of database, `split` makes statements of a script.
+    `dialect` names the scripts of this kind of database, `split` splits a script into statements.
 
     Raises:
         ConfigurationError: It is newer than this program; the message has the `database`'s name.
@@ -39,14 +31,14 @@ def migrate(
     yield _VERSIONS, {}
     known = yield from _version()
     if known > SCHEMA_VERSION:
-        raise ConfigurationError(f"{_other(database, known)}.")
+        raise ConfigurationError(f"{_mismatch(database, known)}.")
     if known == SCHEMA_VERSION:
         return
-    # On PostgreSQL whoever looks there from now on, to take steps, waits until all this is done.
+    # On PostgreSQL this makes other processes, which read the version first, wait for the end.
     yield "DROP TABLE schema_version", {}
     for version in range(known + 1, SCHEMA_VERSION + 1):
         yield from _run(SCHEMAS / f"{version}.sql", split)
-        if upgrade := schema.upgrades.get(version):
+        if upgrade := upgrades.get(version):
             yield from upgrade(database)
         yield from _run(SCHEMAS / f"{version}.{dialect}.sql", split)
     yield _VERSIONS, {}
@@ -54,14 +46,14 @@ def migrate(
 
 
 def of_this_version(steps: Steps[_T]) -> Steps[_T]:
-    """Steps that are taken on a database of this program's version alone.
+    """Steps that run only on a database of this program's version.
 
     Raises:
-        UnavailableError: A newer program has changed the schema, or none has brought it up yet.
+        UnavailableError: The database has another version.
     """
     known = yield from _version()
     if known != SCHEMA_VERSION:
-        raise UnavailableError(_other("The database", known))
+        raise UnavailableError(_mismatch("The database", known))
     return (yield from steps)
 
 
@@ -70,13 +62,10 @@ def _version() -> Steps[int]:
     return int(found["version"] or 0)
 
 
-def _other(database: str, known: int) -> str:
+def _mismatch(database: str, known: int) -> str:
+    found = f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}"
     is_newer = known > SCHEMA_VERSION
-    remedy = "update loopin-mcp" if is_newer else "start its API once, which brings it up"
-    return (
-        f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}: "
-        f"{remedy}"
-    )
+    return f"{found}: {'update loopin-mcp' if is_newer else 'start its API once to upgrade it'}"
 
 
 def _run(script: Path, split: Callable[[str], Iterable[str]]) -> Steps[None]:

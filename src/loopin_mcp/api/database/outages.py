@@ -1,4 +1,4 @@
-"""What is said of a failure once it begins and once it ends."""
+"""Failures that are logged once when they begin and once when they end."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -12,9 +12,9 @@ logger = logging.getLogger("loopin_mcp")
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a database, in words for everybody, and what its operator can do.
+    """What is wrong with a database, as anyone may read it, and what its operator can do.
 
-    Damage lasts until then, though what is stored elsewhere can be used.
+    Damage may affect only parts of the database, and does not end by itself.
     """
 
     what: str
@@ -23,9 +23,9 @@ class Fault:
 
 
 class Breakdown:
-    """What a `database` of this name cannot do while it fails, such as `be read`.
+    """One thing that a database may be unable to do, such as `be read`.
 
-    `fault_of` tells what is wrong, or None where an error is not the database's.
+    `database` names it in logs. `fault_of` gives None for an error that is not the database's.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class Breakdown:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Have the database used in this block.
+        """Use the database in this block.
 
         Raises:
-            UnavailableError: It failed.
+            UnavailableError: The database failed.
         """
         try:
             yield
@@ -50,7 +50,13 @@ class Breakdown:
             fault = self._fault_of(error)
             if fault is None:
                 raise
-            self._log(fault)
+            is_known = self._lasts or (fault.is_damage and self._is_damaged)
+            # A successful read of another part does not repair the damage.
+            self._is_damaged |= fault.is_damage
+            self._lasts |= not fault.is_damage
+            if not is_known:
+                names = (self._database, self._what, fault.what, fault.remedy)
+                logger.error("%s cannot %s: %s. %s.", *names)
             raise UnavailableError(
                 f"The database cannot {self._what} right now: {fault.what}"
             ) from error
@@ -58,18 +64,9 @@ class Breakdown:
             logger.info("%s can %s again", self._database, self._what)
             self._lasts = False
 
-    def _log(self, fault: Fault) -> None:
-        is_known = self._lasts or (fault.is_damage and self._is_damaged)
-        # What is read well elsewhere in between does not mend it.
-        self._is_damaged |= fault.is_damage
-        self._lasts |= not fault.is_damage
-        if not is_known:
-            said = (self._database, self._what, fault.what, fault.remedy)
-            logger.error("%s cannot %s: %s. %s.", *said)
-
 
 class Outage:
-    """Logs that `what` has to wait when that begins, and when it is over."""
+    """Logs once when `what` has to wait, and once when it continues."""
 
     def __init__(self, logger: logging.Logger, what: str) -> None:
         self.lasts = False
@@ -78,10 +75,10 @@ class Outage:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Let pass what cannot be done right now; the next round is to try again."""
+        """Suppress errors of this block, one round of a loop that then tries again."""
         try:
             yield
-        # Whatever goes wrong in a round must not end the API.
+        # No failed round may end the API.
         except Exception as error:
             if not self.lasts:
                 reason = error if isinstance(error, LoopinError) else type(error).__name__
@@ -89,5 +86,5 @@ class Outage:
             self.lasts = True
         else:
             if self.lasts:
-                self._logger.info("%s wait no more", self._what)
+                self._logger.info("%s no longer wait", self._what)
             self.lasts = False

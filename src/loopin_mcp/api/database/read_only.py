@@ -1,11 +1,11 @@
-"""Opens the database of an API to be read, and never changed."""
+"""Read-only access to the database of an API, for the audit."""
 
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import anyio.lowlevel
 
@@ -18,24 +18,8 @@ from loopin_mcp.errors import ConfigurationError, UnavailableError
 _T = TypeVar("_T")
 
 
-class Archive(Protocol):
-    """A database that may be in use, where steps read what was there at one moment."""
-
-    async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
-        """What steps come to, all of which see the same state.
-
-        Raises:
-            UnavailableError: It cannot be read, or another program wrote it.
-        """
-        ...
-
-
 class SQLiteArchive:
-    """A SQLite file, which others may go on writing to.
-
-    Raises:
-        ConfigurationError: It cannot be opened.
-    """
+    """A SQLite file that is only read, while an API may be writing to it."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -48,7 +32,7 @@ class SQLiteArchive:
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Archive.transact`."""
-        # Here whoever reads for long can be interrupted.
+        # A long series of reads can be cancelled here.
         await anyio.lowlevel.checkpoint()
         try:
             self._connection.execute("BEGIN")
@@ -56,7 +40,7 @@ class SQLiteArchive:
         except sqlite3.Error as error:
             raise UnavailableError(f"The database cannot be read: {error}") from error
         finally:
-            # This fails where nothing was begun.
+            # This fails if nothing was begun.
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
@@ -64,24 +48,24 @@ class SQLiteArchive:
         bound: dict[str, Value | bytes] = {**params}
         for name, value in params.items():
             if isinstance(value, str) and not value.isascii():
-                # What was no text when it was read is not bound as text either.
+                # A value that was read as invalid UTF-8 cannot be bound as text.
                 sql = re.sub(rf":{name}\b", f"CAST(:{name} AS TEXT)", sql)
                 bound[name] = value.encode(errors="surrogateescape")
         return self._connection.execute(sql, bound)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, also where nothing may be written beside the file."""
+    """A read-only connection, even if nothing can be written to the file's directory."""
     address = f"{path.absolute().as_uri()}?mode=ro"
     log = path.with_name(f"{path.name}-wal")
     try:
         return _checked(address)
     except sqlite3.OperationalError:
-        # Without an index of its log a file is read as it is, and so it must be without a log.
+        # Immutable mode ignores the log, so it is correct only if the log is empty.
         if not path.exists() or (log.exists() and log.stat().st_size):
             raise
     return _checked(f"{address}&immutable=1")
@@ -90,7 +74,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _checked(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None)
     connection.row_factory = as_mapping
-    # What somebody has changed to be no text is to be found, and not to end the search.
+    # An audit has to report invalid UTF-8, and not to end at it.
     connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
     try:
         connection.execute("SELECT 1 FROM schema_version").fetchall()

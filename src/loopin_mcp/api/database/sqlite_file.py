@@ -1,4 +1,4 @@
-"""One SQLite file: its connections, its log, and what its errors mean."""
+"""One SQLite file: its connections, its write-ahead log, and the meaning of its errors."""
 
 import contextlib
 import queue
@@ -7,25 +7,23 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from loopin_mcp.api.database.outages import Fault
 from loopin_mcp.api.database.steps import Row, Value
 
-# Where the remedy is another place.
 PLACE = (
     "Let this user read and write it and its directory, or name another place by LOOPIN_DATA_DIR "
     "or DATABASE_URL"
 )
 _DAMAGED = (
     "it is damaged",
-    "Stop all who use it and put a backup in its place, without the -wal and -shm beside it",
+    "Stop all processes that use it and restore a backup, without the -wal and -shm beside it",
 )
 # By primary result codes: https://www.sqlite.org/rescode.html
 _FAULTS = {
     sqlite3.SQLITE_BUSY: (
         "another process keeps it locked",
-        "Find out which has it open: it can be used again once that lets go",
+        "Find out which one; the file can be used again once that is done",
     ),
     sqlite3.SQLITE_CANTOPEN: (
         "it cannot be opened",
@@ -43,12 +41,10 @@ _FAULTS = {
 }
 _OTHER = ("SQLite refuses", "Look at what SQLite says")
 
-# What is at a path, by device and number.
+# Device and inode of the file at a path, or None if there is none.
 _Found = tuple[int, int] | None
 
-_T = TypeVar("_T")
-
-# How long to leave a file alone that somebody else is setting up.
+# How long to wait before trying again to set up a file that another process is setting up.
 LOCKED_S = 0.01
 
 
@@ -60,9 +56,9 @@ class MovedError(sqlite3.OperationalError):
 
 
 def fault_of(error: Exception) -> Fault | None:
-    """What is wrong with the file, or None where the error is not SQLite's."""
+    """The fault behind an error, or None if the error is not SQLite's."""
     if isinstance(error, MovedError):
-        return Fault(str(error), "Put it back, or restart to go on with what is there now")
+        return Fault(str(error), "Put it back, or restart to use what is there now")
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
@@ -71,7 +67,7 @@ def fault_of(error: Exception) -> Fault | None:
 
 
 class SQLiteFile:
-    """A file that is there, the write-ahead log beside it, and the connections to both.
+    """An existing file with its write-ahead log, and the connections to them.
 
     `busy_timeout_s` is how long a statement waits for another process.
     """
@@ -79,20 +75,20 @@ class SQLiteFile:
     def __init__(self, path: Path, busy_timeout_s: float) -> None:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
-        # SQLite goes on with files that somebody has deleted, and what it stores there is lost.
+        # SQLite keeps writing to files that were deleted, and those writes are lost.
         self._opened: list[_Found] | None = None
         self.hold()
 
     @property
     def is_in_place(self) -> bool:
-        """Whether what was opened is still at its path."""
+        """Whether the opened files are still at their paths."""
         return self._opened == self._files()
 
     def hold(self) -> None:
-        """See to it that the files at the path are those that are written to.
+        """Make sure that the opened files are those at the path; open them if necessary.
 
         Raises:
-            sqlite3.Error: They cannot be, above all because the file has been moved or deleted.
+            sqlite3.Error: They cannot be opened, or the file was moved or deleted.
         """
         if self._opened is not None and self._opened != (found := self._files()):
             self._let_go(self._opened, found)
@@ -100,19 +96,19 @@ class SQLiteFile:
             self._open()
 
     def data_version(self) -> Value:
-        """A number that changes with the commits of other connections than the writer.
+        """A number that changes with each commit of another connection than the writer.
 
-        It is read from shared memory within microseconds, so it needs no thread.
+        SQLite reads it from shared memory within microseconds, so this needs no thread.
         """
         row: Row = self.writer.execute("PRAGMA data_version").fetchone()
         return row["data_version"]
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read by that nobody else uses meanwhile.
+        """A read-only connection for exclusive use in this block.
 
         Raises:
-            MovedError: There is no more left, and other files are at the path.
+            MovedError: A new connection is needed, and other files are at the path.
         """
         readers = self._readers
         try:
@@ -125,7 +121,7 @@ class SQLiteFile:
         try:
             yield connection
         except BaseException:
-            # It may know files that are no longer there.
+            # It may have files open that are no longer at the path.
             connection.close()
             raise
         readers.put(connection)
@@ -133,7 +129,7 @@ class SQLiteFile:
     def close(self) -> None:
         """Close all connections."""
         self._close_readers()
-        # The last one moves what the log holds into the file.
+        # Closing the last connection moves the contents of the log into the file.
         self.writer.close()
 
     def _close_readers(self) -> None:
@@ -146,11 +142,10 @@ class SQLiteFile:
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         try:
             use_write_ahead_log(self.writer, self._busy_timeout_s)
-            # The file keeps the mode of its log; how to sync is each connection's own.
             self.writer.execute("PRAGMA synchronous=FULL")
-            # What is deleted is overwritten, as some builds of SQLite do by themselves.
+            # Overwrite deleted content, which is the default of only some builds of SQLite.
             self.writer.execute("PRAGMA secure_delete=ON")
-            # The log and its index are there from the first look at the tables on.
+            # The first read creates the log and its index, which `_files` has to find.
             self.writer.execute("SELECT 1 FROM sqlite_schema").fetchall()
         except BaseException:
             self.writer.close()
@@ -158,29 +153,28 @@ class SQLiteFile:
         self._opened = self._files()
 
     def _let_go(self, opened: list[_Found], found: list[_Found]) -> None:
-        """Close files that are no longer at the path, but for the database itself.
+        """Close the files after the log or its index was moved or replaced.
 
-        What the log alone holds goes into the database first, wherever that is by now: before the
-        log is lost, or taken for the log of what was put in the place of the database.
+        First the log's contents go into the database, wherever that is now: otherwise they would be
+        lost, or be applied to another file that was put in its place.
         """
         if found[1] in (None, opened[1]):
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if found[0] != opened[0]:
             raise MovedError
         self._close_readers()
-        # SQLite leaves the log only where nobody else has the file open, who would go on with the
-        # log that is lost while here another one is begun.
+        # This fails if another process has the file open, which would keep using the lost log.
         self.writer.execute("PRAGMA journal_mode=DELETE")
         self.close()
         self._opened = None
 
     def _files(self) -> list[_Found]:
-        """Which files are at the paths of the database, its log and the index of that."""
+        """The files at the paths of the database, its log and the log's index."""
         return [_file_at(Path(f"{self._path}{suffix}")) for suffix in ("", "-wal", "-shm")]
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            # It must not make another file where this one is gone.
+            # It must not create a new file if this one is gone.
             f"{self._path.absolute().as_uri()}?mode=rw",
             timeout=self._busy_timeout_s,
             isolation_level=None,
@@ -188,8 +182,8 @@ class SQLiteFile:
             uri=True,
         )
         connection.row_factory = as_mapping
-        # What is damaged so that it is no text keeps nobody from the rest, and the error about it
-        # would quote it. Digests and `audit verify` tell that it was changed.
+        # Invalid UTF-8 must not make other rows unreadable, and SQLite's error would quote it.
+        # Digests and `audit verify` show that it was changed.
         connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         return connection
 
@@ -203,22 +197,21 @@ def _file_at(path: Path) -> _Found:
 
 
 def use_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    """Have the file keep a write-ahead log, for all who open it.
+    """Switch the file to a write-ahead log, permanently.
 
-    Of several who change the mode of a new file at once, SQLite has some fail without waiting.
+    SQLite's busy timeout does not apply if several processes switch a new file at once.
     """
     deadline = time.monotonic() + busy_timeout_s
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
+            return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
-            time.sleep(LOCKED_S)
-        else:
-            return
+        time.sleep(LOCKED_S)
 
 
 def as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
-    """A row by the names of its columns; a row factory of SQLite's connections."""
+    """A row by the names of its columns, for a connection's `row_factory`."""
     return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}

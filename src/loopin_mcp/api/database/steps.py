@@ -1,9 +1,8 @@
-"""The seam to a database: statements, what they yield, and steps that belong together.
+"""The Database protocol, and transactions as generators of statements.
 
-SQL stands once for two drivers: SQLite's blocks a thread, and PostgreSQL's is awaited. So a
-transaction is a generator that yields statements and is sent their rows, and the driver of each
-database runs it to its end. A step cannot await anything but its own statements, so that no
-transaction stays open while something else is waited for.
+SQL is written once for two drivers: SQLite's blocks a thread, PostgreSQL's is awaited. So a
+transaction is a generator that yields statements and is sent their rows, and each driver runs it to
+the end. It cannot await anything else, so no transaction stays open while something else happens.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
@@ -15,40 +14,39 @@ Value = str | int | float | None
 Row = Mapping[str, Value]
 # Parameters are written `:name` in the SQL.
 Statement = tuple[str, Mapping[str, Value]]
-# Yields statements, is sent the rows of each, and returns what came of it.
+# Yields statements, is sent the rows of each, and returns a result.
 Steps = Generator[Statement, list[Row], _T]
 
 
-class Database(Protocol):
-    """The whole seam to a database: one statement that reads, or steps that may change things.
-
-    What steps change has been stored durably when the call returns.
-    """
-
-    async def read(self, sql: str, **params: Value) -> list[Row]:
-        """The rows that one statement finds, which changes nothing.
-
-        Parameters are written `:name` in the SQL.
-
-        Raises:
-            UnavailableError: The database cannot be used right now.
-        """
-        ...
+class Archive(Protocol):
+    """A database that steps can read, and, if it is a `Database`, change."""
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
-        """What steps come to, taken in one transaction.
+        """The result of steps in one transaction, once their changes are stored durably.
 
-        They may be taken anew where others were in the way. An error that they raise undoes them.
+        `steps` may be called again after a conflict. If the steps raise an error, they are undone.
 
         Raises:
             UnavailableError: The database cannot be used right now; nothing is acknowledged.
         """
         ...
 
+
+class Database(Archive, Protocol):
+    """A database that stores interrupts."""
+
+    async def read(self, sql: str, **params: Value) -> list[Row]:
+        """The rows of one statement that changes nothing.
+
+        Raises:
+            UnavailableError: The database cannot be used right now.
+        """
+        ...
+
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.
 
-        `wanted` returns as soon as somebody wants to know.
+        `wanted` returns as soon as somebody waits for a change.
 
         Raises:
             UnavailableError: The database cannot tell right now.
@@ -61,15 +59,12 @@ class Database(Protocol):
 
 
 def single(sql: str, params: Mapping[str, Value]) -> Steps[list[Row]]:
-    """A statement as steps of its own."""
+    """A single statement as steps."""
     return (yield sql, params)
 
 
-def named(values: Iterable[str]) -> dict[str, str]:
-    """Parameters that hold these; there is always one, since no list in SQL may be empty."""
-    return {f"listed_{place}": value for place, value in enumerate(["", *values])}
-
-
-def listed(parameters: Iterable[str]) -> str:
-    """Such parameters as a list in SQL."""
-    return ", ".join(f":{name}" for name in parameters)
+def listed(name: str, values: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Values as a list for SQL's IN, and its parameters, whose names begin with `name`."""
+    # SQL has no empty list.
+    params = {f"{name}_{place}": value for place, value in enumerate(["", *values])}
+    return ", ".join(f":{param}" for param in params), params

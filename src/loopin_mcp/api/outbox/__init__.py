@@ -1,1 +1,1 @@
-"""Callbacks and notifications."""
+"""The outbox: delivery of callbacks and notifications."""

@@ -1,6 +1,6 @@
-"""Sends messages with Apprise, which comes with the extra `notify`; no other file imports it.
+"""Sends messages with Apprise, from the extra `notify`; no other file imports it.
 
-Apprise URLs may hold secrets anywhere, so this file passes no part of one on.
+Any part of an Apprise URL may be a secret, so no part of one leaves this file.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ from loopin_mcp.version import HOME_PAGE
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-# How long a receiver may be silent.
+# The longest pause of a receiver.
 SILENCE_S = 8.0
 
 _CODE_SPAN = re.compile(r"(`[^`\n]+`)")
 _STATUS = re.compile(r"\berror=(\d{3})\b")
-# They log what they send and where to, some of them with the whole URL.
+# Libraries that log messages and destinations, some of them with the whole URL.
 _TALKATIVE = ("apprise", "urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib")
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message to a human. The link is below the text, on a line of its own."""
+    """A message to a human; the link goes on a line of its own below the text."""
 
     title: str
     text: str
@@ -46,18 +46,18 @@ class Service:
         plugin.socket_connect_timeout = min(plugin.socket_connect_timeout, SILENCE_S)
 
     def send(self, message: Message) -> str | None:
-        """Send a message, from a thread since it blocks; returns what went wrong, or None."""
+        """Send a message, which blocks; returns what went wrong, or None."""
         from apprise import NotifyType
 
         kind = NotifyType.WARNING if message.urgent else NotifyType.INFO
-        # Any exception of a plugin may quote the URL.
-        with _discretion.kept() as heard, contextlib.suppress(Exception):
+        # A plugin's exception may quote the URL.
+        with _discretion.kept() as statuses, contextlib.suppress(Exception):
             if self._plugin.notify(title=message.title, notify_type=kind, **self._body(message)):
                 return None
-        return f"it answered {heard.status}" if heard.status else "it refused, or is not there"
+        return f"it answered {statuses[-1]}" if statuses else "it refused, or is not there"
 
     def _body(self, message: Message) -> dict[str, object]:
-        """The text with its format: the plugin escapes the markup of its service."""
+        """The text and its format, from which the plugin escapes its service's markup."""
         from apprise import NotifyFormat
         from apprise.conversion import text_to_markdown
 
@@ -66,8 +66,8 @@ class Service:
             return {"body": text, "body_format": plain}
         if self._plugin.resolve_format(plain) is not NotifyFormat.MARKDOWN:
             return {"body": f"{text}\n{message.link}", "body_format": plain}
-        # A bare link would be escaped too, and lead nowhere. Code spans are safe as they are: no
-        # service alerts people who are mentioned in one.
+        # Apprise would escape the link too, which breaks it. Code spans need no escaping: services
+        # ignore mentions in them.
         parts = _CODE_SPAN.split(text)
         parts[::2] = map(text_to_markdown, parts[::2])
         body = f"{''.join(parts)}\n<{message.link}>"
@@ -75,7 +75,7 @@ class Service:
 
 
 def load_services(variable: str, number: int, url: str, copies: int) -> list[Service]:
-    """Equal services for an entry of a variable, so that each thread can use one.
+    """`copies` equal services for one entry of a variable, one for each thread.
 
     Raises:
         ConfigurationError: The extra is missing, or the entry cannot be used.
@@ -87,12 +87,12 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
             f"{variable}: entry {number} needs the extra `notify`. Install it with pip install "
             "'loopin-mcp[notify]', or start uvx --from 'loopin-mcp[notify]' loopin-mcp."
         ) from None
-    # Following a redirect would give the review link to somebody else.
+    # A redirect would give the review link to another host.
     asset = AppriseAsset(
         app_id="LoopIn", app_desc="LoopIn", app_url=HOME_PAGE, http_redirects=False
     )
     services: list[Service] = []
-    # At an odd URL a plugin may raise anything, and quote that URL.
+    # A plugin may raise any exception at a strange URL, and quote the URL.
     with _discretion.kept(), contextlib.suppress(Exception):
         plugins = [Apprise.instantiate(url, asset) for _ in range(copies)]
         services = [Service(plugin) for plugin in plugins if plugin is not None]
@@ -105,37 +105,31 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
     return services
 
 
-class _Heard:
-    """What libraries logged in one thread: the HTTP status of the last refusal, if any."""
-
-    status: str | None = None
-
-
 class _Discretion(logging.Filter):
-    """Drops what libraries log in threads that use Apprise here, wherever it would be logged."""
+    """Drops the log records of libraries in threads that use Apprise here."""
 
     def __init__(self) -> None:
         super().__init__()
         self._thread = threading.local()
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[_Heard]:
-        """Drop such records of this thread until the block ends; gives what they said."""
+    def kept(self) -> Iterator[list[str]]:
+        """Drop such records of this thread until the block ends; gives their HTTP statuses."""
         for name in tuple(logging.root.manager.loggerDict):
             if name.partition(".")[0] in _TALKATIVE:
                 logging.getLogger(name).addFilter(self)
-        self._thread.heard = heard = _Heard()
+        self._thread.statuses = statuses = list[str]()
         try:
-            yield heard
+            yield statuses
         finally:
-            del self._thread.heard
+            del self._thread.statuses
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let records of other threads pass."""
-        heard: _Heard | None = getattr(self._thread, "heard", None)
-        if heard is not None and (found := _STATUS.search(record.getMessage())):
-            heard.status = found[1]
-        return heard is None
+        """Whether a record comes from another thread."""
+        statuses: list[str] | None = getattr(self._thread, "statuses", None)
+        if statuses is not None and (found := _STATUS.search(record.getMessage())):
+            statuses.append(found[1])
+        return statuses is None
 
 
 _discretion = _Discretion()

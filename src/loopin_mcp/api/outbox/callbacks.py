@@ -1,9 +1,8 @@
-"""Sends callbacks: their body, their signature, and one try."""
+"""Sends callbacks: their body, their signature, and one attempt."""
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
 
 import anyio
 import httpx
@@ -15,7 +14,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 
 SEND_S = 10.0
-# How much of an answer is read, so that the receiver can finish.
+# How much of a response is read, so that the receiver can finish sending it.
 MOST_READ_BYTES = 64 * 1024
 # The fields of an interrupt that its callback has.
 _FIELDS = {
@@ -30,10 +29,7 @@ _FIELDS = {
 
 
 class CallbackSender:
-    """Sends the callbacks of a store, signed with `secret`, each within `send_s`.
-
-    Redirects are not followed, and nothing of an answer is kept.
-    """
+    """Sends the callbacks of a store, signed with `secret`, without following redirects."""
 
     name = "Callback"
 
@@ -54,7 +50,7 @@ class CallbackSender:
         try:
             outcome = await self._store.get_outcome(delivery.interrupt_id)
         except NotFoundError:
-            # It was deleted, and nobody can say any more how it ended.
+            # It was deleted by its age.
             return None
         body = outcome.model_dump_json(by_alias=True, include=_FIELDS).encode()
         if fault := await self._fault_of_post(delivery, body):
@@ -62,10 +58,10 @@ class CallbackSender:
         return "callback-delivered", {"tries": delivery.tries}
 
     async def _fault_of_post(self, delivery: Delivery, body: bytes) -> str | None:
-        """Post once; what went wrong, if anything did."""
+        """Post once; returns what went wrong, or None."""
         timestamp_s = self._store.clock() // 1000
-        signed = signed_headers(self._secret, delivery.delivery_id, timestamp_s, body)
-        headers = {"Content-Type": "application/json", **signed}
+        headers = signed_headers(self._secret, delivery.delivery_id, timestamp_s, body)
+        headers["Content-Type"] = "application/json"
         status = None
         try:
             with anyio.move_on_after(self._send_s):
@@ -74,7 +70,7 @@ class CallbackSender:
                 ) as answer:
                     status = answer.status_code
                     await _read_some(answer)
-        # Whatever is wrong with one receiver must not keep others from their callbacks.
+        # No error of one receiver may affect the callbacks of others.
         except Exception as error:
             if status is None:
                 return _reason(error)
@@ -85,11 +81,10 @@ class CallbackSender:
 
 def signed_headers(
     secret: bytes | None, message_id: str, timestamp_s: int, body: bytes
-) -> Mapping[str, str]:
-    """The headers of one attempt to send a callback, with a signature if there is a secret.
+) -> dict[str, str]:
+    """The Standard Webhooks headers of one attempt, with a signature if there is a secret.
 
-    As Standard Webhooks defines them: `message_id` stays the same for all attempts, `timestamp_s`
-    is that of this one. See https://www.standardwebhooks.com.
+    `message_id` is the same in all attempts. See https://www.standardwebhooks.com.
     """
     headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp_s)}
     if secret is None:
@@ -108,7 +103,7 @@ async def _read_some(answer: httpx.Response) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Why there was no answer; an error that may quote the URL is only named."""
+    """Why there was no response; only the type of an error that may quote the URL."""
     if isinstance(error, DestinationError):
         return f"it {error}"
     if isinstance(error, OSError | httpx.ConnectError):

@@ -1,4 +1,4 @@
-"""The channels that notifications go through."""
+"""The channels of notifications, from LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH."""
 
 import hashlib
 import os
@@ -13,32 +13,32 @@ from loopin_mcp.api.outbox.delivery import AT_ONCE_EACH, NotSentError
 from loopin_mcp.api.outbox.threads import in_daemon_thread
 from loopin_mcp.settings.settings import Settings
 
-# How long one message may take.
+# The time limit of one message.
 SEND_S = 15.0
 
 _SEPARATOR = re.compile(r"[\s,;]+(?=[A-Za-z0-9]{1,32}://)")
-# Whoever reads the database guesses at a password in an Apprise URL no faster than this.
+# Slows down guessing a password in an Apprise URL from the digest in the database.
 _DIGEST_ROUNDS = 100_000
 
 
 class Channel:
-    """One place that notifications go to. `label` names it in logs, `digest` in the database."""
+    """A destination of notifications. `label` names it in logs, `digest` in the database."""
 
     def __init__(self, label: str, digest: str, services: list[Service], send_s: float) -> None:
         self.label = label
         self.digest = digest
         self._send_s = send_s
-        # A service sends one message at a time; one that hangs stays away.
+        # A service sends one message at a time, and returns here after it.
         self._idle = services
 
     async def send(self, message: Message) -> None:
         """Send a message.
 
         Raises:
-            NotSentError: It did not arrive, as far as is known.
+            NotSentError: It failed, or took too long.
         """
         if not self._idle:
-            raise NotSentError("earlier ones still hang there")
+            raise NotSentError("earlier messages still hang there")
         service = self._idle.pop()
         send, at_end = partial(service.send, message), partial(self._idle.append, service)
         fault: str | None = f"it took longer than {self._send_s:g} seconds"
@@ -46,39 +46,35 @@ class Channel:
             try:
                 fault = await in_daemon_thread(send, at_end)
             except RuntimeError:
-                fault = "this process may start no more threads"
+                fault = "this process cannot start more threads"
         if fault:
             raise NotSentError(fault)
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Where the notifications of each urgency go."""
+    """The channels of each urgency."""
 
     ordinary: tuple[Channel, ...]
     high: tuple[Channel, ...]
 
     @property
     def all(self) -> tuple[Channel, ...]:
-        """Each channel once."""
+        """All channels, without duplicates."""
         return tuple(dict.fromkeys([*self.ordinary, *self.high]))
 
 
 async def channels_of(settings: Settings) -> Channels | None:
-    """Where the settings have humans told, if anywhere.
-
-    Raises:
-        ConfigurationError: Something about it cannot be used.
-    """
+    """The channels in the settings; see `load_channels`."""
     return await anyio.to_thread.run_sync(load_channels, settings.notify, settings.notify_high)
 
 
 def load_channels(
     notify: str | None, notify_high: str | None, send_s: float = SEND_S
 ) -> Channels | None:
-    """The channels that LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH name, or None where neither is set.
+    """The channels of LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH, or None if neither is set.
 
-    It takes a moment, so call it from a thread.
+    It blocks, since it hashes URLs and imports Apprise.
 
     Raises:
         ConfigurationError: The extra `notify` is missing, or an entry cannot be used.
@@ -99,7 +95,7 @@ def load_channels(
 
 
 def _urls(value: str | None) -> list[str]:
-    """The entries of a list; what separates two of them may also stand within one."""
+    """The URLs in a list; separators may also occur within a URL."""
     return [url.strip(" ,;") for url in _SEPARATOR.split(value)] if value else []
 
 

@@ -1,4 +1,4 @@
-"""Delivers callbacks and notifications: one loop, the same after a change and after a restart."""
+"""The loop that delivers callbacks and notifications, with retries."""
 
 import logging
 import random
@@ -15,15 +15,14 @@ from loopin_mcp.errors import LoopinError
 
 AT_ONCE = 20
 AT_ONCE_EACH = 5
-# The most notifications that go to one channel in a minute.
+# The most notifications to one channel in a minute.
 MOST_A_MINUTE = 60
-# How long nobody else sends what is being sent here. No sender takes longer.
+# How long a delivery is reserved for this process. Senders have to take less time.
 LEASE_S = 20.0
-# The first retry comes after ten seconds, then twice as late each time.
 FIRST_BACKOFF_S = 10.0
 LONGEST_BACKOFF_S = 6 * 3600.0
 JITTER = 0.2
-# When to look again for what other processes left behind, and after an outage.
+# How often to look for deliveries of other processes that ended, and to try after an outage.
 LONGEST_PAUSE_S = 15.0
 OUTAGE_PAUSE_S = 1.0
 
@@ -31,39 +30,39 @@ logger = logging.getLogger("loopin_mcp")
 
 
 class NotSentError(Exception):
-    """A delivery did not arrive; the text says why and holds no secret."""
+    """A delivery failed; the message has the reason and no secret."""
 
 
 class Sender(Protocol):
-    """Sends deliveries of one kind, which `name` names in logs."""
+    """Sends deliveries of one kind; `name` is for logs."""
 
     name: str
 
     def place_of(self, delivery: Delivery) -> str:
-        """Where a delivery goes, for the log."""
+        """The destination of a delivery, for logs."""
         ...
 
     async def send(self, delivery: Delivery) -> Outcome | None:
-        """Send a delivery once; gives the event to record, if there is one.
+        """Send a delivery once; returns the event to record, if any.
 
         Raises:
-            NotSentError: It did not arrive, as far as is known.
-            LoopinError: What is to be sent cannot be read right now.
+            NotSentError: It failed, or took too long.
+            LoopinError: Its content cannot be read right now.
         """
         ...
 
 
 class Announcer(Sender, Protocol):
-    """Sends notifications to channels, which are named by their digests."""
+    """Sends notifications to channels, which are given by their digests."""
 
     ordinary: tuple[str, ...]
     urgent: tuple[str, ...]
 
 
 class Outbox:
-    """Sends what is due in a store, at most `AT_ONCE` at a time and `AT_ONCE_EACH` to a host.
+    """Sends due deliveries, at most `AT_ONCE` at a time and `AT_ONCE_EACH` to one host.
 
-    What does not arrive is tried again, ever later, until it is given up.
+    It retries failed ones with exponential backoff until it gives them up.
     """
 
     def __init__(
@@ -76,11 +75,11 @@ class Outbox:
         if notifications:
             self._channels = frozenset((*notifications.ordinary, *notifications.urgent))
         self._under_way = Counter[str]()
-        # By channel, when notifications of the last minute were sent.
+        # The times of the last minute's notifications, by channel.
         self._recent = defaultdict[str, list[int]](list)
 
     async def run(self) -> None:
-        """Send what is due as soon as it is and there is room for it, until cancelled."""
+        """Send deliveries when they are due, until cancelled."""
         outage = Outage(logger, "Callbacks and notifications")
         bell = self._store.deliveries.bell
         async with anyio.create_task_group() as deliveries:
@@ -93,13 +92,13 @@ class Outbox:
                     await rings.wait()
 
     async def start_due(self, deliveries: anyio.abc.TaskGroup) -> None:
-        """Begin to send what is due now and has room; what fails becomes due again later."""
+        """Start sending the due deliveries that there is room for."""
         if announcer := self._notifications:
             await self._store.deliveries.address(announcer.ordinary, announcer.urgent)
         while (room := AT_ONCE - self._under_way.total()) > 0:
             full = [host for host in {*self._under_way, *self._recent} if self._room(host) <= 0]
             due = await self._store.deliveries.take_due(
-                self._channels, full, lease_ms=_ms(LEASE_S), limit=room, room=self._room
+                self._channels, full, lease_ms=round(LEASE_S * 1000), limit=room, room=self._room
             )
             if not due:
                 return
@@ -110,7 +109,7 @@ class Outbox:
                 deliveries.start_soon(self._deliver, delivery)
 
     def _room(self, host: str) -> int:
-        """How many more may be sent to a host now."""
+        """How many more deliveries may go to a host now."""
         room = AT_ONCE_EACH - self._under_way[host]
         if host in self._channels:
             now = self._store.clock()
@@ -120,7 +119,7 @@ class Outbox:
         return room
 
     async def _pause_s(self) -> float:
-        """How long there is nothing to do, unless the bell rings."""
+        """How long to sleep, unless the bell rings."""
         next_ms = await self._store.deliveries.next_due_ms(self._channels)
         if next_ms is None:
             return LONGEST_PAUSE_S
@@ -136,9 +135,9 @@ class Outbox:
                 await self._conclude(sender, delivery, str(error))
             else:
                 await self._store.deliveries.settle(delivery, outcome)
-        # Whatever goes wrong with one delivery must not keep the others from being sent.
+        # No error of one delivery may affect the others.
         except Exception as error:
-            # Its lease ends, and then it is due again.
+            # It is due again when its lease ends.
             reason = error if isinstance(error, LoopinError) else type(error).__name__
             logger.warning("%s of %s waits: %s", sender.name, delivery.interrupt_id, reason)
         finally:
@@ -146,23 +145,18 @@ class Outbox:
             self._store.deliveries.bell.ring()
 
     async def _conclude(self, sender: Sender, delivery: Delivery, fault: str) -> None:
-        """Put off a delivery that did not arrive, or give it up."""
+        """Retry a failed delivery later, or give it up."""
         now = self._store.clock()
-        backoff_s = min(FIRST_BACKOFF_S * 2 ** min(delivery.tries - 1, 12), LONGEST_BACKOFF_S)
-        jittered_s = backoff_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+        what = f"{sender.name} of {delivery.interrupt_id} to {sender.place_of(delivery)}"
         if now >= delivery.given_up_ms:
             outcome: Outcome | None = None
             if delivery.kind == "callback":
                 outcome = ("callback-given-up", {"tries": delivery.tries, "reason": fault})
             await self._store.deliveries.settle(delivery, outcome)
-            level, what = logging.WARNING, "given up"
+            logger.warning("%s given up: %s", what, fault)
         else:
-            due_ms = min(now + _ms(jittered_s), delivery.given_up_ms)
+            backoff_s = min(FIRST_BACKOFF_S * 2 ** min(delivery.tries - 1, 12), LONGEST_BACKOFF_S)
+            jittered_s = backoff_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+            due_ms = min(now + round(jittered_s * 1000), delivery.given_up_ms)
             await self._store.deliveries.postpone(delivery, due_ms)
-            level, what = logging.INFO, "will be tried again"
-        place = f"{sender.name} of {delivery.interrupt_id} to {sender.place_of(delivery)}"
-        logger.log(level, "%s %s: %s", place, what, fault)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+            logger.info("%s will be tried again: %s", what, fault)

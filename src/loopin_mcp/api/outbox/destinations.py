@@ -1,6 +1,5 @@
-"""Where callbacks may go: which addresses are public, and connections to those alone."""
+"""The addresses that callbacks may go to, and connections only to those."""
 
-import ipaddress
 import logging
 import re
 import socket
@@ -8,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Self
 
 import anyio
@@ -20,64 +20,40 @@ from loopin_mcp.settings.values import Network
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.hosts import host_of
 
-LOOPBACK: tuple[Network, ...] = (
-    ipaddress.ip_network("127.0.0.0/8"),
-    ipaddress.ip_network("::1/128"),
-)
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # How long a create waits for a name server, and a delivery for each address of a host.
 CHECK_S = 2.0
 CONNECT_S = 3.0
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address = IPv4Address | IPv6Address
 LookUp = Callable[[str], Awaitable[Collection[str]]]
 
-# Set in the task that sends a callback, which is where httpx logs the request.
+# Set in the task of a callback, in which httpx logs the request.
 _sends_callback = ContextVar("sends_callback", default=False)
-_HERE: tuple[Address, ...] = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+_HERE: tuple[Address, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME = 253
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_IPV6_UNICAST = ipaddress.ip_network("2000::/3")
+_NAT64 = ip_network("64:ff9b::/96")
+_IPV6_UNICAST = ip_network("2000::/3")
 # The IANA registries of special-purpose addresses, multicast, and Azure's address of the host.
-_SPECIAL = [
-    ipaddress.ip_network(network)
-    for network in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "168.63.129.16/32",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.31.196.0/24",
-        "192.52.193.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "192.175.48.0/24",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/3",
-        "2001::/23",
-        "2001:db8::/32",
-        "2002::/16",
-        "2620:4f:8000::/48",
-        "3fff::/20",
-    )
-]
+_SPECIAL_RANGES = """
+    0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12
+    192.0.0.0/24 192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16
+    192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3
+    2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20
+    """
+_SPECIAL = [ip_network(network) for network in _SPECIAL_RANGES.split()]
 
 
 class DestinationError(Exception):
-    """A callback may not be sent there; the text says why and names no part of the URL."""
+    """A callback must not go there; the message has the reason and no part of the URL."""
 
 
 class Destinations:
-    """Public addresses, and those in `allowed` networks; `look_up` gives those of a name.
+    """Public addresses, and those in `allowed` networks; `look_up` resolves host names.
 
-    A create is held for `check_s` seconds where that does not answer.
+    `check_s` is how long a create waits for that, in seconds.
     """
 
     def __init__(
@@ -89,15 +65,15 @@ class Destinations:
 
     @classmethod
     def of(cls, options: Options) -> Self:
-        """Those of an API on such options; the embedded one may also call this machine."""
+        """The destinations for these options; the embedded API may also call this machine."""
         own = LOOPBACK if options.embedded else ()
         return cls((*options.callback_allow, *own), Lookups().addresses_of)
 
     async def check(self, callback_url: str | None) -> None:
-        """Let pass a callback URL that may be used, or whose host is not known right now.
+        """Accept a callback URL that may be called, or whose host does not resolve yet.
 
         Raises:
-            InvalidRequestError: No callback may be sent there.
+            InvalidRequestError: A callback must not go there.
         """
         if callback_url is None:
             return
@@ -110,15 +86,15 @@ class Destinations:
             raise InvalidRequestError(f"callbackUrl {error}") from None
 
     async def addresses_of(self, url: httpx.URL) -> Collection[Address]:
-        """The addresses of a URL's host, each of which may be called.
+        """The addresses of a URL's host, all of which may be called.
 
         Raises:
-            DestinationError: One of them may not.
-            OSError: They are not known right now.
+            DestinationError: One of them must not be called.
+            OSError: The host does not resolve right now.
         """
         host = host_of(str(url))
-        if not _can_be(host):
-            raise DestinationError("must name a host that there can be")
+        if not _is_valid(host):
+            raise DestinationError("must have a valid host name")
         addresses = await self._found(host)
         if not all(map(self._may_be_called, addresses)):
             raise DestinationError(
@@ -128,21 +104,21 @@ class Destinations:
         return addresses
 
     async def _found(self, host: str) -> Collection[Address]:
-        """Whatever a name server says, `localhost` and names below it are here (RFC 6761).
+        """The addresses of a host; `localhost` and names below it are never looked up (RFC 6761).
 
-        Both addresses are this machine's, so that one which may be called is enough.
+        Both loopback addresses are this machine's, so it is enough if one of them is allowed.
         """
         if f".{host}".endswith(".localhost"):
             return list(filter(self._may_be_called, _HERE)) or _HERE
-        return [_called(address) for address in await self._look_up(host)]
+        return [_unmapped(address) for address in await self._look_up(host)]
 
     def _may_be_called(self, address: Address) -> bool:
         return any(address in network for network in self._allowed) or _is_public(address)
 
 
 def callback_client(destinations: Destinations) -> httpx.AsyncClient:
-    """A client that connects to these alone, through no proxy, and keeps no cookies."""
-    # It logs whole URLs, and those of callbacks may hold secrets.
+    """A client that connects only to these destinations, without a proxy and without cookies."""
+    # httpx logs whole URLs, which may hold secrets.
     logging.getLogger("httpx").addFilter(_is_about_others)
     return httpx.AsyncClient(
         transport=_CheckedTransport(destinations),
@@ -154,29 +130,23 @@ def callback_client(destinations: Destinations) -> httpx.AsyncClient:
 
 
 def _is_about_others(_record: logging.LogRecord) -> bool:
-    """Whether a log record is about a request that is no callback: the task sends none."""
+    """Whether a log record comes from a task that does not send a callback."""
     return not _sends_callback.get()
 
 
 class _CheckedTransport(httpx.AsyncBaseTransport):
-    """Connects to the very addresses that were checked, until one takes the connection.
+    """Connects to exactly the addresses that were checked, trying one after the other.
 
-    The name stays in the Host header and in TLS, so the certificate must be the name's.
+    The Host header and TLS still use the host name, so the certificate has to match it.
     """
 
     def __init__(self, destinations: Destinations) -> None:
         self._destinations = destinations
-        # An answer may be left unread, and then its connection is of no more use.
+        # A response may stay unread, so its connection cannot be used again.
         self._direct = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send to the first address that takes the connection.
-
-        Raises:
-            DestinationError: The host may not be called.
-            OSError: Its addresses are not known right now.
-            httpx.TransportError: There was no connection, or no answer.
-        """
+        """Send to the first address that accepts the connection."""
         _sends_callback.set(True)
         *others, last = await self._destinations.addresses_of(request.url)
         for address in others:
@@ -189,12 +159,12 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
         await self._direct.aclose()
 
 
-def _can_be(host: str) -> bool:
-    """Whether it is an address, or may be a name (RFC 1123, section 2.1); a number is no name."""
+def _is_valid(host: str) -> bool:
+    """Whether a host is an address, or a valid name (RFC 1123, section 2.1), never a number."""
     *_, last = labels = host.split(".")
     try:
         if ":" in host:
-            return ipaddress.IPv6Address(host).scope_id is None
+            return IPv6Address(host).scope_id is None
         if _NUMBER.fullmatch(last):
             socket.inet_aton(host)
     except (OSError, ValueError):
@@ -202,24 +172,24 @@ def _can_be(host: str) -> bool:
     return len(host) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, labels))
 
 
-def _called(text: str) -> Address:
-    """The address of a host; one that maps an IPv4 address is called as that."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+def _unmapped(text: str) -> Address:
+    """An address in text; an IPv4-mapped one as IPv4."""
+    address = ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
+    if isinstance(address, IPv6Address):
         if address in _NAT64:
-            return _is_public(ipaddress.IPv4Address(address.packed[-4:]))
+            return _is_public(IPv4Address(address.packed[-4:]))
         if address not in _IPV6_UNICAST:
             return False
     return not any(address in network for network in _SPECIAL)
 
 
 def _sent_to(address: Address, request: httpx.Request) -> httpx.Request:
-    """The same request, connecting to one address of its host."""
+    """The same request to one address of its host."""
     literal = f"[{address}]" if address.version == 6 else str(address)
     return httpx.Request(
         request.method,

@@ -1,4 +1,4 @@
-"""Looks up the addresses of names, without waiting for a name server that hangs."""
+"""Resolves host names in threads, so that a hanging name server blocks nobody."""
 
 import socket
 from functools import partial
@@ -9,25 +9,21 @@ MOST_AT_ONCE = 200
 
 
 class Lookups:
-    """Looks up names as this machine does, at most so many at once.
-
-    The system may take a minute for one, so each runs in a thread that nobody has to wait for.
-    """
+    """Resolves names with the system's resolver, at most `most_at_once` at a time."""
 
     def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
-        self._most_at_once = most_at_once
-        self._under_way = 0
+        self._free = most_at_once
 
     async def addresses_of(self, host: str) -> list[str]:
         """The addresses of a host, best first.
 
         Raises:
-            OSError: There are none, or they are not known right now.
+            OSError: The host does not resolve, or too many lookups are running.
         """
-        if self._under_way == self._most_at_once:
+        if not self._free:
             raise OSError("too many names are being looked up")
-        self._under_way += 1
-        # Bytes, since Python would refuse some names by other errors.
+        self._free -= 1
+        # Python's own encoding of a str raises other errors for some names.
         look_up = partial(socket.getaddrinfo, host.encode("ascii"), None, type=socket.SOCK_STREAM)
         try:
             entries = await in_daemon_thread(look_up, self._end)
@@ -36,4 +32,4 @@ class Lookups:
         return [str(entry[4][0]) for entry in entries]
 
     def _end(self) -> None:
-        self._under_way -= 1
+        self._free += 1

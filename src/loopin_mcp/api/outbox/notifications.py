@@ -1,4 +1,4 @@
-"""Sends notifications: what they say, and to which channel."""
+"""Sends notifications: their text and their channel."""
 
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.outbox.apprise_service import Message
@@ -9,7 +9,7 @@ from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.models import Interrupt
 from loopin_mcp.wire.plain_text import quoted, time_in_words
 
-# What fits on a phone; the review page has the whole.
+# What fits on a phone; the review page has the full text.
 LONGEST_ACTION = 300
 LONGEST_NAME = 60
 
@@ -30,7 +30,7 @@ class NotificationSender:
         return self._channels[delivery.destination].label
 
     async def send(self, delivery: Delivery) -> Outcome | None:
-        """See `Sender.send`; nothing is sent of an interrupt that was settled meanwhile."""
+        """See `Sender.send`; sends nothing if the interrupt was settled meanwhile."""
         try:
             interrupt = await self._store.get_interrupt_status(delivery.interrupt_id)
         except NotFoundError:
@@ -44,7 +44,7 @@ class NotificationSender:
 
 
 def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:
-    """The notification of an interrupt: short, and nothing in it that the agent could forge."""
+    """The short notification of an interrupt, in which an agent cannot forge anything."""
     assert interrupt.expires_at is not None
     urgent = interrupt.urgency == "high"
     title = f"LoopIn: approval {'still ' if is_reminder else ''}needed"

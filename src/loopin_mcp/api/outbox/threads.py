@@ -1,4 +1,4 @@
-"""Work that blocks, in threads that nobody has to wait for."""
+"""Runs blocking work in daemon threads."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,16 @@ _T = TypeVar("_T")
 
 
 async def in_daemon_thread(work: Callable[[], _T], at_end: Callable[[], None]) -> _T:
-    """The result of `work`, from a thread of its own that does not keep the process alive.
+    """The result of `work` from a new thread, which does not keep the process alive.
 
-    A caller may stop waiting. `at_end` is called on the event loop once the thread has ended.
+    The caller can be cancelled. `at_end` is called on the event loop when the thread ends.
 
     Raises:
-        RuntimeError: This process may start no more threads.
-        Exception: `work` raised it.
+        RuntimeError: This process cannot start more threads.
     """
     loop = asyncio.get_running_loop()
     outcome: Future[_T] = Future()
-    # From now on nobody can cancel it, so that the thread can always conclude it.
+    # A running future cannot be cancelled, so the thread can always set its result.
     outcome.set_running_or_notify_cancel()
 
     def run() -> None:
@@ -29,7 +28,7 @@ async def in_daemon_thread(work: Callable[[], _T], at_end: Callable[[], None]) -
             outcome.set_result(work())
         except Exception as error:
             outcome.set_exception(error)
-        # A process that ends closes its loop before all threads have ended.
+        # At the end of the process the loop may be closed already.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(at_end)
 

@@ -59,7 +59,7 @@ async def follow_changes(store: Store) -> None:
             changed = await store.changed_elsewhere()
             waited_for = store.changes.waited_for(changed)
             for ids in _portions(waited_for):
-                store.changes.publish(*await store.get_settled(ids))
+                store.changes.publish(*await store.get_interrupts(ids, only_settled=True))
             store.changes.publish()
         if outage.lasts:
             await anyio.sleep(LOOK_AGAIN_S)

@@ -1,1 +1,1 @@
-"""Serves the API on a socket."""
+"""Serves the API with uvicorn."""

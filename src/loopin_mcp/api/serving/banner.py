@@ -1,4 +1,4 @@
-"""The lines that `loopin-mcp api` prints at its start: what it serves, without any secret."""
+"""The lines that `loopin-mcp api` prints at its start."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +11,7 @@ NO_REVIEWERS = "none: anyone with the API key or a review link decides"
 
 
 def banner(url: str, settings: Settings, channels: Channels | None) -> str:
-    """What an API on these settings serves, beginning with its address."""
+    """What an API with these settings serves, without any secret."""
     days = settings.retention_days
     retention = "for good" if days is None else f"for {days} days"
     return "\n".join(
@@ -34,7 +34,7 @@ def _database(settings: Settings) -> str:
     if url.startswith("sqlite:///"):
         return f"SQLite, {url.removeprefix('sqlite:///')}"
     parts = urlsplit(url)
-    # A socket's directory stands in the query, and so may a password.
+    # The directory of a Unix socket is in the query, and so may be a password.
     host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
     return f"PostgreSQL, {host}{parts.path}"
 

@@ -1,6 +1,8 @@
 """Housekeeping: stores expiries, and deletes old interrupts and idempotency keys."""
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 
@@ -17,16 +19,13 @@ logger = logging.getLogger("loopin_mcp")
 async def keep_house(store: Store, retention_days: int | None) -> None:
     """Store expiries every second and clean up every hour, until cancelled; see `clean_up`."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_expire, store)
-        tasks.start_soon(_clean_up, store, retention_days)
+        tasks.start_soon(_repeat, store.expire_interrupts, EXPIRY_S, "Expiries")
+        clean = partial(clean_up, store, retention_days)
+        tasks.start_soon(_repeat, clean, CLEANING_S, "Deletions by age")
 
 
 async def clean_up(store: Store, retention_days: int | None) -> None:
-    """Delete old idempotency keys, and interrupts that were settled `retention_days` ago.
-
-    Raises:
-        UnavailableError: The database cannot be used right now; earlier deletions stand.
-    """
+    """Delete old idempotency keys, and interrupts settled at least `retention_days` ago."""
     await store.retention.forget_keys()
     if retention_days is None:
         return
@@ -41,17 +40,9 @@ async def clean_up(store: Store, retention_days: int | None) -> None:
             )
 
 
-async def _expire(store: Store) -> None:
-    outage = Outage(logger, "Expiries")
+async def _repeat(work: Callable[[], Awaitable[None]], pause_s: float, name: str) -> None:
+    outage = Outage(logger, name)
     while True:
         with outage.watched():
-            await store.expire_interrupts()
-        await anyio.sleep(EXPIRY_S)
-
-
-async def _clean_up(store: Store, retention_days: int | None) -> None:
-    outage = Outage(logger, "Deletions by age")
-    while True:
-        with outage.watched():
-            await clean_up(store, retention_days)
-        await anyio.sleep(CLEANING_S)
+            await work()
+        await anyio.sleep(pause_s)

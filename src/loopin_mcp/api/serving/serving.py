@@ -1,4 +1,4 @@
-"""Serves the API on a socket of our own: opens the store, runs the app, yields its URL."""
+"""Serves the API on a socket, with the loops that run beside the requests."""
 
 import ipaddress
 import logging
@@ -35,31 +35,31 @@ from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY, is_loopback
 logger = logging.getLogger("loopin_mcp")
 
 SEND_BUFFER_BYTES = 128 * 1024
-# How long a loop rests that has failed.
+# The pause before a failed loop is run again.
 AGAIN_S = 10.0
 
 Loop = Callable[[], Coroutine[object, object, None]]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any free one.
+    """A listening socket; port 0 takes any free port.
 
     Raises:
         OSError: The address cannot be used, mostly because another program uses it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only with the protocol named does asyncio send small answers at once (TCP_NODELAY).
+    # asyncio sets TCP_NODELAY only if the protocol is named.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
-            # There SO_REUSEADDR would let another program take the port away.
+            # On Windows, SO_REUSEADDR would let another program take over the port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Its connections inherit this; a larger buffer would long hide whether a client reads.
+        # Connections inherit it. With a larger buffer a client that does not read is found late.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((host, port))
-        # Two sockets can be bound to one port; only one can listen.
+        # Two sockets can bind the same port, but only one can listen.
         listener.listen()
     except BaseException:
         listener.close()
@@ -68,7 +68,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def port_of(listener: socket.socket) -> int:
-    """The port a socket listens on."""
+    """The port of a listening socket."""
     port: int = listener.getsockname()[1]
     return port
 
@@ -81,10 +81,9 @@ async def serving(
     channels: Channels | None = None,
     limits: Limits | None = None,
 ) -> AsyncIterator[str]:
-    """Serve the API on `listener` until the block ends, and close both it and the database.
+    """Serve the API on `listener` until the block ends, then close the listener and the database.
 
-    Yields the address it serves on. Through `channels` humans are told of interrupts. Without
-    `limits` they are those of this process.
+    Yields the URL. Notifications go to `channels`. The default `limits` are those of the process.
     """
     limits = limits or Limits.of_process()
     host, port = listener.getsockname()[:2]
@@ -93,19 +92,20 @@ async def serving(
     api = create_app(store, options, host, port, limits)
     loops = _loops(store, options, api, channels)
     try:
-        async with (
-            beside(loops),
-            running(api.app, listener, options.grace_s, limits),
-            _letting_go(store),
-        ):
-            yield url
+        async with beside(loops), running(api.app, listener, options.grace_s, limits):
+            try:
+                yield url
+            finally:
+                # Requests that wait for a decision would otherwise hold up the end.
+                with anyio.move_on_after(GRACE_S, shield=True):
+                    await let_go(store)
     finally:
         with anyio.CancelScope(shield=True):
             await database.aclose()
 
 
 def _loops(store: Store, options: Options, api: API, channels: Channels | None) -> dict[str, Loop]:
-    """What runs beside the requests, by the names that logs give it."""
+    """The loops that run beside the requests, by their names in logs."""
     deliver = partial(_deliver, store, api.destinations, options.callback_secret, channels)
     loops: dict[str, Loop] = {
         "Sending callbacks and notifications": deliver,
@@ -121,7 +121,6 @@ def _loops(store: Store, options: Options, api: API, channels: Channels | None) 
 async def _deliver(
     store: Store, destinations: Destinations, secret: bytes | None, channels: Channels | None
 ) -> None:
-    """Send callbacks, and notifications if there are channels, until cancelled."""
     async with callback_client(destinations) as http:
         callbacks = CallbackSender(store, http, secret)
         notifications = NotificationSender(store, channels) if channels else None
@@ -130,7 +129,7 @@ async def _deliver(
 
 @asynccontextmanager
 async def beside(loops: Mapping[str, Loop], again_s: float = AGAIN_S) -> AsyncIterator[None]:
-    """Run loops until the block ends. One that fails is run again: none may end the API."""
+    """Run loops until the block ends, and run failed ones again: none may end the API."""
     async with anyio.create_task_group() as tasks:
         for name, loop in loops.items():
             tasks.start_soon(_keep_up, name, loop, again_s)
@@ -144,31 +143,21 @@ async def _keep_up(name: str, loop: Loop, again_s: float) -> None:
     while True:
         try:
             await loop()
-        # Loops expect what may go wrong; this is for what nobody expects.
+        # Loops handle expected errors themselves.
         except Exception as error:
             logger.error("%s failed and will be tried again: %s", name, type(error).__name__)
         await anyio.sleep(again_s)
 
 
-@asynccontextmanager
-async def _letting_go(store: Store) -> AsyncIterator[None]:
-    """Let those go who wait for changes when the block ends."""
-    try:
-        yield
-    finally:
-        with anyio.move_on_after(GRACE_S, shield=True):
-            await let_go(store)
-
-
 def _url(host: str, port: int) -> str:
-    """The URL of a listener; one on all addresses is named after this machine."""
+    """The URL of a listener, with the machine's name if it listens on all addresses."""
     if ipaddress.ip_address(host).is_unspecified:
         host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
-    """Serve the API until cancelled, after it has `say`-ed to the operator what it serves.
+    """Serve the API until cancelled; `say` prints to the operator what it serves.
 
     Raises:
         ConfigurationError: The settings cannot be used, or would let everybody in.
@@ -176,7 +165,7 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
     check_keys(settings, insecure=insecure)
     raise_file_limit()
     try:
-        # If HOST is a name, a name server has to be asked for its address.
+        # HOST may be a name, and resolving it blocks.
         listener = await anyio.to_thread.run_sync(
             listen, settings.host, settings.port, abandon_on_cancel=True
         )
@@ -196,10 +185,10 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
 
 
 def check_keys(settings: Settings, *, insecure: bool) -> None:
-    """Warn of an API key that could be guessed, and refuse to serve other machines without one.
+    """Warn of a short API key, and refuse to serve other machines without a key.
 
     Raises:
-        ConfigurationError: There is no key on a public address, and `insecure` does not allow it.
+        ConfigurationError: HOST is public, there is no key, and `insecure` is not set.
     """
     if settings.api_key_secret and len(settings.api_key_secret) < SHORTEST_KEY:
         logger.warning(

@@ -1,4 +1,4 @@
-"""Uvicorn, from its start to the end of the requests in flight."""
+"""Runs uvicorn, and ends it after the requests in flight."""
 
 import math
 import socket
@@ -19,26 +19,26 @@ BACKLOG = 2048
 
 
 class Endings:
-    """The requests in flight whose answers have not begun.
+    """The requests in flight whose responses have not begun.
 
-    A thread that is storing something may finish, so that its request is still answered.
+    They are cancelled and not killed, so that a thread that is storing something can finish.
     """
 
     def __init__(self) -> None:
         self._in_flight: set[anyio.CancelScope] = set()
 
     def over(self, app: ASGIApp) -> ASGIApp:
-        """The app, so that its requests can be ended, each with an answer."""
+        """The app, with requests that `end_all` can end."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            async def send_and_go_on(message: Message) -> None:
+            async def send_begun(message: Message) -> None:
                 self._in_flight.discard(in_flight)
                 await send(message)
 
             with anyio.CancelScope() as in_flight:
                 self._in_flight.add(in_flight)
                 try:
-                    await app(scope, receive, send_and_go_on)
+                    await app(scope, receive, send_begun)
                 finally:
                     self._in_flight.discard(in_flight)
             if in_flight.cancelled_caught:
@@ -48,7 +48,7 @@ class Endings:
         return answer
 
     def end_all(self) -> None:
-        """Answer all of them with 503."""
+        """End all of them with 503."""
         for in_flight in tuple(self._in_flight):
             in_flight.cancel()
 
@@ -57,14 +57,14 @@ class Endings:
 async def running(
     app: Starlette, listener: socket.socket, grace_s: int, limits: Limits
 ) -> AsyncIterator[None]:
-    """Run an app until the block ends, and then until its requests in flight are answered.
+    """Run an app until the block ends and its requests in flight are answered.
 
-    Requests that take longer than `grace_s` get 503, and slow connections are cut.
+    After `grace_s` seconds, requests in flight get 503 and slow connections are closed.
     """
     connections, endings = Connections(limits), Endings()
     server = _server(connections, endings.over(app), limits)
     await server.startup(sockets=[listener])
-    # More connections may wait than are accepted at once.
+    # Uvicorn's own backlog is also the number of connections that it accepts at a time.
     listener.listen(BACKLOG)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.main_loop)
@@ -80,9 +80,9 @@ async def running(
 
 
 async def _hurry(connections: Connections, endings: Endings, grace_s: int) -> None:
-    """After a while, answer the requests that are still in flight, and cut slow connections.
+    """After `grace_s` seconds, end the requests in flight, and close slow connections.
 
-    Uvicorn would cancel the tasks, and leave their threads in a database that is being closed.
+    Uvicorn would cancel the tasks while their threads use a database that is being closed.
     """
     await anyio.sleep(grace_s)
     connections.cut_waiting()
@@ -90,10 +90,7 @@ async def _hurry(connections: Connections, endings: Endings, grace_s: int) -> No
 
 
 def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.Server:
-    """A uvicorn server that handles no signals and logs no access.
-
-    Its own `serve` would replace the signal handlers of the process it is embedded in.
-    """
+    """A uvicorn server, to be run without `serve`, which would replace the signal handlers."""
     config = uvicorn.Config(
         connections.over(app),
         lifespan="off",
@@ -102,17 +99,16 @@ def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.S
         server_header=False,
         proxy_headers=False,
         ws="none",
-        # `Connections` cuts idle connections.
+        # `Connections` closes idle connections before.
         timeout_keep_alive=math.ceil(limits.patience_s) + 1,
         backlog=limits.at_once,
-        # Httptools reads as many requests at once as a client sends without waiting for answers,
-        # which takes some 20 MB for each connection. `Connections` has a bound of its own, which
-        # that of h11 must not forestall.
+        # httptools takes up to 20 MB per connection for pipelined requests. h11's own bound has to
+        # be higher than that of `Connections`.
         http="h11",
         h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     config.load()
-    # Uvicorn only calls it.
+    # Uvicorn expects a class, but only calls it.
     config.http_protocol_class = connections.under(config.http_protocol_class)  # type: ignore[assignment]
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -1,1 +1,1 @@
-"""All SQL on interrupts."""
+"""The store: all SQL on interrupts."""

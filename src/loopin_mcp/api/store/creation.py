@@ -1,4 +1,4 @@
-"""Steps that store a new interrupt, once however often it is sent."""
+"""Steps that create an interrupt, only once for an idempotency key."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.digests import digest, payload_digest
 from loopin_mcp.api.audit.events import append
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.rows import ALL_COLUMNS, number
+from loopin_mcp.api.database.rows import ALL_COLUMNS
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.deliveries import owe_notification
 from loopin_mcp.api.store.search import searched_text
@@ -18,7 +18,7 @@ from loopin_mcp.wire.fields import format_time
 from loopin_mcp.wire.models import NewInterrupt
 
 MOST_PENDING = 1000
-# Somebody has to decide first, and nobody knows when.
+# A guess, since nobody knows when somebody decides.
 RETRY_AFTER_S = 60
 KEY_LIFE_MS = 24 * 3600 * 1000
 
@@ -30,7 +30,7 @@ _INSERT = f"""
         :urgency, 'pending', :now, :expires_ms, :callback_url, :search_text,
         :payload_digest)
     RETURNING {ALL_COLUMNS}
-    """  # noqa: S608 - constants alone
+    """  # noqa: S608 - only constants
 _FORGET_EXPIRED_KEY = """
     DELETE FROM idempotency_keys
     WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
@@ -40,13 +40,12 @@ _EARLIER = f"""
         SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
         WHERE owner = :owner AND idempotency_key = :text AND created_ms > :since) AS earlier
         ON id = interrupt_id
-    """  # noqa: S608 - constants alone
+    """  # noqa: S608 - only constants
 _KEEP_KEY = """
     INSERT INTO idempotency_keys VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
     """
 
-# Each alternative begins with a fixed character class and holds no nested repetition, so that
-# matching stays linear in the length of the action.
+# Matching takes time linear in the length of the action: no alternative has nested repetition.
 _MASKED = re.compile(
     r"""
     (?P<email> [\w.+-]{1,64} @ [\w-]{1,63} (?:\.[\w-]{1,63}){1,8} )
@@ -64,23 +63,19 @@ _MASKED = re.compile(
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """What names one request of one caller (draft-ietf-httpapi-idempotency-key-header)."""
+    """An Idempotency-Key of one caller (draft-ietf-httpapi-idempotency-key-header)."""
 
     owner: str
     text: str = field(repr=False)
 
-    def within_a_day(self, now: int) -> dict[str, Value]:
-        """The parameters of what is asked about it at `now`."""
+    def params(self, now: int) -> dict[str, Value]:
+        """The parameters of statements about this key at `now`."""
         return {"owner": self.owner, "text": self.text, "since": now - KEY_LIFE_MS, "now": now}
 
 
 def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
-    """Store a question under a fresh random id.
-
-    Raises:
-        RateLimitedError: Too many wait for its user already.
-    """
-    found = payload_digest(interrupt)
+    """Store an interrupt under a new random id; see `Store.create_interrupt` for errors."""
+    asked = payload_digest(interrupt)
     expires_ms = now + interrupt.expires_in * 1000
     [row] = yield (
         _INSERT,
@@ -96,49 +91,41 @@ def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
             "expires_ms": expires_ms,
             "callback_url": interrupt.callback_url,
             "search_text": searched_text(interrupt),
-            "payload_digest": found,
+            "payload_digest": asked,
         },
     )
-    # The insert has taken the user's turn on PostgreSQL too, so that those who ask the same user at
-    # the same time count each other.
+    # A trigger of the insert locks the user on PostgreSQL, so that concurrent creates are counted.
     yield from _refuse_too_many(interrupt.user_id, now)
     yield owe_notification(row, now)
-    detail = {"payloadDigest": found, "expiresAt": format_time(moment(expires_ms))}
+    detail = {"payloadDigest": asked, "expiresAt": format_time(moment(expires_ms))}
     return (yield from append(row, "created", now, actor, detail))
 
 
 def create_once(
     interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
 ) -> Steps[tuple[Row, bool]]:
-    """Store a question, or find the one that was stored for this key within a day.
+    """Store an interrupt, or find the one that was stored for this key within a day.
 
-    Returns its row, and whether it was there before.
-
-    Raises:
-        UnprocessableError: The key was used for another question.
-        RateLimitedError: Too many wait for its user already.
+    Returns its row, and whether it existed before. See `Store.create_interrupt_once` for errors.
     """
-    rows = yield _EARLIER, key.within_a_day(now)
+    fingerprint = digest(interrupt.model_dump(mode="json", by_alias=True))
+    rows = yield _EARLIER, key.params(now)
     if rows:
-        if rows[0]["fingerprint"] != _fingerprint(interrupt):
+        if rows[0]["fingerprint"] != fingerprint:
             raise UnprocessableError(
                 "Idempotency-Key was used before with another payload: a new interrupt needs a "
                 "new key"
             )
         return rows[0], True
-    yield _FORGET_EXPIRED_KEY, key.within_a_day(now)
+    yield _FORGET_EXPIRED_KEY, key.params(now)
     row = yield from create(interrupt, now, actor)
-    kept = {"fingerprint": _fingerprint(interrupt), "interrupt_id": row["interrupt_id"]}
-    yield _KEEP_KEY, {**key.within_a_day(now), **kept}
+    kept = {"fingerprint": fingerprint, "interrupt_id": row["interrupt_id"]}
+    yield _KEEP_KEY, {**key.params(now), **kept}
     return row, False
 
 
-def _fingerprint(interrupt: NewInterrupt) -> str:
-    return digest(interrupt.model_dump(mode="json", by_alias=True))
-
-
 def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
-    """Refuse the question just stored if more wait for its user now than may."""
+    """Refuse the interrupt just stored if its user has too many pending ones now."""
     [found] = yield (
         """
         SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM interrupts WHERE user_id = :user_id
@@ -146,9 +133,9 @@ def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
         """,
         {"user_id": user_id, "now": now, "most": MOST_PENDING + 1},
     )
-    if number(found["count"]) > MOST_PENDING:
+    if int(found["count"] or 0) > MOST_PENDING:
         raise RateLimitedError(
-            f"userId has {MOST_PENDING} pending interrupts, which is the most: have some decided "
+            f"userId has {MOST_PENDING} pending interrupts, the maximum: have some decided "
             "or cancelled first",
             retry_after_s=RETRY_AFTER_S,
         )

@@ -1,4 +1,4 @@
-"""The outbox: which callbacks and notifications are still to be delivered, and who does it."""
+"""The outbox: callbacks and notifications that are still to be delivered."""
 
 import contextlib
 import uuid
@@ -11,16 +11,7 @@ from typing import Literal
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.events import EventType, append, locked
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.database.steps import (
-    Database,
-    Row,
-    Statement,
-    Steps,
-    Value,
-    listed,
-    named,
-    single,
-)
+from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, listed, single
 from loopin_mcp.api.store.wakeups import Bell
 from loopin_mcp.errors import NotFoundError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
@@ -32,13 +23,12 @@ Outcome = tuple[EventType, JSONObject]
 # How long after it is due a delivery is given up.
 CALLBACK_MS = 3 * 24 * 3600 * 1000
 NOTIFICATION_MS = 10 * 60 * 1000
-# No delivery is put off for longer, and no reminder lies further ahead. What is due later was so
-# before the clock was set back.
+# No retry and no reminder lies further ahead. If one does, the clock was set back, and it is due.
 LONGEST_DELAY_MS = 8 * 3600 * 1000
 FURTHEST_REMINDER_MS = 15 * 24 * 3600 * 1000
 _DUE = f"""(due_ms <= :now OR due_ms > :now
     + CASE kind WHEN 'reminder' THEN {FURTHEST_REMINDER_MS} ELSE {LONGEST_DELAY_MS} END)"""
-# How many interrupts get their notifications addressed in one change.
+# How many notifications get their channels in one transaction.
 ADDRESSED_AT_ONCE = 200
 
 _OWE = """
@@ -54,9 +44,9 @@ _TO_ADDRESS = f"""
 
 @dataclass(frozen=True)
 class Delivery:
-    """What is to be delivered, where, and how often it was tried, this time included.
+    """A callback or notification that one caller holds until `leased_until_ms`.
 
-    It belongs to whoever took it until `leased_until_ms`, and is given up at `given_up_ms`.
+    `tries` includes the current one. The delivery is given up at `given_up_ms`.
     """
 
     delivery_id: str
@@ -70,9 +60,9 @@ class Delivery:
 
 
 class Deliveries:
-    """The outbox. Each delivery that is due by `clock` is taken by one caller at a time.
+    """The outbox. Only one caller at a time holds a delivery.
 
-    `bell` rings whenever something may have become due here.
+    `bell` rings when this process may have made a delivery due.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -81,14 +71,14 @@ class Deliveries:
         self.bell = Bell()
 
     async def address(self, ordinary: Collection[str], urgent: Collection[str]) -> None:
-        """Have each new notification go to every channel, of those for its urgency.
+        """Replace each new notification by one for every channel of its urgency.
 
-        Channels are named by their digests.
+        The channels are given by their digests.
         """
-        channels, addressed = (tuple(ordinary), tuple(urgent)), True
+        addressed = True
         while addressed and (rows := await self._database.read(_TO_ADDRESS)):
             ids = [str(row["delivery_id"]) for row in rows]
-            steps = partial(_address, ids, channels, self._clock())
+            steps = partial(_address, ids, (ordinary, urgent), self._clock())
             addressed = await self._database.transact(steps)
 
     async def take_due(
@@ -100,26 +90,25 @@ class Deliveries:
         limit: int,
         room: Callable[[str], int],
     ) -> list[Delivery]:
-        """Deliveries to be sent now, each given to one caller alone for `lease_ms`.
+        """Take up to `limit` due callbacks, and notifications to these channels, for `lease_ms`.
 
-        They are callbacks, and notifications to these channels, at most `limit`, and for each host
-        no more than it has `room` for, which is none for those that are `full`. New ones come
-        first, and of those the urgent ones. There may be more unless there are none.
+        First attempts come before retries, urgent ones first. A host gets no more than it has
+        `room` for, and none if it is `full`. Unless the result is empty, more may be due.
         """
         now, busy = self._clock(), Counter[str]()
-        places = {f"to_{name}": value for name, value in named(channels).items()}
-        others = named(full)
+        own_hosts, own = listed("own", channels)
+        full_hosts, excluded = listed("full", full)
         rows = await self._database.read(
             f"""
             SELECT delivery_id, host FROM deliveries
-            WHERE {_DUE} AND (kind = 'callback' OR host IN ({listed(places)}))
-                AND host NOT IN ({listed(others)})
+            WHERE {_DUE} AND (kind = 'callback' OR host IN ({own_hosts}))
+                AND host NOT IN ({full_hosts})
             ORDER BY tries > 0, urgent DESC, due_ms LIMIT :limit
             """,  # noqa: S608 - names made here
             now=now,
             limit=limit,
-            **places,
-            **others,
+            **own,
+            **excluded,
         )
         chosen = []
         for row in rows:
@@ -132,69 +121,65 @@ class Deliveries:
         return await self._database.transact(partial(_take, chosen, now, now + lease_ms))
 
     async def next_due_ms(self, channels: Collection[str]) -> int | None:
-        """When the next of the deliveries that are not due yet becomes due."""
-        places = named(channels)
+        """When the next delivery that is not due yet becomes due."""
+        own_hosts, own = listed("own", channels)
         [row] = await self._database.read(
             f"""
             SELECT MIN(due_ms) AS due_ms FROM deliveries
-            WHERE due_ms > :now AND (kind = 'callback' OR host IN ({listed(places)}))
+            WHERE due_ms > :now AND (kind = 'callback' OR host IN ({own_hosts}))
             """,  # noqa: S608 - names made here
             now=self._clock(),
-            **places,
+            **own,
         )
         return None if row["due_ms"] is None else int(row["due_ms"])
 
     async def postpone(self, delivery: Delivery, due_ms: int) -> None:
-        """Have a delivery sent again at `due_ms`, unless another caller has it by now."""
+        """Send a delivery again at `due_ms`, unless another caller has taken it meanwhile."""
         sql = """
             UPDATE deliveries SET due_ms = :due_ms
-            WHERE delivery_id = :delivery_id AND due_ms = :leased_until
+            WHERE delivery_id = :id AND due_ms = :leased_until
             """
-        params: dict[str, Value] = {
-            "due_ms": due_ms,
-            "delivery_id": delivery.delivery_id,
+        held: dict[str, Value] = {
+            "id": delivery.delivery_id,
             "leased_until": delivery.leased_until_ms,
         }
-        await self._database.transact(partial(single, sql, params))
+        await self._database.transact(partial(single, sql, {**held, "due_ms": due_ms}))
 
     async def settle(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Send a delivery no more, and record its outcome as an event, if it has one.
+        """Remove a delivery, and record its outcome, if any, as an event.
 
-        A reminder takes the place of a notification, if half of the interrupt's life is to come.
+        A reminder replaces a notification until half of the time to decide is over.
         """
         await self._database.transact(partial(_settle, delivery, outcome, self._clock()))
 
 
 def owe_notification(row: Row, now: int) -> Statement:
-    """Owe a notification of a new interrupt; who sends it chooses the channels."""
-    return _owe(str(row["interrupt_id"]), "notification", "", "", str(row["urgency"]), now)
+    """Add a notification of a new interrupt; its sender chooses the channels."""
+    return _owe(row, "notification", "", "", now)
 
 
 def owe_callback(row: Row, now: int) -> Steps[None]:
-    """Owe the callback of a settled interrupt, if it has one."""
+    """Add the callback of a settled interrupt, if it has one."""
     url = row["callback_url"]
     if url is not None:
-        interrupt_id, urgency = str(row["interrupt_id"]), str(row["urgency"])
-        yield _owe(interrupt_id, "callback", str(url), host_of(str(url)) or "-", urgency, now)
+        yield _owe(row, "callback", str(url), host_of(str(url)) or "-", now)
 
 
 def owe_nothing(interrupt_id: Value) -> Statement:
-    """Drop what is still owed of an interrupt, since it is settled."""
+    """Remove all deliveries of an interrupt that is being settled."""
     sql = "DELETE FROM deliveries WHERE interrupt_id = :interrupt_id"
     return sql, {"interrupt_id": interrupt_id}
 
 
-def _owe(
-    interrupt_id: str, kind: Kind, destination: str, host: str, urgency: str, due_ms: int
-) -> Statement:
+def _owe(row: Row, kind: Kind, destination: str, host: str, due_ms: int) -> Statement:
     kept_ms = CALLBACK_MS if kind == "callback" else NOTIFICATION_MS
     return _OWE, {
         "delivery_id": str(uuid.uuid4()),
-        "interrupt_id": interrupt_id,
+        "interrupt_id": row["interrupt_id"],
         "kind": kind,
         "destination": destination,
         "host": host,
-        "urgent": int(urgency == "high"),
+        "urgent": int(row["urgency"] == "high"),
         "due_ms": due_ms,
         "given_up_ms": due_ms + kept_ms,
     }
@@ -203,40 +188,49 @@ def _owe(
 def _address(
     delivery_ids: Collection[str], channels: tuple[Collection[str], Collection[str]], now: int
 ) -> Steps[bool]:
-    """Whether any of these could be addressed."""
-    ids = named(delivery_ids)
+    """Whether any of these notifications were still without a channel."""
+    among, ids = listed("id", delivery_ids)
     rows = yield (
         f"""
-        DELETE FROM deliveries WHERE destination = '' AND delivery_id IN ({listed(ids)})
-        RETURNING interrupt_id, urgent
+        DELETE FROM deliveries WHERE destination = '' AND delivery_id IN ({among})
+        RETURNING interrupt_id, urgent, CASE urgent WHEN 1 THEN 'high' END AS urgency
         """,  # noqa: S608 - names made here
         ids,
     )
     for row in rows:
-        urgent = int(row["urgent"] or 0)
-        for channel in channels[urgent]:
-            urgency = "high" if urgent else "medium"
-            interrupt_id = str(row["interrupt_id"])
-            yield _owe(interrupt_id, "notification", channel, channel, urgency, now)
+        for channel in channels[int(row["urgent"] or 0)]:
+            yield _owe(row, "notification", channel, channel, now)
     return bool(rows)
 
 
 def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[Delivery]]:
-    """Take those of these that nobody else has taken meanwhile."""
-    ids = named(delivery_ids)
+    """Take those deliveries that nobody else has taken meanwhile."""
+    among, ids = listed("id", delivery_ids)
     rows = yield (
         f"""
         UPDATE deliveries SET due_ms = :until_ms, tries = tries + 1
-        WHERE {_DUE} AND delivery_id IN ({listed(ids)}) RETURNING *
+        WHERE {_DUE} AND delivery_id IN ({among}) RETURNING *
         """,  # noqa: S608 - names made here
         {"now": now, "until_ms": until_ms, **ids},
     )
-    return [_delivery(row) for row in rows]
+    return [
+        Delivery(
+            delivery_id=str(row["delivery_id"]),
+            interrupt_id=str(row["interrupt_id"]),
+            kind=str(row["kind"]),
+            destination=str(row["destination"]),
+            host=str(row["host"]),
+            tries=int(row["tries"] or 0),
+            given_up_ms=int(row["given_up_ms"] or 0),
+            leased_until_ms=until_ms,
+        )
+        for row in rows
+    ]
 
 
 def _settle(delivery: Delivery, outcome: Outcome | None, now: int) -> Steps[None]:
     row = None
-    # An interrupt that is gone has no trail to add to.
+    # The interrupt may have been deleted.
     with contextlib.suppress(NotFoundError):
         row = yield from locked(delivery.interrupt_id, now)
     gone = yield (
@@ -246,29 +240,11 @@ def _settle(delivery: Delivery, outcome: Outcome | None, now: int) -> Steps[None
     if row is None:
         return
     if gone and delivery.kind == "notification":
-        yield from _owe_reminder(delivery, row, now)
-    # A notification that was sent is recorded, though its interrupt was settled meanwhile.
+        half_ms = (int(row["created_ms"] or 0) + int(row["expires_ms"] or 0)) // 2
+        if half_ms > now:
+            yield _owe(row, "reminder", delivery.destination, delivery.destination, half_ms)
+    # A notification that was sent is recorded, even if its interrupt was settled meanwhile.
     if outcome and (gone or outcome[0] == "notified"):
-        # Nor can anything be added to the trail of one that is damaged.
+        # Nothing can be added to a damaged trail.
         with contextlib.suppress(UnavailableError):
             yield from append(row, outcome[0], now, SYSTEM, outcome[1])
-
-
-def _owe_reminder(delivery: Delivery, row: Row, now: int) -> Steps[None]:
-    half_ms = (int(row["created_ms"] or 0) + int(row["expires_ms"] or 0)) // 2
-    if half_ms > now:
-        channel, urgency = delivery.destination, str(row["urgency"])
-        yield _owe(delivery.interrupt_id, "reminder", channel, channel, urgency, half_ms)
-
-
-def _delivery(row: Row) -> Delivery:
-    return Delivery(
-        delivery_id=str(row["delivery_id"]),
-        interrupt_id=str(row["interrupt_id"]),
-        kind=str(row["kind"]),
-        destination=str(row["destination"]),
-        host=str(row["host"]),
-        tries=int(row["tries"] or 0),
-        given_up_ms=int(row["given_up_ms"] or 0),
-        leased_until_ms=int(row["due_ms"] or 0),
-    )

@@ -1,6 +1,7 @@
-"""Searches: their words, their conditions and their parameters."""
+"""Searches in the inbox: their words, SQL conditions and parameters."""
 
 import json
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -12,32 +13,28 @@ from loopin_mcp.wire.plain_text import folded
 
 LONGEST_SEARCHED = 10_000
 MOST_WORDS = 10
-# LIKE's own escape is the backslash in PostgreSQL and none in SQLite.
+# Named in each LIKE, since PostgreSQL's default is the backslash and SQLite has none.
 ESCAPE = "!"
 
+_SPECIAL = re.compile(f"[{ESCAPE}%_]")
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 def searched_text(interrupt: NewInterrupt | Interrupt) -> str:
-    """What a search for words looks through."""
+    """The text that a search for words looks through."""
     context = json.dumps(interrupt.context, ensure_ascii=False)
     parts = (interrupt.agent_id, interrupt.user_id, interrupt.action, context)
     return folded("\n".join(map(str, parts)))[:LONGEST_SEARCHED]
 
 
-def patterns(words: str) -> list[str]:
-    """A LIKE pattern for each word, in which `%` and `_` stand for themselves."""
-    return [f"%{_escaped(word)}%" for word in folded(words).split()[:MOST_WORDS]]
-
-
-def _escaped(word: str) -> str:
-    for mark in (ESCAPE, "%", "_"):
-        word = word.replace(mark, ESCAPE + mark)
-    return word
+def _patterns(words: str) -> dict[str, str]:
+    """By parameter, a LIKE pattern for each word; `%` and `_` in words are literal."""
+    escaped = _SPECIAL.sub(rf"{ESCAPE}\g<0>", folded(words)).split()[:MOST_WORDS]
+    return {f"word_{place}": f"%{word}%" for place, word in enumerate(escaped)}
 
 
 class Search(Wire):
-    """Which interrupts are looked for; what is empty does not matter."""
+    """The filters of a list; empty fields do not filter."""
 
     q: _Text = ""
     user: _Text = ""
@@ -47,31 +44,32 @@ class Search(Wire):
 
     @property
     def narrows(self) -> bool:
-        """Whether it leaves any out."""
+        """Whether any filter is set."""
         return self != Search()
 
     def query(self, **more: str) -> str:
-        """This search, and more, as a query; empty where there is nothing to say."""
-        said = {name: value for name, value in (self.model_dump() | more).items() if value}
-        return f"?{urlencode(said)}" if said else ""
+        """This search and `more` as a URL's query with its `?`, or nothing if all are empty."""
+        given = {name: value for name, value in (self.model_dump() | more).items() if value}
+        return f"?{urlencode(given)}" if given else ""
 
 
 def waiting(search: Search) -> str:
-    """The conditions of what waits, which is never much beside what is settled."""
-    # Joined to nothing, lest the index lead through all that this agent has ever asked.
+    """The conditions for pending interrupts."""
+    user = " AND user_id = :user" if search.user else ""
+    # The concatenation prevents the use of the agent's index, which has all settled ones too.
     agent = " AND agent_id || '' = :agent" if search.agent else ""
-    return (" AND user_id = :user" if search.user else "") + agent + _matching(search)
+    return user + agent + _matching(search)
 
 
 def indexed(search: Search) -> str:
-    """The condition of what is settled that an index answers in the order of the list."""
+    """The condition for settled interrupts that an index serves in the order of the list."""
     if search.user:
         return " AND user_id = :user"
     return " AND agent_id = :agent" if search.agent else ""
 
 
 def others(search: Search) -> str:
-    """The conditions that one settled interrupt after the other is held against."""
+    """The conditions for settled interrupts that no index serves."""
     agent = " AND agent_id = :agent" if search.user and search.agent else ""
     status = " AND status = :status" if search.status else ""
     return agent + status + _matching(search)
@@ -80,13 +78,12 @@ def others(search: Search) -> str:
 def _matching(search: Search) -> str:
     urgency = " AND urgency = :urgency" if search.urgency else ""
     words = " AND ".join(
-        f"search_text LIKE :word_{word} ESCAPE '{ESCAPE}'"
-        for word in range(len(patterns(search.q)))
+        f"search_text LIKE :{word} ESCAPE '{ESCAPE}'" for word in _patterns(search.q)
     )
     return urgency + (f" AND (interrupt_id = :id OR {words})" if words else "")
 
 
 def params_of(search: Search) -> dict[str, Value]:
     """The parameters of the conditions."""
-    words = {f"word_{place}": pattern for place, pattern in enumerate(patterns(search.q))}
-    return {**search.model_dump(exclude={"q"}), "id": search.q.strip().lower(), **words}
+    fields = search.model_dump(exclude={"q"})
+    return {**fields, "id": search.q.strip().lower(), **_patterns(search.q)}

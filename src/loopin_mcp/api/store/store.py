@@ -1,13 +1,13 @@
-"""Stores interrupts: their creation, every change of their state, and what agents read of them."""
+"""The store of interrupts: creates and settles them, and reads what agents ask for."""
 
 from collections.abc import Collection
 from functools import partial
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.audit.events import event_of, seen, trail, view
+from loopin_mcp.api.audit.events import event_of, seen, view
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
 from loopin_mcp.api.database.rows import ALL_COLUMNS, INTERRUPT, RowReader, cursor_at, position_of
-from loopin_mcp.api.database.steps import Database, Row, listed, named
+from loopin_mcp.api.database.steps import Database, Row, listed
 from loopin_mcp.api.store.analytics import Figures
 from loopin_mcp.api.store.creation import IdempotencyKey, create, create_once
 from loopin_mcp.api.store.deliveries import Deliveries
@@ -29,14 +29,18 @@ from loopin_mcp.wire.models import (
     PendingPage,
 )
 
-# How many expiries one change stores, so that others need not wait long for their turn.
+# How many expiries one transaction stores, so that other writers need not wait long.
 EXPIRED_AT_ONCE = 500
+_EXPIRED = f"""
+    SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
+    ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged
+    """  # noqa: S608 - a constant
 
 
 class Store:
-    """Interrupts in a database, as they are by `clock`; links begin with `public_url`.
+    """Interrupts in a database, as of the time of `clock`; links begin with `public_url`.
 
-    Whatever is changed here, `changes` is told of once it is stored.
+    `changes` publishes every change once it is stored.
     """
 
     def __init__(self, database: Database, public_url: str, clock: Clock = epoch_ms) -> None:
@@ -52,10 +56,10 @@ class Store:
         self._in_flight: set[IdempotencyKey] = set()
 
     async def create_interrupt(self, interrupt: NewInterrupt, actor: Actor) -> Created:
-        """Store a new question under a fresh random id.
+        """Create an interrupt with a new random id.
 
         Raises:
-            RateLimitedError: Too many wait for its user already.
+            RateLimitedError: Its user has too many pending interrupts.
         """
         row = await self._database.transact(partial(create, interrupt, self.clock(), actor))
         self._publish(row)
@@ -64,12 +68,12 @@ class Store:
     async def create_interrupt_once(
         self, interrupt: NewInterrupt, actor: Actor, key: IdempotencyKey
     ) -> tuple[Created, bool]:
-        """Store a new question once for this key: its answer, and whether it was given before.
+        """Create an interrupt once for this key; returns it, and whether it existed before.
 
         Raises:
-            ConflictError: The first request with the key is not answered yet.
-            UnprocessableError: The key was used for another question.
-            RateLimitedError: Too many wait for its user already.
+            ConflictError: The first request with the key is still in progress.
+            UnprocessableError: The key was used with another payload.
+            RateLimitedError: Its user has too many pending interrupts.
         """
         if key in self._in_flight:
             raise ConflictError(
@@ -78,59 +82,45 @@ class Store:
         self._in_flight.add(key)
         try:
             steps = partial(create_once, interrupt, self.clock(), actor, key)
-            row, was_there = await self._database.transact(steps)
+            row, existed = await self._database.transact(steps)
         finally:
             self._in_flight.discard(key)
-        if not was_there:
+        if not existed:
             self._publish(row)
-        return self._created(row), was_there
+        return self._created(row), existed
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
         """The interrupt as it is now.
 
         Raises:
-            NotFoundError: There is none of that id.
+            NotFoundError: There is no interrupt with this id.
         """
-        rows = await self._database.read(
-            f"SELECT {ALL_COLUMNS} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - constants alone
-            interrupt_id=interrupt_id,
-            now=self.clock(),
-        )
-        if not rows:
-            raise NotFoundError("Interrupt not found")
-        return self._reader.interrupt(rows[0])
+        return self._reader.interrupt(await self._row(interrupt_id, ALL_COLUMNS))
 
     async def get_outcome(self, interrupt_id: str) -> Interrupt:
-        """A settled interrupt as its callback tells it, with the eventsHead of its outcome.
+        """A settled interrupt as its callback reports it, with the eventsHead of its outcome.
 
         Raises:
-            NotFoundError: There is none of that id.
-            UnavailableError: What is stored of its outcome is damaged.
+            NotFoundError: There is no interrupt with this id.
+            UnavailableError: Its outcome is damaged.
         """
-        rows = await self._database.read(
-            f"""
-            SELECT {ALL_COLUMNS}, (SELECT hash FROM events
+        row = await self._row(
+            interrupt_id,
+            f"""{ALL_COLUMNS}, (SELECT hash FROM events
                 WHERE events.interrupt_id = interrupts.interrupt_id
                     AND type IN ('decided', 'expired', 'migrated')
-                ORDER BY sequence DESC LIMIT 1) AS outcome_head
-            FROM interrupts WHERE interrupt_id = :interrupt_id
-            """,  # noqa: S608 - constants alone
-            interrupt_id=interrupt_id,
-            now=self.clock(),
+                ORDER BY sequence DESC LIMIT 1) AS outcome_head""",  # noqa: S608 - only constants
         )
-        if not rows:
-            raise NotFoundError("Interrupt not found")
-        # A callback does not hold the context, so it does not matter what that is by now.
-        outcome = {"context": "{}", "events_head": rows[0]["outcome_head"]}
-        return self._reader.interrupt({**rows[0], **outcome})
+        # A callback has no context, so a damaged one does not matter.
+        return self._reader.interrupt({**row, "context": "{}", "events_head": row["outcome_head"]})
 
     async def list_pending_interrupts(
         self, user_id: str, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
     ) -> PendingPage:
-        """One page of what waits for a user, newest first, from `cursor` on.
+        """One page of a user's pending interrupts, newest first, from `cursor` on.
 
         Raises:
-            InvalidRequestError: `cursor` is not one that an earlier page gave.
+            InvalidRequestError: `cursor` does not come from an earlier page.
         """
         created_ms, last_id = position_of(cursor) if cursor else (2**62, "")
         rows = await self._database.read(
@@ -139,7 +129,7 @@ class Store:
             WHERE user_id = :user_id AND status = 'pending' AND expires_ms > :now
                 AND (created_ms, interrupt_id) < (:created_ms, :last_id)
             ORDER BY created_ms DESC, interrupt_id DESC LIMIT :limit
-            """,  # noqa: S608 - constants alone
+            """,  # noqa: S608 - only constants
             user_id=user_id,
             now=self.clock(),
             created_ms=created_ms,
@@ -157,12 +147,11 @@ class Store:
     async def decide_interrupt(
         self, interrupt_id: str, decision: Decision, actor: Actor
     ) -> Decided:
-        """Record the first decision; of two at once exactly one wins.
+        """Record the first decision; of two concurrent ones exactly one wins.
 
         Raises:
-            NotFoundError: There is none of that id.
-            ConflictError: It is no longer pending, not what the decision is for, or was tampered
-                with; nothing was changed.
+            NotFoundError: There is no interrupt with this id.
+            ConflictError: It is no longer pending, has another payloadDigest, or was tampered with.
         """
         steps = partial(decide, interrupt_id, decision, self.clock(), actor)
         row = await self._database.transact(steps)
@@ -175,51 +164,56 @@ class Store:
         )
 
     async def cancel_interrupt(self, interrupt_id: str, actor: Actor) -> Cancelled:
-        """Withdraw a question that is still pending.
+        """Cancel an interrupt that is pending.
 
         Raises:
-            NotFoundError: There is none of that id.
-            ConflictError: It is no longer pending; nothing was changed.
+            NotFoundError: There is no interrupt with this id.
+            ConflictError: It is no longer pending.
         """
         steps = partial(cancel, interrupt_id, self.clock(), actor)
         self._publish(await self._database.transact(steps))
         return Cancelled(interrupt_id=interrupt_id, status="cancelled")
 
     async def list_events(self, interrupt_id: str) -> tuple[Event, ...]:
-        """What happened to an interrupt, in its order.
+        """The events of an interrupt, in order.
 
         Raises:
-            NotFoundError: There is none of that id.
+            NotFoundError: There is no interrupt with this id.
         """
-        sql, params = trail(interrupt_id)
-        rows = await self._database.read(sql, **params)
+        rows = await self._database.read(
+            """
+            SELECT events.* FROM interrupts LEFT JOIN events USING (interrupt_id)
+            WHERE interrupts.interrupt_id = :interrupt_id ORDER BY sequence
+            """,
+            interrupt_id=interrupt_id,
+        )
         if not rows:
             raise NotFoundError("Interrupt not found")
         return tuple(event_of(row) for row in rows if row["sequence"] is not None)
 
     async def record_view(self, interrupt_id: str, actor: Actor) -> None:
-        """Record that someone was shown an interrupt that is pending, the first time.
+        """Record that someone has seen a pending interrupt, the first time.
 
         Raises:
-            NotFoundError: There is none of that id.
+            NotFoundError: There is no interrupt with this id.
         """
-        # To load the page anew costs no write.
+        # A reload of the page must not cost a write.
         sql, params = seen(interrupt_id, actor)
         if not await self._database.read(sql, **params):
             await self._database.transact(partial(view, interrupt_id, self.clock(), actor))
 
     async def get_interrupt_analytics(self, user_id: str) -> Analytics:
-        """One user's figures, all from one look at the database."""
+        """One user's figures, as of one moment."""
         return await self.figures.analytics(user_id)
 
     async def expire_interrupts(self) -> None:
-        """Store the expiry that reads show already, so that its callbacks become due."""
+        """Store the expiries that reads show already, so that their callbacks become due."""
         now, damaged = self.clock(), 0
-        # Damaged ones stay due, and must not keep those behind them from expiring.
-        while due := await self._expired(now, damaged):
-            # All take them in the same order, so that no two wait for each other.
-            steps = partial(expire, sorted(due), now, self._reader)
-            expired = await self._database.transact(steps)
+        # Damaged ones stay due, and must not keep others from expiring.
+        while due := await self._database.read(_EXPIRED, now=now, damaged=damaged):
+            # All processes lock them in the same order, so that there are no deadlocks.
+            ids = sorted(str(row["interrupt_id"]) for row in due)
+            expired = await self._database.transact(partial(expire, ids, now, self._reader))
             self._publish(*expired)
             damaged += len(due) - len(expired)
 
@@ -232,40 +226,34 @@ class Store:
         return await self._database.changed(self.changes.wanted)
 
     def seconds_left(self, interrupt: Interrupt) -> float:
-        """How long it is until an interrupt expires; less than 0 once it has."""
+        """The time until an interrupt expires; negative if it has."""
         assert interrupt.expires_at is not None
         return interrupt.expires_at.timestamp() - self.clock() / 1000
 
-    async def get_settled(self, interrupt_ids: list[str]) -> list[Interrupt]:
-        """Those of these interrupts that are no longer pending."""
-        return await self._among(interrupt_ids, "(status <> 'pending' OR expires_ms <= :now)")
-
-    async def get_interrupts(self, interrupt_ids: list[str]) -> list[Interrupt]:
-        """These interrupts as they are now."""
-        return await self._among(interrupt_ids, "TRUE")
-
-    async def _expired(self, now: int, damaged: int) -> list[str]:
+    async def get_interrupts(
+        self, interrupt_ids: list[str], *, only_settled: bool = False
+    ) -> list[Interrupt]:
+        """These interrupts as they are now, or only those that are no longer pending."""
+        among, ids = listed("id", interrupt_ids)
+        condition = "(status <> 'pending' OR expires_ms <= :now)" if only_settled else "TRUE"
         rows = await self._database.read(
             f"""
-            SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
-            ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged
-            """,  # noqa: S608 - a constant
-            now=now,
-            damaged=damaged,
-        )
-        return [str(row["interrupt_id"]) for row in rows]
-
-    async def _among(self, interrupt_ids: list[str], which: str) -> list[Interrupt]:
-        chosen = named(interrupt_ids)
-        rows = await self._database.read(
-            f"""
-            SELECT {ALL_COLUMNS} FROM interrupts
-            WHERE {which} AND interrupt_id IN ({listed(chosen)})
+            SELECT {ALL_COLUMNS} FROM interrupts WHERE {condition} AND interrupt_id IN ({among})
             """,  # noqa: S608 - constants and names made here
             now=self.clock(),
-            **chosen,
+            **ids,
         )
         return self._reader.interrupts(rows)
+
+    async def _row(self, interrupt_id: str, columns: str) -> Row:
+        rows = await self._database.read(
+            f"SELECT {columns} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - only constants
+            interrupt_id=interrupt_id,
+            now=self.clock(),
+        )
+        if not rows:
+            raise NotFoundError("Interrupt not found")
+        return rows[0]
 
     def _publish(self, *rows: Row) -> None:
         self.deliveries.bell.ring()
@@ -275,7 +263,7 @@ class Store:
         created = self._reader.interrupt(row)
         return Created(
             interrupt_id=created.interrupt_id,
-            # It is the first answer, whatever has become of it meanwhile.
+            # A replay gives the first answer, whatever the status is now.
             status="pending",
             expires_at=moment(row["expires_ms"]),
             review_url=created.review_url,

@@ -1,4 +1,4 @@
-"""What brings the interrupts of an earlier version up to the schema of this one."""
+"""Upgrades of stored interrupts to the current schema."""
 
 import logging
 
@@ -12,9 +12,9 @@ from loopin_mcp.api.store.deliveries import owe_callback
 from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import UnavailableError
 
-# How many interrupts are brought up at a time.
+# How many interrupts are in memory at a time.
 UPGRADED_AT_ONCE = 500
-# More of them take longer than a second.
+# With so many the upgrade takes longer than a second, so that it is logged.
 MANY = 1000
 
 logger = logging.getLogger("loopin_mcp")
@@ -32,8 +32,8 @@ def begin_trails(database: str) -> Steps[None]:
             SELECT callback_url, callback_due_ms, {STATE} FROM interrupts
             WHERE payload_digest = '' AND interrupt_id > :last
             ORDER BY interrupt_id LIMIT {UPGRADED_AT_ONCE}
-            """,  # noqa: S608 - constants alone
-            # What is stored is told, and not what it reads as by now.
+            """,  # noqa: S608 - only constants
+            # At time 0 the status reads as it is stored: nothing is expired.
             {"last": last, "now": 0},
         )
         for row in rows:
@@ -47,13 +47,11 @@ def _begin_trail(row: Row, now: int) -> Steps[None]:
     try:
         state, interrupt = state_of(row), interrupt_of(row, "")
     except UnavailableError as error:
-        # The others are not to be kept from their reviewers by it.
+        # One damaged interrupt must not prevent the upgrade of the others.
         logger.error("%s, and gets no trail", error)
         return
-    changes = {
-        "payload_digest": str(state["payloadDigest"]),
-        "search_text": searched_text(interrupt),
-    }
+    digest, text = str(state["payloadDigest"]), searched_text(interrupt)
+    changes = {"payload_digest": digest, "search_text": text}
     row = yield from append(row, "migrated", now, SYSTEM, state, **changes)
     if row["callback_due_ms"] is not None:
         yield from owe_callback(row, now)

@@ -1,4 +1,4 @@
-"""Who waits for what to change, and the waking of them."""
+"""Waits for changes of interrupts, and their wake-ups."""
 
 import asyncio
 from collections import defaultdict
@@ -11,62 +11,62 @@ from loopin_mcp.wire.models import Interrupt
 
 
 class Waiter:
-    """One who waits for one interrupt; `found` is what it was found to be, when woken."""
+    """A wait for one interrupt; `found` is the settled interrupt once it is woken."""
 
     def __init__(self) -> None:
         self.found: Interrupt | None = None
         self._scope: anyio.CancelScope | None = None
 
     def until(self, deadline: float) -> anyio.CancelScope:
-        """A scope that ends when woken, and at `deadline` by the event loop's clock."""
+        """A scope that ends at the wake-up, or at `deadline` by the event loop's clock."""
         self._scope = anyio.CancelScope(deadline=deadline)
         return self._scope
 
     def wake(self, found: Interrupt | None) -> None:
-        """End the wait; what was found already stays."""
+        """End the wait; an earlier `found` stays."""
         self.found = found or self.found
         if self._scope is not None:
-            # Within a task, anyio would spend more on describing that than all else here takes.
+            # From within a task, anyio would spend most of the time on the cancel message.
             asyncio.get_running_loop().call_soon(self._scope.cancel)
 
 
 class Bell:
-    """Rings for everybody who waits for `next`."""
+    """An event that can happen again and again: wait for `next`."""
 
     def __init__(self) -> None:
         self.next = anyio.Event()
 
     def ring(self) -> None:
-        """Wake those who wait; from now on `next` is the ring after this one."""
+        """Set `next`, and replace it."""
         self.next.set()
         self.next = anyio.Event()
 
 
 class Changes:
-    """Wakes those who wait, at the change itself.
+    """The waits of this process. The store publishes its own changes and those of other processes.
 
-    The store tells what it changes here, and what other processes have changed. `created` rings
-    at each interrupt that is created here; to wait for it does not have other processes watched.
+    `created` rings at each interrupt that is created here. Waiting for it does not make the store
+    watch for changes of other processes.
     """
 
     def __init__(self) -> None:
         self.closed = False
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
-        self._next = anyio.Event()
+        self._next = Bell()
         self._next_is_wanted = False
         self.created = Bell()
         self._wanted = anyio.Event()
 
     @property
     def next(self) -> anyio.Event:
-        """Is set by the next change of any interrupt, and when there will be no more."""
+        """Set by the next change of any interrupt, and by `close`."""
         self._next_is_wanted = True
         self._wanted.set()
-        return self._next
+        return self._next.next
 
     @contextmanager
     def waiting_for(self, interrupt_id: str) -> Iterator[Waiter]:
-        """Be woken when this interrupt leaves pending, as long as the block lasts."""
+        """A waiter that is woken when the interrupt is settled during this block."""
         waiter = Waiter()
         self._waiters[interrupt_id].add(waiter)
         self._wanted.set()
@@ -78,39 +78,38 @@ class Changes:
                 del self._waiters[interrupt_id]
 
     def waited_for(self, interrupt_ids: Collection[str] | None) -> list[str]:
-        """Those of these interrupts, or of all, that somebody waits for."""
+        """Those of these interrupts, or of all if None, that somebody waits for."""
         if interrupt_ids is None:
             return list(self._waiters)
         return [interrupt_id for interrupt_id in interrupt_ids if interrupt_id in self._waiters]
 
     async def wanted(self) -> None:
-        """Return once somebody waits for anything."""
+        """Return once somebody waits for a change."""
         if not self._waiters and not self._next_is_wanted:
             self._wanted = anyio.Event()
             await self._wanted.wait()
 
     def publish(self, *changed: Interrupt) -> None:
-        """Wake those who wait for one of these that is settled, and those who wait for any."""
+        """Wake the waits for any change, and for those of these interrupts that are settled."""
         for interrupt in changed:
             if interrupt.is_pending:
                 self.created.ring()
             else:
                 self._wake(interrupt.interrupt_id, interrupt)
-        self._next.set()
-        self._next = anyio.Event()
+        self._next.ring()
         self._next_is_wanted = False
 
     def answer(self, *interrupts: Interrupt) -> None:
-        """Wake those who wait for one of these, whatever it is now."""
+        """Wake the waits for these interrupts, even if they are still pending."""
         for interrupt in interrupts:
             self._wake(interrupt.interrupt_id, interrupt)
 
     def close(self) -> None:
-        """Wake everybody: nothing will change any more that is known here."""
+        """Wake all waits, since no more changes will be published."""
         self.closed = True
         for interrupt_id in self._waiters:
             self._wake(interrupt_id, None)
-        self._next.set()
+        self._next.next.set()
 
     def _wake(self, interrupt_id: str, found: Interrupt | None) -> None:
         for waiter in self._waiters.get(interrupt_id, ()):

@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS interrupts (
     reason          TEXT,
     modified_params TEXT,
     callback_url    TEXT,
-    -- When the callback is to be sent next; null where nothing is left to be told.
+    -- When to send the callback next; null if none is left to send.
     callback_due_ms BIGINT,
     callback_tries  INTEGER NOT NULL DEFAULT 0
 );

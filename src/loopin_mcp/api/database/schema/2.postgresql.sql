@@ -11,15 +11,15 @@ $$;
 CREATE TRIGGER loopin_tell_change AFTER INSERT OR UPDATE OF status ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_tell_change();
 
--- Sorts names as SQLite does, code point by code point, whatever the database's locale.
+-- Sorts by code points, as SQLite does, in any locale of the database.
 ALTER TABLE interrupts ALTER COLUMN action_type TYPE TEXT COLLATE "C";
 
 DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;
 ALTER TABLE interrupts DROP COLUMN callback_tries;
 
--- What a human is asked, and what has happened, does not change any more. A program that knows
--- only version 1 breaks these rules, and so can no longer change anything.
+-- The content of an interrupt and its events cannot be changed. A program that only knows version 1
+-- breaks these rules, so it cannot change anything.
 CREATE OR REPLACE FUNCTION loopin_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'refused by the rule %', TG_NAME;
@@ -70,7 +70,7 @@ $$;
 CREATE TRIGGER events_go_with_interrupt BEFORE DELETE ON events
     FOR EACH ROW EXECUTE FUNCTION loopin_keep_event();
 
--- Whoever asks a user waits for others who just do, so that all count what waits for that user.
+-- Concurrent creates for one user wait for each other, so that each counts the others.
 CREATE OR REPLACE FUNCTION loopin_take_turn() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(7466302, hashtext(NEW.user_id));

@@ -1,31 +1,31 @@
 -- When an interrupt left pending; version 1 kept no time of a cancellation.
 ALTER TABLE interrupts ADD COLUMN settled_ms BIGINT;
 ALTER TABLE interrupts ADD COLUMN decided_via TEXT;
--- What a search looks through; see store/search.py.
+-- The text that a search looks through; see store/search.py.
 ALTER TABLE interrupts ADD COLUMN search_text TEXT NOT NULL DEFAULT '';
--- The SHA-256 of what the human is asked; see audit/digests.py.
+-- The SHA-256 of what the human was asked; see audit/digests.py.
 ALTER TABLE interrupts ADD COLUMN payload_digest TEXT NOT NULL DEFAULT '';
--- How many events there are, and the hash of the last of them.
+-- The number of events, and the hash of the last one.
 ALTER TABLE interrupts ADD COLUMN event_count INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE interrupts ADD COLUMN events_head TEXT NOT NULL DEFAULT '';
 
 UPDATE interrupts SET settled_ms = COALESCE(decided_ms, CASE status WHEN 'expired' THEN expires_ms ELSE created_ms END)
     WHERE status <> 'pending';
--- Version 1 named the way of a decision in place of a person.
+-- Version 1 stored how a decision was made, and not by whom.
 UPDATE interrupts SET decided_via = CASE decided_by WHEN 'review-link' THEN 'review-page'
     WHEN 'inbox' THEN 'inbox' ELSE 'api' END WHERE decided_by IS NOT NULL;
 
 CREATE INDEX interrupts_settled ON interrupts (settled_ms, interrupt_id) WHERE settled_ms IS NOT NULL;
 CREATE INDEX interrupts_decided ON interrupts (decided_ms) WHERE decided_ms IS NOT NULL;
 
--- The reviewers' lists: what waits, by urgency and expiry, and what is settled, of a user or an agent.
+-- The reviewers' lists: pending interrupts by urgency and expiry, and those settled, of a user or an agent.
 CREATE INDEX interrupts_waiting ON interrupts
     ((expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000 ELSE 2000000000000000 END), interrupt_id)
     WHERE status = 'pending';
 CREATE INDEX interrupts_settled_of_user ON interrupts (user_id, settled_ms, interrupt_id) WHERE settled_ms IS NOT NULL;
 CREATE INDEX interrupts_of_agent ON interrupts (agent_id, settled_ms, interrupt_id);
 
--- What happened to an interrupt, in its order, each event chained to the one before by its hash.
+-- The trail of each interrupt: its events in order, each chained to the one before by its hash.
 CREATE TABLE events (
     interrupt_id  TEXT    NOT NULL,
     sequence      INTEGER NOT NULL,
@@ -39,19 +39,19 @@ CREATE TABLE events (
     PRIMARY KEY (interrupt_id, sequence)
 );
 
--- The outbox: callbacks and notifications that are still to be delivered. A row goes when its
--- delivery has arrived or is given up.
+-- The outbox: callbacks and notifications that are still to be delivered. A row is deleted when it
+-- is delivered or given up.
 CREATE TABLE deliveries (
     delivery_id  TEXT    NOT NULL PRIMARY KEY,
     interrupt_id TEXT    NOT NULL,
     -- callback, notification or reminder.
     kind         TEXT    NOT NULL,
-    -- The URL of a callback, the digest of a channel, or nothing while no channel is chosen yet.
+    -- The URL of a callback, the digest of a channel, or empty until the channels are chosen.
     destination  TEXT    NOT NULL,
-    -- What deliveries at the same time are counted by.
+    -- Concurrent deliveries are counted by this.
     host         TEXT    NOT NULL,
     urgent       INTEGER NOT NULL,
-    -- When it is to be sent next. While somebody is sending it, that is when their lease ends.
+    -- When to send it next; while a process is sending it, when its lease ends.
     due_ms       BIGINT  NOT NULL,
     given_up_ms  BIGINT  NOT NULL,
     tries        INTEGER NOT NULL DEFAULT 0
@@ -60,7 +60,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (due_ms);
 CREATE INDEX deliveries_of_interrupt ON deliveries (interrupt_id);
 
--- What each Idempotency-Key created; the fingerprint is of the request's payload.
+-- The interrupt that each Idempotency-Key created; the fingerprint is of the request's payload.
 CREATE TABLE idempotency_keys (
     owner           TEXT   NOT NULL,
     idempotency_key TEXT   NOT NULL,
@@ -72,7 +72,7 @@ CREATE TABLE idempotency_keys (
 
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_ms);
 
--- What was deleted because of its age, and the head its events had.
+-- The interrupts that were deleted by their age, and the hash of their last event.
 CREATE TABLE deletions (
     interrupt_id TEXT   NOT NULL PRIMARY KEY,
     deleted_ms   BIGINT NOT NULL,

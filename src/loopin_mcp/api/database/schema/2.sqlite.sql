@@ -2,15 +2,15 @@ DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;
 ALTER TABLE interrupts DROP COLUMN callback_tries;
 
--- What a human is asked, and what has happened, does not change any more. A program that knows
--- only version 1 breaks these rules, and so can no longer change anything.
+-- The content of an interrupt and its events cannot be changed. A program that only knows version 1
+-- breaks these rules, so it cannot change anything.
 CREATE TRIGGER interrupts_stay BEFORE UPDATE OF interrupt_id, agent_id, user_id, action, context,
     urgency, created_ms, expires_ms, callback_url, payload_digest ON interrupts
 BEGIN
     SELECT RAISE(ABORT, 'what a human is asked cannot be changed');
 END;
 
--- INSERT OR REPLACE deletes without asking the rules for that.
+-- INSERT OR REPLACE deletes without firing the triggers for deletion.
 CREATE TRIGGER interrupts_begin_pending BEFORE INSERT ON interrupts
     WHEN NEW.payload_digest = '' OR NEW.status <> 'pending' OR NEW.event_count <> 0
     OR EXISTS (SELECT 1 FROM interrupts WHERE interrupt_id = NEW.interrupt_id)
@@ -42,5 +42,5 @@ END;
 CREATE TRIGGER events_go_with_interrupt BEFORE DELETE ON events
     WHEN EXISTS (SELECT 1 FROM interrupts WHERE interrupt_id = OLD.interrupt_id)
 BEGIN
-    SELECT RAISE(ABORT, 'events go with their interrupt alone');
+    SELECT RAISE(ABORT, 'events are deleted only with their interrupt');
 END;
