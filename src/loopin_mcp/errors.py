@@ -112,21 +112,7 @@ class UnavailableError(APIError):
     status = 503
 
 
-_BY_STATUS: dict[int, type[APIError]] = {
-    error.status: error
-    for error in (
-        InvalidRequestError,
-        UnauthorizedError,
-        ForbiddenError,
-        NotFoundError,
-        ConflictError,
-        TooLargeError,
-        UnsupportedTypeError,
-        UnprocessableError,
-        RateLimitedError,
-        UnavailableError,
-    )
-}
+_BY_STATUS = {error.status: error for error in APIError.__subclasses__()}
 
 
 def error_for(status: int) -> type[APIError]:
