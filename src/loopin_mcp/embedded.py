@@ -120,11 +120,7 @@ class _Copy:
         return address
 
     async def _run(
-        self,
-        listener: socket.socket,
-        api_key: str,
-        *,
-        task_status: anyio.abc.TaskStatus[Address],
+        self, listener: socket.socket, api_key: str, *, task_status: anyio.abc.TaskStatus[Address]
     ) -> None:
         """Serve until cancelled."""
         # A host may let its servers open only few files, and the agents of all copies wait here.

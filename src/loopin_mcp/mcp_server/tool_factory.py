@@ -37,10 +37,7 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
     """
 
     async def call_tool(
-        self,
-        name: str,
-        arguments: dict[str, Any],
-        context: Context[_LifespanT, Any] | None = None,
+        self, name: str, arguments: dict[str, Any], context: Context[_LifespanT, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """See `MCPServer.call_tool`."""
         given = {name: value for name, value in arguments.items() if value is not None}
@@ -100,10 +97,7 @@ def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) ->
     """A tool whose arguments have their wire names or the function's; it refuses any others."""
     tool = Tool.from_function(function, title=title, annotations=hints)
     arguments = _strict(tool.fn_metadata.arg_model)
-    schemas = {
-        "arg_model": arguments,
-        "output_schema": _lean(tool.fn_metadata.output_schema),
-    }
+    schemas = {"arg_model": arguments, "output_schema": _lean(tool.fn_metadata.output_schema)}
     return tool.model_copy(
         update={
             "description": " ".join(tool.description.split()),

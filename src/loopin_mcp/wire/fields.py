@@ -109,10 +109,7 @@ AgentId = Annotated[
 UserId = Annotated[
     str,
     Field(
-        min_length=1,
-        max_length=LONGEST_NAME,
-        pattern=_NOT_BLANK,
-        description="Human who is asked",
+        min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="Human who is asked"
     ),
     AfterValidator(_seen),
 ]

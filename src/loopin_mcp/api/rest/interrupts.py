@@ -40,12 +40,7 @@ class Interrupts:
     """The endpoints over a store, for those whom `keys` let."""
 
     def __init__(
-        self,
-        store: Store,
-        keys: Keys,
-        rate: CreateRate,
-        waits: Waits,
-        destinations: Destinations,
+        self, store: Store, keys: Keys, rate: CreateRate, waits: Waits, destinations: Destinations
     ) -> None:
         self._store = store
         self._waiting = Waiting(store)
