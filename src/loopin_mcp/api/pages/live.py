@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from loopin_mcp.api.access.limits import Waits
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.rest.requests import interrupt_id_of, until_gone
-from loopin_mcp.api.rest.waiting import Waiting
+from loopin_mcp.api.rest.waiting import wait_for_settled
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError
 
@@ -78,7 +78,6 @@ class Live:
         self._store = store
         self._sessions = sessions
         self._heartbeat_s = heartbeat_s
-        self._waiting = Waiting(store)
         self._connected = 0
 
     @property
@@ -113,8 +112,9 @@ class Live:
     async def _tell_settled(self, reviewer: str, interrupt_id: str, say: Say) -> None:
         with self._waits.one_of(("pages", reviewer)) as may_wait:
             wait_s = math.inf if may_wait else 0
-            # The stream itself ends when its client goes away.
-            interrupt = await self._waiting.for_settled(interrupt_id, wait_s, anyio.sleep_forever)
+            # The stream ends by itself when its client goes away.
+            gone = anyio.sleep_forever
+            interrupt = await wait_for_settled(self._store, interrupt_id, wait_s, gone)
         if not interrupt.is_pending:
             await say("settled")
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description: a table of calls, and the function that makes the document of it."""
+"""The OpenAPI description: a table of calls, and the document made from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,10 +53,10 @@ _MEANINGS = {
     431: f"The headers are more than {MAX_HEADERS}, or {MAX_HEADER_BYTES} bytes",
     503: "The database cannot be used right now",
 }
-# What any call may be answered, and what one that needs a key and the database.
+# Errors of every call, and of calls that need a key and the database.
 _ALWAYS = (414, 421, 431)
 _KEYED = (401, 429, 503)
-# What this API always sends, though a client has to get on with servers that do not.
+# Fields that this API always sends. In the models they are optional, since other servers may not.
 _SENT = {
     "Created": ["reviewUrl"],
     "Interrupt": ["agentId", "userId", "context", "urgency", "createdAt", "expiresAt", "reviewUrl"],
@@ -66,7 +66,7 @@ _SENT = {
     "Health": ["version"],
 }
 _NO_NUL = r"^[^\x00]*$"
-# Addresses may be used too, where they are public or CALLBACK_ALLOW has them.
+# A host name. Addresses work too, if they are public or in CALLBACK_ALLOW.
 _CALLBACK_URL = (
     r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,20}"
     r"(:[1-9][0-9]{1,3})?"
@@ -102,7 +102,7 @@ _FORM = {"application/x-www-form-urlencoded": {"schema": _DECISION_FORM}}
 
 @dataclass(frozen=True)
 class _Call:
-    """One row of the table. One with `see_other` is a page, and so are its answers of `errors`."""
+    """One row of the table. A call with `see_other` is a page, and so are its errors."""
 
     method: Literal["get", "post", "delete"]
     path: str
@@ -150,7 +150,7 @@ _PREFER = {"name": "Prefer", "in": "header", "description": _MOST, "schema": _TE
 _HELD = {"Preference-Applied": {"description": "The wait that was heeded", "schema": _TEXT}}
 _REPLAYED = "It is the answer to an earlier request"
 _REPLAY = {"Idempotency-Replayed": {"description": _REPLAYED, "schema": {"const": "true"}}}
-# The header is no parameter: whoever makes up requests from parameters would reuse keys.
+# Not a parameter: tools that generate requests from parameters would reuse keys.
 _ONCE = (
     "With the header Idempotency-Key (one string in double quotes, of 1 to "
     f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) it may be sent again: "
@@ -164,7 +164,7 @@ _ID = "/interrupts/{interruptId}"
 _REVIEW, _LINKS = "/review/{interruptId}", "/sign-in-links"
 
 # fmt: off
-# A row of the table in as few lines as it needs.
+# One row takes as few lines as it needs.
 _CALLS = (
     _Call("post", "/interrupts", "create_interrupt", (400, 409, 413, 415, 422),
           _of(models.Created), 201, _json(_of(models.NewInterrupt)),
@@ -192,7 +192,7 @@ _CALLS = (
 
 
 class Description:
-    """`GET /openapi.json`, for an API on such terms."""
+    """`GET /openapi.json`, for an API with these options."""
 
     def __init__(self, options: Options) -> None:
         self._document = openapi_document(
@@ -207,9 +207,9 @@ class Description:
 
 
 def openapi_document(*, keyed: bool, anonymous: bool = False, embedded: bool = False) -> Part:
-    """The whole description, OpenAPI 3.1, of an API that takes keys or does not.
+    """The OpenAPI 3.1 document of an API, which is `keyed` if it checks keys.
 
-    With reviewers it may let in `anonymous` callers too. The embedded one has a call more.
+    A keyed API may admit `anonymous` callers too. The `embedded` API has one more call.
     """
     paths: Part = {}
     for call in _CALLS:
