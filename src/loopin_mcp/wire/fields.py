@@ -1,4 +1,4 @@
-"""The field types of wire models and tools, with their bounds and descriptions."""
+"""The types of the fields of wire models and tools, with bounds and descriptions."""
 
 import math
 from datetime import UTC, datetime
@@ -23,12 +23,12 @@ MAX_OBJECT_DEPTH = 32
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
-# The same exactly; the tools' schemas have to be short.
+# The exact rule, which is too long for the schemas of the tools.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 
 
 def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Refuse an object that is too deep, too large or not representable in JSON."""
+    """Refuse an object that is nested too deep, too large, or not JSON."""
     if _depth(value) > MAX_OBJECT_DEPTH:
         raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
     try:
@@ -41,7 +41,7 @@ def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
-    """How deep a JSON value is nested, without recursion; refuses numbers that are not finite."""
+    """How deep a JSON value is nested, found without recursion; refuses infinity and NaN."""
     deepest = 0
     todo: list[tuple[Any, int]] = [(value, 1)]
     while todo:
@@ -84,7 +84,7 @@ def _without_nul(value: str) -> str:
 
 
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Read any value that a LoopIn 1.0 server stored, such as a string, as an object."""
+    """Read a value that a LoopIn 1.0 server stored, which may be a string, as an object."""
     _depth(value)
     return value if isinstance(value, dict | None) else {"value": value}
 
@@ -124,14 +124,13 @@ Action = Annotated[
     AfterValidator(_seen),
 ]
 JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
-# Any value that another server stored.
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
 Context = Annotated[
     PlainObject,
     Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
 ]
-# A description of the field would be lost in the schema of an optional one.
+# In an optional field, pydantic loses a description that is given by Field.
 ModifiedParams = Annotated[
     PlainObject, WithJsonSchema({"type": "object", "description": "Values the human changed"})
 ]

@@ -1,4 +1,4 @@
-"""The wire models: requests, and the responses to them."""
+"""The wire models: requests and responses."""
 
 from datetime import datetime
 from typing import Annotated, Self, TypeVar
@@ -26,7 +26,7 @@ from loopin_mcp.wire.fields import (
 )
 
 _T = TypeVar("_T")
-# A field that the JSON leaves out while it is None.
+# A field that is left out of the JSON if it is None.
 Unset = Annotated[_T | None, Field(exclude_if=lambda value: value is None)]
 
 
@@ -38,7 +38,7 @@ class Wire(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        # An invalid value may hold a secret too.
+        # An invalid value may hold a secret.
         hide_input_in_errors=True,
     )
 
@@ -84,7 +84,7 @@ class Interrupt(Wire):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    # LoopIn 1.0 servers call the id `id` in lists and leave out fields; these three are certain.
+    # LoopIn 1.0 servers call the id `id` in lists, and only these three fields are always there.
     interrupt_id: InterruptId = Field(
         validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
     )
@@ -114,7 +114,7 @@ class Interrupt(Wire):
         return self.status == "pending"
 
     def as_of(self, now: datetime) -> Self:
-        """This interrupt, expired if its time is over, whether or not the server knows yet."""
+        """This interrupt, expired if it is due, even if the server has not noticed yet."""
         if self.is_pending and self.expires_at is not None and self.expires_at <= now:
             return self.model_copy(update={"status": "expired"})
         return self
@@ -139,8 +139,8 @@ class Cancelled(Wire):
 class Event(Wire):
     """One change of an interrupt, chained to the one before it.
 
-    `hash` is the SHA-256 of the RFC 8785 form of all other fields; `previous_hash` is the one of
-    the event before, and empty for the first.
+    `hash` is the SHA-256 of all other fields in the form of RFC 8785. `previous_hash` is the hash
+    of the event before; the first event has an empty one.
     """
 
     interrupt_id: InterruptId
@@ -191,7 +191,7 @@ class Analytics(Wire):
 
 
 class Health(Wire):
-    """The health of an API; `proof` shows that it holds a key (see `api.rest.health`)."""
+    """The health of an API; `proof` proves that it has a key."""
 
     status: str
     service: str
@@ -200,7 +200,7 @@ class Health(Wire):
 
 
 class SignInLink(Wire):
-    """A link that signs one browser in to the pages, once and only for a short time."""
+    """A link that signs in one browser, once, within a minute."""
 
     url: str
     expires_at: Unset[Timestamp] = None
