@@ -77,7 +77,11 @@ async def _ask(
         question = Question(interrupt.interrupt_id, decision)
         answered = _answer_in_retry(ctx, forms, question)
         if answered is None:
-            return _form(message, forms.issue(question))
+            params = ElicitRequestFormParams(message=message, requested_schema=FORM)
+            return InputRequiredResult(
+                input_requests={_FORM: ElicitRequest(params=params)},
+                request_state=forms.issue(question),
+            )
         action = answered
     if action == "accept":
         return decision
@@ -118,13 +122,6 @@ def _action(result: ElicitResult) -> str:
         return result.action
     # A value that is not a boolean, such as "false", may well mean no.
     return "decline" if confirmed is False else "fault"
-
-
-def _form(message: str, token: str) -> InputRequiredResult:
-    params = ElicitRequestFormParams(message=message, requested_schema=FORM)
-    return InputRequiredResult(
-        input_requests={_FORM: ElicitRequest(params=params)}, request_state=token
-    )
 
 
 def _shows_forms(capabilities: ClientCapabilities | None) -> bool:

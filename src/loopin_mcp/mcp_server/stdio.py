@@ -6,11 +6,12 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterable
+from functools import partial
 from typing import Any
 
 import anyio
 from anyio.abc import ObjectSendStream
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server import MCPServer
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.stdio import stdio_server
@@ -64,8 +65,13 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
         answers, outgoing = anyio.create_memory_object_stream[SessionMessage](BUFFER)
         pipe = _Pipe(legacy, modern, answers)
         tasks.start_soon(pipe.write, outgoing, stdout)
+        serve_era = partial(
+            serve_dual_era_loop,
+            lifespan_state=state,
+            init_options=lowlevel.create_initialization_options(),
+        )
         for received in (legacy_lines, modern_lines):
-            tasks.start_soon(_serve_era, lowlevel, received, answers.clone(), state)
+            tasks.start_soon(serve_era, lowlevel, received, answers.clone())
         async with legacy, modern, answers:
             try:
                 await pipe.read(lines)
@@ -74,23 +80,8 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
             await pipe.settle()
 
 
-async def _serve_era(
-    server: Any,  # noqa: ANN401 - the SDK's server, generic over what the lifespan yields
-    lines: MemoryObjectReceiveStream[_Line],
-    answers: MemoryObjectSendStream[SessionMessage],
-    state: object,
-) -> None:
-    await serve_dual_era_loop(
-        server,
-        lines,
-        answers,
-        lifespan_state=state,
-        init_options=server.create_initialization_options(),
-    )
-
-
 class _Pipe:
-    """The lines that go over the pipe, and which requests are not answered yet."""
+    """The lines on the pipe, and the requests that are not answered yet."""
 
     def __init__(
         self,
@@ -130,7 +121,7 @@ class _Pipe:
     async def write(
         self, outgoing: AsyncIterable[SessionMessage], stdout: ObjectSendStream[SessionMessage]
     ) -> None:
-        """Write all that both loops send."""
+        """Write everything that both loops send."""
         async for line in outgoing:
             await stdout.send(line)
             if isinstance(line.message, JSONRPCResponse | JSONRPCError):
@@ -146,7 +137,7 @@ class _Pipe:
                 await self._answered.wait()
 
     def _refuse(self, fault: Exception) -> None:
-        """Answer a line that is not a message, if it has an id.
+        """Answer a line that is not a valid message, if it has an id.
 
         The SDK drops such lines, and the host waits for an answer until its time limit. A host
         that reads nothing gets no answer, so that this never misses the end of stdin.

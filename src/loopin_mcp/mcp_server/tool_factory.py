@@ -1,4 +1,4 @@
-"""Makes tools and prompts of functions: strict arguments, lean schemas, errors in plain words."""
+"""Makes tools and prompts from functions: strict arguments, short schemas, plain errors."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -97,12 +97,13 @@ def create_server(
             yield Loopin(client, usable, Forms(answer_within_s), progress_every_s)
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
+    unless = _UNLESS if "decide_interrupt" in usable.tools else ""
     server = PlainSpokenServer(
         "loopin-mcp",
         title="LoopIn",
         version=__version__,
         website_url=HOME_PAGE,
-        instructions=instructions_for(usable.tools),
+        instructions=_INSTRUCTIONS.format(unless=unless),
         tools=[TOOLS[name] for name in usable.tools],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
@@ -111,11 +112,6 @@ def create_server(
     for prompt in prompts_for(usable.tools):
         server.add_prompt(prompt)
     return server
-
-
-def instructions_for(tools: tuple[str, ...]) -> str:
-    """The instructions for the host's model: how to use these tools together."""
-    return _INSTRUCTIONS.format(unless=_UNLESS if "decide_interrupt" in tools else "")
 
 
 def _tool(
