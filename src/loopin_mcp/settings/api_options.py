@@ -17,12 +17,12 @@ class Options:
     """What an API requires and does; by default it is open to everyone.
 
     Agents send `api_key`. If there are `reviewers` (keys by name), only they decide. Review links
-    begin with `public_url`, or else with the address it serves on. The `embedded` API also sends
+    begin with `public_url`, or with the address of the listener. The `embedded` API also sends
     callbacks to this machine, and proves its key to other copies; such proofs would let others
     guess a key that a human chose. When it stops, requests in flight get `grace_s` seconds. One key
     may create `rate_limit` interrupts a minute. `callback_secret` signs callbacks, which may go to
-    public addresses and to the networks of `callback_allow`. The API deletes interrupts `retention_days`
-    after they were settled.
+    public addresses and to the networks of `callback_allow`. Interrupts are deleted
+    `retention_days` after they were settled.
     """
 
     api_key: str | None = field(default=None, repr=False)

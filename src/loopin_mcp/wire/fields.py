@@ -96,32 +96,20 @@ def _as_utc(value: datetime) -> datetime:
         raise ValueError("must lie between the years 1 and 9999 in UTC") from error
 
 
+def _text(longest: int, description: str) -> Any:  # noqa: ANN401 - what Field returns
+    """The bounds of a text that must not be blank."""
+    return Field(min_length=1, max_length=longest, pattern=_NOT_BLANK, description=description)
+
+
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-AgentId = Annotated[
-    str,
-    Field(min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="Agent that asks"),
-    AfterValidator(_seen),
-]
-UserId = Annotated[
-    str,
-    Field(
-        min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="Human who is asked"
-    ),
-    AfterValidator(_seen),
-]
+AgentId = Annotated[str, _text(LONGEST_NAME, "Agent that asks"), AfterValidator(_seen)]
+UserId = Annotated[str, _text(LONGEST_NAME, "Human who is asked"), AfterValidator(_seen)]
 Action = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=2000,
-        pattern=_NOT_BLANK,
-        description="One sentence: exactly what happens if approved",
-    ),
-    AfterValidator(_seen),
+    str, _text(2000, "One sentence: exactly what happens if approved"), AfterValidator(_seen)
 ]
 JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
