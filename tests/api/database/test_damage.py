@@ -164,7 +164,7 @@ async def test_request_whose_events_are_gone_is_shown_as_such(
         page = await browser.get(f"/review/{interrupt_id}")
 
     assert page.status_code == 200
-    assert "Its trail shows that all its events are missing." in page.text
+    assert "changed:</strong> all its events are missing." in page.text
     assert (events.status_code, events.json()) == (200, [])
 
 

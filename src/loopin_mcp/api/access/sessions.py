@@ -63,10 +63,6 @@ class Sessions:
                 return session.subject if session.until_ms > self._clock() else None
         return None
 
-    def is_signed_in(self, request: Request) -> bool:
-        """Whether this browser may see the pages that are not public."""
-        return self.subject_of(request) is not None
-
     def require_subject(self, request: Request) -> str:
         """Who is signed in to the pages in this browser.
 

@@ -1,11 +1,8 @@
 """The inbox with its decision forms, and the history of settled requests."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
-import anyio.to_thread
 from pydantic import Field
 from pydantic_core import to_json
 from starlette.requests import Request
@@ -150,12 +147,25 @@ class Inbox:
     @page(_NOT_SHOWN)
     async def show_inbox(self, request: Request) -> Response:
         """`GET /`."""
-        return await self._show(request, "inbox.html", self._inbox)
+        search, place = self._asked(request)
+        overview = self._store.overview
+        model = InboxPage(
+            search,
+            place,
+            await self._choices(search),
+            await overview.list_pending(search, limit=PAGE, cursor=place.cursor),
+            await overview.list_settled(search, limit=RECENT),
+            await self._done(place),
+        )
+        return await self._show(request, "inbox.html", model)
 
     @page(_NOT_SHOWN)
     async def show_history(self, request: Request) -> Response:
         """`GET /history`."""
-        return await self._show(request, "history.html", self._history)
+        search, place = self._asked(request)
+        history = await self._store.overview.list_settled(search, limit=PAGE, cursor=place.cursor)
+        model = HistoryPage(search, place, await self._choices(search), history)
+        return await self._show(request, "history.html", model)
 
     @page(NOT_RECORDED)
     async def decide_interrupt(self, request: Request) -> Response:
@@ -171,35 +181,17 @@ class Inbox:
             return Response(status_code=204, headers=PAGE_HEADERS)
         return answer
 
-    async def _show(
-        self,
-        request: Request,
-        template: str,
-        model: Callable[[Search, Place], Awaitable[InboxPage | HistoryPage]],
-    ) -> Response:
+    def _asked(self, request: Request) -> tuple[Search, Place]:
         self._sessions.require_subject(request)
         asked = dict(request.query_params)
-        found = await model(check(Search, asked), check(Place, asked))
-        make = partial(self._pages.page, page=found, way_of=way_of, is_short=is_short)
-        # Long texts take time to render, which must not delay other requests.
-        answer = await anyio.to_thread.run_sync(make, request, template)
-        self._sessions.renew(request, answer)
-        return answer
+        return check(Search, asked), check(Place, asked)
 
-    async def _inbox(self, search: Search, place: Place) -> InboxPage:
-        overview = self._store.overview
-        return InboxPage(
-            search,
-            place,
-            await self._choices(search),
-            await overview.list_pending(search, limit=PAGE, cursor=place.cursor),
-            await overview.list_settled(search, limit=RECENT),
-            await self._done(place),
+    async def _show(
+        self, request: Request, template: str, model: InboxPage | HistoryPage
+    ) -> Response:
+        return await self._pages.show(
+            request, template, page=model, way_of=way_of, is_short=is_short
         )
-
-    async def _history(self, search: Search, place: Place) -> HistoryPage:
-        history = await self._store.overview.list_settled(search, limit=PAGE, cursor=place.cursor)
-        return HistoryPage(search, place, await self._choices(search), history)
 
     async def _choices(self, search: Search) -> Choices:
         names = await self._store.overview.list_names()

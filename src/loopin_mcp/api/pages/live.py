@@ -78,12 +78,8 @@ class Live:
         self._store = store
         self._sessions = sessions
         self._heartbeat_s = heartbeat_s
-        self._connected = 0
-
-    @property
-    def connected(self) -> int:
-        """How many inbox pages are connected now."""
-        return self._connected
+        # How many inbox pages are connected now.
+        self.connected = 0
 
     async def inbox_events(self, request: Request) -> Response:
         """`GET /inbox/events`: `changed` at once, and after any interrupt has changed."""
@@ -121,12 +117,12 @@ class Live:
     @contextlib.contextmanager
     def _one_of(self, subject: str) -> Iterator[bool]:
         """Count one more inbox page; gives false if too many pages of this person are open."""
-        self._connected += 1
+        self.connected += 1
         try:
             with self._waits.one_of(("pages", subject)) as may_wait:
                 yield may_wait
         finally:
-            self._connected -= 1
+            self.connected -= 1
 
 
 async def _say(send: Send, event: str) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
+import anyio.to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -69,6 +70,16 @@ class Pages:
         self._root = root_of(store.public_url)
         self._sessions = sessions
         self._templates = _environment()
+
+    async def show(
+        self, request: Request, template: str, status: int = 200, **models: object
+    ) -> Response:
+        """A `page` for a human, whose visit renews their session."""
+        # Long texts take time to render, which must not delay other requests.
+        make = partial(self.page, request, template, status, **models)
+        answer = await anyio.to_thread.run_sync(make)
+        self._sessions.renew(request, answer)
+        return answer
 
     def page(
         self, request: Request, template: str, status: int = 200, **models: object

@@ -2,9 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
-import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +13,7 @@ from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.pages.decision_form import Entry, read_entry
 from loopin_mcp.api.pages.rendering import Failure, Pages, page
-from loopin_mcp.api.pages.review_model import ReviewPage, Trail
+from loopin_mcp.api.pages.review_model import ReviewPage
 from loopin_mcp.api.rest.requests import interrupt_id_of
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import (
@@ -62,7 +60,6 @@ class Review:
         name = self._sessions.reviewer_of(request)
         interrupt = await self._interrupt(request)
         answer = await self._page(request, interrupt, Entry())
-        self._sessions.renew(request, answer)
         if interrupt.is_pending and is_visit(request):
             # If this fails, the page is shown all the same.
             answer.background = BackgroundTask(self._record_view, request, name)
@@ -111,8 +108,8 @@ class Review:
     async def _page(
         self, request: Request, interrupt: Interrupt, entry: Entry, status: int = 200
     ) -> Response:
-        trail = Trail(interrupt, await self._store.list_events(interrupt.interrupt_id))
-        model = ReviewPage(interrupt, entry, trail)
-        make = partial(self._pages.page, page=model, interrupt=interrupt, entry=entry, trail=trail)
-        # Long texts take time to render, which must not delay other requests.
-        return await anyio.to_thread.run_sync(make, request, "review.html", status)
+        events = await self._store.list_events(interrupt.interrupt_id)
+        model = ReviewPage(interrupt, entry, events)
+        return await self._pages.show(
+            request, "review.html", status, page=model, interrupt=interrupt, entry=entry
+        )

@@ -45,10 +45,11 @@ class Activity:
 
 
 @dataclass(frozen=True)
-class Trail:
-    """The events of an interrupt. The interrupt was read first, so there may be newer events."""
+class ReviewPage:
+    """An interrupt, what the human typed, and the events, which were read after the interrupt."""
 
     interrupt: Interrupt
+    entry: Entry
     events: Sequence[Event]
 
     @property
@@ -66,19 +67,10 @@ class Trail:
             return "all its events are missing"
         if state_after(self.events).get("payloadDigest") != payload_digest(self.interrupt):
             return "the request differs from the one that was created"
-        # The head is not always the last one: newer events may have been added.
+        # It is not always the last one: newer events may have been added since.
         if self.interrupt.events_head not in [event.hash for event in self.events]:
             return "the latest events are missing"
         return chain_fault(self.events)
-
-
-@dataclass(frozen=True)
-class ReviewPage:
-    """An interrupt, what the human typed, and the trail."""
-
-    interrupt: Interrupt
-    entry: Entry
-    trail: Trail
 
     @property
     def state(self) -> str:
@@ -88,7 +80,7 @@ class ReviewPage:
     @property
     def is_decidable(self) -> bool:
         """Whether the human can decide here: it is pending, and nothing was tampered with."""
-        return self.interrupt.is_pending and self.trail.fault is None
+        return self.interrupt.is_pending and self.fault is None
 
     @property
     def title(self) -> str:

@@ -45,7 +45,7 @@ class SignIn:
 
     async def show_sign_in(self, request: Request) -> Response:
         """`GET /sign-in`."""
-        if self._sessions.is_signed_in(request):
+        if self._sessions.subject_of(request):
             return self._pages.redirect(_next_of(request))
         return self._page(request)
 
@@ -74,7 +74,7 @@ class SignIn:
         fresh = request.method == "GET" and self._sessions.redeem(request.path_params["token"])
         if fresh:
             return self._signed_in("", API_KEY)
-        if self._sessions.is_signed_in(request):
+        if self._sessions.subject_of(request):
             return self._pages.redirect("")
         raise NotFoundError("Sign-in links work once, within a minute")
 

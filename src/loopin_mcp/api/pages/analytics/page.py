@@ -77,19 +77,13 @@ class AnalyticsPage:
         """`GET /analytics`."""
         self._sessions.require_subject(request)
         query = check(AnalyticsQuery, dict(request.query_params))
-        report = await self._report(query)
-        answer = self._pages.page(
-            request, "analytics.html", query=query, report=report, link_to=link_to
-        )
-        self._sessions.renew(request, answer)
-        return answer
-
-    async def _report(self, query: AnalyticsQuery) -> Report:
-        period = PERIODS[query.days]
-        figures = self._store.figures
-        return Report(
+        period, figures = PERIODS[query.days], self._store.figures
+        report = Report(
             analytics=await figures.analytics(query.user_id),
             decisions=await figures.decisions(query.user_id, period),
             period=period,
             users=await figures.busiest_users(OFFERED_USERS),
+        )
+        return await self._pages.show(
+            request, "analytics.html", query=query, report=report, link_to=link_to
         )
