@@ -6,24 +6,7 @@ from typing import Annotated, Self, TypeVar
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from loopin_mcp.wire.fields import (
-    Action,
-    AgentId,
-    CallbackUrl,
-    Context,
-    Digest,
-    ExpiresIn,
-    ForeignObject,
-    InterruptId,
-    JSONObject,
-    ModifiedParams,
-    Reason,
-    Status,
-    Timestamp,
-    Urgency,
-    UserId,
-    Verdict,
-)
+from loopin_mcp.wire import fields
 
 _T = TypeVar("_T")
 # A field that is left out of the JSON if it is None.
@@ -52,30 +35,30 @@ class Request(Wire):
 class NewInterrupt(Request):
     """A request for a human's approval. `expires_in` is in seconds."""
 
-    agent_id: AgentId
-    user_id: UserId
-    action: Action
-    context: Context
-    urgency: Urgency = "medium"
-    expires_in: ExpiresIn = 3600
-    callback_url: Unset[CallbackUrl] = Field(default=None, repr=False)
+    agent_id: fields.AgentId
+    user_id: fields.UserId
+    action: fields.Action
+    context: fields.Context
+    urgency: fields.Urgency = "medium"
+    expires_in: fields.ExpiresIn = 3600
+    callback_url: Unset[fields.CallbackUrl] = Field(default=None, repr=False)
 
 
 class Decision(Request):
     """A human's decision; with a `payload_digest` it counts only for exactly that payload."""
 
-    decision: Verdict
-    reason: Unset[Reason] = None
-    modified_params: Unset[ModifiedParams] = None
-    payload_digest: Unset[Digest] = None
+    decision: fields.Verdict
+    reason: Unset[fields.Reason] = None
+    modified_params: Unset[fields.ModifiedParams] = None
+    payload_digest: Unset[fields.Digest] = None
 
 
 class Created(Wire):
     """A new interrupt: where the human decides, and until when."""
 
-    interrupt_id: InterruptId
-    status: Status
-    expires_at: Timestamp = Field(description="When it expires")
+    interrupt_id: fields.InterruptId
+    status: fields.Status
+    expires_at: fields.Timestamp = Field(description="When it expires")
     review_url: Unset[str] = Field(default=None, description="Link for the human: show it to them")
 
 
@@ -85,22 +68,22 @@ class Interrupt(Wire):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     # LoopIn 1.0 servers call the id `id` in lists, and only these three fields are always there.
-    interrupt_id: InterruptId = Field(
+    interrupt_id: fields.InterruptId = Field(
         validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
     )
-    status: Status
+    status: fields.Status
     action: str = Field(description="What happens if approved")
     agent_id: Unset[str] = Field(default=None, description="Agent that asks")
     user_id: Unset[str] = Field(default=None, description="Human who is asked")
-    context: Unset[ForeignObject] = Field(default=None, description="Facts to decide on")
+    context: Unset[fields.ForeignObject] = Field(default=None, description="Facts to decide on")
     urgency: Unset[str] = Field(default=None, description="low, medium or high")
-    created_at: Unset[Timestamp] = Field(default=None, description="When it was created")
-    expires_at: Unset[Timestamp] = Field(default=None, description="When it expires")
+    created_at: Unset[fields.Timestamp] = Field(default=None, description="When it was created")
+    expires_at: Unset[fields.Timestamp] = Field(default=None, description="When it expires")
     review_url: Unset[str] = Field(default=None, description="Link for the human")
     decision: Unset[str] = Field(default=None, description="approved or rejected")
-    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
+    decided_at: Unset[fields.Timestamp] = Field(default=None, description="When it was decided")
     reason: Unset[str] = Field(default=None, description="Why, in the human's words")
-    modified_params: Unset[ForeignObject] = Field(
+    modified_params: Unset[fields.ForeignObject] = Field(
         default=None, description="Values the human changed"
     )
     decided_by: Unset[str] = Field(default=None, description="Who decided")
@@ -123,16 +106,16 @@ class Interrupt(Wire):
 class Decided(Wire):
     """The receipt of a decision; its `status` is `resolved`."""
 
-    interrupt_id: InterruptId
+    interrupt_id: fields.InterruptId
     status: str = Field(description="resolved")
-    decision: Verdict
-    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
+    decision: fields.Verdict
+    decided_at: Unset[fields.Timestamp] = Field(default=None, description="When it was decided")
 
 
 class Cancelled(Wire):
     """The receipt of a cancellation."""
 
-    interrupt_id: InterruptId
+    interrupt_id: fields.InterruptId
     status: str = Field(description="cancelled")
 
 
@@ -143,16 +126,16 @@ class Event(Wire):
     of the event before; the first event has an empty one.
     """
 
-    interrupt_id: InterruptId
+    interrupt_id: fields.InterruptId
     sequence: int
     type: str = Field(
         description="created, notified, viewed, decided, cancelled, expired, callback-delivered, "
         "callback-given-up or migrated"
     )
-    at: Timestamp
+    at: fields.Timestamp
     actor: str
     channel: str = Field(description="review-page, inbox, api, mcp or system")
-    detail: JSONObject
+    detail: fields.JSONObject
     previous_hash: str
     hash: str
 
@@ -203,4 +186,4 @@ class SignInLink(Wire):
     """A link that signs in one browser, once, within a minute."""
 
     url: str
-    expires_at: Unset[Timestamp] = None
+    expires_at: Unset[fields.Timestamp] = None
