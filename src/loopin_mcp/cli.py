@@ -71,7 +71,7 @@ def api(*, insecure: bool) -> None:
 
     with _until_interrupted():
         settings = _load_settings()
-        # uvloop comes with the extra `server`, where it exists.
+        # uvloop comes with the extra `server`, on systems that have it.
         options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
         serve = partial(serve_alone, settings, insecure=insecure, say=_say)
         anyio.run(serve, backend_options=options)

@@ -145,7 +145,7 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        # Starlette names the methods of the first route alone where several share a path.
+        # If routes share a path, Starlette names only the methods of the first one.
         headers["Allow"] = ", ".join(sorted(_methods_at(request)))
     return JSONResponse({"error": error.detail}, error.status_code, headers)
 

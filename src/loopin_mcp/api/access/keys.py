@@ -38,8 +38,8 @@ logger = logging.getLogger("loopin_mcp")
 class Keys:
     """The agents' key and the keys of reviewers, by name.
 
-    `deciders` are the names of those who may decide and sign in to the pages: the reviewers, or if
-    there are none, holders of the agents' key. An API without any key is open to everybody.
+    `deciders` are the names of the people who may decide and sign in to the pages: the reviewers,
+    or if there are none, holders of the agents' key. An API without any key is open to everyone.
     """
 
     def __init__(self, api_key: str | None, reviewers: Mapping[str, str]) -> None:

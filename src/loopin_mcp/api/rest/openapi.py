@@ -39,19 +39,19 @@ _MODELS: tuple[type[BaseModel], ...] = (
     models.Health,
 )
 _MEANINGS = {
-    400: "A field is missing or does not fit; the sentence names it",
-    401: "No key, or not the right one",
-    403: "The key, or the page, may not do this",
+    400: "A field is missing or invalid; the error names it",
+    401: "The key is missing or wrong",
+    403: "This key or page may not do this",
     404: "There is no such interrupt",
-    409: "The interrupt is no longer pending, not what payloadDigest stands for, or tampered with",
+    409: "The interrupt is no longer pending, differs from payloadDigest, or was tampered with",
     413: f"The body is larger than {MAX_BODY_BYTES} bytes",
     414: f"The URL is longer than {MAX_URL_BYTES} bytes",
-    415: "The body is not declared to be of the type described",
-    421: "The host name is not one this API is served under",
+    415: "The body is not declared as the described type",
+    421: "This API is not served under that host name",
     422: "The Idempotency-Key was used before with another payload",
     429: "Too many new interrupts, or too many wrong keys",
-    431: f"The headers are more than {MAX_HEADERS}, or {MAX_HEADER_BYTES} bytes",
-    503: "The database cannot be used right now",
+    431: f"There are more than {MAX_HEADERS} headers, or {MAX_HEADER_BYTES} bytes of them",
+    503: "The database is not available right now",
 }
 # Errors of every call, and of calls that need a key and the database.
 _ALWAYS = (414, 421, 431)
@@ -87,7 +87,7 @@ _DECISION_FORM: Part = {
         "reason": {"type": "string", "maxLength": 4000, "pattern": _NO_NUL},
         "modifiedParams": {
             "type": "string",
-            "description": "A JSON object as text, or empty; the pattern is of the simplest",
+            "description": "A JSON object as text, or empty; the pattern has only simple ones",
             "pattern": rf'^(\{{("[A-Za-z_][A-Za-z0-9_-]{{0,40}}": ?{_VALUE_TEXT})?\}})?$',
         },
         "payloadDigest": {
@@ -147,16 +147,16 @@ _CHALLENGE = _in("query", "challenge", {"type": "string", "maxLength": 100})
 _MOST = f"wait=N holds the answer up to N seconds (at most {LONGEST_WAIT_S}) while it is pending"
 # RFC 7240.
 _PREFER = {"name": "Prefer", "in": "header", "description": _MOST, "schema": _TEXT}
-_HELD = {"Preference-Applied": {"description": "The wait that was heeded", "schema": _TEXT}}
-_REPLAYED = "It is the answer to an earlier request"
+_HELD = {"Preference-Applied": {"description": "The wait that was applied", "schema": _TEXT}}
+_REPLAYED = "This is the response to an earlier request"
 _REPLAY = {"Idempotency-Replayed": {"description": _REPLAYED, "schema": {"const": "true"}}}
 # Not a parameter: tools that generate requests from parameters would reuse keys.
 _ONCE = (
     "With the header Idempotency-Key (one string in double quotes, of 1 to "
-    f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) it may be sent again: "
-    "the same key and payload get the first answer again for 24 hours."
+    f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) the call can be repeated "
+    "safely: for 24 hours, the same key and payload get the first response again."
 )
-_UNDER_WAY = {409: "The first request with this key is still under way"}
+_UNDER_WAY = {409: "The first request with this key is still in progress"}
 _SIGN_IN = "Reviewers have keys: sign in first"
 _PENDING = {"type": "array", "items": _of(models.Interrupt)}
 _EVENTS = {"type": "array", "minItems": 1, "items": _of(models.Event)}
@@ -282,8 +282,8 @@ def _schemas() -> Part:
     new = schemas["NewInterrupt"]["properties"]
     new["callbackUrl"]["anyOf"][0] |= {
         "pattern": _CALLBACK_URL,
-        "description": "http(s) URL that is sent the outcome by POST. In place of a name, a public "
-        "address or one of CALLBACK_ALLOW may stand too",
+        "description": "http(s) URL that gets the outcome by POST. Its host may also be a public "
+        "address, or one in CALLBACK_ALLOW",
     }
     for name in ("agentId", "userId", "action"):
         new[name]["pattern"] = NOT_BLANK_EXACTLY
