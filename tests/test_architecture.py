@@ -73,6 +73,9 @@ def imports_of(module: str) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module or "")
+            # A name that is imported from a folder may be a module in it.
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name for name in names if name.removeprefix("loopin_mcp.") in MODULES}
     return found
 
 

@@ -30,6 +30,9 @@ _LEVELS = {
     logging.CRITICAL: ("urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib"),
 }
 
+_print: Callable[[str], None] = click.echo
+_say: Callable[[str], None] = partial(click.echo, err=True)
+
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="loopin-mcp")
@@ -68,7 +71,7 @@ def api(*, insecure: bool) -> None:
 
     with _until_interrupted():
         settings = _load_settings()
-        # uvloop comes with the extra `server`, where it exists.
+        # uvloop comes with the extra `server`, on systems that have it.
         options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
         serve = partial(serve_alone, settings, insecure=insecure, say=_say)
         anyio.run(serve, backend_options=options)
@@ -265,11 +268,3 @@ def _log_to_stderr() -> None:
             logging.getLogger(library).setLevel(level)
     # Python would print it with the host of a notification.
     warnings.filterwarnings("ignore", "Unverified HTTPS request")
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
-
-
-def _print(line: str) -> None:
-    click.echo(line)

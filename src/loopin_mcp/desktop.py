@@ -1,4 +1,4 @@
-"""Finds out whether this machine has a desktop, and starts the browser on it."""
+"""Detects a desktop, and opens the browser on it."""
 
 import html
 import os
@@ -29,7 +29,7 @@ os.unlink(sys.argv[2])
 
 
 def has_desktop(environment: Mapping[str, str]) -> bool:
-    """Whether a browser would get a window; without one it might take over the terminal."""
+    """Whether a browser would open a window; without one it might take over the terminal."""
     if sys.platform in ("win32", "darwin"):
         # Over SSH the user sits at another machine.
         return not environment.get("SSH_CONNECTION")
@@ -37,11 +37,11 @@ def has_desktop(environment: Mapping[str, str]) -> bool:
 
 
 def start_browser(url: str, kept_s: float = KEPT_S) -> None:
-    """Open a page in the browser, in a process that shares nothing with this one.
+    """Open a page in the browser, from a separate process.
 
-    All users of a machine can see the arguments of a program, and the link may sign in or let its
-    holder decide. So the browser gets a file that leads there, which only this user can read and
-    which is deleted after `kept_s` seconds.
+    All users of a machine can see the arguments of a program, and the link may sign in its holder
+    or let them decide. So the browser gets a file that redirects there. Only this user can read
+    it, and it is deleted after `kept_s` seconds.
 
     Raises:
         OSError: The program cannot be started, or the file cannot be written.
@@ -64,8 +64,7 @@ def start_browser(url: str, kept_s: float = KEPT_S) -> None:
 
 
 def _page_to(url: str) -> Path:
-    # A browser that came as a snap can read neither hidden directories nor the one for
-    # temporary files.
+    # A browser from a snap cannot read hidden or temporary directories.
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home has an error of its own
     descriptor, name = tempfile.mkstemp(prefix="loopin-", suffix=".html", dir=home)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The embedded API: found in another process, served here, or taken over when its owner ends."""
+"""The embedded API: finds the one on this machine, serves it, or takes it over."""
 
 import contextlib
 import hmac
@@ -31,7 +31,7 @@ from loopin_mcp.settings.values import checked_key
 
 LOOPBACK = "127.0.0.1"
 PROBE_TIMEOUT_S = 2.0
-# How often to look at a port whose owner is ending, and for how long to ignore a stranger's.
+# How often to probe a port whose owner is ending, and how long to ignore a stranger's port.
 LOOKS = 20
 LOOK_AGAIN_S = 0.05
 STRANGER_S = 30.0
@@ -41,13 +41,13 @@ STRANGER_S = 30.0
 async def embedded_api(
     settings: Settings, probe_timeout_s: float = PROBE_TIMEOUT_S
 ) -> AsyncIterator[Locate]:
-    """Have an API on this machine for as long as the block lasts; nothing starts before `locate`.
+    """Provide an API on this machine until the block ends; the first `locate` starts it.
 
     All copies of this server on this account share one API. The first to bind the port serves; the
-    others check that the listener there holds the key of the same data directory, and use it.
-    When it is gone, the next copy that needs it binds the port. If a stranger has the port, the
-    copies do the same with the port noted in the data directory, and then with any free one. A
-    listener that does not answer within `probe_timeout_s` seconds is a stranger.
+    others check that the listener there has the key of the same data directory, and use it. When
+    it is gone, the next copy that needs it binds the port. If another program has the port, the
+    copies try the port noted in the data directory, and then any free one. A listener that does not
+    answer within `probe_timeout_s` seconds counts as another program.
     """
     async with anyio.create_task_group() as tasks:
         copy = _Copy(settings, tasks, probe_timeout_s)
@@ -59,7 +59,7 @@ async def embedded_api(
 
 
 class _Copy:
-    """This copy's part in the shared API."""
+    """One copy of the server: it finds the shared API, or serves it."""
 
     def __init__(
         self, settings: Settings, tasks: anyio.abc.TaskGroup, probe_timeout_s: float
@@ -74,7 +74,7 @@ class _Copy:
         self._strangers: dict[int, float] = {}
 
     async def locate(self) -> Address:
-        """The address of the API, which is started first if it does not run.
+        """The address of the API, which this starts if it is not running.
 
         Raises:
             ConfigurationError: The data directory cannot be used.
@@ -83,7 +83,7 @@ class _Copy:
             return self._own or await self._find_or_serve()
 
     async def aclose(self) -> None:
-        """Close the connections to siblings."""
+        """Close the connections to other copies."""
         for probe in self._probes.values():
             await probe.aclose()
 
@@ -101,7 +101,7 @@ class _Copy:
                 if is_sibling is False:
                     self._strangers[port] = anyio.current_time() + STRANGER_S
                     break
-                # Its owner is just ending, and another copy may take over.
+                # Its owner is ending, and another copy may take over.
                 await anyio.sleep(LOOK_AGAIN_S)
         listener = listen(LOOPBACK, 0)
         with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ class _Copy:
         return await self._serve(listener, api_key)
 
     def _candidates(self, noted: int | None) -> list[int]:
-        """The ports to look at: first the one of the last sibling, and none of a stranger."""
+        """The ports to try, without those of other programs: first the one that worked last."""
         now = anyio.current_time()
         ports = dict.fromkeys(filter(None, (self._proven, self._settings.port, noted)))
         return [port for port in ports if self._strangers.get(port, now) <= now]
@@ -120,14 +120,10 @@ class _Copy:
         return address
 
     async def _run(
-        self,
-        listener: socket.socket,
-        api_key: str,
-        *,
-        task_status: anyio.abc.TaskStatus[Address],
+        self, listener: socket.socket, api_key: str, *, task_status: anyio.abc.TaskStatus[Address]
     ) -> None:
         """Serve until cancelled."""
-        # A host may let its servers open only few files, and the agents of all copies wait here.
+        # A host may allow few open files, and the agents of all copies wait here.
         raise_file_limit()
         with listener:
             channels = await channels_of(self._settings)
@@ -138,7 +134,7 @@ class _Copy:
                 await anyio.sleep_forever()
 
     async def _is_sibling(self, port: int, api_key: str) -> bool | None:
-        """Whether a holder of the key listens there, or None if there was no answer at all.
+        """Whether a copy with the same key listens there, or None if nothing answers.
 
         This does not send the key itself.
         """
@@ -159,7 +155,7 @@ class _Copy:
 
 
 def load_api_key(data_dir: Path) -> str:
-    """The key in the data directory; made at first use, and readable only by this user.
+    """The key in the data directory, created at first use and readable only by this user.
 
     Raises:
         ConfigurationError: The directory or the file cannot be used.
@@ -182,10 +178,10 @@ def load_api_key(data_dir: Path) -> str:
 
 
 def _refuse_open_to_others(path: Path) -> None:
-    """Refuse a key that another user of this machine may know or may have put there.
+    """Refuse a key file that another user of this machine can read or may have created.
 
     Raises:
-        ConfigurationError: It is not a plain file that only this user can read.
+        ConfigurationError: It is not a regular file that only this user can read.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -197,7 +193,7 @@ def _refuse_open_to_others(path: Path) -> None:
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Write a whole file, or keep the one that another process has just written."""
+    """Write the whole file at once, or keep the one that another process has just written."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -216,7 +212,7 @@ def _listen_if_free(port: int) -> socket.socket | None:
 
 
 def _noted_port(note: Path) -> int | None:
-    """The port that a copy took because a stranger had the usual one."""
+    """The port that a copy chose because another program had the usual one."""
     try:
         port = int(note.read_text(encoding="ascii"))
     except (OSError, ValueError):

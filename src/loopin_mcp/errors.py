@@ -1,4 +1,4 @@
-"""The error tree, used at both ends of the wire.
+"""The error tree, which the API and the client share.
 
 LoopinError
 ├── ConfigurationError
@@ -16,21 +16,24 @@ LoopinError
     └── UnavailableError          5xx
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LoopinError(Exception):
-    """Anything that LoopIn refuses or cannot do; its text is safe to show."""
+    """Something that LoopIn refuses or cannot do; the message is safe to show."""
 
 
 class ConfigurationError(LoopinError):
-    """A setting or argument that cannot be used; the message names it and the remedy."""
+    """A setting or argument that cannot be used; the message names it and the fix."""
 
 
 class UnreachableError(LoopinError):
-    """The API did not answer: it is not there, too slow, or broke off."""
+    """The API did not answer: it is not there, is too slow, or broke off."""
 
 
 class APIError(LoopinError):
-    """An answer that is not a success, with its HTTP status.
+    """A response that is not a success, with its HTTP status.
 
     `retry_after_s` says when to try again, if the API said so. `is_foreign` says that something
     other than a LoopIn API answered.
@@ -112,23 +115,21 @@ class UnavailableError(APIError):
     status = 503
 
 
-_BY_STATUS: dict[int, type[APIError]] = {
-    error.status: error
-    for error in (
-        InvalidRequestError,
-        UnauthorizedError,
-        ForbiddenError,
-        NotFoundError,
-        ConflictError,
-        TooLargeError,
-        UnsupportedTypeError,
-        UnprocessableError,
-        RateLimitedError,
-        UnavailableError,
-    )
-}
+_BY_STATUS = {error.status: error for error in APIError.__subclasses__()}
 
 
 def error_for(status: int) -> type[APIError]:
-    """The error class that stands for an HTTP status."""
+    """The error class for an HTTP status."""
     return _BY_STATUS.get(status, UnavailableError if status >= 500 else APIError)
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Raise the first error of a task group by itself, and not in an ExceptionGroup."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        error: Exception = group
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        raise error from error.__cause__

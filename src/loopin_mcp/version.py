@@ -1,4 +1,4 @@
-"""The version and home page, as the package's metadata has them."""
+"""The version and home page, from the package's metadata."""
 
 from importlib.metadata import metadata
 

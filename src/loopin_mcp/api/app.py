@@ -1,4 +1,4 @@
-"""create_app: the route table, the error handlers, the guard, and what they share."""
+"""create_app: the routes, the error handlers and the guard, wired together."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ from loopin_mcp.version import __version__
 
 STATIC = Path(__file__).parent / "pages" / "static"
 
-# What people and the pages themselves ask for is no part of the API's description.
+# Pages are not in the OpenAPI description.
 _Page = partial(Route, include_in_schema=False)
 
 
 @dataclass(frozen=True)
 class API:
-    """An app, and those of its parts that loops beside it share."""
+    """An app, and the parts of it that background loops share."""
 
     app: Starlette
     sessions: Sessions
@@ -60,7 +60,7 @@ def create_app(
     heartbeat_s: float = HEARTBEAT_S,
     sleep: Sleep = anyio.sleep,
 ) -> API:
-    """The LoopIn API as an ASGI app, which is to listen on `host` and `port`."""
+    """The LoopIn API as an ASGI app, for a server that listens on `host` and `port`."""
     keys, waits = Keys.of(options), Waits(limits or Limits())
     door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
     sessions = Sessions(keys, store.clock, store.public_url)
@@ -85,7 +85,7 @@ def create_app(
 
 
 def _proof_key(options: Options) -> str | None:
-    """What the embedded API proves that it holds; a key that a human chose could be guessed."""
+    """The key whose possession the embedded API proves; a key that a human chose is guessable."""
     if options.api_key is None or not options.embedded:
         return None
     return sibling_key(options.api_key, options.reviewers)
@@ -119,7 +119,7 @@ def _page_routes(store: Store, sessions: Sessions, pages: Pages, live: Live) -> 
         _Page("/analytics", analytics.show_analytics),
         _Page("/inbox/events", live.inbox_events),
         _Page(in_inbox, inbox.decide_interrupt, methods=["POST"]),
-        # Where a refused decision is shown, so that it can be loaded anew and followed.
+        # Shows a refused decision at its own address, so that reloading it and its events work.
         _Page(in_inbox, review.show_interrupt),
         _Page(f"{in_inbox}/events", live.review_events),
     ]
@@ -145,7 +145,7 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        # Starlette names the methods of the first route alone where several share a path.
+        # If routes share a path, Starlette names only the methods of the first one.
         headers["Allow"] = ", ".join(sorted(_methods_at(request)))
     return JSONResponse({"error": error.detail}, error.status_code, headers)
 

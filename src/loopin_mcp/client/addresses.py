@@ -27,8 +27,7 @@ def fixed_address(base_url: str, api_key: str | None) -> Locate:
         ConfigurationError: The URL or the key cannot be used.
     """
     address = Address(
-        checked_base_url("base_url", base_url),
-        api_key and checked_key("api_key", api_key),
+        checked_base_url("base_url", base_url), api_key and checked_key("api_key", api_key)
     )
 
     async def locate() -> Address:

@@ -101,18 +101,17 @@ class Transport:
             ) from None
 
     def _headers(self, api_key: str | None, outgoing: Outgoing) -> dict[str, str]:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        if api_key:
-            headers["X-API-Key"] = api_key
-        if self._channel != "api":
-            headers["X-LoopIn-Channel"] = self._channel
-        if outgoing.wait_s:
-            headers["Prefer"] = f"wait={outgoing.wait_s}"
-        if outgoing.body:
-            headers["Content-Type"] = "application/json"
-        if outgoing.idempotency_key:
-            headers["Idempotency-Key"] = f'"{outgoing.idempotency_key}"'
-        return headers
+        key = outgoing.idempotency_key
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "X-API-Key": api_key,
+            "X-LoopIn-Channel": self._channel if self._channel != "api" else None,
+            "Prefer": f"wait={outgoing.wait_s}" if outgoing.wait_s else None,
+            "Content-Type": "application/json" if outgoing.body else None,
+            "Idempotency-Key": f'"{key}"' if key else None,
+        }
+        return {name: value for name, value in headers.items() if value}
 
     def _failure(self, error: Exception, base_url: str, outgoing: Outgoing) -> UnreachableError:
         """Why no answer came, and whether the request may have arrived."""

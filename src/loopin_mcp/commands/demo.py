@@ -1,4 +1,4 @@
-"""The demo: an MCP client that lets the real server ask a human, and waits for the answer."""
+"""The demo: an MCP client that asks a human through the real server, and waits."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from mcp import Client, StdioServerParameters
 from mcp_types import Implementation, TextContent
 
 from loopin_mcp.desktop import has_desktop, start_browser
-from loopin_mcp.errors import LoopinError
+from loopin_mcp.errors import LoopinError, ungrouped
 from loopin_mcp.version import __version__
 
 AGENT = "payment-agent"
@@ -40,13 +40,8 @@ async def run_demo(
     Raises:
         LoopinError: A tool refused.
     """
-    try:
+    with ungrouped():
         await _run(decide, environment, say, wait_s)
-    except ExceptionGroup as group:
-        error: Exception = group
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
 
 
 async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wait_s: int) -> None:
@@ -97,7 +92,7 @@ async def _open_page(review_url: str, say: Say) -> None:
 
 
 async def _be_human(review_url: str, decide: str, say: Say) -> None:
-    """Decide on the page instead of the human, a moment after the agent began to wait."""
+    """Decide on the page in place of the human, shortly after the agent began to wait."""
     await anyio.sleep(THINK_S)
     say(f"The human decides: {decide}")
     await anyio.to_thread.run_sync(_submit, review_url, decide)

@@ -8,7 +8,7 @@ import anyio
 from loopin_mcp.client.addresses import Address
 from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.embedded import embedded_api
-from loopin_mcp.errors import ForbiddenError, LoopinError
+from loopin_mcp.errors import ForbiddenError, ungrouped
 from loopin_mcp.settings.settings import Settings
 
 Say = Callable[[str], None]
@@ -29,21 +29,16 @@ async def open_inbox(
     if settings.api_url:
         _open(f"{settings.api_url}/", say, show, start_browser)
         return
-    failure: LoopinError | None = None
-    # This command opens the inbox, so that its API must not open it too.
-    async with embedded_api(replace(settings, open_review="off")) as locate:
-        try:
+    # This command opens the inbox, so its API must not open it too.
+    settings = replace(settings, open_review="off")
+    with ungrouped():
+        async with embedded_api(settings) as locate:
             address = await locate()
             async with LoopinClient(locate=locate, timeout_s=settings.timeout_s) as client:
                 _open(await _way_in(client, address), say, show, start_browser)
             if address.is_here:
                 say(_SERVING)
                 await anyio.sleep_forever()
-        except LoopinError as error:
-            # The API's task group would wrap it in an ExceptionGroup.
-            failure = error
-    if failure is not None:
-        raise failure
 
 
 async def _way_in(client: LoopinClient, address: Address) -> str:

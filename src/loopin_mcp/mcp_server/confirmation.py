@@ -1,14 +1,8 @@
 """Asks the human in the host to confirm a decision before it is recorded."""
 
 import anyio
+import mcp_types as types
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    ClientCapabilities,
-    ElicitRequest,
-    ElicitRequestFormParams,
-    ElicitResult,
-    InputRequiredResult,
-)
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
@@ -38,7 +32,7 @@ _UNCONFIRMED = {
 
 async def confirm_decision(
     ctx: Call, interrupt_id: str, decision: Decision
-) -> Decision | InputRequiredResult:
+) -> Decision | types.InputRequiredResult:
     """Show the decision to the human, if the settings and the host say so.
 
     Returns the decision to record, for exactly the payload that was shown, if any; or the form, if
@@ -68,7 +62,7 @@ async def confirm_decision(
 
 async def _ask(
     ctx: Call, forms: Forms, interrupt: Interrupt, decision: Decision
-) -> Decision | InputRequiredResult:
+) -> Decision | types.InputRequiredResult:
     message = form_message(interrupt, decision)
     decision = decision.model_copy(update={"payload_digest": interrupt.payload_digest})
     if ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
@@ -77,7 +71,11 @@ async def _ask(
         question = Question(interrupt.interrupt_id, decision)
         answered = _answer_in_retry(ctx, forms, question)
         if answered is None:
-            return _form(message, forms.issue(question))
+            params = types.ElicitRequestFormParams(message=message, requested_schema=FORM)
+            return types.InputRequiredResult(
+                input_requests={_FORM: types.ElicitRequest(params=params)},
+                request_state=forms.issue(question),
+            )
         action = answered
     if action == "accept":
         return decision
@@ -108,10 +106,10 @@ def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
         return None
     if not forms.redeem(ctx.request_state, question):
         return "late"
-    return _action(answer) if isinstance(answer, ElicitResult) else "fault"
+    return _action(answer) if isinstance(answer, types.ElicitResult) else "fault"
 
 
-def _action(result: ElicitResult) -> str:
+def _action(result: types.ElicitResult) -> str:
     """What the human did: accepting a form that says no is declining it."""
     confirmed = (result.content or {}).get(CONFIRMED)
     if result.action != "accept" or confirmed is None or confirmed is True:
@@ -120,14 +118,7 @@ def _action(result: ElicitResult) -> str:
     return "decline" if confirmed is False else "fault"
 
 
-def _form(message: str, token: str) -> InputRequiredResult:
-    params = ElicitRequestFormParams(message=message, requested_schema=FORM)
-    return InputRequiredResult(
-        input_requests={_FORM: ElicitRequest(params=params)}, request_state=token
-    )
-
-
-def _shows_forms(capabilities: ClientCapabilities | None) -> bool:
+def _shows_forms(capabilities: types.ClientCapabilities | None) -> bool:
     """Whether the client declared forms; older clients do so by an empty object."""
     elicitation = capabilities.elicitation if capabilities else None
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)

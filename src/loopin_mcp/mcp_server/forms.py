@@ -23,10 +23,7 @@ _LONGEST_SHOWN = 2000
 # A form shows all that will be recorded, or nothing.
 _LONGEST_RECORDED = 4000
 
-_VERDICTS = {
-    "approved": "APPROVE, the agent may act",
-    "rejected": "REJECT, the agent must not act",
-}
+_VERDICTS = {"approved": "APPROVE, the agent may act", "rejected": "REJECT, the agent must not act"}
 
 
 @dataclass(frozen=True)

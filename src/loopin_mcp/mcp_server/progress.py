@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import anyio
 
-from loopin_mcp.errors import LoopinError
+from loopin_mcp.errors import ungrouped
 from loopin_mcp.mcp_server.context import Call
 
 PROGRESS_EVERY_S = 5.0
@@ -21,17 +21,11 @@ async def with_progress(
     Raises:
         LoopinError: `wait` raised it.
     """
-    failure: LoopinError | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_report, ctx, wait_s, every_s)
-        try:
+    with ungrouped():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_report, ctx, wait_s, every_s)
             outcome = await wait(wait_s)
-        except LoopinError as error:
-            # The task group would wrap it in an ExceptionGroup.
-            failure = error
-        tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+            tasks.cancel_scope.cancel()
     return outcome
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from loopin_mcp.mcp_server.context import Call, default_user_id
 from loopin_mcp.mcp_server.tool_factory import prompt_of
 from loopin_mcp.wire.fields import ExpiresIn, Urgency, UserId
-from loopin_mcp.wire.models import Interrupt, PendingPage
+from loopin_mcp.wire.models import Interrupt
 from loopin_mcp.wire.plain_text import plain_text, quoted, time_in_words
 
 _AT_A_TIME = 20
@@ -109,7 +109,17 @@ async def review_pending(ctx: Call, user_id: _Whose = "") -> str:
     page = await loopin.client.list_pending_interrupts(user_id, limit=_AT_A_TIME)
     if not page.interrupts:
         return _NOTHING.format(user=quoted(user_id, _LONGEST_SHOWN))
-    return _review(page, loopin.settings.tools)
+    tools = loopin.settings.tools
+    facts = _FACTS if "get_interrupt_status" in tools else ""
+    decide = _DECIDE_HERE if "decide_interrupt" in tools else _DECIDE_THERE
+    entries = [_entry(number, item) for number, item in enumerate(page.interrupts, start=1)]
+    review = _REVIEW.format(
+        rules=facts + decide,
+        user=quoted(user_id, _LONGEST_SHOWN),
+        count=page.count,
+        entries="\n".join(entries),
+    )
+    return review + (_MORE if page.next_cursor else "")
 
 
 @_prompt("Ask me first", "create_interrupt", "get_interrupt_status")
@@ -131,19 +141,6 @@ async def ask_before(
         chosen=f" with {chosen}" if chosen else "",
         unless=_UNLESS if "decide_interrupt" in tools else "",
     )
-
-
-def _review(page: PendingPage, tools: tuple[str, ...]) -> str:
-    facts = _FACTS if "get_interrupt_status" in tools else ""
-    decide = _DECIDE_HERE if "decide_interrupt" in tools else _DECIDE_THERE
-    entries = [_entry(number, item) for number, item in enumerate(page.interrupts, start=1)]
-    review = _REVIEW.format(
-        rules=facts + decide,
-        user=quoted(page.user_id, _LONGEST_SHOWN),
-        count=page.count,
-        entries="\n".join(entries),
-    )
-    return review + (_MORE if page.next_cursor else "")
 
 
 def _entry(number: int, interrupt: Interrupt) -> str:

@@ -6,25 +6,17 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterable
+from functools import partial
 from typing import Any
 
 import anyio
+import mcp_types as types
 from anyio.abc import ObjectSendStream
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server import MCPServer
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp_types import (
-    INVALID_REQUEST,
-    PROTOCOL_VERSION_META_KEY,
-    ErrorData,
-    JSONRPCError,
-    JSONRPCNotification,
-    JSONRPCRequest,
-    JSONRPCResponse,
-    RequestId,
-)
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -64,8 +56,13 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
         answers, outgoing = anyio.create_memory_object_stream[SessionMessage](BUFFER)
         pipe = _Pipe(legacy, modern, answers)
         tasks.start_soon(pipe.write, outgoing, stdout)
+        serve_era = partial(
+            serve_dual_era_loop,
+            lifespan_state=state,
+            init_options=lowlevel.create_initialization_options(),
+        )
         for received in (legacy_lines, modern_lines):
-            tasks.start_soon(_serve_era, lowlevel, received, answers.clone(), state)
+            tasks.start_soon(serve_era, lowlevel, received, answers.clone())
         async with legacy, modern, answers:
             try:
                 await pipe.read(lines)
@@ -74,23 +71,8 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
             await pipe.settle()
 
 
-async def _serve_era(
-    server: Any,  # noqa: ANN401 - the SDK's server, generic over what the lifespan yields
-    lines: MemoryObjectReceiveStream[_Line],
-    answers: MemoryObjectSendStream[SessionMessage],
-    state: object,
-) -> None:
-    await serve_dual_era_loop(
-        server,
-        lines,
-        answers,
-        lifespan_state=state,
-        init_options=server.create_initialization_options(),
-    )
-
-
 class _Pipe:
-    """The lines that go over the pipe, and which requests are not answered yet."""
+    """The lines on the pipe, and the requests that are not answered yet."""
 
     def __init__(
         self,
@@ -101,7 +83,7 @@ class _Pipe:
         self._legacy = legacy
         self._modern = modern
         self._answers = answers
-        self._open: set[RequestId | None] = set()
+        self._open: set[types.RequestId | None] = set()
         self._answered = anyio.Event()
 
     async def read(self, lines: AsyncIterable[_Line]) -> None:
@@ -111,17 +93,17 @@ class _Pipe:
                 self._refuse(line)
                 continue
             message = line.message
-            if isinstance(message, JSONRPCRequest):
+            if isinstance(message, types.JSONRPCRequest):
                 self._open.add(message.id)
                 await (self._modern if _is_modern(message) else self._legacy).send(line)
                 continue
-            if isinstance(message, JSONRPCNotification):
+            if isinstance(message, types.JSONRPCNotification):
                 self._forget_cancelled(message)
                 # Only the loop that has the request knows what a notification is about.
                 await self._modern.send(line)
             await self._legacy.send(line)
 
-    def _forget_cancelled(self, notification: JSONRPCNotification) -> None:
+    def _forget_cancelled(self, notification: types.JSONRPCNotification) -> None:
         """Expect no answer to a request that the host has cancelled."""
         request_id = (notification.params or {}).get("requestId")
         if notification.method == "notifications/cancelled" and isinstance(request_id, str | int):
@@ -130,10 +112,10 @@ class _Pipe:
     async def write(
         self, outgoing: AsyncIterable[SessionMessage], stdout: ObjectSendStream[SessionMessage]
     ) -> None:
-        """Write all that both loops send."""
+        """Write everything that both loops send."""
         async for line in outgoing:
             await stdout.send(line)
-            if isinstance(line.message, JSONRPCResponse | JSONRPCError):
+            if isinstance(line.message, types.JSONRPCResponse | types.JSONRPCError):
                 self._open.discard(line.message.id)
                 self._answered.set()
         await stdout.aclose()
@@ -146,30 +128,32 @@ class _Pipe:
                 await self._answered.wait()
 
     def _refuse(self, fault: Exception) -> None:
-        """Answer a line that is not a message, if it has an id.
+        """Answer a line that is not a valid message, if it has an id.
 
         The SDK drops such lines, and the host waits for an answer until its time limit. A host
         that reads nothing gets no answer, so that this never misses the end of stdin.
         """
         request_id = _id_in(fault) if isinstance(fault, ValidationError) else None
         if request_id is not None:
-            error = ErrorData(code=INVALID_REQUEST, message="This line is not a valid request")
-            refusal = JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
+            error = types.ErrorData(
+                code=types.INVALID_REQUEST, message="This line is not a valid request"
+            )
+            refusal = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
             with contextlib.suppress(anyio.WouldBlock):
                 self._answers.send_nowait(SessionMessage(refusal))
 
 
-def _is_modern(request: JSONRPCRequest) -> bool:
+def _is_modern(request: types.JSONRPCRequest) -> bool:
     """Whether a request came in the envelope of 2026-07-28, which has no `initialize`."""
     meta = (request.params or {}).get("_meta")
     return (
         request.method != "initialize"
         and isinstance(meta, dict)
-        and PROTOCOL_VERSION_META_KEY in meta
+        and types.PROTOCOL_VERSION_META_KEY in meta
     )
 
 
-def _id_in(fault: ValidationError) -> RequestId | None:
+def _id_in(fault: ValidationError) -> types.RequestId | None:
     """The id of the invalid request in a line."""
     for error in fault.errors(include_url=False):
         value = error["input"]
@@ -181,11 +165,11 @@ def _id_in(fault: ValidationError) -> RequestId | None:
     return None
 
 
-def _id_in_text(line: str) -> RequestId | None:
+def _id_in_text(line: str) -> types.RequestId | None:
     """The id in a line that is not JSON, is nested too deep, or has too large a number."""
     found = _FIRST.match(line) or _LAST.search(line)
     try:
-        request_id: RequestId | None = from_json(found[1]) if found else None
+        request_id: types.RequestId | None = from_json(found[1]) if found else None
     except ValueError:
         return None
     return request_id

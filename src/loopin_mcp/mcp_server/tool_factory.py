@@ -1,8 +1,9 @@
-"""Makes tools and prompts of functions: strict arguments, lean schemas, errors in plain words."""
+"""Makes tools and prompts from functions: strict arguments, short schemas, plain errors."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import mcp_types as types
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
@@ -11,14 +12,6 @@ from mcp.server.mcpserver.prompts.base import Message, PromptArgument, UserMessa
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    CallToolResult,
-    GetPromptResult,
-    InputRequiredResult,
-    ToolAnnotations,
-)
 from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -37,11 +30,8 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
     """
 
     async def call_tool(
-        self,
-        name: str,
-        arguments: dict[str, Any],
-        context: Context[_LifespanT, Any] | None = None,
-    ) -> CallToolResult | InputRequiredResult:
+        self, name: str, arguments: dict[str, Any], context: Context[_LifespanT, Any] | None = None
+    ) -> types.CallToolResult | types.InputRequiredResult:
         """See `MCPServer.call_tool`."""
         given = {name: value for name, value in arguments.items() if value is not None}
         try:
@@ -56,10 +46,10 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
         name: str,
         arguments: dict[str, Any] | None = None,
         context: Context[_LifespanT, Any] | None = None,
-    ) -> GetPromptResult | InputRequiredResult:
+    ) -> types.GetPromptResult | types.InputRequiredResult:
         """See `MCPServer.get_prompt`."""
         if name not in {prompt.name for prompt in await self.list_prompts()}:
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {name}")
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown prompt: {name}")
         return await super().get_prompt(name, arguments, context)
 
 
@@ -73,7 +63,7 @@ class PlainSpokenPrompt(Prompt):
 
     async def render(
         self, arguments: dict[str, Any] | None, context: Context[Any, Any]
-    ) -> list[Message] | InputRequiredResult:
+    ) -> list[Message] | types.InputRequiredResult:
         """See `Prompt.render`."""
         given = {name: value for name, value in (arguments or {}).items() if value.strip()}
         try:
@@ -81,7 +71,7 @@ class PlainSpokenPrompt(Prompt):
         except ToolError as error:
             if refusal := _refusal(error):
                 bad_arguments = isinstance(error.__cause__, ValidationError)
-                code = INVALID_PARAMS if bad_arguments else INTERNAL_ERROR
+                code = types.INVALID_PARAMS if bad_arguments else types.INTERNAL_ERROR
                 raise MCPError(code=code, message=refusal) from error
             raise
 
@@ -96,14 +86,11 @@ def _refusal(error: ToolError) -> str:
     return ""
 
 
-def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) -> Tool:
+def tool_of(function: Callable[..., Any], title: str, hints: types.ToolAnnotations) -> Tool:
     """A tool whose arguments have their wire names or the function's; it refuses any others."""
     tool = Tool.from_function(function, title=title, annotations=hints)
     arguments = _strict(tool.fn_metadata.arg_model)
-    schemas = {
-        "arg_model": arguments,
-        "output_schema": _lean(tool.fn_metadata.output_schema),
-    }
+    schemas = {"arg_model": arguments, "output_schema": _lean(tool.fn_metadata.output_schema)}
     return tool.model_copy(
         update={
             "description": " ".join(tool.description.split()),
@@ -115,7 +102,7 @@ def tool_of(function: Callable[..., Any], title: str, hints: ToolAnnotations) ->
 
 def prompt_of(function: Callable[..., Any], title: str) -> Prompt:
     """A prompt whose text the function returns, with arguments like a tool's."""
-    tool = tool_of(function, title, ToolAnnotations())
+    tool = tool_of(function, title, types.ToolAnnotations())
     required = tool.parameters.get("required", [])
     return PlainSpokenPrompt(
         name=tool.name,

@@ -34,23 +34,7 @@ from loopin_mcp.mcp_server.results import (
 from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of, unquoted
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import HOME_PAGE, __version__
-from loopin_mcp.wire.fields import (
-    DEFAULT_PAGE,
-    Action,
-    AgentId,
-    CallbackUrl,
-    Context,
-    Cursor,
-    ExpiresIn,
-    InterruptId,
-    ModifiedParams,
-    PageLimit,
-    Reason,
-    Urgency,
-    UserId,
-    Verdict,
-    WaitSeconds,
-)
+from loopin_mcp.wire import fields
 from loopin_mcp.wire.models import Analytics, Decision, NewInterrupt, PendingPage
 
 _INSTRUCTIONS = """\
@@ -97,12 +81,13 @@ def create_server(
             yield Loopin(client, usable, Forms(answer_within_s), progress_every_s)
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
+    unless = _UNLESS if "decide_interrupt" in usable.tools else ""
     server = PlainSpokenServer(
         "loopin-mcp",
         title="LoopIn",
         version=__version__,
         website_url=HOME_PAGE,
-        instructions=instructions_for(usable.tools),
+        instructions=_INSTRUCTIONS.format(unless=unless),
         tools=[TOOLS[name] for name in usable.tools],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
@@ -111,11 +96,6 @@ def create_server(
     for prompt in prompts_for(usable.tools):
         server.add_prompt(prompt)
     return server
-
-
-def instructions_for(tools: tuple[str, ...]) -> str:
-    """The instructions for the host's model: how to use these tools together."""
-    return _INSTRUCTIONS.format(unless=_UNLESS if "decide_interrupt" in tools else "")
 
 
 def _tool(
@@ -141,20 +121,20 @@ def _tool(
     return register
 
 
-_ToolContext = Annotated[Context, BeforeValidator(unquoted)]
-_ToolParams = Annotated[ModifiedParams, BeforeValidator(unquoted)]
+_ToolContext = Annotated[fields.Context, BeforeValidator(unquoted)]
+_ToolParams = Annotated[fields.ModifiedParams, BeforeValidator(unquoted)]
 
 
 @_tool("Ask a human to approve", open_world=True)
 async def create_interrupt(
     ctx: Call,
-    action: Action,
+    action: fields.Action,
     context: _ToolContext,
-    agent_id: AgentId = "",
-    user_id: UserId = "",
-    urgency: Urgency = "medium",
-    expires_in: ExpiresIn = 3600,
-    callback_url: CallbackUrl = "",
+    agent_id: fields.AgentId = "",
+    user_id: fields.UserId = "",
+    urgency: fields.Urgency = "medium",
+    expires_in: fields.ExpiresIn = 3600,
+    callback_url: fields.CallbackUrl = "",
 ) -> CreatedResult:
     """Ask a human to approve one action before you do it.
 
@@ -179,7 +159,7 @@ async def create_interrupt(
 
 @_tool("Read a decision", read_only=True, idempotent=True)
 async def get_interrupt_status(
-    ctx: Call, interrupt_id: InterruptId, wait_seconds: WaitSeconds = 0
+    ctx: Call, interrupt_id: fields.InterruptId, wait_seconds: fields.WaitSeconds = 0
 ) -> InterruptStatus:
     """Wait for a human's decision and read it.
 
@@ -198,7 +178,10 @@ async def get_interrupt_status(
 
 @_tool("List what waits for a human", read_only=True, idempotent=True)
 async def list_pending_interrupts(
-    ctx: Call, user_id: UserId = "", limit: PageLimit = DEFAULT_PAGE, cursor: Cursor = ""
+    ctx: Call,
+    user_id: fields.UserId = "",
+    limit: fields.PageLimit = fields.DEFAULT_PAGE,
+    cursor: fields.Cursor = "",
 ) -> PendingPage:
     """List what still waits for a human's decision, newest first.
 
@@ -215,9 +198,9 @@ async def list_pending_interrupts(
 @_tool("Record a human's decision", destructive=True, idempotent=True)
 async def decide_interrupt(
     ctx: Call,
-    interrupt_id: InterruptId,
-    decision: Verdict,
-    reason: Reason = "",
+    interrupt_id: fields.InterruptId,
+    decision: fields.Verdict,
+    reason: fields.Reason = "",
     modified_params: _ToolParams | None = None,
 ) -> DecidedResult | InputRequiredResult:
     """Record a decision that a human has just stated in this conversation.
@@ -238,7 +221,7 @@ async def decide_interrupt(
 
 
 @_tool("Cancel an interrupt", destructive=True, idempotent=True)
-async def cancel_interrupt(ctx: Call, interrupt_id: InterruptId) -> CancelledResult:
+async def cancel_interrupt(ctx: Call, interrupt_id: fields.InterruptId) -> CancelledResult:
     """Cancel an interrupt that no longer matters, so that no human has to look at it.
 
     Use it when the plan changed or you dropped the action. Not to go ahead without approval:
@@ -250,7 +233,7 @@ async def cancel_interrupt(ctx: Call, interrupt_id: InterruptId) -> CancelledRes
 
 
 @_tool("Approval figures", read_only=True, idempotent=True)
-async def get_interrupt_analytics(ctx: Call, user_id: UserId = "") -> Analytics:
+async def get_interrupt_analytics(ctx: Call, user_id: fields.UserId = "") -> Analytics:
     """Sum up one user's interrupts: how many, how often approved, how fast, of which types.
 
     Use it when the user asks for such figures, not to read a decision. approvalRate (0 to 1) and

@@ -1,1 +1,1 @@
-"""The settings."""
+"""The settings and their checks."""

@@ -1,4 +1,4 @@
-"""The options of an API."""
+"""The options of an API, made from the settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,21 +8,21 @@ from loopin_mcp.settings.settings import DEFAULT_RATE_LIMIT, Settings
 from loopin_mcp.settings.values import Network
 
 GRACE_S = 1
-# For an API that no MCP host hurries: answering thousands of requests takes a moment.
+# No MCP host hurries this API, and answering thousands of requests takes a while.
 LONG_GRACE_S = 5
 
 
 @dataclass(frozen=True)
 class Options:
-    """What an API requires, allows and does; without options it is open to everybody.
+    """What an API requires and does; by default it is open to everyone.
 
     Agents send `api_key`. If there are `reviewers` (keys by name), only they decide. Review links
-    begin with `public_url`, or else with the address it serves on. The `embedded` API also sends
-    callbacks to this machine and proves its key to siblings; such proofs would let others guess a
-    key that a human chose. Requests in flight get `grace_s` at the end. One key may create
-    `rate_limit` interrupts a minute. `callback_secret` signs callbacks, which may go to public
-    addresses and to the networks of `callback_allow`. The API deletes interrupts `retention_days`
-    after they were settled.
+    begin with `public_url`, or with the address of the listener. The `embedded` API also sends
+    callbacks to this machine, and proves its key to other copies; such proofs would let others
+    guess a key that a human chose. When it stops, requests in flight get `grace_s` seconds. One key
+    may create `rate_limit` interrupts a minute. `callback_secret` signs callbacks, which may go to
+    public addresses and to the networks of `callback_allow`. Interrupts are deleted
+    `retention_days` after they were settled.
     """
 
     api_key: str | None = field(default=None, repr=False)

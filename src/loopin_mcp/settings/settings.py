@@ -14,17 +14,16 @@ from loopin_mcp.settings.values import (
     Network,
     any_text,
     checked_base_url,
-    checked_count,
     checked_directory,
     checked_key,
     checked_name,
     checked_networks,
-    checked_port,
     checked_reviewers,
     checked_seconds,
     checked_signing_secret,
     one_of,
     refuse_shared_key,
+    whole_number,
 )
 
 TOOLS = (
@@ -40,6 +39,7 @@ DEFAULT_RATE_LIMIT = 120
 
 Confirm = Literal["auto", "off", "required"]
 OpenReview = Literal["auto", "on", "off"]
+_COUNT = whole_number("a whole number", 1, 999_999_999)
 
 
 def _tools(variable: str, value: str) -> tuple[str, ...]:
@@ -81,26 +81,26 @@ class Settings:
         checked_directory,
         Path(platformdirs.user_data_dir("loopin-mcp", appauthor=False)),
     )
-    port: int = _setting("PORT", checked_port, 3002)
+    port: int = _setting("PORT", whole_number("a port number", 0, 65_535), 3002)
     host: str = _setting("HOST", any_text, "127.0.0.1")
     public_url: str | None = _setting("LOOPIN_BASE_URL", checked_base_url)
     api_key_secret: str | None = _setting("API_KEY_SECRET", checked_key, secret=True)
     reviewer_keys: Mapping[str, str] | None = _setting(
         "REVIEWER_KEYS", checked_reviewers, secret=True
     )
-    rate_limit: int = _setting("RATE_LIMIT", checked_count, DEFAULT_RATE_LIMIT)
+    rate_limit: int = _setting("RATE_LIMIT", _COUNT, DEFAULT_RATE_LIMIT)
     callback_secret: bytes | None = _setting("CALLBACK_SECRET", checked_signing_secret, secret=True)
     callback_allow: tuple[Network, ...] = _setting("CALLBACK_ALLOW", checked_networks, ())
-    retention_days: int | None = _setting("RETENTION_DAYS", checked_count)
+    retention_days: int | None = _setting("RETENTION_DAYS", _COUNT)
     database_url: str | None = _setting("DATABASE_URL", any_text, secret=True)
     notify: str | None = _setting("LOOPIN_NOTIFY", any_text, secret=True)
     notify_high: str | None = _setting("LOOPIN_NOTIFY_HIGH", any_text, secret=True)
-    # `load` turns this into "auto": settings made in Python do not open a browser.
+    # `load` uses "auto" instead. Settings made in Python do not open a browser.
     open_review: OpenReview = _setting("LOOPIN_OPEN_REVIEW", one_of(OpenReview), "off")
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Self:
-        """The settings an environment holds; an empty variable counts as unset.
+        """The settings in an environment; an empty variable counts as unset.
 
         Raises:
             ConfigurationError: A value cannot be used; the message names the variable.
@@ -123,7 +123,7 @@ class Settings:
 
     @property
     def default_user_id(self) -> str | None:
-        """The human to ask when a call names none, or None where the caller must say."""
+        """The human to ask if a call names none; None if the call has to name one."""
         if self.user_id or self.api_url:
             return self.user_id
         try:

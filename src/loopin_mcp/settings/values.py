@@ -1,4 +1,4 @@
-"""Reads single values of settings; errors name the variable."""
+"""Checks of single settings; their errors name the variable."""
 
 import base64
 import contextlib
@@ -21,7 +21,7 @@ _URL_REMEDY = "Set it to a base URL, such as https://loopin.example.com."
 
 SHORTEST_KEY = 32
 LONGEST_REVIEWER = 100
-# Names that the API uses for itself, for people without names, and for ways to decide.
+# Names that the API uses for itself, for unnamed people, and for channels.
 _TAKEN = frozenset(
     ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
 )
@@ -43,7 +43,7 @@ def checked_base_url(variable: str, value: str) -> str:
         ConfigurationError: It is not http(s), has no host, or holds credentials or a query.
     """
     found = None
-    # Their errors would quote the value, which may hold a part of a password.
+    # The errors quote the value, which may hold a part of a password.
     with contextlib.suppress(ValueError):
         parts = urlsplit(value)
         found = (parts.scheme, parts.hostname, parts.port)
@@ -78,7 +78,7 @@ def checked_key(variable: str, value: str) -> str:
 
 
 def checked_signing_secret(variable: str, value: str) -> bytes:
-    """The bytes of a secret of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes.
+    """The bytes of a Standard Webhooks secret: `whsec_` and the base64 of 24 to 64 bytes.
 
     Raises:
         ConfigurationError: It does not have this form.
@@ -109,20 +109,18 @@ def checked_seconds(variable: str, value: str) -> float:
     return seconds
 
 
-def checked_port(variable: str, value: str) -> int:
-    """A port number."""
-    if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65_535):
-        raise ConfigurationError(f"{variable} must be a port number from 0 to 65535: {value!r}.")
-    return int(value)
+def whole_number(name: str, least: int, most: int) -> Callable[[str, str], int]:
+    """A parser of integers from `least` to `most`, which its errors call `name`."""
 
+    def parse(variable: str, value: str) -> int:
+        is_number = value.isascii() and value.isdigit() and len(value) <= len(str(most))
+        if not is_number or not least <= int(value) <= most:
+            raise ConfigurationError(
+                f"{variable} must be {name} from {least} to {most}: {value!r}."
+            )
+        return int(value)
 
-def checked_count(variable: str, value: str) -> int:
-    """A number of things, at least one."""
-    if not (value.isascii() and value.isdigit() and 0 < len(value) <= 9 and int(value) > 0):
-        raise ConfigurationError(
-            f"{variable} must be a whole number from 1 to 999999999: {value!r}."
-        )
-    return int(value)
+    return parse
 
 
 def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
@@ -155,7 +153,7 @@ def any_text(_variable: str, value: str) -> str:
 
 
 def checked_name(variable: str, value: str) -> str:
-    """A name that a call accepts as an id."""
+    """A name that the API accepts as an agent or user id."""
     if len(value) > LONGEST_NAME or "\0" in value:
         raise ConfigurationError(f"{variable} must be at most {LONGEST_NAME} characters.")
     return value
@@ -182,7 +180,7 @@ def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
         # A key without a name may end in equals signs.
         if not name or not key.strip("="):
             raise ConfigurationError(f"{variable}: entry {number} must be name=key.")
-        # A name as long as a key may be a key in the wrong place.
+        # A name as long as a key may be a misplaced key, so it is not shown.
         is_name = len(name) < SHORTEST_KEY and name.isprintable()
         who = name if is_name else f"entry {number}"
         if remedy := _remedy(name, key, reviewers):
@@ -208,7 +206,7 @@ def refuse_shared_key(reviewers: Mapping[str, str], api_key: str | None) -> None
 
 
 def _remedy(name: str, key: str, others: Mapping[str, str]) -> str | None:
-    """What is wrong with an entry, and how to correct it."""
+    """What is wrong with an entry and how to correct it, or None."""
     if len(name) > LONGEST_REVIEWER or not name.isprintable():
         return f"needs a name of at most {LONGEST_REVIEWER} printable characters."
     if re.sub(r"[\W_]", "", _folded(name)) in _TAKEN:
@@ -225,5 +223,5 @@ def _remedy(name: str, key: str, others: Mapping[str, str]) -> str | None:
 
 
 def _folded(name: str) -> str:
-    """The name, so that names that look alike are the same."""
+    """The name in a form in which names that look alike are equal."""
     return unicodedata.normalize("NFKC", name).casefold()

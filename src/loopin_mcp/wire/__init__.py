@@ -1,1 +1,1 @@
-"""The models that go over the wire, and how they are read."""
+"""The wire models: what requests and responses contain, and how they are checked."""

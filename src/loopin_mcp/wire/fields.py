@@ -1,4 +1,4 @@
-"""The field types of wire models and tools, with their bounds and descriptions."""
+"""The types of the fields of wire models and tools, with bounds and descriptions."""
 
 import math
 from datetime import UTC, datetime
@@ -23,12 +23,12 @@ MAX_OBJECT_DEPTH = 32
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
-# The same exactly; the tools' schemas have to be short.
+# The exact rule, which is too long for the schemas of the tools.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 
 
 def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Refuse an object that is too deep, too large or not representable in JSON."""
+    """Refuse an object that is nested too deep, too large, or not JSON."""
     if _depth(value) > MAX_OBJECT_DEPTH:
         raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
     try:
@@ -41,7 +41,7 @@ def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
-    """How deep a JSON value is nested, without recursion; refuses numbers that are not finite."""
+    """How deep a JSON value is nested, found without recursion; refuses infinity and NaN."""
     deepest = 0
     todo: list[tuple[Any, int]] = [(value, 1)]
     while todo:
@@ -84,7 +84,7 @@ def _without_nul(value: str) -> str:
 
 
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """Read any value that a LoopIn 1.0 server stored, such as a string, as an object."""
+    """Read a value that a LoopIn 1.0 server stored, which may be a string, as an object."""
     _depth(value)
     return value if isinstance(value, dict | None) else {"value": value}
 
@@ -96,45 +96,29 @@ def _as_utc(value: datetime) -> datetime:
         raise ValueError("must lie between the years 1 and 9999 in UTC") from error
 
 
+def _text(longest: int, description: str) -> Any:  # noqa: ANN401 - what Field returns
+    """The bounds of a text that must not be blank."""
+    return Field(min_length=1, max_length=longest, pattern=_NOT_BLANK, description=description)
+
+
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-AgentId = Annotated[
-    str,
-    Field(min_length=1, max_length=LONGEST_NAME, pattern=_NOT_BLANK, description="Agent that asks"),
-    AfterValidator(_seen),
-]
-UserId = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=LONGEST_NAME,
-        pattern=_NOT_BLANK,
-        description="Human who is asked",
-    ),
-    AfterValidator(_seen),
-]
+AgentId = Annotated[str, _text(LONGEST_NAME, "Agent that asks"), AfterValidator(_seen)]
+UserId = Annotated[str, _text(LONGEST_NAME, "Human who is asked"), AfterValidator(_seen)]
 Action = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=2000,
-        pattern=_NOT_BLANK,
-        description="One sentence: exactly what happens if approved",
-    ),
-    AfterValidator(_seen),
+    str, _text(2000, "One sentence: exactly what happens if approved"), AfterValidator(_seen)
 ]
 JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
-# Any value that another server stored.
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
 Context = Annotated[
     PlainObject,
     Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
 ]
-# A description of the field would be lost in the schema of an optional one.
+# In an optional field, pydantic loses a description that is given by Field.
 ModifiedParams = Annotated[
     PlainObject, WithJsonSchema({"type": "object", "description": "Values the human changed"})
 ]

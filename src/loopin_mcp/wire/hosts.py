@@ -1,4 +1,4 @@
-"""The one spelling of a host."""
+"""The canonical spelling of hosts."""
 
 import ipaddress
 import socket
@@ -9,9 +9,9 @@ import idna
 
 
 def host_of(url: str) -> str:
-    """The host that a URL names, in lower case and ASCII (IDNA 2008), without a final dot.
+    """The host in a URL, in lower case and ASCII (IDNA 2008), without a trailing dot.
 
-    Each spelling of an address becomes the usual one: `127.1`, `0x7f000001` and
+    Every spelling of an address becomes the canonical one: `127.1`, `0x7f000001` and
     `[::ffff:127.0.0.1]` are `127.0.0.1`.
     """
     host = (urlsplit(url).hostname or "").rstrip(".")

@@ -1,4 +1,4 @@
-"""The wire models: requests, and the responses to them."""
+"""The wire models: requests and responses."""
 
 from datetime import datetime
 from typing import Annotated, Self, TypeVar
@@ -6,27 +6,10 @@ from typing import Annotated, Self, TypeVar
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from loopin_mcp.wire.fields import (
-    Action,
-    AgentId,
-    CallbackUrl,
-    Context,
-    Digest,
-    ExpiresIn,
-    ForeignObject,
-    InterruptId,
-    JSONObject,
-    ModifiedParams,
-    Reason,
-    Status,
-    Timestamp,
-    Urgency,
-    UserId,
-    Verdict,
-)
+from loopin_mcp.wire import fields
 
 _T = TypeVar("_T")
-# A field that the JSON leaves out while it is None.
+# A field that is left out of the JSON if it is None.
 Unset = Annotated[_T | None, Field(exclude_if=lambda value: value is None)]
 
 
@@ -38,7 +21,7 @@ class Wire(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        # An invalid value may hold a secret too.
+        # An invalid value may hold a secret.
         hide_input_in_errors=True,
     )
 
@@ -52,30 +35,30 @@ class Request(Wire):
 class NewInterrupt(Request):
     """A request for a human's approval. `expires_in` is in seconds."""
 
-    agent_id: AgentId
-    user_id: UserId
-    action: Action
-    context: Context
-    urgency: Urgency = "medium"
-    expires_in: ExpiresIn = 3600
-    callback_url: Unset[CallbackUrl] = Field(default=None, repr=False)
+    agent_id: fields.AgentId
+    user_id: fields.UserId
+    action: fields.Action
+    context: fields.Context
+    urgency: fields.Urgency = "medium"
+    expires_in: fields.ExpiresIn = 3600
+    callback_url: Unset[fields.CallbackUrl] = Field(default=None, repr=False)
 
 
 class Decision(Request):
     """A human's decision; with a `payload_digest` it counts only for exactly that payload."""
 
-    decision: Verdict
-    reason: Unset[Reason] = None
-    modified_params: Unset[ModifiedParams] = None
-    payload_digest: Unset[Digest] = None
+    decision: fields.Verdict
+    reason: Unset[fields.Reason] = None
+    modified_params: Unset[fields.ModifiedParams] = None
+    payload_digest: Unset[fields.Digest] = None
 
 
 class Created(Wire):
     """A new interrupt: where the human decides, and until when."""
 
-    interrupt_id: InterruptId
-    status: Status
-    expires_at: Timestamp = Field(description="When it expires")
+    interrupt_id: fields.InterruptId
+    status: fields.Status
+    expires_at: fields.Timestamp = Field(description="When it expires")
     review_url: Unset[str] = Field(default=None, description="Link for the human: show it to them")
 
 
@@ -84,23 +67,23 @@ class Interrupt(Wire):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    # LoopIn 1.0 servers call the id `id` in lists and leave out fields; these three are certain.
-    interrupt_id: InterruptId = Field(
+    # LoopIn 1.0 servers call the id `id` in lists, and only these three fields are always there.
+    interrupt_id: fields.InterruptId = Field(
         validation_alias=AliasChoices("interruptId", "interrupt_id", "id")
     )
-    status: Status
+    status: fields.Status
     action: str = Field(description="What happens if approved")
     agent_id: Unset[str] = Field(default=None, description="Agent that asks")
     user_id: Unset[str] = Field(default=None, description="Human who is asked")
-    context: Unset[ForeignObject] = Field(default=None, description="Facts to decide on")
+    context: Unset[fields.ForeignObject] = Field(default=None, description="Facts to decide on")
     urgency: Unset[str] = Field(default=None, description="low, medium or high")
-    created_at: Unset[Timestamp] = Field(default=None, description="When it was created")
-    expires_at: Unset[Timestamp] = Field(default=None, description="When it expires")
+    created_at: Unset[fields.Timestamp] = Field(default=None, description="When it was created")
+    expires_at: Unset[fields.Timestamp] = Field(default=None, description="When it expires")
     review_url: Unset[str] = Field(default=None, description="Link for the human")
     decision: Unset[str] = Field(default=None, description="approved or rejected")
-    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
+    decided_at: Unset[fields.Timestamp] = Field(default=None, description="When it was decided")
     reason: Unset[str] = Field(default=None, description="Why, in the human's words")
-    modified_params: Unset[ForeignObject] = Field(
+    modified_params: Unset[fields.ForeignObject] = Field(
         default=None, description="Values the human changed"
     )
     decided_by: Unset[str] = Field(default=None, description="Who decided")
@@ -114,7 +97,7 @@ class Interrupt(Wire):
         return self.status == "pending"
 
     def as_of(self, now: datetime) -> Self:
-        """This interrupt, expired if its time is over, whether or not the server knows yet."""
+        """This interrupt, expired if it is due, even if the server has not noticed yet."""
         if self.is_pending and self.expires_at is not None and self.expires_at <= now:
             return self.model_copy(update={"status": "expired"})
         return self
@@ -123,36 +106,36 @@ class Interrupt(Wire):
 class Decided(Wire):
     """The receipt of a decision; its `status` is `resolved`."""
 
-    interrupt_id: InterruptId
+    interrupt_id: fields.InterruptId
     status: str = Field(description="resolved")
-    decision: Verdict
-    decided_at: Unset[Timestamp] = Field(default=None, description="When it was decided")
+    decision: fields.Verdict
+    decided_at: Unset[fields.Timestamp] = Field(default=None, description="When it was decided")
 
 
 class Cancelled(Wire):
     """The receipt of a cancellation."""
 
-    interrupt_id: InterruptId
+    interrupt_id: fields.InterruptId
     status: str = Field(description="cancelled")
 
 
 class Event(Wire):
     """One change of an interrupt, chained to the one before it.
 
-    `hash` is the SHA-256 of the RFC 8785 form of all other fields; `previous_hash` is the one of
-    the event before, and empty for the first.
+    `hash` is the SHA-256 of all other fields in the form of RFC 8785. `previous_hash` is the hash
+    of the event before; the first event has an empty one.
     """
 
-    interrupt_id: InterruptId
+    interrupt_id: fields.InterruptId
     sequence: int
     type: str = Field(
         description="created, notified, viewed, decided, cancelled, expired, callback-delivered, "
         "callback-given-up or migrated"
     )
-    at: Timestamp
+    at: fields.Timestamp
     actor: str
     channel: str = Field(description="review-page, inbox, api, mcp or system")
-    detail: JSONObject
+    detail: fields.JSONObject
     previous_hash: str
     hash: str
 
@@ -191,7 +174,7 @@ class Analytics(Wire):
 
 
 class Health(Wire):
-    """The health of an API; `proof` shows that it holds a key (see `api.rest.health`)."""
+    """The health of an API; `proof` proves that it has a key."""
 
     status: str
     service: str
@@ -200,7 +183,7 @@ class Health(Wire):
 
 
 class SignInLink(Wire):
-    """A link that signs one browser in to the pages, once and only for a short time."""
+    """A link that signs in one browser, once, within a minute."""
 
     url: str
-    expires_at: Unset[Timestamp] = None
+    expires_at: Unset[fields.Timestamp] = None

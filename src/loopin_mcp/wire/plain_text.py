@@ -1,4 +1,4 @@
-"""Plain text to show: the text of others made safe, on one line, and times in words."""
+"""Plain text: untrusted text made safe to show on one line, and durations in words."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ import unicodedata
 # Categories whose characters have no glyph: controls, formats, surrogates, private use,
 # unassigned, line and paragraph separators.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters, symbols and marks that draw nothing: fillers, the blank Braille cell, the null note
+# Letters, symbols and marks without a glyph: fillers, the blank Braille cell, the null note
 # head, variation selectors.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\U00016fe4\U0001d159") | {
     chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
@@ -24,7 +24,7 @@ _SEEN = re.compile(f"[^{UNSEEN}]")
 # Characters inside an emoji: a joiner, the emoji style and, at its end, a skin tone.
 _JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
-# Marks on the letter before them; no script needs more of them on one letter.
+# Combining marks; no script needs more than eight on one letter.
 _MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
 _NOT_ASCII = re.compile(r"[^ -~]")
 _SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -34,10 +34,10 @@ _LINE_BREAK = re.compile(r" ?(?:\r?\n ?)+")
 
 
 def plain_text(text: str) -> str:
-    """The text on one line, for places without markup: no character hides or moves others.
+    """The text on one line, in which no character hides or reorders others.
 
-    Line breaks become `↵`, other white space becomes one space, and a character that nobody would
-    see becomes its code, such as `[U+202E]`.
+    Line breaks become `↵`, other white space becomes one space, and an invisible character becomes
+    its code, such as `[U+202E]`.
     """
     line = _LINE_BREAK.sub(" ↵ ", _SPACE.sub(" ", text.strip()))
     return _NOT_ASCII.sub(_coded, line)
@@ -55,9 +55,9 @@ def quoted(text: str, at_most: int) -> str:
 
 
 def time_in_words(seconds: float) -> str:
-    """A time in the largest unit of which there are at least two, rounded down: "119 seconds".
+    """A duration in the largest unit of which there are at least two: "119 seconds", "2 hours".
 
-    It never promises time that is not there; static/loopin.js says the same of the same time.
+    It is rounded down, so that it never promises too much time; static/loopin.js does the same.
     """
     left = max(0, int(seconds))
     fitting = ((name, length) for name, length in _UNITS if left >= 2 * length)
@@ -67,12 +67,12 @@ def time_in_words(seconds: float) -> str:
 
 
 def folded(text: str) -> str:
-    """The text, so that texts that differ only in case or encoding are the same."""
+    """The text in a form in which texts that differ only in case or encoding are equal."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def is_unseen(text: str, index: int) -> bool:
-    """Whether the character there has no glyph, and does not change that of its neighbours."""
+    """Whether the character at `index` is invisible and does not change its neighbours."""
     return _is_hidden(text[index]) and not _is_drawn(text, index)
 
 
@@ -88,7 +88,7 @@ def _coded(match: re.Match[str]) -> str:
 
 
 def _is_piled(text: str, index: int) -> bool:
-    """Whether a mark is on so many others that the pile covers the lines around it."""
+    """Whether a mark tops a pile so high that it covers the lines around it."""
     marks = text[max(0, index - _HIGHEST_PILE) : index + 1]
     return len(marks) > _HIGHEST_PILE and all(unicodedata.category(m) in _MARKS for m in marks)
 
@@ -98,7 +98,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _is_drawn(text: str, index: int) -> bool:
-    """Whether a character without a glyph of its own changes what is drawn beside it."""
+    """Whether a character without a glyph of its own changes the emoji beside it."""
     character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
     if character == _EMOJI_STYLE:
         return _is_symbol(before) or after == _KEYCAP

@@ -1,4 +1,4 @@
-"""Reads the JSON of others, and explains in plain words what is wrong with it."""
+"""Reads untrusted JSON, and explains in plain words what is wrong with it."""
 
 import json
 from collections import Counter
@@ -31,12 +31,12 @@ _SAYINGS = {
 
 
 def parse_json(text: str | bytes) -> JsonValue:
-    """The value of a JSON text in UTF-8 (RFC 8259). Integers keep all digits, fractions about 16.
+    """The value of a JSON text in UTF-8 (RFC 8259). Integers keep all digits, fractions 15 to 17.
 
     Raises:
-        ValueError: It is not JSON, has a number that is too small to keep, or an object in it has
-            a name twice. The RFC lets each reader choose one of the two values, and a human has to
-            see the one that the agent acts on.
+        ValueError: It is not JSON, a number in it is too small for a double, or an object in it
+            has a name twice. Of two values, readers may choose either (RFC 8259), and the human
+            has to see the one that the agent acts on.
     """
     try:
         value: JsonValue = from_json(text, allow_inf_nan=False)
@@ -47,7 +47,7 @@ def parse_json(text: str | bytes) -> JsonValue:
 
 
 def _refuse_vanishing(literal: str) -> None:
-    """Refuse numbers that would become zero because they are too small for a double."""
+    """Refuse a number so small that it would become zero."""
     if not float(literal) and literal.lower().partition("e")[0].strip("-0."):
         raise ValueError(f"has the number {literal[:_SHOWN_CHARACTERS]}, which is too small")
 

@@ -91,4 +91,4 @@ async def test_page_is_shown_though_nothing_can_be_recorded(
     assert answer.status_code == 200
     assert len(events) == 1
     [said] = [record.message for record in caplog.records if "opened" in record.message]
-    assert said.startswith("That a request was opened could not be recorded: The database cannot")
+    assert said.startswith("Cannot record that a request was opened: The database cannot")

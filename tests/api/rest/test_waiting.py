@@ -9,7 +9,7 @@ import pytest
 
 from loopin_mcp import Decision, Interrupt
 from loopin_mcp.api.database.steps import Database
-from loopin_mcp.api.rest.waiting import Waiting
+from loopin_mcp.api.rest.waiting import wait_for_settled
 from loopin_mcp.api.store.store import Store
 from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 from tests.support.questions import create
@@ -92,8 +92,7 @@ async def test_expiry_that_was_slept_through_is_told_by_the_sweep(
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(sleep_through)
-            waiting = Waiting(sqlite_store)
-            interrupt = await waiting.for_settled(created.interrupt_id, 60, never_gone)
+            interrupt = await wait_for_settled(sqlite_store, created.interrupt_id, 60, never_gone)
 
     assert interrupt.status == "expired"
 
@@ -141,8 +140,7 @@ async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock:
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
-            waiting = Waiting(sqlite_store)
-            tasks.start_soon(waiting.for_settled, created.interrupt_id, 60, gone.wait)
+            tasks.start_soon(wait_for_settled, sqlite_store, created.interrupt_id, 60, gone.wait)
             await until_waited_for(sqlite_store)
             gone.set()
 
@@ -152,12 +150,11 @@ async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock:
 async def test_many_who_wait_are_all_woken_by_their_own_change(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    waiting = Waiting(sqlite_store)
     created = [await sqlite_store.create_interrupt(new_interrupt(), AGENT) for _ in range(50)]
     outcomes: list[Interrupt] = []
 
     async def wait(interrupt_id: str) -> None:
-        outcomes.append(await waiting.for_settled(interrupt_id, 60, never))
+        outcomes.append(await wait_for_settled(sqlite_store, interrupt_id, 60, never))
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
@@ -190,6 +187,6 @@ async def test_change_between_the_look_and_the_wait_is_not_missed(
     store = DecidedBehindTheLook(database, PUBLIC_URL, clock)
     created = await store.create_interrupt(new_interrupt(), AGENT)
     with anyio.fail_after(PATIENCE_S):
-        interrupt = await Waiting(store).for_settled(created.interrupt_id, 60, never)
+        interrupt = await wait_for_settled(store, created.interrupt_id, 60, never)
 
     assert interrupt.status == "approved"

@@ -10,7 +10,7 @@ import pytest
 from loopin_mcp import Decision, Interrupt
 from loopin_mcp.api.database.sqlite import SQLite
 from loopin_mcp.api.database.steps import Database
-from loopin_mcp.api.rest.waiting import Waiting, follow_changes
+from loopin_mcp.api.rest.waiting import follow_changes, wait_for_settled
 from loopin_mcp.api.store.store import Store
 from tests.support import (
     AGENT,
@@ -34,8 +34,7 @@ async def test_change_of_another_process_wakes_those_it_concerns(
     outcomes: list[Interrupt] = []
 
     async def wait() -> None:
-        waiting = Waiting(store)
-        outcomes.append(await waiting.for_settled(mine.interrupt_id, 60, never))
+        outcomes.append(await wait_for_settled(store, mine.interrupt_id, 60, never))
         followers.cancel_scope.cancel()
 
     with anyio.fail_after(PATIENCE_S):

@@ -7,7 +7,7 @@ import anyio
 
 from loopin_mcp import Interrupt
 from loopin_mcp.api.database.steps import Database, Row, Value
-from loopin_mcp.api.rest.waiting import Waiting, let_go
+from loopin_mcp.api.rest.waiting import let_go, wait_for_settled
 from loopin_mcp.api.serving.serving import listen, serving
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
@@ -43,7 +43,7 @@ async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock)
         await never()
 
     async def wait(interrupt_id: str) -> None:
-        found.append(await Waiting(store).for_settled(interrupt_id, 60, never_gone))
+        found.append(await wait_for_settled(store, interrupt_id, 60, never_gone))
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:

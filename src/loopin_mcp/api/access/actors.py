@@ -1,4 +1,4 @@
-"""Actors: who did something to an interrupt, and by which way."""
+"""Actors: who did something to an interrupt, and through which channel."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What browsers are sent with every page, and what they say of a request."""
+"""The headers of every page, and what the headers of a browser's request say."""
 
 from urllib.parse import urlsplit
 
@@ -13,8 +13,8 @@ PAGE_HEADERS = {
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # The last value a browser knows counts. With no-referrer alone it would send the form
-    # with `Origin: null`, which a page of another origin can also bring about.
+    # The last value that a browser knows counts. With only no-referrer it would send the form with
+    # `Origin: null`, which a page of another origin can also cause.
     "Referrer-Policy": "no-referrer, same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -23,13 +23,13 @@ PAGE_HEADERS = {
 
 
 def root_of(public_url: str) -> str:
-    """What all links begin with: the path of the public URL, which a proxy takes off."""
+    """The start of all links: the path of the public URL, which a proxy strips."""
     path = urlsplit(public_url).path.strip("/")
     return f"/{path}/" if path else "/"
 
 
 def is_visit(request: Request) -> bool:
-    """Whether a page is asked for to be shown now, and not by a script or ahead of its time."""
+    """Whether a page is loaded to be shown now, and not by a script or a prefetch."""
     headers = request.headers
     is_document = headers.get("sec-fetch-dest", "document") == "document"
     return request.method == "GET" and is_document and "sec-purpose" not in headers
@@ -44,7 +44,7 @@ def refuse_foreign_page(request: Request, public_url: str) -> None:
     hosts = (request.headers.get("host", ""), urlsplit(public_url).netloc)
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    # The scheme is left open: behind a proxy that ends TLS it is not known here.
+    # The scheme does not count: behind a proxy that terminates TLS it is unknown here.
     same_origin = origin is None or origin.partition(":")[2] in [f"//{own}" for own in hosts]
     if site not in ("same-origin", "none") or not same_origin:
         raise ForbiddenError("This form was sent by another web page, so nothing was recorded")

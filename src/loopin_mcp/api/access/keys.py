@@ -38,8 +38,8 @@ logger = logging.getLogger("loopin_mcp")
 class Keys:
     """The agents' key and the keys of reviewers, by name.
 
-    `deciders` are the names of those who may decide and sign in to the pages: the reviewers, or if
-    there are none, holders of the agents' key. An API without any key is open to everybody.
+    `deciders` are the names of the people who may decide and sign in to the pages: the reviewers,
+    or if there are none, holders of the agents' key. An API without any key is open to everyone.
     """
 
     def __init__(self, api_key: str | None, reviewers: Mapping[str, str]) -> None:
@@ -102,13 +102,6 @@ class _Failures:
     waiting: int = 0
     last_ms: int = 0
 
-    @property
-    def delay_s(self) -> float:
-        """The delay of the answer to the last of them."""
-        repeated = self.count - FREE
-        # The bound of the exponent keeps the power small enough for a float.
-        return min(LONGEST_S, FIRST_S * 2 ** min(repeated - 1, 10)) if repeated > 0 else 0
-
 
 class Door:
     """Finds the holder of a request's key. `clock` gives epoch milliseconds."""
@@ -140,9 +133,12 @@ class Door:
 
     async def _slow_down(self, origin: str) -> None:
         failures = self._noted(origin)
+        repeated = failures.count - FREE
+        # The bound of the exponent keeps the power small enough for a float.
+        delay_s = min(LONGEST_S, FIRST_S * 2 ** min(repeated - 1, 10)) if repeated > 0 else 0
         failures.waiting += 1
         try:
-            await self._sleep(failures.delay_s)
+            await self._sleep(delay_s)
         finally:
             failures.waiting -= 1
 

@@ -22,7 +22,7 @@ REVIEW_LINK = "review-link"
 
 
 class _Session(BaseModel):
-    """What the cookie says: who is signed in, and until when."""
+    """The content of the cookie: who is signed in, and until when."""
 
     subject: str
     until_ms: int
@@ -31,14 +31,14 @@ class _Session(BaseModel):
 class Sessions:
     """Signs browsers in and out. `clock` gives epoch milliseconds.
 
-    A cookie is signed with a key made of its subject's own, so that changing that ends the
-    sessions of this one. Without any key everybody is signed in.
+    A cookie is signed with a key derived from its subject's own, so changing that key ends their
+    sessions. If the API has no key, everyone is signed in.
     """
 
     def __init__(self, keys: Keys, clock: Clock, public_url: str) -> None:
         self.needs_key = bool(keys.deciders)
         self._keys = keys
-        # A cookie also reaches what listens on another port of the same host.
+        # Browsers also send a cookie to other ports of the host, so the key is for one URL only.
         purpose = f"loopin-mcp session\n{public_url}\n"
         self._signing_keys = {
             name: keys.signing_key(name, f"{purpose}{name}") for name in keys.deciders
@@ -46,7 +46,7 @@ class Sessions:
         self._clock = clock
         self._public_url = public_url
         self._secure = urlsplit(public_url).scheme == "https"
-        # Cookies know no ports: APIs on one host would sign each other out.
+        # Cookies are not bound to a port: APIs on one host would sign each other out.
         name = f"loopin-{sha256(public_url.encode()).hexdigest()[:12]}"
         self._cookie = f"__Host-{name}" if self._secure else name
         self._links: dict[str, int] = {}
@@ -58,14 +58,10 @@ class Sessions:
         payload, _, signature = request.cookies.get(self._cookie, "").partition(".")
         for subject in self._signing_keys:
             if hmac.compare_digest(signature.encode(), self._signature(subject, payload).encode()):
-                # Only what was made here bears the signature, so that it can be read.
+                # Only a payload made here has this signature, so it is valid.
                 session = _Session.model_validate_json(base64.urlsafe_b64decode(payload))
                 return session.subject if session.until_ms > self._clock() else None
         return None
-
-    def is_signed_in(self, request: Request) -> bool:
-        """Whether this browser may see the pages that are not public."""
-        return self.subject_of(request) is not None
 
     def require_subject(self, request: Request) -> str:
         """Who is signed in to the pages in this browser.
@@ -100,13 +96,13 @@ class Sessions:
         self._set(response, "", 0)
 
     def renew(self, request: Request, response: Response) -> None:
-        """Begin the twelve hours anew for a human's visit; what a script loads does not count."""
+        """Restart the twelve hours at a human's visit; requests by scripts do not count."""
         subject = self.subject_of(request)
         if subject and is_visit(request):
             self.sign_in(response, subject)
 
     def way_in(self) -> str:
-        """A link to the inbox: signed in, where it can be without a reviewer's key."""
+        """A link to the inbox, which signs in if there are no reviewers."""
         return f"{self._public_url}/" if self._keys.has_reviewers else self.new_link()
 
     def new_link(self) -> str:

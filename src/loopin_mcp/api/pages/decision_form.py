@@ -1,10 +1,10 @@
-"""What a human typed into the form of a decision, and the decision it makes."""
+"""The form of a decision: what the human typed, and the decision it makes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 
 from loopin_mcp.api.rest.requests import read_form
@@ -18,7 +18,7 @@ FIELDS = ("decision", "reason", "modifiedParams", "payloadDigest")
 class Entry:
     """What the human typed into the form, and what is wrong with it by field name.
 
-    `payload_digest` is that of what they were shown, or empty where it is not known.
+    `payload_digest` is the digest of what the page showed; empty if the form has none.
     """
 
     decision: str = ""
@@ -28,7 +28,7 @@ class Entry:
     faults: Mapping[str, str] = field(default_factory=dict)
 
     def checked(self) -> "Decision | Entry":
-        """The decision, blank fields left out, or this entry with what is wrong with it."""
+        """The decision, without blank fields, or this entry with what is wrong with it."""
         typed: dict[str, Any] = {"decision": self.decision}
         wrong: dict[str, str] = {}
         if self.payload_digest:
@@ -37,9 +37,12 @@ class Entry:
             typed["reason"] = self.reason
         if self.modified_params.strip():
             try:
-                typed["modifiedParams"] = _parameters(self.modified_params)
+                typed["modifiedParams"] = parse_json(self.modified_params)
             except ValueError as error:
                 wrong["modifiedParams"] = str(error)
+        if typed.get("modifiedParams", {}) is None:
+            # The model would take a null for a field that was left out.
+            wrong["modifiedParams"] = "must be a JSON object"
         try:
             decision = Decision.model_validate(typed, by_alias=True, by_name=False)
         except ValidationError as error:
@@ -48,12 +51,12 @@ class Entry:
 
 
 async def read_entry(request: Request) -> Entry:
-    """The form that a request carries.
+    """The form in a request.
 
     Raises:
-        UnsupportedTypeError: The body is not declared to be a form.
-        TooLargeError: It is over the limit.
-        InvalidRequestError: It cannot be read, or holds a field that the form does not have.
+        UnsupportedTypeError: The body is not declared as a form.
+        TooLargeError: The body is over the limit.
+        InvalidRequestError: The form cannot be read, or has an unknown field.
     """
     form = await read_form(request, FIELDS)
     return Entry(
@@ -62,15 +65,3 @@ async def read_entry(request: Request) -> Entry:
         modified_params=form.get("modifiedParams", ""),
         payload_digest=form.get("payloadDigest", ""),
     )
-
-
-def _parameters(text: str) -> JsonValue:
-    """What the JSON text holds.
-
-    Raises:
-        ValueError: It is refused by `parse_json`, or a null, which would count as left out.
-    """
-    value = parse_json(text)
-    if value is None:
-        raise ValueError("must be a JSON object")
-    return value

@@ -1,4 +1,4 @@
-"""What templates apply to values: text whole, times, people, differences."""
+"""Filters of the templates: text without invisible characters, times, people, differences."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?=(:)?)')
 
 KINDS = ("changed", "added", "unchanged")
 
-# Those of whom it is known alone what they showed. Once, "inbox" was a name too.
+# Actors without a name of their own. Earlier versions also stored "inbox" as a name.
 UNNAMED = {
     "review-link": "Someone with the link",
     "api-key": "API key",
@@ -39,14 +39,14 @@ _CHANNELS = {
 
 
 def visible(text: str) -> Markup:
-    """The text as HTML, each character that would not be seen replaced by its code."""
+    """The text as HTML, with each invisible character replaced by its code."""
     return Markup(_NOT_PLAIN.sub(_shown, escape(text)))  # noqa: S704 - it is escaped first
 
 
 def visible_json(value: JsonValue) -> Markup:
-    """Formatted JSON as HTML, each string isolated lest its direction reorder its neighbours."""
+    """Formatted JSON as HTML, each string isolated so that its direction reorders nothing else."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    # Outside its strings, JSON holds nothing to escape.
+    # Outside its strings, JSON has nothing to escape.
     return Markup(_JSON_STRING.sub(_isolated, text))  # noqa: S704 - its strings are escaped
 
 
@@ -60,13 +60,13 @@ def _shown(match: re.Match[str]) -> str:
     if not is_unseen(text, index) or (character == "\r" and text[index + 1 : index + 2] == "\n"):
         return character
     name = unicodedata.name(character, "unnamed character")
-    # A bdi, since `dir=auto` around it looks past one for the text's own direction.
+    # A bdi, because `dir=auto` ignores it when it looks for the direction of the text.
     return f'<bdi class="hidden-character" title="{name}">U+{ord(character):04X}</bdi>'
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that the human gave, of one of the `KINDS`, beside what was asked."""
+    """A field of the modified parameters, of one of the `KINDS`, beside the proposed value."""
 
     name: str
     kind: str
@@ -75,7 +75,7 @@ class Difference:
 
 
 def differences(interrupt: Interrupt) -> tuple[Difference, ...]:
-    """Every field of the modified parameters of an interrupt beside its context."""
+    """Each field of an interrupt's modified parameters, beside its value in the context."""
     asked, decided = interrupt.context or {}, interrupt.modified_params or {}
     return tuple(
         Difference(name, _kind(asked, name, value), asked.get(name), value)
@@ -84,7 +84,7 @@ def differences(interrupt: Interrupt) -> tuple[Difference, ...]:
 
 
 def summed_up(fields: Iterable[Difference]) -> str:
-    """How many fields are of each kind, in words."""
+    """How many fields there are of each kind, in words."""
     counts = Counter(field.kind for field in fields)
     found = [f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]]
     return ", ".join(found) or "an empty object"
@@ -93,17 +93,17 @@ def summed_up(fields: Iterable[Difference]) -> str:
 def _kind(asked: JSONObject, name: str, value: JsonValue) -> str:
     if name not in asked:
         return "added"
-    # In Python a truth equals a one.
+    # In Python, True equals 1.
     return "unchanged" if canonical(asked[name]) == canonical(value) else "changed"
 
 
 def absolute_time(time: datetime) -> str:
-    """A moment as a human reads it, in UTC."""
+    """A time in words, in UTC: "7 March 2026, 14:05:09 UTC"."""
     return f"{time.astimezone(UTC):%d %B %Y, %H:%M:%S} UTC".lstrip("0")
 
 
 def relative_time(time: datetime, now: datetime) -> str:
-    """The distance of a moment from now: "in 59 minutes", "3 days ago"."""
+    """A time relative to now: "in 59 minutes", "3 days ago"."""
     seconds = (time - now).total_seconds()
     if abs(seconds) < 1:
         return "now"
@@ -112,15 +112,15 @@ def relative_time(time: datetime, now: datetime) -> str:
 
 
 def who_decided(interrupt: Interrupt) -> str:
-    """Who decided and by which way, as far as it is known."""
+    """Who decided and how, as far as it is known."""
     return who_did(interrupt.decided_by or "anonymous", interrupt.decided_via or "")
 
 
 def who_did(name: str, channel: str) -> str:
-    """Who did something and by which way, as far as it is known."""
+    """Who did something and how, as far as it is known."""
     return ", ".join(filter(None, (UNNAMED.get(name, name), _CHANNELS.get(channel))))
 
 
 def formatted(value: JsonValue) -> Markup:
-    """A value as HTML: text as it is, all else as JSON, and so with its quotes blank text."""
+    """A value as HTML: text as it is, everything else as JSON. Blank text keeps its quotes."""
     return visible(value) if isinstance(value, str) and value.strip() else visible_json(value)

@@ -1,11 +1,8 @@
-"""The reviewers' pages: what waits, with its forms, and the history of what is settled."""
+"""The inbox with its decision forms, and the history of settled requests."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
-import anyio.to_thread
 from pydantic import Field
 from pydantic_core import to_json
 from starlette.requests import Request
@@ -25,14 +22,11 @@ from loopin_mcp.wire.models import Interrupt, Wire
 
 PAGE = 50
 RECENT = 8
-# What is longer is read and decided on its own page; fifty of them would make this one too long.
+# A longer request is read and decided on its own page, since the inbox lists fifty of them.
 LONGEST_BYTES = 8 * 1024
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
-STATUSES = {
-    "": "Any",
-    **{status: state for status, state in STATES.items() if status != "pending"},
-}
+STATUSES = {"": "Any", **{status: state for status, state in STATES.items() if status != "pending"}}
 _WAYS = {
     "inbox": "in the inbox",
     "mcp": "via an MCP server",
@@ -49,7 +43,7 @@ _NOT_SHOWN = {
 
 
 class Place(Wire):
-    """Which part of a list is asked for, and what was decided just before."""
+    """The part of a list to show, and the request that was just decided."""
 
     cursor: str | None = None
     done: Annotated[str | None, Field(pattern=r"^[^\x00]*$")] = None
@@ -57,7 +51,7 @@ class Place(Wire):
 
 @dataclass(frozen=True)
 class Blank:
-    """What stands where a list is empty."""
+    """The text in place of an empty list."""
 
     heading: str
     hint: str
@@ -71,7 +65,7 @@ _NOTHING_LEFT = Blank("Nothing left here", "These requests have been settled.")
 
 @dataclass(frozen=True)
 class Choices:
-    """What the lists can be narrowed to; what is chosen is always among it."""
+    """The choices of the filters, which always include the current one."""
 
     users: tuple[str, ...]
     agents: tuple[str, ...]
@@ -81,7 +75,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class InboxPage:
-    """What the inbox shows."""
+    """The model of the inbox."""
 
     search: Search
     place: Place
@@ -92,23 +86,23 @@ class InboxPage:
 
     @property
     def title(self) -> str:
-        """The page's name, after the number of those it lists."""
+        """The page's title, which begins with the number of requests in the list."""
         return f"({self.waiting.count}) Inbox" if self.waiting.count else "Inbox"
 
     @property
     def summary(self) -> str:
-        """How many wait, or are found, in words."""
+        """How many requests are waiting, or were found, in words."""
         number = f"{self.waiting.count:,}" if self.waiting.count else "Nothing"
         return f"{number} {'found' if self.search.narrows else 'waiting'}"
 
     @property
     def outcome(self) -> str | None:
-        """What became of the request that was decided just before."""
+        """The outcome of the request that was just decided."""
         return STATES[self.done.status] if self.done and not self.done.is_pending else None
 
     @property
     def empty(self) -> Blank | None:
-        """What to say in place of the list, if it is empty."""
+        """The text in place of the list, or None if it is not empty."""
         if self.waiting.interrupts:
             return None
         if self.waiting.count:
@@ -117,13 +111,13 @@ class InboxPage:
 
     @property
     def no_recent(self) -> str:
-        """What to say in place of the settled ones, if there are none."""
+        """The text in place of the settled requests, if there are none."""
         return "No settled request matches." if self.search.narrows else "Nothing yet."
 
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """What the history shows."""
+    """The model of the history."""
 
     search: Search
     place: Place
@@ -132,17 +126,17 @@ class HistoryPage:
 
     @property
     def empty(self) -> Blank:
-        """What to say in place of the list, if it is empty."""
+        """The text in place of the list, if it is empty."""
         return _NOTHING_FOUND if self.search.narrows or self.place.cursor else _NOTHING_SETTLED
 
     @property
     def way_on(self) -> str:
-        """What to call the next part."""
+        """The name of the link to the next part."""
         return "Keep searching" if self.history.looked_back_to else "Older"
 
 
 class Inbox:
-    """The pages over a store, for those who are signed in."""
+    """The inbox and the history, for people who are signed in."""
 
     def __init__(self, store: Store, sessions: Sessions, pages: Pages, review: Review) -> None:
         self._store = store
@@ -153,45 +147,9 @@ class Inbox:
     @page(_NOT_SHOWN)
     async def show_inbox(self, request: Request) -> Response:
         """`GET /`."""
-        return await self._show(request, "inbox.html", self._inbox)
-
-    @page(_NOT_SHOWN)
-    async def show_history(self, request: Request) -> Response:
-        """`GET /history`."""
-        return await self._show(request, "history.html", self._history)
-
-    @page(NOT_RECORDED)
-    async def decide_interrupt(self, request: Request) -> Response:
-        """`POST /inbox/{interruptId}`: decides from the list, and goes back to it."""
-        asked = dict(request.query_params)
-        place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
-        target = check(Search, asked).query(**place)
-        require = self._sessions.require_subject
-        answer = await self._review.record(request, require, "inbox", target)
-        if answer.status_code == 303 and "return=minimal" in request.headers.get("prefer", ""):
-            # The script asks for the outcome alone (RFC 7240): a list that cannot be read after
-            # the decision must not be taken for a decision that was not recorded.
-            return Response(status_code=204, headers=PAGE_HEADERS)
-        return answer
-
-    async def _show(
-        self,
-        request: Request,
-        template: str,
-        model: Callable[[Search, Place], Awaitable[InboxPage | HistoryPage]],
-    ) -> Response:
-        self._sessions.require_subject(request)
-        asked = dict(request.query_params)
-        found = await model(check(Search, asked), check(Place, asked))
-        make = partial(self._pages.page, page=found, way_of=way_of, is_short=is_short)
-        # Long texts take their time, and those who wait for a decision must not wait for that.
-        answer = await anyio.to_thread.run_sync(make, request, template)
-        self._sessions.renew(request, answer)
-        return answer
-
-    async def _inbox(self, search: Search, place: Place) -> InboxPage:
+        search, place = self._asked(request)
         overview = self._store.overview
-        return InboxPage(
+        model = InboxPage(
             search,
             place,
             await self._choices(search),
@@ -199,10 +157,41 @@ class Inbox:
             await overview.list_settled(search, limit=RECENT),
             await self._done(place),
         )
+        return await self._show(request, "inbox.html", model)
 
-    async def _history(self, search: Search, place: Place) -> HistoryPage:
+    @page(_NOT_SHOWN)
+    async def show_history(self, request: Request) -> Response:
+        """`GET /history`."""
+        search, place = self._asked(request)
         history = await self._store.overview.list_settled(search, limit=PAGE, cursor=place.cursor)
-        return HistoryPage(search, place, await self._choices(search), history)
+        model = HistoryPage(search, place, await self._choices(search), history)
+        return await self._show(request, "history.html", model)
+
+    @page(NOT_RECORDED)
+    async def decide_interrupt(self, request: Request) -> Response:
+        """`POST /inbox/{interruptId}`: decides, and returns to the list."""
+        asked = dict(request.query_params)
+        place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
+        target = check(Search, asked).query(**place)
+        require = self._sessions.require_subject
+        answer = await self._review.record(request, require, "inbox", target)
+        if answer.status_code == 303 and "return=minimal" in request.headers.get("prefer", ""):
+            # The script asks for the outcome only (RFC 7240). If it followed the redirect and the
+            # list failed, it would take the decision for one that was not recorded.
+            return Response(status_code=204, headers=PAGE_HEADERS)
+        return answer
+
+    def _asked(self, request: Request) -> tuple[Search, Place]:
+        self._sessions.require_subject(request)
+        asked = dict(request.query_params)
+        return check(Search, asked), check(Place, asked)
+
+    async def _show(
+        self, request: Request, template: str, model: InboxPage | HistoryPage
+    ) -> Response:
+        return await self._pages.show(
+            request, template, page=model, way_of=way_of, is_short=is_short
+        )
 
     async def _choices(self, search: Search) -> Choices:
         names = await self._store.overview.list_names()
@@ -218,7 +207,7 @@ class Inbox:
 
 
 def way_of(interrupt: Interrupt) -> str:
-    """By whom it was decided, or else which way; empty where nobody decided."""
+    """Who decided it, or how if that is not known; empty if nobody did."""
     name = interrupt.decided_by or ""
     if name not in _WAYS:
         return name and f"by {name}"
@@ -226,7 +215,7 @@ def way_of(interrupt: Interrupt) -> str:
 
 
 def is_short(interrupt: Interrupt) -> bool:
-    """Whether it is short enough to be read, and decided, in a list."""
+    """Whether it is short enough to be read and decided in a list."""
     return len(to_json((interrupt.context, interrupt.modified_params))) <= LONGEST_BYTES
 
 

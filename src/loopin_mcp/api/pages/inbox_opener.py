@@ -1,4 +1,4 @@
-"""Opens the inbox in the browser when an interrupt comes, unless somebody has it open."""
+"""Opens the inbox in the browser when an interrupt is created, unless it is open already."""
 
 import logging
 import math
@@ -10,7 +10,7 @@ from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.live import Live
 from loopin_mcp.api.store.store import Store
 
-# A page that was opened gets so long to connect, and who closes it so long a rest.
+# How long a new page may take to connect, and how long it stays closed for those who close it.
 REST_S = 60
 
 logger = logging.getLogger("loopin_mcp")
@@ -19,9 +19,9 @@ logger = logging.getLogger("loopin_mcp")
 async def open_inbox(
     store: Store, sessions: Sessions, live: Live, start: Callable[[str], None]
 ) -> None:
-    """Have `start` open the inbox at an interrupt that comes; until cancelled.
+    """Open the inbox with `start` whenever an interrupt is created, until cancelled.
 
-    Not while a page of it is connected, and not within a minute of the last time.
+    This opens nothing while an inbox page is connected, nor within a minute of the last time.
     """
     rests_until = -math.inf
     created = store.changes.created.next

@@ -1,4 +1,4 @@
-"""Tells pages that are open what changes, by server-sent events."""
+"""Live updates of open pages, by server-sent events."""
 
 import contextlib
 import math
@@ -13,17 +13,17 @@ from starlette.types import Receive, Scope, Send
 from loopin_mcp.api.access.limits import Waits
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.rest.requests import interrupt_id_of, until_gone
-from loopin_mcp.api.rest.waiting import Waiting
+from loopin_mcp.api.rest.waiting import wait_for_settled
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError
 
 HEARTBEAT_S = 15.0
 HEARTBEAT = "beat"
-# A burst of changes is told to an inbox as one, so that a busy API does not spend itself on it.
+# A burst of changes is one event to an inbox, so that it costs a busy API little.
 SHORTEST_GAP_S = 0.1
 STREAM_HEADERS = {
     "Cache-Control": "no-store",
-    # Otherwise nginx would keep events back until it has a buffer full of them.
+    # Otherwise nginx would buffer the events.
     "X-Accel-Buffering": "no",
     "X-Content-Type-Options": "nosniff",
 }
@@ -32,7 +32,7 @@ Say = Callable[[str], Awaitable[None]]
 
 
 class EventStream(Response):
-    """Events that `tell` says by their names, until it returns or the client goes away."""
+    """The events that `tell` sends by name, until it returns or the client goes away."""
 
     media_type = "text/event-stream"
 
@@ -44,7 +44,7 @@ class EventStream(Response):
         self._heartbeat_s = heartbeat_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream, with a heartbeat now and then by which the page knows a connection that died."""
+        """Stream the events, and heartbeats from which the page sees that it is connected."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         if scope["method"] != "HEAD":
@@ -62,36 +62,27 @@ class EventStream(Response):
             await anyio.sleep(self._heartbeat_s)
 
     async def _tell_all(self, say: Say, stream: anyio.CancelScope) -> None:
-        # A page whose stream ends asks again, and is then told what is wrong.
+        # The page reconnects when its stream ends, and then gets the error.
         with contextlib.suppress(LoopinError):
             await self._tell(say)
         stream.cancel()
 
 
 class Live:
-    """The event streams over a store. They name what happened and hold nothing of interrupts."""
+    """The event streams. They say that something changed, and contain no data of interrupts."""
 
     def __init__(
-        self,
-        store: Store,
-        sessions: Sessions,
-        waits: Waits,
-        heartbeat_s: float = HEARTBEAT_S,
+        self, store: Store, sessions: Sessions, waits: Waits, heartbeat_s: float = HEARTBEAT_S
     ) -> None:
         self._waits = waits
         self._store = store
         self._sessions = sessions
         self._heartbeat_s = heartbeat_s
-        self._waiting = Waiting(store)
-        self._connected = 0
-
-    @property
-    def connected(self) -> int:
-        """How many inbox pages are connected now."""
-        return self._connected
+        # How many inbox pages are connected now.
+        self.connected = 0
 
     async def inbox_events(self, request: Request) -> Response:
-        """`GET /inbox/events`: `changed` at once, and whenever any interrupt has changed."""
+        """`GET /inbox/events`: `changed` at once, and after any interrupt has changed."""
         subject = self._sessions.require_subject(request)
         return EventStream(partial(self._tell_changes, subject), self._heartbeat_s)
 
@@ -117,23 +108,24 @@ class Live:
     async def _tell_settled(self, reviewer: str, interrupt_id: str, say: Say) -> None:
         with self._waits.one_of(("pages", reviewer)) as may_wait:
             wait_s = math.inf if may_wait else 0
-            # The stream itself ends when its client goes away.
-            interrupt = await self._waiting.for_settled(interrupt_id, wait_s, anyio.sleep_forever)
+            # The stream ends by itself when its client goes away.
+            gone = anyio.sleep_forever
+            interrupt = await wait_for_settled(self._store, interrupt_id, wait_s, gone)
         if not interrupt.is_pending:
             await say("settled")
 
     @contextlib.contextmanager
     def _one_of(self, subject: str) -> Iterator[bool]:
-        """Count one more inbox page; false if too many of its reader's wait."""
-        self._connected += 1
+        """Count one more inbox page; gives false if too many pages of this person are open."""
+        self.connected += 1
         try:
             with self._waits.one_of(("pages", subject)) as may_wait:
                 yield may_wait
         finally:
-            self._connected -= 1
+            self.connected -= 1
 
 
 async def _say(send: Send, event: str) -> None:
-    # Without data, even if it is empty, browsers pass the event on to nobody.
+    # Browsers drop an event that has no data line.
     text = f"event: {event}\ndata:\n\n"
     await send({"type": "http.response.body", "body": text.encode(), "more_body": True})

@@ -1,12 +1,13 @@
-"""What all pages share: templates and headers, and what they answer to an error."""
+"""What all pages share: templates, headers and error pages."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
+import anyio.to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -36,7 +37,7 @@ PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
 
 @dataclass(frozen=True)
 class Link:
-    """A link to a page, from the top; `is_here` on that page itself."""
+    """A link to a page, relative to the root; `is_here` on that page itself."""
 
     name: str
     target: str
@@ -45,23 +46,23 @@ class Link:
 
 @dataclass(frozen=True)
 class Failure:
-    """What a page says of an error, which takes the place of the braces in `text`."""
+    """The text of an error page; the error's message replaces the braces in `text`."""
 
     heading: str
     text: str
     link: Link | None = None
 
 
-# By the kind of error; the first that fits counts.
+# By the class of the error; the first one that fits counts.
 Failures = Mapping[type[APIError], Failure]
 
 
 class Pages:
-    """Makes pages of templates.
+    """Renders the templates.
 
-    Every template has `now`, `root`, which all links begin with, and `here`, the page's own link
-    without its query. For somebody who is signed in it also has `navigation`, the links to the
-    pages, `reviewer`, their name if they have one, and `signs_out`, whether to offer that.
+    Every template has `now`, the `root` of all links, `here` (the page's own link without its
+    query) and `signs_out` (whether people can sign out). If somebody is signed in, it also has
+    `navigation`, the links to the pages, and `reviewer`, their name if they have one.
     """
 
     def __init__(self, store: Store, sessions: Sessions) -> None:
@@ -70,16 +71,31 @@ class Pages:
         self._sessions = sessions
         self._templates = _environment()
 
+    async def show(
+        self, request: Request, template: str, status: int = 200, **models: object
+    ) -> Response:
+        """A `page` for a human, whose visit renews their session."""
+        # Long texts take time to render, which must not delay other requests.
+        make = partial(self.page, request, template, status, **models)
+        answer = await anyio.to_thread.run_sync(make)
+        self._sessions.renew(request, answer)
+        return answer
+
     def page(
         self, request: Request, template: str, status: int = 200, **models: object
     ) -> Response:
-        """A template with its models, as an answer to this request."""
+        """The response with a template and its models."""
+        path = _path_of(request)
         subject = self._sessions.subject_of(request)
         page = self._templates.get_template(template).render(
             now=moment(self._clock()),
             root=self._root,
-            here=f"{self._root}{_path_of(request)}",
-            navigation=navigation_of(request) if subject else (),
+            here=f"{self._root}{path}",
+            navigation=[
+                Link(name, target, is_here=target == path)
+                for name, target in PAGES.items()
+                if subject
+            ],
             reviewer=None if subject in UNNAMED else subject,
             signs_out=self._sessions.needs_key,
             **models,
@@ -87,16 +103,18 @@ class Pages:
         return HTMLResponse(page, status, PAGE_HEADERS)
 
     def redirect(self, target: str) -> Response:
-        """Lead on to a page of our own, by its link from the top."""
+        """Redirect to one of our pages, by its path relative to the root."""
         return RedirectResponse(f"{self._root}{target}", 303, PAGE_HEADERS)
 
     def failure(self, request: Request, error: APIError, failures: Failures) -> Response:
-        """What to answer to an error: a page of one of the `failures`.
+        """The response to an error: a page with one of the `failures`.
 
-        Somebody who asks for a page and is not signed in is led to do so, and back.
+        If somebody opens a page and is not signed in, it redirects to the sign-in page, which
+        leads back.
         """
         is_signed_out = isinstance(error, UnauthorizedError)
-        sign_in = Link("Sign in", way_to_sign_in(request))
+        here = f"{_path_of(request)}?{request.url.query}".rstrip("?")
+        sign_in = Link("Sign in", f"sign-in?{urlencode({'next': here})}")
         if is_signed_out and request.method != "POST":
             return self.redirect(sign_in.target)
         failure = next(failures[kind] for kind in failures if isinstance(error, kind))
@@ -121,7 +139,7 @@ _Endpoint = Callable[[_Self, Request], Awaitable[Response]]
 
 
 def page(failures: Failures) -> Callable[[_Endpoint[_Self]], _Endpoint[_Self]]:
-    """Have a method that makes a page answer errors with one of these failures."""
+    """Make an endpoint respond to errors with one of these failures."""
 
     def decorate(make: _Endpoint[_Self]) -> _Endpoint[_Self]:
         @wraps(make)
@@ -136,21 +154,8 @@ def page(failures: Failures) -> Callable[[_Endpoint[_Self]], _Endpoint[_Self]]:
     return decorate
 
 
-def way_to_sign_in(request: Request) -> str:
-    """The link to the sign-in page that leads back to the page that was asked for."""
-    here = f"{_path_of(request)}?{request.url.query}".rstrip("?")
-    return f"sign-in?{urlencode({'next': here})}"
-
-
-def navigation_of(request: Request) -> tuple[Link, ...]:
-    """The links to the pages that one has to be signed in for."""
-    return tuple(
-        Link(name, path, is_here=_path_of(request) == path) for name, path in PAGES.items()
-    )
-
-
 def _path_of(request: Request) -> str:
-    """The path of a page from the top, as it was sent."""
+    """The path of a page relative to the root, as it was sent."""
     path: str = request.scope["path"]
     return path.removeprefix("/")
 
@@ -174,6 +179,6 @@ def _environment() -> Environment:
         "differences": differences,
         "summed_up": summed_up,
     }
-    # A new version's style sheet is fetched anew.
+    # In the links of static files, so that browsers load those of a new version.
     environment.globals["version"] = __version__
     return environment

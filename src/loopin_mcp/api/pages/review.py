@@ -2,9 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
-import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +13,7 @@ from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.pages.decision_form import Entry, read_entry
 from loopin_mcp.api.pages.rendering import Failure, Pages, page
-from loopin_mcp.api.pages.review_model import ReviewPage, Trail
+from loopin_mcp.api.pages.review_model import ReviewPage
 from loopin_mcp.api.rest.requests import interrupt_id_of
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import (
@@ -49,10 +47,7 @@ logger = logging.getLogger("loopin_mcp")
 
 
 class Review:
-    """The review page over a store.
-
-    Where reviewers have keys, a link shows and decides nothing before they have signed in.
-    """
+    """The review page. If reviewers have keys, it requires them to sign in first."""
 
     def __init__(self, store: Store, sessions: Sessions, pages: Pages) -> None:
         self._store = store
@@ -65,9 +60,8 @@ class Review:
         name = self._sessions.reviewer_of(request)
         interrupt = await self._interrupt(request)
         answer = await self._page(request, interrupt, Entry())
-        self._sessions.renew(request, answer)
         if interrupt.is_pending and is_visit(request):
-            # To record it must not keep the page from showing.
+            # If this fails, the page is shown all the same.
             answer.background = BackgroundTask(self._record_view, request, name)
         return answer
 
@@ -80,14 +74,14 @@ class Review:
     async def record(
         self, request: Request, name_of: Callable[[Request], str], channel: str, target: str
     ) -> Response:
-        """Record the form's decision and lead on to `target`, or show the form again."""
+        """Record the form's decision and redirect to `target`, or show the form again."""
         refuse_foreign_page(request, self._store.public_url)
         actor = Actor(name_of(request), channel)
         refusal = await self._record(request, await read_entry(request), actor)
         return refusal or self._pages.redirect(target)
 
     async def _record(self, request: Request, entry: Entry, actor: Actor) -> Response | None:
-        """The page with what is wrong, or None where the decision is recorded."""
+        """The page with what is wrong, or None if the decision was recorded."""
         interrupt = await self._interrupt(request)
         if entry.payload_digest not in ("", payload_digest(interrupt)):
             return await self._page(request, interrupt, entry, 409)
@@ -106,7 +100,7 @@ class Review:
         try:
             await self._store.record_view(interrupt_id_of(request), actor)
         except LoopinError as error:
-            logger.warning("That a request was opened could not be recorded: %s", error)
+            logger.warning("Cannot record that a request was opened: %s", error)
 
     async def _interrupt(self, request: Request) -> Interrupt:
         return await self._store.get_interrupt_status(interrupt_id_of(request))
@@ -114,8 +108,8 @@ class Review:
     async def _page(
         self, request: Request, interrupt: Interrupt, entry: Entry, status: int = 200
     ) -> Response:
-        trail = Trail(interrupt, await self._store.list_events(interrupt.interrupt_id))
-        model = ReviewPage(interrupt, entry, trail)
-        make = partial(self._pages.page, page=model, interrupt=interrupt, entry=entry, trail=trail)
-        # Long texts take their time, and those who wait for a decision must not wait for that.
-        return await anyio.to_thread.run_sync(make, request, "review.html", status)
+        events = await self._store.list_events(interrupt.interrupt_id)
+        model = ReviewPage(interrupt, entry, events)
+        return await self._pages.show(
+            request, "review.html", status, page=model, interrupt=interrupt, entry=entry
+        )

@@ -1,8 +1,9 @@
-"""What the review page says of an interrupt, and of what happened to it."""
+"""The model of the review page: an interrupt, its activity, and what the human typed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.audit.events import chain_fault
@@ -35,7 +36,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Activity:
-    """One thing that happened: what, when, and by whom as far as it is known."""
+    """One line of the activity: what happened, when, and by whom as far as it is known."""
 
     what: str
     at: datetime
@@ -44,15 +45,16 @@ class Activity:
 
 
 @dataclass(frozen=True)
-class Trail:
-    """The events of an interrupt, which was read before them."""
+class ReviewPage:
+    """An interrupt, what the human typed, and the events, which were read after the interrupt."""
 
     interrupt: Interrupt
+    entry: Entry
     events: Sequence[Event]
 
     @property
     def activities(self) -> tuple[Activity, ...]:
-        """What happened, in its order."""
+        """What happened, oldest first."""
         return tuple(
             Activity(_what(event), event.at, who_did(event.actor, event.channel), event.hash)
             for event in self.events
@@ -60,24 +62,15 @@ class Trail:
 
     @property
     def fault(self) -> str | None:
-        """What shows that something was changed afterwards, or None."""
+        """The sign that stored data was tampered with, or None."""
         if not self.events:
             return "all its events are missing"
         if state_after(self.events).get("payloadDigest") != payload_digest(self.interrupt):
             return "the request differs from the one that was created"
-        # Since then there may be more of them.
+        # It is not always the last one: newer events may have been added since.
         if self.interrupt.events_head not in [event.hash for event in self.events]:
             return "the latest events are missing"
         return chain_fault(self.events)
-
-
-@dataclass(frozen=True)
-class ReviewPage:
-    """What the review page says of an interrupt, and of what the human typed."""
-
-    interrupt: Interrupt
-    entry: Entry
-    trail: Trail
 
     @property
     def state(self) -> str:
@@ -86,50 +79,44 @@ class ReviewPage:
 
     @property
     def is_decidable(self) -> bool:
-        """Whether the human can decide here: it waits for them, and is as it was asked."""
-        return self.interrupt.is_pending and self.trail.fault is None
+        """Whether the human can decide here: it is pending, and nothing was tampered with."""
+        return self.interrupt.is_pending and self.fault is None
 
     @property
     def title(self) -> str:
-        """The state; where the human has to mend something, that comes first."""
-        is_open = self.is_faulty or self.is_for_another
-        return f"Not recorded yet · {self.state}" if is_open else self.state
+        """The state, and first of all whether the human has to correct something."""
+        has_to_correct = self.interrupt.is_pending and self.problem
+        return f"Not recorded yet · {self.state}" if has_to_correct else self.state
 
     @property
     def verdict(self) -> str | None:
-        """The button that the human has pressed."""
+        """The button that the human pressed, if any."""
         return _VERDICTS.get(self.entry.decision)
 
     @property
-    def is_faulty(self) -> bool:
-        """Whether the human has to mend something before they can decide."""
-        return self.interrupt.is_pending and bool(self.entry.faults)
-
-    @property
-    def came_too_late(self) -> bool:
-        """Whether the human decided what was settled already."""
-        return not self.interrupt.is_pending and self.verdict is not None
-
-    @property
-    def is_for_another(self) -> bool:
-        """Whether the human decided what is not what is asked here."""
-        return self.interrupt.is_pending and self.verdict is not None and not self.entry.faults
+    def problem(self) -> Literal["faulty", "changed", "late"] | None:
+        """Why nothing was recorded: a faulty form, a changed request, or one already settled."""
+        if self.interrupt.is_pending and self.entry.faults:
+            return "faulty"
+        if self.verdict is None:
+            return None
+        return "changed" if self.interrupt.is_pending else "late"
 
     @property
     def remedy(self) -> str:
-        """What to do about a faulty form."""
+        """How to correct a faulty form."""
         if self.verdict is None:
             return "Choose Approve or Reject."
         return "Correct the marked fields, then decide again."
 
     @property
     def expiry(self) -> str:
-        """What to call the moment of expiry."""
+        """The label of the time of expiry."""
         return _EXPIRY.get(self.interrupt.status, "Expiry")
 
     @property
     def outcome(self) -> str:
-        """What became of the interrupt, to one who had its page open."""
+        """The outcome, for people who had the page open when it was settled."""
         if self.interrupt.status == "expired":
             return "It expired before anyone decided."
         if self.interrupt.status == "cancelled":

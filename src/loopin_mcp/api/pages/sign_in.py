@@ -1,4 +1,4 @@
-"""The ways in and out of the pages: a key once, a link that works once, and signing out."""
+"""Signing in with a key or a one-time link, and signing out."""
 
 import re
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.wire.models import SignInLink
 
-# Where one may go on to after signing in: pages of our own, from the top.
+# Where signing in may lead to: our own pages, relative to the root.
 _NEXT = re.compile(
     r"(?:history|analytics|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII
 )
@@ -27,15 +27,12 @@ _LINK_IS_USED = {
         "This link no longer works",
         "{}. Run loopin-mcp inbox for a new one.",
         Link("Sign in with the key", "sign-in"),
-    ),
+    )
 }
 
 
 class SignIn:
-    """Signs people in to the pages of an API and out again.
-
-    The `embedded` API gives links that sign in, to whoever holds its key.
-    """
+    """The sign-in page. The `embedded` API also creates links that sign in its key's holder."""
 
     def __init__(
         self, store: Store, sessions: Sessions, pages: Pages, door: Door, *, embedded: bool
@@ -47,14 +44,14 @@ class SignIn:
         self._embedded = embedded
 
     async def show_sign_in(self, request: Request) -> Response:
-        """`GET /sign-in`: asks for a key, once."""
-        if self._sessions.is_signed_in(request):
+        """`GET /sign-in`."""
+        if self._sessions.subject_of(request):
             return self._pages.redirect(_next_of(request))
         return self._page(request)
 
     @page(_NOT_SIGNED_IN)
     async def sign_in(self, request: Request) -> Response:
-        """`POST /sign-in`: signs in whoever may decide, and goes on to where they came from."""
+        """`POST /sign-in`: signs in people who may decide, and leads back to where they were."""
         refuse_foreign_page(request, self._store.public_url)
         form = await read_form(request, ("key",))
         holder = await self._door.holder_of(form.get("key", "").strip(), request)
@@ -72,20 +69,19 @@ class SignIn:
 
     @page(_LINK_IS_USED)
     async def open_link(self, request: Request) -> Response:
-        """`GET /sign-in/{token}`: signs in once, soon after the link was made."""
-        # Whoever asks for the headers alone, to show a preview, must not use the link up.
+        """`GET /sign-in/{token}`: signs in once, within a minute after the link was created."""
+        # A HEAD request, such as for a preview, must not use up the link.
         fresh = request.method == "GET" and self._sessions.redeem(request.path_params["token"])
         if fresh:
             return self._signed_in("", API_KEY)
-        if self._sessions.is_signed_in(request):
+        if self._sessions.subject_of(request):
             return self._pages.redirect("")
         raise NotFoundError("Sign-in links work once, within a minute")
 
     async def create_sign_in_link(self, _request: Request) -> Response:
         """`POST /sign-in-links`."""
         link = SignInLink(
-            url=self._sessions.new_link(),
-            expires_at=moment(self._store.clock() + LINK_S * 1000),
+            url=self._sessions.new_link(), expires_at=moment(self._store.clock() + LINK_S * 1000)
         )
         return Response(
             link.model_dump_json(by_alias=True),
@@ -113,7 +109,7 @@ class SignIn:
 
 
 def _next_of(request: Request) -> str:
-    """Where to go on to, from the top; the inbox where it is no page of our own."""
+    """Where signing in leads to, relative to the root; the inbox if `next` is not our own page."""
     target = request.query_params.get("next", "")
     return target if _NEXT.fullmatch(target) else ""
 
@@ -121,8 +117,8 @@ def _next_of(request: Request) -> str:
 def _comes_from_elsewhere(request: Request) -> bool:
     """Whether a link on another site led here.
 
-    A browser keeps a strict cookie back then, so that who is signed in does not look it. Going
-    to the same page from the page itself, it sends the cookie.
+    Browsers then leave out a strict cookie, so people who are signed in seem not to be. The page
+    loads itself again, and then the browser sends the cookie.
     """
     site = request.headers.get("sec-fetch-site")
     return site in ("cross-site", "same-site") and "again" not in request.query_params

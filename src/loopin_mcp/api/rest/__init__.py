@@ -1,1 +1,1 @@
-"""The REST API."""
+"""The endpoints of the REST API, and their OpenAPI description."""

@@ -1,4 +1,4 @@
-"""The headers of a request: their bounds, `Prefer` and `Idempotency-Key`."""
+"""The headers of requests: their bounds, `Prefer` and `Idempotency-Key`."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ LONGEST_WAIT_S = 60
 
 LONGEST_KEY = 255
 
-# A string of RFC 9651, in which quotes and backslashes are escaped; many send it without quotes.
+# A string as in RFC 9651, with escaped quotes and backslashes. Many clients omit the quotes.
 _QUOTED = r'"((?:[ !#-\[\]-~]|\\["\\])+)"'
 _BARE = r"[!#-~]+"
 _ESCAPED = re.compile(r"\\(.)")
@@ -26,9 +26,9 @@ HEADERS_FAULT = f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYT
 
 
 def preferred_wait_s(headers: Iterable[str]) -> int | None:
-    """The `wait` that is honoured, in seconds, or None where none is asked for.
+    """The `wait` to honour, in seconds, or None if there is none (RFC 7240).
 
-    The first of several counts; one that is no number of seconds is ignored (section 2).
+    The first of several counts. A value that is not a number of seconds is ignored.
     """
     for preference in parse_http_list(", ".join(headers)):
         name, _, value = preference.partition(";")[0].partition("=")
@@ -40,10 +40,10 @@ def preferred_wait_s(headers: Iterable[str]) -> int | None:
 
 
 def idempotency_key(values: list[str]) -> str | None:
-    """The key that a request's headers give, or None where there are none.
+    """The key in a request's headers, or None if it has no such header.
 
     Raises:
-        InvalidRequestError: There are several, or it is no such key.
+        InvalidRequestError: There are several headers, or the value is not a valid key.
     """
     if not values:
         return None
@@ -61,15 +61,14 @@ def idempotency_key(values: list[str]) -> str | None:
 
 
 class RequestHeads:
-    """Refuses requests whose head is too large, or has a body end in two places."""
+    """Refuses a request whose head is too large, or leaves unclear where the body ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it with 400, 414 or 431."""
-        answer = self._app if (refusal := _refusal_of_head(scope)) is None else refusal
-        await answer(scope, receive, send)
+        await (_refusal_of_head(scope) or self._app)(scope, receive, send)
 
 
 def _refusal_of_head(scope: Scope) -> JSONResponse | None:
@@ -82,7 +81,7 @@ def _refusal_of_head(scope: Scope) -> JSONResponse | None:
     if names.count(b"host") > 1:
         return _refused(400, "Host must be sent once")
     chunked, measured = b"transfer-encoding" in names, b"content-length" in names
-    # A proxy in front may have taken another end for that of the body (RFC 9112, section 6.1).
+    # A proxy in front may see another end of the body (RFC 9112, section 6.1).
     if chunked and (measured or scope["http_version"] == "1.0"):
         return _refused(400, "Transfer-Encoding must be sent alone, by HTTP/1.1")
     return None
@@ -93,7 +92,7 @@ def _refused(status: int, error: str) -> JSONResponse:
 
 
 def has_body(scope: Scope) -> bool:
-    """Whether a head announces a body."""
+    """Whether the headers announce a body."""
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
         for name, value in scope["headers"]

@@ -1,4 +1,4 @@
-"""Says that the API is well, and proves to a sibling that it holds the same key."""
+"""The health check, which also proves to another copy that this API has the same key."""
 
 import hmac
 import json
@@ -16,15 +16,15 @@ LONGEST_CHALLENGE = 100
 def proof_of_key(api_key: str, challenge: str, port: int) -> str:
     """An HMAC-SHA256 that only a holder of the key can make, for one port.
 
-    The port is part of it so that a stranger cannot pass the question on to the real server
-    at another port and pass its answer back.
+    The port is part of it. Otherwise a stranger could relay the challenge to the real server at
+    another port, and return its proof.
     """
     message = f"loopin-mcp health\n{port}\n{challenge}".encode()
     return hmac.new(api_key.encode(), message, "sha256").hexdigest()
 
 
 def sibling_key(api_key: str, reviewers: Mapping[str, str]) -> str:
-    """What those alone hold who have the same key, and let the same reviewers decide."""
+    """A key that only copies with the same API key and the same reviewers can derive."""
     if not reviewers:
         return api_key
     names = json.dumps(sorted(reviewers.items())).encode()
@@ -32,9 +32,9 @@ def sibling_key(api_key: str, reviewers: Mapping[str, str]) -> str:
 
 
 class HealthCheck:
-    """`GET /health`, with a proof for `?challenge=` where there is a `proof_key`.
+    """`GET /health`, with a proof for `?challenge=` if there is a `proof_key`.
 
-    The key has to be one that cannot be guessed, since proofs are given to everybody.
+    Anyone can get such a proof, so the key must be one that cannot be guessed.
     """
 
     def __init__(self, version: str, port: int, proof_key: str | None = None) -> None:

@@ -16,39 +16,33 @@ from loopin_mcp.api.access.limits import CreateRate, Waits
 from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.rest.headers import idempotency_key, preferred_wait_s
 from loopin_mcp.api.rest.requests import check, decoded, interrupt_id_of, read_json, until_gone
-from loopin_mcp.api.rest.waiting import Waiting
+from loopin_mcp.api.rest.waiting import wait_for_settled
 from loopin_mcp.api.store.creation import IdempotencyKey
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.fields import DEFAULT_PAGE, LARGEST_PAGE, UserId
-from loopin_mcp.wire.models import Created, Decision, NewInterrupt, Wire
+from loopin_mcp.wire.models import Decision, NewInterrupt, Wire
 
 
 class UserPath(Wire):
-    """The user whose interrupts are asked for."""
+    """The user in a path."""
 
     user_id: UserId
 
 
 class PageQuery(Wire):
-    """Which part of a list is asked for."""
+    """Which part of a list to return."""
 
     limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = DEFAULT_PAGE
     cursor: str | None = None
 
 
 class Interrupts:
-    """The endpoints over a store, for those whom `keys` let."""
+    """The endpoints on interrupts and analytics."""
 
     def __init__(
-        self,
-        store: Store,
-        keys: Keys,
-        rate: CreateRate,
-        waits: Waits,
-        destinations: Destinations,
+        self, store: Store, keys: Keys, rate: CreateRate, waits: Waits, destinations: Destinations
     ) -> None:
         self._store = store
-        self._waiting = Waiting(store)
         self._keys = keys
         self._rate = rate
         self._waits = waits
@@ -59,20 +53,24 @@ class Interrupts:
         named = idempotency_key(request.headers.getlist("idempotency-key"))
         interrupt = await read_json(request, NewInterrupt)
         actor = actor_of(request)
-        key = None if named is None else IdempotencyKey(actor.name, named)
         self._rate.count(actor.name)
         await self._destinations.check(interrupt.callback_url)
-        if key is None:
+        if named is None:
             return _json(await self._store.create_interrupt(interrupt, actor), 201)
+        key = IdempotencyKey(actor.name, named)
         created, was_there = await self._store.create_interrupt_once(interrupt, actor, key)
-        return _replayed(created) if was_there else _json(created, 201)
+        answer = _json(created, 201)
+        if was_there:
+            answer.headers["Idempotency-Replayed"] = "true"
+        return answer
 
     async def get_interrupt_status(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
         wait_s = preferred_wait_s(request.headers.getlist("prefer"))
         with self._waits.one_of(("calls", actor_of(request).name)) as may_wait:
-            # Whoever may not wait is told how it is now, and so can ask again in a while.
-            interrupt = await self._waiting.for_settled(
+            # A caller with too many waits gets the current state at once, and can ask again.
+            interrupt = await wait_for_settled(
+                self._store,
                 interrupt_id_of(request),
                 (wait_s or 0) if may_wait else 0,
                 lambda: until_gone(request),
@@ -95,7 +93,7 @@ class Interrupts:
             next_query = urlencode({"limit": query.limit, "cursor": page.next_cursor})
             path = f"/interrupts/pending/{quote(user_id, safe='')}"
             headers["Link"] = f'<{self._store.public_url}{path}?{next_query}>; rel="next"'
-        # A page may hold megabytes, and nobody else must wait for their making.
+        # Serializing megabytes takes time, which must not delay other requests.
         body = await anyio.to_thread.run_sync(partial(to_json, page.interrupts, by_alias=True))
         return Response(body, media_type="application/json", headers=headers)
 
@@ -124,12 +122,6 @@ class Interrupts:
 
 def _user_id_of(request: Request) -> str:
     return check(UserPath, {"userId": decoded(request.path_params["user_id"])}).user_id
-
-
-def _replayed(created: Created) -> Response:
-    answer = _json(created, 201)
-    answer.headers["Idempotency-Replayed"] = "true"
-    return answer
 
 
 def _json(model: BaseModel, status: int = 200) -> Response:

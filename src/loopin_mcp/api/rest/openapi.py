@@ -1,4 +1,4 @@
-"""The OpenAPI description: a table of calls, and the function that makes the document of it."""
+"""The OpenAPI description: a table of calls, and the document made from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,24 +39,24 @@ _MODELS: tuple[type[BaseModel], ...] = (
     models.Health,
 )
 _MEANINGS = {
-    400: "A field is missing or does not fit; the sentence names it",
-    401: "No key, or not the right one",
-    403: "The key, or the page, may not do this",
+    400: "A field is missing or invalid; the error names it",
+    401: "The key is missing or wrong",
+    403: "This key or page may not do this",
     404: "There is no such interrupt",
-    409: "The interrupt is no longer pending, not what payloadDigest stands for, or tampered with",
+    409: "The interrupt is no longer pending, differs from payloadDigest, or was tampered with",
     413: f"The body is larger than {MAX_BODY_BYTES} bytes",
     414: f"The URL is longer than {MAX_URL_BYTES} bytes",
-    415: "The body is not declared to be of the type described",
-    421: "The host name is not one this API is served under",
+    415: "The body is not declared as the described type",
+    421: "This API is not served under that host name",
     422: "The Idempotency-Key was used before with another payload",
     429: "Too many new interrupts, or too many wrong keys",
-    431: f"The headers are more than {MAX_HEADERS}, or {MAX_HEADER_BYTES} bytes",
-    503: "The database cannot be used right now",
+    431: f"There are more than {MAX_HEADERS} headers, or {MAX_HEADER_BYTES} bytes of them",
+    503: "The database is not available right now",
 }
-# What any call may be answered, and what one that needs a key and the database.
+# Errors of every call, and of calls that need a key and the database.
 _ALWAYS = (414, 421, 431)
 _KEYED = (401, 429, 503)
-# What this API always sends, though a client has to get on with servers that do not.
+# Fields that this API always sends. In the models they are optional, since other servers may not.
 _SENT = {
     "Created": ["reviewUrl"],
     "Interrupt": ["agentId", "userId", "context", "urgency", "createdAt", "expiresAt", "reviewUrl"],
@@ -66,7 +66,7 @@ _SENT = {
     "Health": ["version"],
 }
 _NO_NUL = r"^[^\x00]*$"
-# Addresses may be used too, where they are public or CALLBACK_ALLOW has them.
+# A host name. Addresses work too, if they are public or in CALLBACK_ALLOW.
 _CALLBACK_URL = (
     r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,20}"
     r"(:[1-9][0-9]{1,3})?"
@@ -87,7 +87,7 @@ _DECISION_FORM: Part = {
         "reason": {"type": "string", "maxLength": 4000, "pattern": _NO_NUL},
         "modifiedParams": {
             "type": "string",
-            "description": "A JSON object as text, or empty; the pattern is of the simplest",
+            "description": "A JSON object as text, or empty; the pattern has only simple ones",
             "pattern": rf'^(\{{("[A-Za-z_][A-Za-z0-9_-]{{0,40}}": ?{_VALUE_TEXT})?\}})?$',
         },
         "payloadDigest": {
@@ -102,7 +102,7 @@ _FORM = {"application/x-www-form-urlencoded": {"schema": _DECISION_FORM}}
 
 @dataclass(frozen=True)
 class _Call:
-    """One row of the table. One with `see_other` is a page, and so are its answers of `errors`."""
+    """One row of the table. A call with `see_other` is a page, and so are its errors."""
 
     method: Literal["get", "post", "delete"]
     path: str
@@ -147,16 +147,16 @@ _CHALLENGE = _in("query", "challenge", {"type": "string", "maxLength": 100})
 _MOST = f"wait=N holds the answer up to N seconds (at most {LONGEST_WAIT_S}) while it is pending"
 # RFC 7240.
 _PREFER = {"name": "Prefer", "in": "header", "description": _MOST, "schema": _TEXT}
-_HELD = {"Preference-Applied": {"description": "The wait that was heeded", "schema": _TEXT}}
-_REPLAYED = "It is the answer to an earlier request"
+_HELD = {"Preference-Applied": {"description": "The wait that was applied", "schema": _TEXT}}
+_REPLAYED = "This is the response to an earlier request"
 _REPLAY = {"Idempotency-Replayed": {"description": _REPLAYED, "schema": {"const": "true"}}}
-# The header is no parameter: whoever makes up requests from parameters would reuse keys.
+# Not a parameter: tools that generate requests from parameters would reuse keys.
 _ONCE = (
     "With the header Idempotency-Key (one string in double quotes, of 1 to "
-    f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) it may be sent again: "
-    "the same key and payload get the first answer again for 24 hours."
+    f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) the call can be repeated "
+    "safely: for 24 hours, the same key and payload get the first response again."
 )
-_UNDER_WAY = {409: "The first request with this key is still under way"}
+_UNDER_WAY = {409: "The first request with this key is still in progress"}
 _SIGN_IN = "Reviewers have keys: sign in first"
 _PENDING = {"type": "array", "items": _of(models.Interrupt)}
 _EVENTS = {"type": "array", "minItems": 1, "items": _of(models.Event)}
@@ -164,7 +164,7 @@ _ID = "/interrupts/{interruptId}"
 _REVIEW, _LINKS = "/review/{interruptId}", "/sign-in-links"
 
 # fmt: off
-# A row of the table in as few lines as it needs.
+# One row takes as few lines as it needs.
 _CALLS = (
     _Call("post", "/interrupts", "create_interrupt", (400, 409, 413, 415, 422),
           _of(models.Created), 201, _json(_of(models.NewInterrupt)),
@@ -192,7 +192,7 @@ _CALLS = (
 
 
 class Description:
-    """`GET /openapi.json`, for an API on such terms."""
+    """`GET /openapi.json`, for an API with these options."""
 
     def __init__(self, options: Options) -> None:
         self._document = openapi_document(
@@ -207,9 +207,9 @@ class Description:
 
 
 def openapi_document(*, keyed: bool, anonymous: bool = False, embedded: bool = False) -> Part:
-    """The whole description, OpenAPI 3.1, of an API that takes keys or does not.
+    """The OpenAPI 3.1 document of an API, which is `keyed` if it checks keys.
 
-    With reviewers it may let in `anonymous` callers too. The embedded one has a call more.
+    A keyed API may admit `anonymous` callers too. The `embedded` API has one more call.
     """
     paths: Part = {}
     for call in _CALLS:
@@ -282,8 +282,8 @@ def _schemas() -> Part:
     new = schemas["NewInterrupt"]["properties"]
     new["callbackUrl"]["anyOf"][0] |= {
         "pattern": _CALLBACK_URL,
-        "description": "http(s) URL that is sent the outcome by POST. In place of a name, a public "
-        "address or one of CALLBACK_ALLOW may stand too",
+        "description": "http(s) URL that gets the outcome by POST. Its host may also be a public "
+        "address, or one in CALLBACK_ALLOW",
     }
     for name in ("agentId", "userId", "action"):
         new[name]["pattern"] = NOT_BLANK_EXACTLY

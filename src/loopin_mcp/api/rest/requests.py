@@ -1,4 +1,4 @@
-"""Reads what a request carries: bounded, of the declared type, as one wire model."""
+"""Reads requests: the JSON body as one wire model, a form, the id in the path."""
 
 from collections.abc import Collection, Mapping
 from typing import TypeVar
@@ -22,12 +22,12 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 async def read_json(request: Request, model: type[_Model]) -> _Model:
-    """The body as a model, by its wire names alone.
+    """The body as a model, by its wire names only.
 
     Raises:
-        UnsupportedTypeError: The body is not declared to be JSON.
-        TooLargeError: It is over the limit.
-        InvalidRequestError: It is not JSON, names something twice, or a field does not fit.
+        UnsupportedTypeError: The body is not declared as JSON.
+        TooLargeError: The body is over the limit.
+        InvalidRequestError: It is not JSON, has a name twice, or a field is invalid.
     """
     body = await _read(request, "application/json")
     try:
@@ -38,10 +38,10 @@ async def read_json(request: Request, model: type[_Model]) -> _Model:
 
 
 def check(model: type[_Model], value: object) -> _Model:
-    """A model of a parsed value, by its wire names alone.
+    """A parsed value as a model, by its wire names only.
 
     Raises:
-        InvalidRequestError: A field does not fit; the message names it.
+        InvalidRequestError: A field is invalid; the message names it.
     """
     try:
         return model.model_validate(value, by_alias=True, by_name=False)
@@ -53,9 +53,9 @@ async def read_form(request: Request, known: Collection[str]) -> Mapping[str, st
     """The known fields of a submitted form; line breaks are bare line feeds.
 
     Raises:
-        UnsupportedTypeError: The body is not declared to be a form.
-        TooLargeError: It is over the limit.
-        InvalidRequestError: It is not a form in UTF-8, or holds a field twice or one not known.
+        UnsupportedTypeError: The body is not declared as a form.
+        TooLargeError: The body is over the limit.
+        InvalidRequestError: It is not a form in UTF-8, or has a field twice or an unknown one.
     """
     body = await _read(request, "application/x-www-form-urlencoded")
     try:
@@ -95,7 +95,7 @@ def interrupt_id_of(request: Request) -> str:
     """The id in the path, decoded.
 
     Raises:
-        NotFoundError: It holds what no id does and databases cannot look for, such as NUL.
+        NotFoundError: It has a character that no id has and databases refuse, such as NUL.
     """
     interrupt_id = decoded(request.path_params["interrupt_id"])
     if not interrupt_id.isprintable():
@@ -110,5 +110,5 @@ async def until_gone(request: Request) -> None:
 
 
 def decoded(segment: str) -> str:
-    """A part of the path; what is not UTF-8 stays in it as surrogates, which no text has."""
+    """A segment of the path, decoded; invalid UTF-8 becomes surrogates, which no id has."""
     return unquote(segment, errors="surrogateescape")

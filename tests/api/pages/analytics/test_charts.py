@@ -72,7 +72,7 @@ def test_share_says_nothing_or_all_only_where_it_is_so(count: int, total: int, s
 @example(pairs=((0, 0),))
 @example(pairs=((0, 7),))
 def test_columns_stay_within_the_plot_and_in_proportion(pairs: Pairs) -> None:
-    chart = ColumnChart(pairs)
+    chart = ColumnChart.of(pairs)
     most = max(max(pair) for pair in pairs)
 
     for column, pair in zip(chart.columns, pairs, strict=True):
@@ -89,7 +89,7 @@ def test_columns_stay_within_the_plot_and_in_proportion(pairs: Pairs) -> None:
 
 @given(pairs=PAIRS)
 def test_columns_stand_side_by_side_across_the_plot(pairs: Pairs) -> None:
-    columns = ColumnChart(pairs).columns
+    columns = ColumnChart.of(pairs).columns
 
     edges = [edge for column in columns for edge in (column.x, column.x + column.width)]
     assert edges == sorted(edges)
@@ -104,7 +104,7 @@ def test_columns_stand_side_by_side_across_the_plot(pairs: Pairs) -> None:
 @example(pairs=((0, 0),))
 @example(pairs=((0, 3), (0, 0)))
 def test_lines_are_few_at_round_counts_and_hold_all_columns(pairs: Pairs) -> None:
-    chart = ColumnChart(pairs)
+    chart = ColumnChart.of(pairs)
 
     places = [line.y for line in chart.lines]
     assert len(places) <= MOST_LINES + 1
@@ -119,8 +119,8 @@ def test_lines_are_few_at_round_counts_and_hold_all_columns(pairs: Pairs) -> Non
 
 
 def test_lines_are_labelled_above_and_below_zero() -> None:
-    labels = [line.label for line in ColumnChart(((17, 3), (9, 7))).lines]
-    large = [line.label for line in ColumnChart(((31_000, 9000),)).lines]
+    labels = [line.label for line in ColumnChart.of(((17, 3), (9, 7))).lines]
+    large = [line.label for line in ColumnChart.of(((31_000, 9000),)).lines]
 
     assert labels == ["20", "15", "10", "5", "0", "5", "10"]
     assert large == ["40k", "30k", "20k", "10k", "0", "10k"]
@@ -137,7 +137,7 @@ def test_lines_are_labelled_above_and_below_zero() -> None:
     ],
 )
 def test_labels_have_room_on_a_phone(count: int, places: list[int]) -> None:
-    chart = ColumnChart(((1, 0),) * count)
+    chart = ColumnChart.of(((1, 0),) * count)
 
     assert list(chart.label_places) == places
     assert len(places) <= MOST_LABELS

@@ -1,1 +1,1 @@
-"""The analytics page."""
+"""The analytics page and its charts."""

@@ -1,26 +1,25 @@
-"""The geometry of charts: bars that lie, and columns that stand on a line or hang from it.
+"""The geometry of charts: horizontal bars, and columns above and below a zero line.
 
-Across, all is measured in percent of the chart's width, and down in em, so that a chart fits any
+Horizontal measures are in percent of the chart's width, vertical ones in em. So a chart fits any
 width and grows with its text.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import count
 
 ROW_EM = 2.75
 PLOT_EM = 11.0
 MOST_LINES = 7
 MOST_LABELS = 4
-# What is there can be seen, however little it is beside the rest.
+# Even the smallest count can be seen beside the largest.
 THINNEST_PERCENT = 0.75
 THINNEST_EM = 0.12
 
 
 def percent(part: int, whole: int) -> str:
-    """A share as text; neither nothing nor all is said of anything else."""
+    """A share as text; only nothing is "0%", and only everything is "100%"."""
     share = 100 * part / whole if whole else 0
     if 0 < share < 1:
         return "<1%"
@@ -29,36 +28,15 @@ def percent(part: int, whole: int) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """One row of a bar chart: a count, its share of `total` and its bar beside the longest."""
+    """One row of a bar chart: the name stands at `text_y`, and the bar begins at `y` below it."""
 
     name: str
     kind: str
     count: int
-    total: int
-    longest: int
-    place: int
-
-    @property
-    def share(self) -> str:
-        """The count in percent of the total."""
-        return percent(self.count, self.total)
-
-    @property
-    def width(self) -> float:
-        """In percent of the chart's width, which the longest bar fills."""
-        if not self.count:
-            return 0
-        return max(round(100 * self.count / self.longest, 2), THINNEST_PERCENT)
-
-    @property
-    def text_y(self) -> float:
-        """The line its name stands on, in em."""
-        return round(self.place * ROW_EM + 1.1, 2)
-
-    @property
-    def y(self) -> float:
-        """The upper edge of the bar, below its name."""
-        return round(self.place * ROW_EM + 1.55, 2)
+    share: str
+    width: float
+    text_y: float
+    y: float
 
 
 @dataclass(frozen=True)
@@ -73,7 +51,15 @@ class BarChart:
         longest = max((number for _, _, number in counts), default=0)
         return cls(
             tuple(
-                Bar(name, kind, number, total, longest, place)
+                Bar(
+                    name,
+                    kind,
+                    number,
+                    percent(number, total),
+                    max(round(100 * number / longest, 2), THINNEST_PERCENT) if number else 0,
+                    text_y=round(place * ROW_EM + 1.1, 2),
+                    y=round(place * ROW_EM + 1.55, 2),
+                )
                 for place, (name, kind, number) in enumerate(counts)
             )
         )
@@ -91,120 +77,100 @@ class BarChart:
 
 @dataclass(frozen=True)
 class Line:
-    """A line across the plot, and the count it stands for; above and below zero alike."""
+    """A line across the plot, and the count it stands for, which is positive below zero too."""
 
     y: float
     count: int
 
     @property
     def label(self) -> str:
-        """The count in little room; from ten thousand on, lines stand at thousands."""
+        """The count, short; from ten thousand on, lines stand at thousands."""
         return str(self.count) if self.count < 10_000 else f"{self.count // 1000}k"
 
 
 @dataclass(frozen=True)
 class Column:
-    """One interval of time: what stands on the zero line, and what hangs from it."""
+    """One interval of time: a part above the zero line, which begins at `above_y`, and one below.
 
-    above: int
-    below: int
+    The column fills the middle two thirds of its slot; its label is centred on `middle`.
+    """
+
     slot_x: float
     slot_width: float
-    zero: float
-    em_each: float
-
-    @property
-    def x(self) -> float:
-        """Its left edge: a sixth of its slot is free on either side."""
-        return round(self.slot_x + self.slot_width / 6, 3)
-
-    @property
-    def width(self) -> float:
-        """Two thirds of its slot."""
-        return round(self.slot_width * 2 / 3, 3)
-
-    @property
-    def middle(self) -> float:
-        """Where its label is centred."""
-        return round(self.slot_x + self.slot_width / 2, 3)
-
-    @property
-    def above_height(self) -> float:
-        """How high it stands."""
-        return self._height(self.above)
-
-    @property
-    def above_y(self) -> float:
-        """Where what stands begins, from the top."""
-        return round(self.zero - self.above_height, 3)
-
-    @property
-    def below_height(self) -> float:
-        """How deep it hangs."""
-        return self._height(self.below)
-
-    def _height(self, number: int) -> float:
-        return max(round(number * self.em_each, 3), THINNEST_EM) if number else 0
+    x: float
+    width: float
+    middle: float
+    above_y: float
+    above_height: float
+    below_height: float
 
 
 @dataclass(frozen=True)
 class ColumnChart:
-    """Pairs of counts over time, the first above a line and the second below, on one scale."""
+    """Pairs of counts over time, the first above the `zero` line and the second below it.
 
-    pairs: tuple[tuple[int, int], ...]
+    `label_places` are the columns that have room for a label.
+    """
 
-    @cached_property
-    def columns(self) -> tuple[Column, ...]:
-        """One for each pair, side by side."""
-        slot = 100 / len(self.pairs)
-        return tuple(
-            Column(above, below, place * slot, slot, self.zero, self._em_each)
-            for place, (above, below) in enumerate(self.pairs)
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    zero: float
+    label_places: range
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[int, int]]) -> "ColumnChart":
+        """The chart of these pairs, on one scale that fills the plot."""
+        above, below = zip(*pairs, strict=True)
+        step = _step(max(above), max(below))
+        # There is room for one line even where nothing is.
+        top = max(_up_to(step, max(above)), step)
+        bottom = _up_to(step, max(below))
+        em_each = PLOT_EM / (top + bottom)
+        zero = round(top * em_each, 3)
+        slot = 100 / len(pairs)
+        return cls(
+            tuple(
+                _column(place * slot, slot, zero, _height(up * em_each), _height(down * em_each))
+                for place, (up, down) in enumerate(pairs)
+            ),
+            tuple(
+                Line(round(zero - number * em_each, 3), abs(number))
+                for number in range(top, -bottom - 1, -step)
+            ),
+            zero,
+            range(0, len(pairs), math.ceil(len(pairs) / MOST_LABELS)),
         )
 
-    @cached_property
-    def lines(self) -> tuple[Line, ...]:
-        """At round counts, from the top of the plot to its bottom."""
-        above, below = self._bounds
-        numbers = range(above, -below - 1, -self._step)
-        return tuple(Line(round(self.zero - n * self._em_each, 3), abs(n)) for n in numbers)
 
-    @property
-    def zero(self) -> float:
-        """Where the zero line is, from the top."""
-        return round(self._bounds[0] * self._em_each, 3)
+def _column(x: float, width: float, zero: float, above: float, below: float) -> Column:
+    return Column(
+        slot_x=x,
+        slot_width=width,
+        x=round(x + width / 6, 3),
+        width=round(width * 2 / 3, 3),
+        middle=round(x + width / 2, 3),
+        above_y=round(zero - above, 3),
+        above_height=above,
+        below_height=below,
+    )
 
-    @property
-    def label_places(self) -> range:
-        """Which columns have room for a label."""
-        return range(0, len(self.pairs), math.ceil(len(self.pairs) / MOST_LABELS))
 
-    @property
-    def _em_each(self) -> float:
-        """The height of one."""
-        return PLOT_EM / sum(self._bounds)
+def _height(exact: float) -> float:
+    return max(round(exact, 3), THINNEST_EM) if exact else 0
 
-    @cached_property
-    def _bounds(self) -> tuple[int, int]:
-        """The highest and the lowest line; there is room for one even where nothing is."""
-        above, below = (self._step * math.ceil(most / self._step) for most in self._most)
-        return max(above, self._step), below
 
-    @cached_property
-    def _step(self) -> int:
-        """From line to line: the least round number with which they are not too many."""
-        fitting = (step for step in _round_numbers() if _lines(self._most, step) <= MOST_LINES)
-        return next(fitting)
-
-    @property
-    def _most(self) -> tuple[int, int]:
-        above, below = zip(*self.pairs, strict=True)
-        return max(above), max(below)
+def _step(most_above: int, most_below: int) -> int:
+    """The smallest round number as the distance of lines that are not too many."""
+    return next(
+        step
+        for step in _round_numbers()
+        if math.ceil(most_above / step) + math.ceil(most_below / step) < MOST_LINES
+    )
 
 
 def _round_numbers() -> Iterable[int]:
     return (digit * 10**power for power in count() for digit in (1, 2, 5))
 
 
-def _lines(most: tuple[int, int], step: int) -> int:
-    return sum(math.ceil(number / step) for number in most) + 1
+def _up_to(step: int, number: int) -> int:
+    return step * math.ceil(number / step)

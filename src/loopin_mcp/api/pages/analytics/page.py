@@ -1,4 +1,4 @@
-"""The analytics page: `GET /analytics`, for everybody or one user."""
+"""The analytics page: `GET /analytics`, for all users or one."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ from loopin_mcp.wire.models import Wire
 
 OFFERED_USERS = 50
 _NOT_SHOWN = {
-    APIError: Failure("Analytics cannot be shown", "{}. Open Analytics again, or try later."),
+    APIError: Failure("Analytics cannot be shown", "{}. Open Analytics again, or try later.")
 }
 PERIODS = {
     "7": Period(7, by_week=False),
@@ -31,7 +31,7 @@ PERIODS = {
 
 
 class AnalyticsQuery(Wire):
-    """Whose figures are asked for, blank for everybody's, and how many days of decisions."""
+    """The user whose figures to show (blank for all users), and for how many days."""
 
     user: Annotated[str, Field(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")] = EVERYBODY
     days: Literal["7", "30", "90", "365"] = "30"
@@ -43,7 +43,7 @@ class AnalyticsQuery(Wire):
 
     @property
     def periods(self) -> tuple["PeriodLink", ...]:
-        """The periods there are to choose from."""
+        """The periods to choose from."""
         return tuple(
             PeriodLink(days, link_to(self.user_id, days), is_chosen=days == self.days)
             for days in PERIODS
@@ -52,7 +52,7 @@ class AnalyticsQuery(Wire):
 
 @dataclass(frozen=True)
 class PeriodLink:
-    """A link to the same figures with another period."""
+    """A link to the same figures for another period."""
 
     days: str
     query: str
@@ -60,12 +60,12 @@ class PeriodLink:
 
 
 def link_to(user_id: str, days: str) -> str:
-    """The query that asks for a user's figures, or for everybody's."""
+    """The query for a user's figures, or for those of all users."""
     return urlencode({"user": user_id, "days": days} if user_id else {"days": days})
 
 
 class AnalyticsPage:
-    """The page over a store."""
+    """The analytics page."""
 
     def __init__(self, store: Store, sessions: Sessions, pages: Pages) -> None:
         self._store = store
@@ -77,19 +77,13 @@ class AnalyticsPage:
         """`GET /analytics`."""
         self._sessions.require_subject(request)
         query = check(AnalyticsQuery, dict(request.query_params))
-        report = await self._report(query)
-        answer = self._pages.page(
-            request, "analytics.html", query=query, report=report, link_to=link_to
-        )
-        self._sessions.renew(request, answer)
-        return answer
-
-    async def _report(self, query: AnalyticsQuery) -> Report:
-        period = PERIODS[query.days]
-        figures = self._store.figures
-        return Report(
+        period, figures = PERIODS[query.days], self._store.figures
+        report = Report(
             analytics=await figures.analytics(query.user_id),
             decisions=await figures.decisions(query.user_id, period),
             period=period,
             users=await figures.busiest_users(OFFERED_USERS),
+        )
+        return await self._pages.show(
+            request, "analytics.html", query=query, report=report, link_to=link_to
         )

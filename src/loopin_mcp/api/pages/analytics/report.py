@@ -1,4 +1,4 @@
-"""What the analytics page shows: the figures in human units, and their charts."""
+"""What the analytics page shows: figures in readable units, and their charts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _UNITS = (("d", "h", 86_400, 3_600), ("h", "min", 3_600, 60), ("min", "s", 60, 1
 
 
 def duration(milliseconds: float) -> str:
-    """A time as a human says it, in one unit or two: "4.2 s", "3 min 5 s", "2 d 4 h"."""
+    """A duration in one unit or two: "4.2 s", "3 min 5 s", "2 d 4 h"."""
     seconds = milliseconds / 1000
     if seconds < 0.1:
         return "<0.1 s"
@@ -33,7 +33,7 @@ def duration(milliseconds: float) -> str:
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure in large, and a line that explains it."""
+    """One large figure, and a line that explains it."""
 
     name: str
     value: str
@@ -42,57 +42,35 @@ class Tile:
 
 @dataclass(frozen=True)
 class Ranked:
-    """One of those that occur most; its bar has its rank for a name, since names can be long."""
+    """One of the most frequent; its bar has its rank for a name, since names can be long."""
 
     bar: Bar
     name: str
-
-    @property
-    def short_name(self) -> str:
-        """The name, cut where it is too long for a table."""
-        return self.name if len(self.name) <= LONGEST_NAME else f"{self.name[:LONGEST_NAME]}…"
+    short_name: str
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Those that occur most, most frequent first."""
+    """The most frequent first, as a chart and as rows of a table."""
 
     chart: BarChart
-    names: tuple[str, ...]
-
-    @property
-    def rows(self) -> tuple[Ranked, ...]:
-        """The bars of the chart with what they stand for."""
-        return tuple(map(Ranked, self.chart.bars, self.names))
+    rows: tuple[Ranked, ...]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A day of decisions, or a week, and its column."""
+    """A day or week of decisions: its full name, its first `day`, a short `label`, its column."""
 
+    name: str
+    day: str
+    label: str
     decisions: Decisions
     column: Column
-    by_week: bool
-
-    @property
-    def label(self) -> str:
-        """Its first day in short."""
-        return f"{self.decisions.start.day} {self.decisions.start:%b}"
-
-    @property
-    def day(self) -> str:
-        """Its first day."""
-        return in_words(self.decisions.start)
-
-    @property
-    def name(self) -> str:
-        """Which day or week it is."""
-        return f"Week of {self.day}" if self.by_week else self.day
 
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one user, or of everybody, and the decisions of a period."""
+    """The figures of one user, or of all users, and the decisions of a period."""
 
     analytics: Analytics
     decisions: tuple[Decisions, ...]
@@ -106,22 +84,22 @@ class Report:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was ever asked."""
+        """Whether there are no requests."""
         return not self.analytics.total_interrupts
 
     @property
     def is_undecided(self) -> bool:
-        """Whether nothing was decided in the period."""
+        """Whether there are no decisions in the period."""
         return not any(each.approved or each.rejected for each in self.decisions)
 
     @property
     def since(self) -> str:
-        """The day on which the period begins."""
+        """The first day of the period."""
         return in_words(self.decisions[0].start)
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """The figures that come first."""
+        """The large figures at the top."""
         analytics = self.analytics
         approved = analytics.by_status.get("approved", 0)
         decided = approved + analytics.by_status.get("rejected", 0)
@@ -143,42 +121,45 @@ class Report:
 
     @property
     def statuses(self) -> BarChart:
-        """How the requests stand."""
+        """Requests by status."""
         return self._parts(STATUSES, self.analytics.by_status)
 
     @property
     def urgencies(self) -> BarChart:
-        """How urgent they were."""
+        """Requests by urgency."""
         return self._parts(URGENCIES, self.analytics.by_urgency)
 
     @property
     def types(self) -> Ranking:
-        """What they were about."""
+        """The most frequent types of action."""
         return self._ranking([(top.action, top.count) for top in self.analytics.top_action_types])
 
     @property
     def top_users(self) -> Ranking:
-        """Who was asked, where everybody's figures are shown; otherwise nobody."""
+        """The users who were asked most; none if one user was chosen."""
         users = self.users[:TOP_USERS] if self.is_of_everybody else ()
         return self._ranking([(user.user_id, user.count) for user in users])
 
     @cached_property
     def over_time(self) -> ColumnChart:
         """Approvals above the line, rejections below it."""
-        return ColumnChart(tuple((each.approved, each.rejected) for each in self.decisions))
+        return ColumnChart.of([(each.approved, each.rejected) for each in self.decisions])
 
     @cached_property
     def intervals(self) -> tuple[Interval, ...]:
         """The period's days or weeks, oldest first."""
-        return tuple(
-            Interval(decisions, column, self.period.by_week)
-            for decisions, column in zip(self.decisions, self.over_time.columns, strict=True)
-        )
+        return tuple(map(self._interval, self.decisions, self.over_time.columns))
 
     @property
     def labelled_intervals(self) -> tuple[Interval, ...]:
-        """Those whose column has room for a label."""
+        """The intervals whose columns have room for a label."""
         return tuple(self.intervals[place] for place in self.over_time.label_places)
+
+    def _interval(self, decisions: Decisions, column: Column) -> Interval:
+        start = decisions.start
+        day = in_words(start)
+        name = f"Week of {day}" if self.period.by_week else day
+        return Interval(name, day, f"{start.day} {start:%b}", decisions, column)
 
     def _parts(self, names: Sequence[str], counts: Mapping[str, int]) -> BarChart:
         return BarChart.of(
@@ -188,13 +169,18 @@ class Report:
 
     def _ranking(self, counts: Sequence[tuple[str, int]]) -> Ranking:
         bars = [(str(rank), "ranked", count) for rank, (_, count) in enumerate(counts, 1)]
+        chart = BarChart.of(bars, self.analytics.total_interrupts)
         return Ranking(
-            BarChart.of(bars, self.analytics.total_interrupts), tuple(name for name, _ in counts)
+            chart,
+            tuple(
+                Ranked(bar, name, name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
+                for bar, (name, _) in zip(chart.bars, counts, strict=True)
+            ),
         )
 
 
 def in_words(day: date) -> str:
-    """A day as a human reads it."""
+    """A day in words, such as "7 Mar 2026"."""
     return f"{day.day} {day:%b %Y}"
 
 

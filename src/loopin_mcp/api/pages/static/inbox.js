@@ -1,20 +1,20 @@
 "use strict";
 
-// The inbox, live: it looks again at every change, and decides in place.
+// The live inbox: reloads its list after every change, and sends decisions without leaving the page.
 {
   const list = document.getElementById("rows");
   const heading = document.getElementById("inbox");
   const outcome = document.getElementById("outcome");
   const question = document.getElementById("confirm");
   const reason = document.getElementById("confirm-reason");
-  // Exchanged whole. The rows are not, for the sake of the focus and of what is typed in them.
+  // Replaced as a whole. The rows are not, so that they keep the focus and the input.
   const PARTS = ["summary", "rest", "recent"];
   const SHORTEST_GAP_MS = 1_000;
   const NEWS_MS = 1_500;
   const SOON_S = 300;
   const UNCONFIRMED =
     "We could not confirm your decision. Check the request before trying again.";
-  // A look that was under way at the decision still has these.
+  // A list that was requested before the decision still has these rows.
   const decided = new Set();
   let looking = false;
   let lookAgain = false;
@@ -28,7 +28,7 @@
   const isTyped = (row) =>
     [...row.querySelectorAll("textarea")].some((field) => field.value.trim() !== "");
 
-  /** Look at the list anew; however many changes come, once a second. */
+  /** Reload the list, at most once a second. */
   async function look() {
     lookAgain = true;
     if (looking) return;
@@ -36,7 +36,7 @@
     while (lookAgain) {
       lookAgain = false;
       const gap = pause(SHORTEST_GAP_MS);
-      await fetch(location.href).then(show).catch(() => { /* The stream says that it is lost. */ });
+      await fetch(location.href).then(show).catch(() => { /* The stream reports the lost connection. */ });
       await gap;
     }
     looking = false;
@@ -49,7 +49,7 @@
     else say("This list may be out of date. LoopIn cannot load it right now.");
   }
 
-  /** Take over what a page has: new rows, those that are gone, and what stands around them. */
+  /** Update this page from another: add and remove rows, and replace the parts around them. */
   function exchange(page) {
     const rows =
       [...page.querySelectorAll("#rows > .row")].filter((row) => !decided.has(row.id));
@@ -76,18 +76,18 @@
     if (focused) [...here.querySelectorAll("a")].find((link) => link.href === focused)?.focus();
   }
 
-  /** Drop a row that is not in the list any more; one that is in use says first what became of it. */
+  /** Remove a row that left the list. A row in use stays and shows its outcome. */
   async function leave(row) {
     if (row.dataset.leaving || row.matches("[aria-busy]")) return;
     if (!isInUse(row)) return drop(row);
     row.dataset.leaving = "yes";
     const settled = await outcomeOf(row);
-    // It may also have slipped to the next part of the list, or nobody knows.
+    // It may also have moved to the next part of the list, or its page cannot be loaded.
     if (settled) showSettled(row, settled);
     else delete row.dataset.leaving;
   }
 
-  /** What became of a request, in words; empty while it waits, undefined if that is not known. */
+  /** The outcome of a request in words; empty while it is pending, undefined if not known. */
   async function outcomeOf(row) {
     const page = await fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
     if (!page?.getElementById("request")) return undefined;
@@ -98,7 +98,7 @@
     if (row === asked?.row) question.close("no");
     row.classList.add("gone");
     for (const field of row.querySelectorAll("textarea")) field.readOnly = true;
-    // What was sent and not confirmed may be what settled it.
+    // An unconfirmed decision may be the one that settled it.
     row.append(notice(row.dataset.sent ? settled : `${settled} Your input was not recorded.`));
     announce(settled);
   }
@@ -110,19 +110,19 @@
     if (hadFocus) (next?.querySelector("summary") ?? heading).focus();
   }
 
-  /** Send a row's form. What is refused for sure is sent once more, to be shown as its page. */
+  /** Send a row's form. A refused form is sent once more, as a page that shows why. */
   async function send(form, decision) {
     const row = form.closest(".row");
     if (row.matches("[aria-busy]")) return;
     row.setAttribute("aria-busy", "true");
     const body = new URLSearchParams(new FormData(form));
     body.set("decision", decision);
-    // What was sent before and not confirmed may have been recorded.
+    // An earlier, unconfirmed decision may have been recorded.
     const settled = row.dataset.sent ? await outcomeOf(row) : "";
     const answer = settled === "" && await fetch(form.action,
       { method: "POST", body, headers: { Prefer: "return=minimal" } }).catch(() => null);
     if (answer?.status === 204) return showDecided(row);
-    // A conflict may be one with what was sent before.
+    // A conflict may be with the earlier decision.
     const isRefused = answer?.status >= 400 && answer.status < (row.dataset.sent ? 409 : 500);
     if (isRefused) return sendToPage(form, decision);
     row.removeAttribute("aria-busy");
@@ -134,7 +134,7 @@
     look();
   }
 
-  /** Take a row whose decision is recorded out of the list, whether or not that can be read anew. */
+  /** Remove a row whose decision is recorded, even if the list cannot be reloaded. */
   async function showDecided(row) {
     decided.add(row.id);
     const action = row.querySelector(".action").textContent;
@@ -157,7 +157,7 @@
   function ask(row, decision) {
     const form = row.querySelector("form");
     if (row.matches(".gone, [aria-busy]")) return;
-    // What is too long for the list has no form here.
+    // A request that is too long for the list has no form here.
     if (!form) return row.querySelector(".more a").click();
     asked = { row, form, decision };
     const verb = decision === "approved" ? "Approve" : "Reject";
@@ -191,7 +191,7 @@
     outcome.replaceChildren(notice(text, link));
   }
 
-  /** Tell screen readers, once it is calm. */
+  /** Announce to screen readers, once changes pause. */
   function announce(text) {
     if (text === document.getElementById("summary").textContent) return;
     clearTimeout(announcing);
@@ -237,13 +237,13 @@
   }, true);
 
   const stream = loopin.follow(list.dataset.events, { changed: look }, {
-    // The title tells the number also while another tab is shown.
+    // The title shows the number even if another tab is in front.
     rests: false,
     lost: "Connection lost. This list may be out of date. Reconnecting…",
     whenLost: look,
   });
 
-  // A browser has six connections for all its tabs, so only the one that was shown last holds one.
+  // A browser has six connections for all its tabs, so only the tab shown last keeps one.
   const tabs = new BroadcastChannel(`loopin-inbox ${location.pathname}`);
   tabs.addEventListener("message", () => {
     if (!document.hidden) return;
@@ -254,7 +254,7 @@
   document.addEventListener("visibilitychange", tellTabs);
   tellTabs();
 
-  // The outcome is said once, and not again when the page is loaded anew.
+  // The outcome is shown once, and not again after a reload.
   const here = new URL(location.href);
   if (here.searchParams.has("done")) {
     here.searchParams.delete("done");

@@ -1,6 +1,6 @@
 "use strict";
 
-// The keys of the inbox; what they ask for, inbox.js does.
+// The keyboard shortcuts of the inbox; inbox.js does what they ask for.
 {
   const rows = document.getElementById("rows");
   const isOn = document.getElementById("keys-on");
@@ -29,17 +29,17 @@
 
   document.addEventListener("keydown", (event) => {
     const act = Object.hasOwn(KEYS, event.key) && KEYS[event.key];
-    // A dialog that was just left may still have the focus.
+    // A dialog that was just closed may still have the focus.
     const isTyping = event.target.closest("input, textarea, select, dialog")?.checkVisibility();
     if (!act || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-    // Whoever turned the keys off must find the way to turn them on.
+    // People who turned the keys off need a way to turn them on again.
     if (!isOn.checked && event.key !== "?") return;
     event.preventDefault();
     act();
   });
 
   document.getElementById("keys-line").hidden = false;
-  // A browser that keeps nothing refuses this, and then the keys are on.
+  // If the browser stores nothing, the keys are on.
   isOn.checked = localStorage.getItem("loopin-keys") !== "off";
   isOn.addEventListener("change", () => {
     localStorage.setItem("loopin-keys", isOn.checked ? "on" : "off");

@@ -1,12 +1,12 @@
 "use strict";
 
-// What all pages share: times in the reader's zone, countdowns, and the stream of events.
+// What all pages share: local times, countdowns, and the event stream.
 const loopin = (() => {
   const URGENT_S = 60;
   // The server sends at least a heartbeat every 15 seconds.
   const SILENCE_MS = 40_000;
   const LONGEST_RETRY_MS = 10_000;
-  // A stream that ends sooner was none: the server has too many of them.
+  // A stream that ends sooner does not count: the server has too many.
   const STEADY_MS = 1_000;
   const LOST = "Connection lost. Reconnecting…";
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
@@ -14,7 +14,7 @@ const loopin = (() => {
     day: "numeric", month: "long", year: "numeric",
     hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
   });
-  // Moments are the server's, and the reader's clock may be wrong.
+  // Times are by the server's clock, and the reader's clock may be wrong.
   const skewMs = Date.parse(document.querySelector("main").dataset.now) - Date.now();
 
   const secondsTo = (moment) => (Date.parse(moment) - Date.now() - skewMs) / 1000;
@@ -23,7 +23,7 @@ const loopin = (() => {
     if (element.textContent !== text) element.textContent = text;
   }
 
-  /** "59 min 12 s left": rounded down, so that it promises no time that is not there. */
+  /** "59 min 12 s left", rounded down so that it never promises too much time. */
   function timeLeft(seconds) {
     const left = Math.max(0, Math.floor(seconds));
     const [days, hours, minutes] =
@@ -33,7 +33,7 @@ const loopin = (() => {
     return minutes ? `${minutes} min ${left % 60} s left` : `${left} s left`;
   }
 
-  /** "in 59 minutes", "3 days ago": rounded down, as `time_in_words` of the server does. */
+  /** "in 59 minutes", "3 days ago", rounded down like the server's `time_in_words`. */
   function distance(seconds) {
     const whole = Math.floor(Math.abs(seconds));
     const [name, length] = UNITS.find(([, length]) => whole >= 2 * length) ?? ["second", 1];
@@ -57,7 +57,7 @@ const loopin = (() => {
     }
   }
 
-  /** Bring all times on the page up to now; to be called when a part of it is exchanged. */
+  /** Update all times on the page; call it after a part of the page was replaced. */
   function refresh() {
     document.querySelectorAll("time[datetime]:not([title])").forEach(showLocally);
     document.querySelectorAll("[data-moment]").forEach(
@@ -66,11 +66,11 @@ const loopin = (() => {
   }
 
   /**
-   * Call `heard[name]` at each event of that name, until `stop` of what this returns is called.
+   * Call `heard[name]` at each event of that name, until the result's `stop` is called.
    *
-   * The stream is opened again whenever it breaks; the server then says at once what there is to
-   * know. A hidden page `rests` and has none, since a browser has six connections for all its tabs.
-   * While there is none the page says `lost`.
+   * A broken stream is opened again, and then the server sends the current state at once. A hidden
+   * page `rests` without a stream, since a browser has six connections for all its tabs. While the
+   * connection is lost, the page shows the text `lost`.
    */
   function follow(url, heard, { rests = true, lost = LOST, whenLost = () => {} } = {}) {
     let source = null;
@@ -88,7 +88,7 @@ const loopin = (() => {
     function fail() {
       close();
       failures += 1;
-      // One that is mended at the first try is not worth a word.
+      // If the first retry succeeds, nothing is shown.
       if (failures > 1) {
         sayConnection(lost);
         whenLost();

@@ -1,19 +1,19 @@
 "use strict";
 
-// The review page while it is pending: says so at once when the interrupt is settled elsewhere.
+// The review page of a pending request: shows at once when it is settled elsewhere.
 {
-  // A decision that leads nowhere for so long may be sent again.
+  // If no page has come by then, the decision can be sent again.
   const SENDING_MS = 10_000;
   const form = document.querySelector("main form");
-  // The form is also shown at the inbox's address, when what it sent is to be mended.
+  // The form is also shown at the inbox's address, if its input has to be corrected.
   const page = form.dataset.review;
   let sending = null;
 
   const stream = loopin.follow(`${page}/events`, { settled: showOutcome }, { whenLost });
 
-  /** Exchange what is shown for the page as it is now, and say that it was settled meanwhile. */
+  /** Replace the page with its current version, and say that it was settled meanwhile. */
   async function showOutcome() {
-    // The human's own decision settles it too, and then its page is on the way already.
+    // The human's own decision settles it too; then the browser is loading its page already.
     if (sending || !form.isConnected) return;
     const shown = settledPart(await look());
     if (!shown || sending || !form.isConnected) return;
@@ -21,14 +21,14 @@
     const notice = fill(document.getElementById("meanwhile").content, shown.main);
     document.title = shown.title;
     document.querySelector("main").replaceWith(shown.main);
-    // An alert is heard only where it comes into a page that is there already.
+    // Screen readers announce an alert only if it is added to a page that is already there.
     shown.main.prepend(notice);
     loopin.refresh();
     document.getElementById("outcome").focus({ preventScroll: true });
     scrollTo({ top: 0 });
   }
 
-  /** Say so where the stream is lost since the reviewer is signed out; what they typed stays. */
+  /** Say that the reviewer is signed out, if that ended the stream; their input stays. */
   async function whenLost() {
     const shown = await look();
     if (!shown?.getElementById("sign-in")) return;
@@ -36,7 +36,7 @@
     form.before(document.getElementById("signed-out").content);
   }
 
-  /** The page as it is now, or null. */
+  /** The current version of the page, or null. */
   async function look() {
     try {
       const answer = await fetch(page);
@@ -46,7 +46,7 @@
     }
   }
 
-  /** A page once it is settled, or null: then the stream, which has ended, says so again. */
+  /** The title and main part of a settled page, or null; then the stream reconnects and tries again. */
   function settledPart(shown) {
     const settled = shown?.getElementById("outcome");
     return settled && { title: shown.title, main: shown.querySelector("main") };
@@ -66,7 +66,7 @@
   }
 
   form.addEventListener("submit", (submitted) => {
-    // A second click would send a second decision, which is refused for the first.
+    // A second click would send a second decision, and show its refusal.
     if (sending) return submitted.preventDefault();
     form.setAttribute("aria-busy", "true");
     sending = setTimeout(wait, SENDING_MS);
@@ -78,7 +78,7 @@
     stream.again();
   }
 
-  // A page that the browser kept and shows again is not on its way any more.
+  // The browser restored this page from its cache, so nothing is being sent.
   addEventListener("pageshow", (shown) => {
     if (!shown.persisted) return;
     clearTimeout(sending);
