@@ -4,10 +4,12 @@ import logging
 
 import pytest
 
+from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.outbox.delivery import LEASE_S
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from tests.support import AGENT, Clock, new_interrupt, take_due
+from tests.support.auditing import edit
 from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 
 
@@ -128,3 +130,15 @@ async def test_notification_whose_success_cannot_be_stored_is_sent_again(
     assert caplog.messages == [
         f"Notification of {created.interrupt_id} waits: The database is locked"
     ]
+
+
+async def test_notification_of_an_interrupt_that_is_gone_is_dropped(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    with receiving() as receiver:
+        created = await store.create_interrupt(new_interrupt(), AGENT)
+        await edit(database, created.interrupt_id, "DELETE FROM interrupts WHERE TRUE")
+        await deliver_due(outbox_to(store, channels_to(receiver.url)))
+
+        assert receiver.messages == []
+    assert await database.read("SELECT * FROM deliveries") == []

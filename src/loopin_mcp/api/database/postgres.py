@@ -4,13 +4,14 @@ import contextlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
 
 from loopin_mcp.api.database.migrations import Upgrades, migrate, of_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
-from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.api.database.steps import Row, Statement, Steps, Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 try:
@@ -47,6 +48,12 @@ _CONFLICTS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.UniqueViolation,
+)
+# Errors caused by a rule or by a value of one statement, which steps may expect.
+_REFUSALS = (
+    psycopg.errors.IntegrityError,
+    psycopg.errors.DataError,
+    psycopg.errors.RaiseException,
 )
 # The first match counts.
 _FAULTS: Mapping[type[Exception], Fault] = {
@@ -204,14 +211,17 @@ def _fault_of(error: Exception) -> Fault | None:
 
 async def _run(connection: psycopg.AsyncConnection[Any], steps: Steps[_T]) -> _T:
     """Take steps on a connection, within its current transaction."""
-    rows: list[Row] | None = None
+    go_on: Callable[[], Statement] = partial(next, steps)
     while True:
         try:
-            sql, params = next(steps) if rows is None else steps.send(rows)
+            sql, params = go_on()
         except StopIteration as end:
             result: _T = end.value
             return result
-        rows = await _execute(connection, sql, params)
+        try:
+            go_on = partial(steps.send, await _execute(connection, sql, params))
+        except _REFUSALS as error:
+            go_on = partial(steps.throw, error)
 
 
 async def _execute(

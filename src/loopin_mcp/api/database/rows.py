@@ -65,9 +65,14 @@ def refuse_damage(row: Row) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise UnavailableError(
-            f"What the database holds of interrupt {row['interrupt_id']} is damaged"
-        ) from error
+        raise damage_of(row) from error
+
+
+def damage_of(row: Row) -> UnavailableError:
+    """The error for a damaged row of an interrupt."""
+    return UnavailableError(
+        f"What the database holds of interrupt {row['interrupt_id']} is damaged"
+    )
 
 
 def object_of(text: Value) -> JSONObject:
@@ -126,12 +131,12 @@ class RowReader:
             try:
                 with refuse_damage(row):
                     found.append(read(row))
-            except UnavailableError as error:
-                self.log_damage(row, error)
+            except UnavailableError:
+                self.log_damage(row)
         return found
 
-    def log_damage(self, row: Row, error: UnavailableError) -> None:
+    def log_damage(self, row: Row) -> None:
         """Log that an interrupt is damaged, the first time."""
         if row["interrupt_id"] not in self._logged:
             self._logged.add(row["interrupt_id"])
-            logger.error("%s, and is left out: see loopin-mcp audit verify", error)
+            logger.error("%s, and is left out: see loopin-mcp audit verify", damage_of(row))

@@ -14,7 +14,7 @@ import anyio.to_thread
 from loopin_mcp.api.database.migrations import Upgrades, migrate, of_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
-from loopin_mcp.api.database.steps import Row, Steps, Value, single
+from loopin_mcp.api.database.steps import Row, Statement, Steps, Value, single
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 BUSY_TIMEOUT_S = 5.0
@@ -22,6 +22,8 @@ BUSY_TIMEOUT_S = 5.0
 LOOK_S = 0.025
 
 _T = TypeVar("_T")
+# Errors caused by a rule or by a value of one statement, which steps may expect.
+_REFUSALS = (sqlite3.IntegrityError, OverflowError)
 Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
 
 
@@ -166,14 +168,17 @@ def make_private_directory(path: Path) -> None:
 
 def run(execute: Execute, steps: Steps[_T]) -> _T:
     """Take steps on a connection, within its current transaction."""
-    rows: list[Row] | None = None
+    go_on: Callable[[], Statement] = partial(next, steps)
     while True:
         try:
-            sql, params = next(steps) if rows is None else steps.send(rows)
+            sql, params = go_on()
         except StopIteration as end:
             result: _T = end.value
             return result
-        rows = execute(sql, params).fetchall()
+        try:
+            go_on = partial(steps.send, execute(sql, params).fetchall())
+        except _REFUSALS as error:
+            go_on = partial(steps.throw, error)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from loopin_mcp.api.audit.events import EventType, append, locked_if
 from loopin_mcp.api.database.rows import STATUS, RowReader, interrupt_of, refuse_damage
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.deliveries import owe_callback, owe_nothing
-from loopin_mcp.errors import ConflictError, NotFoundError, UnavailableError
+from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Decision
 
@@ -67,9 +67,10 @@ def expire(interrupt_ids: Iterable[str], now: int, reader: RowReader) -> Steps[l
             yield "SAVEPOINT expiry", {}
             try:
                 expired.append((yield from _expired(row, now)))
-            except UnavailableError as error:
+            # Whatever is refused of a damaged one must not keep the others from expiring.
+            except Exception:
                 yield "ROLLBACK TO SAVEPOINT expiry", {}
-                reader.log_damage(row, error)
+                reader.log_damage(row)
             yield "RELEASE SAVEPOINT expiry", {}
     return expired
 
