@@ -125,7 +125,14 @@ async def test_nothing_that_holds_a_secret_shows_it(database: Database) -> None:
     new = new_interrupt(callback_url=CALLBACK_URL)
     async with LoopinClient("http://127.0.0.1:1", AGENTS_KEY) as client:
         shown = [
-            *(settings, options, Keys.of(options), Store(database, PUBLIC_URL), database, new),
+            *(
+                settings,
+                options,
+                Keys(options.api_key, options.reviewers),
+                Store(database, PUBLIC_URL),
+                database,
+                new,
+            ),
             *(client, Address("http://127.0.0.1:1", AGENTS_KEY)),
         ]
 

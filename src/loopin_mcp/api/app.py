@@ -61,7 +61,7 @@ def create_app(
     sleep: Sleep = anyio.sleep,
 ) -> API:
     """The LoopIn API as an ASGI app, for a server that listens on `host` and `port`."""
-    keys, waits = Keys.of(options), Waits(limits or Limits())
+    keys, waits = Keys(options.api_key, options.reviewers), Waits(limits or Limits())
     door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
     sessions = Sessions(keys, store.clock, store.public_url)
     live = Live(store, sessions, waits, heartbeat_s)

@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from loopin_mcp.errors import InvalidRequestError
-from loopin_mcp.settings.values import checked_base_url, checked_key, is_loopback
+from loopin_mcp.settings.values import checked_base_url, checked_key
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,6 @@ def fixed_address(base_url: str, api_key: str | None) -> Locate:
         return address
 
     return locate
-
-
-def stays_here(base_url: str) -> bool:
-    """Whether requests to a URL stay on this machine."""
-    return is_loopback(urlsplit(base_url).hostname or "")
 
 
 def segment(name: str, value: str) -> str:

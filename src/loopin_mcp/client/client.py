@@ -5,11 +5,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
-from loopin_mcp.client.addresses import Locate, fixed_address, segment, stays_here
+from loopin_mcp.client.addresses import Locate, fixed_address, segment
 from loopin_mcp.client.answers import Answer
 from loopin_mcp.client.retries import delay_before_retry, outlasting_outages, polling_delays
 from loopin_mcp.client.transport import (
@@ -21,6 +22,7 @@ from loopin_mcp.client.transport import (
     new_http,
 )
 from loopin_mcp.errors import APIError, LoopinError, NotFoundError, UnreachableError
+from loopin_mcp.settings.values import is_loopback
 from loopin_mcp.wire.models import (
     Analytics,
     Cancelled,
@@ -75,7 +77,8 @@ class LoopinClient:
         self._attempts = attempts
         self._sleep = sleep
         # A proxy from the environment must not see what stays on this machine.
-        self._http = http or new_http(trust_env=locate is None and not stays_here(base_url))
+        leaves_this_machine = locate is None and not is_loopback(urlsplit(base_url).hostname or "")
+        self._http = http or new_http(trust_env=leaves_this_machine)
         self._transport = Transport(self._http, timeout_s, channel)
         self._owns_http = http is None
 

@@ -6,14 +6,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Self
 
 import anyio
 from starlette.requests import HTTPConnection
 
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.errors import ForbiddenError, RateLimitedError
-from loopin_mcp.settings.api_options import Options
 
 API_KEY = "api-key"
 ANONYMOUS = "anonymous"
@@ -50,11 +48,6 @@ class Keys:
         # If agents need no key, no key counts as a valid one.
         callers = agents or {ANONYMOUS: ""}
         self._digests = {name: _digest(key) for name, key in {**callers, **reviewers}.items()}
-
-    @classmethod
-    def of(cls, options: Options) -> Self:
-        """The keys in an API's options."""
-        return cls(options.api_key, options.reviewers)
 
     def holder_of(self, shown: str) -> str | None:
         """The holder of a key (empty if a request has none), or None if nobody has this key.
