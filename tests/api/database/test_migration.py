@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,11 +17,13 @@ from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.audit.events import chain_fault
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.api.store.upgrades import MANY
 from loopin_mcp.errors import ConfigurationError, UnavailableError
-from tests.support import MOMENT, PUBLIC_URL, START_TIMEOUT_S, Clock, missing, take_due
+from loopin_mcp.wire.models import Decision
+from tests.support import MOMENT, PUBLIC_URL, REVIEWER, START_TIMEOUT_S, Clock, missing, take_due
 from tests.support.earlier import Earlier, EarlierPostgreSQL, EarlierSQLite, interrupt
 
 # It is killed as soon as it has begun and says so.
@@ -35,6 +39,7 @@ logging.basicConfig(level=logging.INFO, handlers=[Fatal()])
 anyio.run(open_database, sys.argv[1], Path())
 """
 HOOK = "https://example.com/hook?token=marker"
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -222,3 +227,33 @@ async def test_newer_database_is_refused_by_name(earlier: Earlier) -> None:
 
     with pytest.raises(ConfigurationError, match=r"has schema version 3, and .* knows 2: update"):
         await earlier.open()
+
+
+async def test_database_that_version_0_1_0_wrote_still_opens(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "api.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((GOLDEN / "0.1.0.sql").read_text("utf-8"))
+    # A moment after the last interrupt was created.
+    clock.now = 1_795_913_930_000
+
+    database = await open_sqlite(path)
+    store = Store(database, PUBLIC_URL, clock)
+    history = await store.overview.list_settled(Search(q="4200"), limit=9)
+    [pending] = (await store.list_pending_interrupts("accounts-payable")).interrupts
+    await store.decide_interrupt(pending.interrupt_id, Decision(decision="approved"), REVIEWER)
+    trails = await trails_of(database, 6)
+    # The callback became due when the database was opened, by the clock of this machine.
+    clock.now = 2**42
+    [owed] = await take_due(store)
+    outcome = await store.get_outcome(owed.interrupt_id)
+    await database.aclose()
+
+    assert {(each.interrupt.action, each.interrupt.status) for each in history.settled} == {
+        ("Approved before", "approved"),
+        ("Rejected before", "rejected"),
+        ("Cancelled before", "cancelled"),
+        ("Expired before", "expired"),
+        ("Callback owed", "approved"),
+    }
+    assert sorted(trails) == [["migrated"]] * 5 + [["migrated", "decided"]]
+    assert (owed.destination, outcome.status) == ("https://example.invalid/hook", "approved")
