@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any
 
-from tests.support import PATIENCE_S, clean_environment
+from tests.support import PATIENCE_S, START_TIMEOUT_S, clean_environment
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
@@ -38,6 +38,8 @@ class Host:
         self._ids = iter(range(1000))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        # A program has to import all of itself before it says anything.
+        self._patience_s: float = START_TIMEOUT_S
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -51,7 +53,8 @@ class Host:
 
     def read(self) -> Message:
         """The next line; every line on stdout has to be JSON-RPC."""
-        message: Message = json.loads(self._lines.get(timeout=PATIENCE_S))
+        message: Message = json.loads(self._lines.get(timeout=self._patience_s))
+        self._patience_s = PATIENCE_S
         assert message["jsonrpc"] == "2.0"
         return message
 

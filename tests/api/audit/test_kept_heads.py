@@ -181,5 +181,5 @@ async def test_heads_that_cannot_be_read_are_refused_by_number(
 async def test_no_heads_at_all_are_refused_since_they_show_nothing(
     store: Store, settings: Settings, lines: list[str]
 ) -> None:
-    with pytest.raises(ConfigurationError, match="^There are no heads"):
+    with pytest.raises(ConfigurationError, match="^No heads were given"):
         await audited(settings, lines)
