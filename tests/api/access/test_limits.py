@@ -211,7 +211,7 @@ async def test_path_counts_as_the_query_does(api: httpx.AsyncClient) -> None:
         ([("Host", "127.0.0.1"), ("Host", "example.com")], "Host must be sent once"),
         (
             [("Content-Length", "1"), ("Transfer-Encoding", "chunked")],
-            "Transfer-Encoding must be sent alone, by HTTP/1.1",
+            "Transfer-Encoding must be sent without Content-Length, over HTTP/1.1",
         ),
     ],
 )

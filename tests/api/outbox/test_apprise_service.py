@@ -35,4 +35,4 @@ def test_status_of_one_refusal_is_not_said_of_the_next() -> None:
         refused = service.send(MESSAGE)
     gone = service.send(MESSAGE)
 
-    assert (refused, gone) == ("it answered 403", "it refused, or is not there")
+    assert (refused, gone) == ("it answered 403", "it refused the message or cannot be reached")

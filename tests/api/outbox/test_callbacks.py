@@ -221,7 +221,7 @@ async def test_deliveries_wait_while_the_database_is_away(
             tasks.cancel_scope.cancel()
 
     assert caplog.messages == [
-        "Callbacks and notifications wait: The database cannot be used right now"
+        "Callbacks and notifications are delayed: The database cannot be used right now"
     ]
 
 

@@ -273,5 +273,5 @@ async def test_callback_whose_success_cannot_be_stored_is_sent_again(
             await deliver_due(outbox)
 
         assert len(receiver.received) == 1
-    assert f"Callback of {interrupt_id} waits: The database cannot store this" in caplog.text
+    assert f"Callback of {interrupt_id} is delayed: The database cannot store this" in caplog.text
     await database.aclose()

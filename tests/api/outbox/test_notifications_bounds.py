@@ -126,7 +126,7 @@ async def test_channel_that_drips_is_given_no_more_until_it_ends(
     faults = [message.partition(": ")[2] for message in caplog.messages]
     assert faults[: AT_ONCE_EACH + 1] == [
         *["it took longer than 15 seconds"] * AT_ONCE_EACH,
-        "earlier messages still hang there",
+        "earlier messages to it have not ended yet",
     ]
 
 

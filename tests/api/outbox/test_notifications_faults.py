@@ -128,7 +128,7 @@ async def test_notification_whose_success_cannot_be_stored_is_sent_again(
 
         assert len(receiver.messages) == 2
     assert caplog.messages == [
-        f"Notification of {created.interrupt_id} waits: The database is locked"
+        f"Notification of {created.interrupt_id} is delayed: The database is locked"
     ]
 
 

@@ -82,7 +82,7 @@ async def test_lost_listener_listens_again(
     await database.aclose()
 
     assert caplog.messages == [
-        "Changes of other processes wait: The database cannot report changes right now"
+        "Changes of other processes are delayed: The database cannot report changes right now"
     ]
 
 
@@ -96,7 +96,7 @@ async def test_database_that_tells_nothing_is_asked_again_and_named_in_the_log(
             followers.cancel_scope.cancel()
 
     assert caplog.messages == [
-        "Changes of other processes wait: The database cannot report changes right now"
+        "Changes of other processes are delayed: The database cannot report changes right now"
     ]
 
 

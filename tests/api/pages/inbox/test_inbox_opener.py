@@ -14,7 +14,7 @@ from starlette.routing import Route
 from loopin_mcp.api.access.keys import Keys
 from loopin_mcp.api.access.limits import Limits, Waits
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.pages.inbox_opener import open_inbox
+from loopin_mcp.api.pages.inbox_opener import open_when_created
 from loopin_mcp.api.pages.live import Live
 from loopin_mcp.api.serving.serving import beside
 from loopin_mcp.api.store.store import Store
@@ -42,7 +42,7 @@ class Desk:
             raise self.fault
 
     async def run(self) -> None:
-        await open_inbox(self._store, self.sessions, self.live, self.start_browser)
+        await open_when_created(self._store, self.sessions, self.live, self.start_browser)
 
     async def ask(self) -> str:
         created = await self._store.create_interrupt(new_interrupt(), AGENT)
