@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing, web
+from tests.support import KEY, PATIENCE_S, ServedAPI, api_client, missing, web
 from tests.support.visitors import ALICES_KEY, REVIEWERS, sign_in
 
 FLAGS = [
@@ -99,7 +99,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def visitor(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def visitor(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at an API that has a key, which it does not know."""
     async with api_client(sqlite_store, api_key=KEY) as client:
         yield client
@@ -113,21 +113,21 @@ async def inbox(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def embedded(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def embedded(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at the embedded API."""
     async with api_client(sqlite_store, api_key=KEY, embedded=True) as client:
         yield client
 
 
 @pytest.fixture
-async def stranger(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def stranger(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at an API that has reviewers, none of whom uses it."""
     async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         yield client
 
 
 @pytest.fixture
-async def alice(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def alice(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """The browser of a reviewer who is signed in."""
     async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         await sign_in(client, ALICES_KEY)

@@ -13,7 +13,6 @@ from tests.support import (
     KEY,
     PATIENCE_S,
     PUBLIC_URL,
-    Clock,
     ServedAPI,
     api_app,
     new_interrupt,
@@ -42,7 +41,7 @@ class Losing(httpx.ASGITransport):
 
 
 async def test_one_interrupt_comes_of_a_create_whose_answers_are_lost(
-    store: Store, clock: Clock, naps: Naps
+    store: Store, naps: Naps
 ) -> None:
     transport = Losing(api_app(store, api_key=KEY))
     async with httpx.AsyncClient(transport=transport) as http:

@@ -20,7 +20,7 @@ async def answered(
     await store.decide_interrupt(created.interrupt_id, decision, REVIEWER)
 
 
-async def shown(store: Store, clock: Clock, query: str = "", status: int = 200) -> Page:
+async def shown(store: Store, query: str = "", status: int = 200) -> Page:
     """The analytics page of an API that asks for no key."""
     async with api_client(store) as browser:
         answer = await browser.get(f"/analytics{query}")

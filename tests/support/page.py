@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import httpx
 
 from loopin_mcp.api.store.store import Store
-from tests.support import AGENT, Clock, new_interrupt
+from tests.support import AGENT, new_interrupt
 
 _VOID = ("meta", "link", "img", "input")
 _EXACT = ("th", "td", "textarea")
@@ -76,7 +76,7 @@ class Page(HTMLParser):
         return found
 
 
-async def ask(store: Store, clock: Clock, **changes: object) -> str:
+async def ask(store: Store, **changes: object) -> str:
     """Create an interrupt; gives the path of its review page."""
     created = await store.create_interrupt(new_interrupt(**changes), AGENT)
     return f"/review/{created.interrupt_id}"

@@ -25,7 +25,7 @@ from loopin_mcp.api.outbox.notifications import NotificationSender
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PATIENCE_S, REVIEWER, START_TIMEOUT_S, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, REVIEWER, START_TIMEOUT_S, new_interrupt
 
 APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount": 1})
 # Parts of the URLs that must show up nowhere.
@@ -196,7 +196,6 @@ def channels_to(*urls: str, high: str | None = None, send_s: float = PATIENT_S) 
 @contextlib.asynccontextmanager
 async def delivering(
     store: Store,
-    clock: Clock,
     *,
     names: Names | None = None,
     secret: bytes | None = None,
@@ -225,7 +224,7 @@ def outbox_to(store: Store, channels: Channels) -> Outbox:
     return Outbox(store, NoCallbacks(), NotificationSender(store, channels))
 
 
-async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
+async def decide_with_callback(store: Store, url: str) -> str:
     """Have an interrupt decided whose callback goes there; gives its id."""
     new = new_interrupt(callback_url=url)
     interrupt_id = (await store.create_interrupt(new, AGENT)).interrupt_id

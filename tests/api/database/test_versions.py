@@ -60,9 +60,7 @@ async def test_program_of_an_earlier_version_asks_nothing(
     assert (await store.get_interrupt_analytics("user")).total_interrupts == 0
 
 
-async def test_program_beside_a_newer_one_changes_nothing(
-    database: Database, store: Store, clock: Clock
-) -> None:
+async def test_program_beside_a_newer_one_changes_nothing(database: Database, store: Store) -> None:
     created = await store.create_interrupt(new_interrupt(), AGENT)
     await execute(database, "UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)
 

@@ -15,7 +15,7 @@ from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.outbox.lookups import Lookups
 from loopin_mcp.api.store.store import Store
 from tests.api.outbox.test_destinations import NOT_THERE, refusal
-from tests.support import KEY, PATIENCE_S, Clock, api_client
+from tests.support import KEY, PATIENCE_S, api_client
 from tests.support.receiver import Names
 
 
@@ -86,7 +86,6 @@ async def test_name_that_cannot_be_is_not_known() -> None:
 )
 async def test_create_is_refused_where_its_callback_may_not_go(
     sqlite_store: Store,
-    clock: Clock,
     options: dict[str, Any],
     told: str | None,
     monkeypatch: pytest.MonkeyPatch,

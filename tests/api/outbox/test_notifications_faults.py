@@ -133,7 +133,7 @@ async def test_notification_whose_success_cannot_be_stored_is_sent_again(
 
 
 async def test_notification_of_an_interrupt_that_is_gone_is_dropped(
-    store: Store, database: Database, clock: Clock
+    store: Store, database: Database
 ) -> None:
     with receiving() as receiver:
         created = await store.create_interrupt(new_interrupt(), AGENT)

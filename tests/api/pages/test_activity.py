@@ -18,9 +18,9 @@ NOW = "now 15 June 2025, 15:06:40 UTC"
 
 
 async def test_page_tells_each_step_with_its_hash(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     interrupt_id = path.split("/")[-1]
     await api.get(path)
     decision = Decision(decision="approved")
@@ -42,7 +42,7 @@ async def test_page_tells_each_step_with_its_hash(
 async def test_page_tells_how_it_ended_without_a_decision(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, how: str
 ) -> None:
-    path = await ask(sqlite_store, clock, expires_in=60)
+    path = await ask(sqlite_store, expires_in=60)
     if how == "cancelled":
         await api.delete(path.replace("/review/", "/interrupts/"))
     else:
@@ -64,7 +64,7 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
             # The last is one of a later version.
             yield from append(row, kind, clock(), SYSTEM, told)  # type: ignore[arg-type]
 
-    path = await ask(store, clock)
+    path = await ask(store)
     interrupt_id = path.split("/")[-1]
     await database.transact(happen)
 
@@ -99,10 +99,10 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
     ],
 )
 async def test_page_says_that_somebody_changed_what_is_stored(
-    store: Store, database: Database, clock: Clock, change: str, fault: str
+    store: Store, database: Database, change: str, fault: str
 ) -> None:
     async with api_client(store) as browser:
-        path = await ask(store, clock)
+        path = await ask(store)
         await browser.get(path)
         await edit(database, path.split("/")[-1], change)
 

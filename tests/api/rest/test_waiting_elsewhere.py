@@ -28,7 +28,7 @@ APPROVED = Decision(decision="approved")
 
 
 async def test_change_of_another_process_wakes_those_it_concerns(
-    store: Store, elsewhere: Store, clock: Clock
+    store: Store, elsewhere: Store
 ) -> None:
     mine, other = [await store.create_interrupt(new_interrupt(), AGENT) for _ in range(2)]
     outcomes: list[Interrupt] = []
@@ -48,9 +48,7 @@ async def test_change_of_another_process_wakes_those_it_concerns(
     assert [outcome.status for outcome in outcomes] == ["cancelled"]
 
 
-async def test_new_interrupt_of_another_process_is_a_change(
-    store: Store, elsewhere: Store, clock: Clock
-) -> None:
+async def test_new_interrupt_of_another_process_is_a_change(store: Store, elsewhere: Store) -> None:
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow_changes, store)

@@ -102,7 +102,7 @@ async def test_it_is_not_opened_again_within_a_minute(desk: Desk, clock: Clock) 
     assert desk.opened_no_more
 
 
-async def test_it_is_not_opened_while_somebody_has_it_open(desk: Desk, clock: Clock) -> None:
+async def test_it_is_not_opened_while_somebody_has_it_open(desk: Desk) -> None:
     app = Starlette(routes=[Route("/inbox/events", desk.live.inbox_events)])
     async with stream(app, "/inbox/events") as events:
         assert await events.next() == "changed"
