@@ -1,4 +1,4 @@
-"""Who may import whom: one table of folders, from the ground up."""
+"""Which folder may import which: one table."""
 
 import ast
 from graphlib import TopologicalSorter

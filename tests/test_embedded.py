@@ -1,4 +1,4 @@
-"""The embedded API: shared by copies, proven, taken over."""
+"""The embedded API: copies share it, check it, and take it over."""
 
 import socket
 import stat

@@ -1,4 +1,4 @@
-"""`make` installs what its targets need and no more, and says what it lacks."""
+"""`make` installs only what each target needs, and says what is missing."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What another user of the machine, and somebody on the network, get of an API: nothing."""
+"""Another user of the machine, and someone on the network, get nothing from an API."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""Secrets that the API is given: no answer, page, log line or event tells them again."""
+"""Secrets of the API appear in no answer, page, log line or event."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -182,10 +182,10 @@ async def test_receiver_that_fails_is_told_by_its_host_alone(
     with receiving(500) as receiver:
         hook = CALLBACK_URL.replace(":1/", f":{receiver.server_port}/")
         interrupt_id = await decide_with_callback(sqlite_store, hook)
-        async with delivering(sqlite_store) as webhooks:
-            await deliver_due(webhooks)
+        async with delivering(sqlite_store) as outbox:
+            await deliver_due(outbox)
             clock.advance(3 * 86_400)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
         [first, _second] = receiver.received
     events = await sqlite_store.list_events(interrupt_id)
 

@@ -1,4 +1,4 @@
-"""Answers that came as a success, and that LoopIn would not give."""
+"""Successful answers that cannot come from a LoopIn API."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The client at a real API whose answers get lost, and which is killed and comes back."""
+"""The client and a real API whose answers get lost, and which is killed and restarted."""
 
 from pathlib import Path
 

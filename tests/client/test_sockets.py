@@ -1,4 +1,4 @@
-"""The client's connections, over real sockets where a mock cannot show the fact."""
+"""The client's connections, over real sockets if a mock cannot show it."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Notices from real processes: the API's, the stdio server's and the command that tries them."""
+"""Notifications from real processes: the API, the stdio server and `loopin-mcp notify`."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Secrets in the environment: no program passes them on or writes them, though it log all."""
+"""Secrets in the environment: no program passes them on or logs them."""
 
 import json
 import re

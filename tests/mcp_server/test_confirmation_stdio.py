@@ -1,4 +1,4 @@
-"""Asking in the host over stdio, in raw lines of both protocol eras."""
+"""Confirmation in the host over stdio, in raw lines of both protocol eras."""
 
 import json
 from collections.abc import Callable

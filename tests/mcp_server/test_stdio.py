@@ -1,4 +1,4 @@
-"""The stdio server as hosts drive it: both eras, its settings, and copies side by side."""
+"""The stdio server as hosts use it: both eras, its settings, several copies."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The stdio server under bad lines, bad settings, cancelled calls and every way to end it."""
+"""The stdio server with invalid lines, invalid settings, cancelled calls and every ending."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""What the client's tests share: an address, its answers and the calls to it."""
+"""For tests of the client: an address, its answers and calls."""
 
 import json
 import ssl
@@ -52,7 +52,7 @@ BY_USER: list[Callable[[LoopinClient, str], Awaitable[object]]] = [
 
 
 class Naps:
-    """A sleep that only gives way to others, and remembers how long it was asked to be."""
+    """A sleep that returns at once, and remembers the durations."""
 
     def __init__(self) -> None:
         self.taken: list[float] = []
@@ -69,7 +69,7 @@ def answer(body: object, status: int = 200, **headers: str) -> httpx.Response:
 
 
 def sent(route: respx.Route) -> dict[str, Any]:
-    """What the last request was."""
+    """The last request."""
     request = route.calls.last.request
     headers = ("accept", "accept-encoding", "x-api-key", "content-type")
     return {

@@ -1,4 +1,4 @@
-"""The wire shapes: what they take, what they refuse and how they read."""
+"""The wire models: what they accept, refuse and send."""
 
 import math
 from datetime import UTC, datetime, timedelta, timezone

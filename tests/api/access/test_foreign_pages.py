@@ -1,4 +1,4 @@
-"""Pages of other origins in the browser of a reviewer who is signed in: they get nothing."""
+"""Web pages of other origins, in the browser of a signed-in reviewer: they get nothing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

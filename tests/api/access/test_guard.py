@@ -1,4 +1,4 @@
-"""Who is let in: holders of the key, known hosts, and anyone who asks for the health."""
+"""Access to the API: keys, known host names, and paths that need no key."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""Who tries keys: wrong ones wait ever longer for their answers, right ones do not."""
+"""Wrong keys: their answers are delayed more and more; those to correct keys are not."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

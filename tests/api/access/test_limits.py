@@ -1,4 +1,4 @@
-"""How much the API takes: heads of requests, creates in a minute, waits at once."""
+"""Limits of the API: request heads, creates per minute, concurrent waits."""
 
 from collections.abc import AsyncIterator
 

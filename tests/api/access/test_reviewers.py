@@ -1,4 +1,4 @@
-"""Where reviewers have keys: who may decide by a call of the API, and as whom."""
+"""An API with reviewers: who can decide through the API, and under which name."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The cookie of who is signed in: where it travels, when it ends, and that it cannot be forged."""
+"""The session cookie: where it is sent, when it ends, and that it cannot be forged."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`loopin-mcp audit`: what it says, with which exit code, and that it changes nothing."""
+"""`loopin-mcp audit`: its output, its exit codes, and that it changes nothing."""
 
 import json
 import shutil

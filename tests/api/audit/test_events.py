@@ -1,4 +1,4 @@
-"""The trail: every change of an interrupt is an event, chained to the one before it."""
+"""The audit trail: every change of an interrupt is an event, chained to the one before it."""
 
 from collections.abc import AsyncIterator
 
@@ -112,7 +112,7 @@ async def test_link_alone_is_named_where_it_is_enough(store: Store) -> None:
     ]
 
 
-async def test_notice_is_told_once_it_is_sent(
+async def test_notification_is_an_event_once_it_is_sent(
     agents: httpx.AsyncClient, store: Store, clock: Clock
 ) -> None:
     interrupt_id = (await create(agents))["interruptId"]

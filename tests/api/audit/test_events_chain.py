@@ -1,4 +1,4 @@
-"""The chain of events holds: against content, against others at the same time, against failure."""
+"""The chain of events stays intact with any content, concurrent changes and failures."""
 
 import sqlite3
 from contextlib import closing

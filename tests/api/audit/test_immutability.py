@@ -1,4 +1,4 @@
-"""What was asked and what has happened cannot be changed: the database itself refuses to."""
+"""The database refuses changes of requests, outcomes and events."""
 
 from collections.abc import Mapping
 from pathlib import Path

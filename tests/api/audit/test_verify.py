@@ -1,4 +1,4 @@
-"""An audit finds what was changed after it was written, interrupt by interrupt."""
+"""An audit finds every interrupt that was edited."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An interrupt that is damaged in the database harms itself alone, and is known for what it is."""
+"""A damaged interrupt affects no others, and is reported as damaged."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""SQLite files as they are: shared, durable, private."""
+"""SQLite files: shared, durable, private."""
 
 import os
 import signal

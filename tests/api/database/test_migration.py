@@ -1,4 +1,4 @@
-"""What an earlier version stored is all there: found, dated, in its list, with a trail."""
+"""Databases of an earlier version: after the upgrade, everything is there, with a trail."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""What the log says of a database or a loop that fails, and once it no longer does."""
+"""The log lines at the beginning and the end of an outage."""
 
 import logging
 import sqlite3

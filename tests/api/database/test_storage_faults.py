@@ -1,4 +1,4 @@
-"""A SQLite file that is full, locked, gone or damaged: nothing is acknowledged that is not kept."""
+"""A SQLite file that is full, locked, missing or damaged: only stored changes are acknowledged."""
 
 import os
 import random

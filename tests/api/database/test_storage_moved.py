@@ -1,4 +1,4 @@
-"""A SQLite file that is moved, replaced or loses its log under a running API."""
+"""A SQLite file that is moved, replaced or loses its log while the API runs."""
 
 import shutil
 import sqlite3

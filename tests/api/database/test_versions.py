@@ -1,4 +1,4 @@
-"""Programs of several versions beside each other on one database: none spoils it for another."""
+"""Programs of several versions on one database: none damages it for another."""
 
 from typing import Any
 

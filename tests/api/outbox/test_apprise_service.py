@@ -1,4 +1,4 @@
-"""What Apprise and its libraries log while it sends: none of it shows, and a status is heard."""
+"""Logs of Apprise and its libraries: dropped while a message is sent, except for the status."""
 
 import logging
 

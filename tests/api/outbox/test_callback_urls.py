@@ -1,4 +1,4 @@
-"""Callback URLs at create: refused by name where they lead to no place that callbacks may go."""
+"""Callback URLs at create: refused if callbacks must not go there."""
 
 import contextlib
 import ipaddress

@@ -1,4 +1,4 @@
-"""Callbacks: told once and signed, again where they did not arrive, and given up in the end."""
+"""Callbacks: sent once and signed, retried if they fail, and given up in the end."""
 
 import logging
 from collections.abc import AsyncIterator

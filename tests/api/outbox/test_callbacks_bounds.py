@@ -1,4 +1,4 @@
-"""Callbacks under load: receivers that hang or flood, many at once, and several processes."""
+"""Callbacks under load: receivers that hang or flood, many at once, several processes."""
 
 import logging
 import sqlite3

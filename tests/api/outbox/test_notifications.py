@@ -1,4 +1,4 @@
-"""Notifications: at once, once more at half the request's life, and of nothing that is settled."""
+"""Notifications: sent at once, with one reminder, and never for a settled request."""
 
 import anyio
 import anyio.to_thread

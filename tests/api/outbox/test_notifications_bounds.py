@@ -1,4 +1,4 @@
-"""Notifications are bounded: a channel that hangs delays no other."""
+"""Limits of notifications: a channel that hangs delays no other."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Notifications to channels that refuse, redirect or are gone."""
+"""Notifications to channels that refuse, redirect or cannot be reached."""
 
 import logging
 

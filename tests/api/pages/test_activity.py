@@ -1,4 +1,4 @@
-"""The page tells what happened: when, by whom and by which way, and whether its chain is intact."""
+"""The activity on a page: events with time, actor and channel, and the tamper check."""
 
 import httpx
 import pytest

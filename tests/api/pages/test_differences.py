@@ -1,4 +1,4 @@
-"""What a human changed is shown beside what was asked, field by field."""
+"""Modified parameters are shown beside the proposed ones, field by field."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A decision on a page counts for what the page showed, and for nothing else."""
+"""A decision on a page counts only for the content that the page showed."""
 
 import httpx
 import pytest

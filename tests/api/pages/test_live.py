@@ -1,4 +1,4 @@
-"""Pages that are open are told what changes, and nothing else."""
+"""The event streams of open pages: they report every change, and no content."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack

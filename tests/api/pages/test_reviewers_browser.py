@@ -1,4 +1,4 @@
-"""The review page in the browser of a reviewer: who they are, and what if they are signed out."""
+"""The review page in the browser of a reviewer, signed in and signed out."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Where reviewers have keys: the pages show nothing and take no decision before one signs in."""
+"""An API with reviewers: before signing in, pages show nothing and take no decision."""
 
 import re
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Who gets to see the pages by the key, and until when."""
+"""Signing in with a key, and how long it lasts."""
 
 import httpx
 import pytest

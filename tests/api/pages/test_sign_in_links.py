@@ -1,4 +1,4 @@
-"""Links that sign in once, which the embedded API gives to holders of its key."""
+"""Sign-in links of the embedded API: they work once."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Times in words: the server and the script say the same, and promise no time that is not there."""
+"""Times in words: server and script agree, and never promise too much."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

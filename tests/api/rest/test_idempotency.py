@@ -1,4 +1,4 @@
-"""A create that is sent again under its Idempotency-Key: one question, and the same answer."""
+"""Repeated creates with one Idempotency-Key: one interrupt, and the same answer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar

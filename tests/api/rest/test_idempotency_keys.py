@@ -1,4 +1,4 @@
-"""How an Idempotency-Key is written (draft-ietf-httpapi-idempotency-key-header)."""
+"""The syntax of Idempotency-Key (draft-ietf-httpapi-idempotency-key-header)."""
 
 import httpx
 import pytest

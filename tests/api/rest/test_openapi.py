@@ -1,4 +1,4 @@
-"""The OpenAPI description is true: what the API answers is what it says."""
+"""The OpenAPI description matches the answers of the API."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Held requests: woken by the change, and at the moment of expiry."""
+"""Held requests: answered at the change, and at the moment of expiry."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

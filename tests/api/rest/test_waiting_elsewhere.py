@@ -1,4 +1,4 @@
-"""Held requests: woken by the changes that another process makes."""
+"""Held requests: answered after a change by another process."""
 
 import logging
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What clients hold: the slow are cut, and the many leave room for others."""
+"""Limits of connections: slow clients are disconnected, and many leave room for others."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The end of an API: requests in flight are answered, and what is stored is told."""
+"""The end of an API: requests in flight are answered, also with a 503."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Housekeeping goes on by itself, as long as the API runs."""
+"""Housekeeping continues after failures, as long as the API runs."""
 
 import logging
 

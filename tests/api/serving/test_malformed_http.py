@@ -1,4 +1,4 @@
-"""Requests that are no HTTP, or HTTP of two minds: refused, and the API serves on."""
+"""Invalid and ambiguous HTTP: refused, while the API continues to serve."""
 
 import json
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""The figures on every database there is."""
+"""The figures, on each kind of database."""
 
 import statistics
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A clock that is set back: what has happened stays so, and what is to happen still does."""
+"""A clock that is set back: past changes stay, and due ones still happen."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What reviewers look through, on each database there is: order, search, parts, names."""
+"""The reviewers' lists, on each kind of database: order, search, pages, names."""
 
 import itertools
 

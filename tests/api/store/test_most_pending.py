@@ -1,4 +1,4 @@
-"""At most so many interrupts wait for one user, however they come."""
+"""The limit of pending interrupts per user holds, also for concurrent creates."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""What is old goes: with its events, on the record, and never before its callback is told."""
+"""Deletion by age: with the events, recorded, and never before the callback is done."""
 
 import logging
 from pathlib import Path

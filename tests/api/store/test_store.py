@@ -1,4 +1,4 @@
-"""The store on every database there is."""
+"""The store, on each kind of database."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The analytics page: what it shows of whom, in words, numbers and shapes."""
+"""The analytics page: figures of one user or of all, in words, numbers and charts."""
 
 import pytest
 

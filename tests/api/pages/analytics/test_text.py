@@ -1,4 +1,4 @@
-"""The analytics page where there is little to show, and where what there is would do harm."""
+"""The analytics page with little data, and with hostile text."""
 
 from urllib.parse import urlencode
 

@@ -1,4 +1,4 @@
-"""Deciding from the inbox: the same checks as on the review page, and back to the list."""
+"""Decisions in the inbox: the same checks as on the review page, and back to the list."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The history: what is settled, newest first, searched and in parts."""
+"""The history: settled requests, newest first, with search and pages."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The inbox: what waits, in order, searched and in parts, and what is said where nothing does."""
+"""The inbox: open requests in order, with search, pages, and texts for empty lists."""
 
 import httpx
 import pytest

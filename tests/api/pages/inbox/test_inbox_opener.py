@@ -1,4 +1,4 @@
-"""The inbox opens at an interrupt, unless somebody has it open or it was opened just now."""
+"""Opening the inbox for a new request, unless it is open or was opened a moment ago."""
 
 import queue
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The review page as people use it, in a real Chromium."""
+"""The review page in a real Chromium."""
 
 from collections.abc import Callable
 from typing import Any

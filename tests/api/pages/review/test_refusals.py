@@ -1,4 +1,4 @@
-"""What the review page refuses: wrong entries, unreadable forms, other web pages."""
+"""Refusals of the review page: invalid fields, unreadable forms, foreign web pages."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""How the review page shows text that agents and humans wrote, and its headers."""
+"""Text of agents and humans on the review page, and the page's headers."""
 
 import httpx
 import pytest
