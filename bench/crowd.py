@@ -21,7 +21,7 @@ IDLE_S = 10
 WAIT_S = 60
 # One user can have at most 1,000 pending interrupts.
 USERS = 100
-# The API asks for the body when it begins to wait for the client's end.
+# The API sends 100 when it starts to wait for a disconnect.
 ONCE_IT_WAITS = ("Expect: 100-continue", "Content-Length: 1")
 BODY = {"agentId": "bench", "userId": "bench", "action": "Pay", "context": {"amount": 1}}
 

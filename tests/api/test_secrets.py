@@ -51,7 +51,7 @@ class Witness:
 @pytest.fixture(autouse=True)
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    # It logs what the tests themselves ask for.
+    # It logs the requests of the tests themselves.
     caplog.set_level(logging.WARNING, "httpx")
 
 

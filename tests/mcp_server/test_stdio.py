@@ -18,7 +18,7 @@ from tests.support.host import (
     initialize,
 )
 
-# A server that takes any time to answer what came before the end.
+# A server without a time limit for the answers after the end of stdin.
 PATIENT = """
 from loopin_mcp import cli
 from loopin_mcp.mcp_server import stdio

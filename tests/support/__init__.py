@@ -39,7 +39,7 @@ AGENT = Actor("api-key", "api")
 REVIEWER = Actor("alice", "review-page")
 MOMENT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 PATIENCE_S = 15.0
-# A program has to import all of itself before it starts to do what is waited for.
+# A program needs time for its imports.
 START_TIMEOUT_S = 60
 
 

@@ -14,7 +14,7 @@ from tests.support import KEY, new_interrupt
 
 URL = "https://loopin.test"
 STATUS = f"{URL}/interrupts/int-1"
-# Read once, since reading the certificates of the world takes longer than a test.
+# Loaded once, since loading all certificates takes longer than a test.
 TLS = ssl.create_default_context()
 DATE = "Sun, 15 Jun 2025 15:06:40 GMT"
 PENDING = {"interruptId": "int-1", "status": "pending", "action": "Pay"}
@@ -38,7 +38,7 @@ WRITES: list[Call] = [
     lambda client: client.decide_interrupt("int-1", Decision(decision="approved")),
     lambda client: client.cancel_interrupt("int-1"),
 ]
-# These have no key that tells the API of a repetition.
+# Calls without an idempotency key.
 KEYLESS = WRITES[1:]
 BY_INTERRUPT: list[Callable[[LoopinClient, str], Awaitable[object]]] = [
     lambda client, name: client.get_interrupt_status(name),

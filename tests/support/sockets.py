@@ -101,7 +101,7 @@ class Target:
 
     async def wait_for(self, interrupt_id: str) -> Raw:
         """A connection whose request is held until the interrupt is settled."""
-        # The API asks for the body when it begins to wait for the client's end.
+        # The API sends 100 when it starts to wait for a disconnect.
         asked = ("Prefer: wait=60", "Expect: 100-continue", "Content-Length: 1")
         raw = await self.connect(request("GET", f"/interrupts/{interrupt_id}", *asked))
         assert await raw.head() == "HTTP/1.1 100 Continue"
@@ -115,7 +115,7 @@ class Target:
 
     async def pass_time(self, seconds: float) -> None:
         """Let this much time pass at once, after the server has read everything sent."""
-        # Connections are taken in the order in which they come.
+        # Connections are accepted in order.
         await self.ask(GET_HEALTH)
         leap(seconds)
         await self.ask(GET_HEALTH)
@@ -129,7 +129,7 @@ class Target:
         try:
             await raw.stream.send(sent)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            # The server may cut whoever sends too much.
+            # The server may disconnect a client that sends too much.
             return
 
 

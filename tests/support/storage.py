@@ -12,7 +12,7 @@ from loopin_mcp.api.store.store import Store
 from tests.support import PUBLIC_URL, Clock, api_client
 from tests.support.questions import NEW
 
-# It needs pages of its own.
+# Large enough for pages of its own.
 LARGE = {"context": {"facts": "x" * 60_000}}
 
 

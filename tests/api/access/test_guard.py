@@ -36,7 +36,7 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
     answers = []
     for method, path in routes:
         content = unread() if method == "POST" else None
-        # A wrong key makes the next one wait, at the same API.
+        # After a wrong key, the same API delays the next one.
         async with api_client(sqlite_store, api_key=KEY) as client:
             answers.append(await client.request(method, path, headers=headers, content=content))
     async with api_client(sqlite_store, api_key=KEY) as client:

@@ -21,7 +21,7 @@ ASKED = [
 ]
 CHANGE = "UPDATE interrupts SET"
 
-# What is found does not depend on where it is stored.
+# The result does not depend on the kind of database.
 in_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 

@@ -270,7 +270,7 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
         for lasts_s in (1, 1, 900, 900)
     ]
     for damaged in (ids[0], ids[2]):
-        # No two may have the same id.
+        # Ids are unique.
         no_text = NO_TEXT if column != "interrupt_id" else f"interrupt_id || {NO_TEXT}"
         await edit(database, damaged, f"{CHANGE} {column} = {no_text} WHERE TRUE")
     clock.advance(2)
@@ -306,7 +306,7 @@ async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
     ids = [await ask(store, "Pay", callback_url=HOOK) for _ in range(3)]
     for interrupt_id in ids[:2]:
         await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
-    # No two may have the same id.
+    # Ids are unique.
     change = f"UPDATE deliveries SET {column} = {column} || {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
     for damaged in (ids[0], ids[2]):
         await edit(database, damaged, change)

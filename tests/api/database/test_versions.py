@@ -12,7 +12,7 @@ from loopin_mcp.errors import UnavailableError
 from tests.support import AGENT, Clock, execute, new_interrupt
 from tests.support.earlier import interrupt
 
-# What version 1 did to create, decide and cancel.
+# The statements of version 1 to create, decide and cancel.
 CREATE = """
     INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context, urgency,
         status, created_ms, expires_ms)

@@ -18,7 +18,7 @@ def test_nothing_that_libraries_log_shows_though_the_host_application_logs_every
     caplog.set_level(logging.DEBUG, "urllib3")
     with receiving(200, 403) as receiver:
         [service] = load_services("LOOPIN_NOTIFY", 1, receiver.url, 1)
-        # The first import of Apprise tells its locale.
+        # The first import of Apprise logs its locale.
         loading = caplog.text
         caplog.clear()
         faults = [service.send(MESSAGE), service.send(MESSAGE)]

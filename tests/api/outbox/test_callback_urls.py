@@ -90,7 +90,7 @@ async def test_create_is_refused_where_its_callback_may_not_go(
     told: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A look-up that takes long is not waited for.
+    # A create does not wait for a slow lookup.
     monkeypatch.setattr(Lookups, "addresses_of", Names(localhost=["127.0.0.1"]))
     question = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 
@@ -109,7 +109,7 @@ async def test_create_is_refused_where_its_callback_may_not_go(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows bounds the size of a stack")
 async def test_create_goes_on_where_no_thread_can_be_started() -> None:
     destinations = Destinations((), Lookups().addresses_of)
-    # No thread can have a stack as large as all memory there can be.
+    # No thread can have a stack of this size.
     size = threading.stack_size(2**60)
     try:
         refused = await refusal("https://h.test/", destinations)

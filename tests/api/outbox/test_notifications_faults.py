@@ -99,7 +99,7 @@ async def test_notification_taken_by_a_process_that_died_is_sent_by_another(
         assert receiver.messages == []
         clock.advance(LEASE_S)
         await deliver_due(outbox)
-        # The one who was thought dead comes back: it has no say any more.
+        # The first process comes back after its lease has ended: its result does not count.
         await store.deliveries.postpone(taken, clock())
         await deliver_due(outbox)
 

@@ -61,7 +61,7 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
         for kind in ("notified", "callback-delivered", "callback-given-up", "migrated", "<b>odd"):
             row = yield from locked(interrupt_id, clock())
             told = {"to": "s3cret", "reason": "s3cret", "payloadDigest": row["payload_digest"]}
-            # The last is one of a later version.
+            # The last one is from a later version.
             yield from append(row, kind, clock(), SYSTEM, told)  # type: ignore[arg-type]
 
     path = await ask(store)

@@ -22,7 +22,7 @@ from tests.support import PUBLIC_URL, Clock, api_client, missing
 from tests.support.examples import AS_FOUND
 from tests.support.questions import NEW
 
-# With FUZZ=100 it tries a hundred times as much, and another each time.
+# FUZZ=100 tries a hundred times as many examples, and different ones each time.
 FUZZ = int(os.environ.get("FUZZ", "1"))
 ANYTHING = settings(
     AS_FOUND if FUZZ == 1 else settings(), max_examples=30 * FUZZ, derandomize=FUZZ == 1

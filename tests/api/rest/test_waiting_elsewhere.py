@@ -52,7 +52,7 @@ async def test_new_interrupt_of_another_process_is_a_change(store: Store, elsewh
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow_changes, store)
-            # Whoever begins to listen is told at once, since nobody knows what it missed.
+            # The start of listening counts as a change, since earlier ones were missed.
             change = store.changes.next
             await elsewhere.create_interrupt(new_interrupt(), AGENT)
             await change.wait()
@@ -72,7 +72,7 @@ async def test_lost_listener_listens_again(
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow_changes, store)
             await store.changes.next.wait()
-            # It may listen again before this is answered.
+            # It may listen again before the answer comes.
             change = store.changes.next
             await execute(database, cut)
             await change.wait()
@@ -111,7 +111,7 @@ async def test_change_of_the_process_itself_is_not_told_twice(
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow)
             if not isinstance(database, SQLite):
-                # Whoever begins to listen is told at once, since nobody knows what it missed.
+                # The start of listening counts as a change, since earlier ones were missed.
                 while not told:
                     await anyio.lowlevel.checkpoint()
                 told.clear()

@@ -36,7 +36,7 @@ async def test_created_interrupt_is_read_back_whole(store: Store) -> None:
             "createdAt": "2025-06-15T15:06:40.000Z",
             "expiresAt": "2025-06-15T15:07:40.000Z",
             "reviewUrl": f"{PUBLIC_URL}/review/{created.interrupt_id}",
-            # What sha256sum says of agentId, userId, action, context and urgency in RFC 8785 form.
+            # From sha256sum, for agentId, userId, action, context and urgency in RFC 8785 form.
             "payloadDigest": "cd4d9f328eb6855aa789b69bf3574c58744f513d2a4743129e66ca2cb46a431b",
             "eventsHead": read.events_head,
         }
@@ -149,7 +149,7 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
 ) -> None:
     ids = []
     for number in range(7):
-        # Some share a millisecond, so that the id has to break the tie.
+        # Some have the same millisecond, so that the id breaks the tie.
         clock.advance(0.001 * (number % 2))
         ids.append((await store.create_interrupt(new_interrupt(), AGENT)).interrupt_id)
         await store.create_interrupt(new_interrupt(user_id="user-2"), AGENT)

@@ -117,7 +117,7 @@ async def test_count_is_of_all_and_the_parts_lead_to_each_other(
     assert first["title"] == second["title"] == ["(1002) Inbox · LoopIn"]
     assert first["pages"] == ["Next 50"]
     assert second["pages"] == ["First page Next 50"]
-    # Deciding there leads back to there.
+    # A decision on this page leads back to it.
     [form, *_] = [each for each in second.attributes if each.get("class") == "decision"]
     assert str(form["action"]).partition("?")[2] == link.partition("?")[2]
 
