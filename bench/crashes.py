@@ -1,4 +1,4 @@
-"""Ends APIs and their database at random moments, again and again, and looks for what is lost.
+"""Kills APIs and their database at random moments, many times, and checks that nothing is lost.
 
 python bench/crashes.py sqlite [rounds] [seed]
 python bench/crashes.py postgresql [rounds] [seed]
@@ -28,14 +28,14 @@ from loopin_mcp.api.store.opening import open_database
 
 LONGEST_S = 0.8
 PATIENCE_S = 60.0
-# A callback under way is settled within this, as a rule: what is leased for longer was so by the
-# dead, or by an API that is very slow.
+# A callback in progress usually ends within this time. One with a longer lease was taken by an API
+# that was killed, or that is very slow.
 UNDER_WAY_MS = 3000
 LEASE_MS = 20_000
 
 
 class Crashes:
-    """Rounds on one database, of which nothing may be lost until the end."""
+    """Rounds of crashes on one database, which must lose nothing."""
 
     def __init__(
         self, settings: dict[str, str], server: PostgreSQLServer | None, logs: Path, seed: int
@@ -53,7 +53,7 @@ class Crashes:
         self._apis = [KillableAPI(self._settings, logs / name) for name in ("a.log", "b.log")]
 
     async def run(self, rounds: int) -> None:
-        """Have as many crashes, and look whether all is there after each and at the end.
+        """Crash this many times, and check everything after each crash and at the end.
 
         Raises:
             LostError: It is not.
@@ -88,7 +88,7 @@ class Crashes:
                     api.kill()
             await asyncio.sleep(0.05)
             agents.stops = True
-        # What the dead had sent has arrived by now. The receiver goes on answering.
+        # Everything that the killed APIs had sent has arrived by now. The receiver keeps answering.
         self._receiver.epoch += 1
         if of_server and self._server:
             await asyncio.to_thread(self._server.start)
@@ -97,7 +97,7 @@ class Crashes:
                 await asyncio.to_thread(api.start)
 
     async def _check(self, agents: Agents) -> None:
-        """All that was acknowledged is there, and what was asked twice is there once."""
+        """Check that everything acknowledged exists, and repeated creates exist once."""
         questions = agents.questions
         self._questions += questions
         async with httpx.AsyncClient(base_url=self._apis[0].url, timeout=PATIENCE_S) as api:
@@ -131,7 +131,7 @@ class Crashes:
             await asyncio.sleep(0.1)
 
     async def _hurry(self) -> int:
-        """Have the callbacks sent that the dead had taken; how many are owed."""
+        """Make callbacks due that killed APIs had taken; returns how many are not delivered yet."""
         now = time.time_ns() // 1_000_000
         database = await open_database(
             self._settings.get("DATABASE_URL"), Path(self._settings["LOOPIN_DATA_DIR"])
@@ -152,7 +152,7 @@ class Crashes:
         return int(str(owed["count"]))
 
     async def _drain(self) -> None:
-        """Wait until no callback is owed any more."""
+        """Wait until all callbacks are delivered."""
         self._receiver.refuses = 0
         deadline = time.monotonic() + PATIENCE_S
         while owed := await self._hurry():
@@ -161,7 +161,7 @@ class Crashes:
             await asyncio.sleep(0.5)
 
     def _audit(self) -> None:
-        """Every chain is whole, and holds each head that a callback told."""
+        """Check that every chain is intact and contains the head of each callback."""
         with tempfile.NamedTemporaryFile() as heads:
             Path(heads.name).write_bytes(b"\n".join(self._receiver.bodies))
             command = [sys.executable, "-m", "loopin_mcp", "audit", "verify"]
@@ -178,7 +178,7 @@ class Crashes:
 
 
 def main() -> None:
-    """Try as many rounds as are asked for, and tell what came of them."""
+    """Run the rounds, and print the results."""
     kind, rounds, seed = (*sys.argv[1:], "100", str(time.time_ns()), "")[:3]
     if kind not in ("sqlite", "postgresql"):
         sys.exit(__doc__)

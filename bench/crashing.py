@@ -1,4 +1,4 @@
-"""Who asks, decides and is told while the API crashes; and what they know to have been stored."""
+"""Agents, reviewers and a receiver while the API crashes, and what was acknowledged to them."""
 
 import asyncio
 import contextlib
@@ -19,12 +19,12 @@ HOST = "127.0.0.1"
 
 
 class LostError(Exception):
-    """Something that was acknowledged is not there, or something happened twice."""
+    """Something acknowledged is missing, or something happened twice."""
 
 
 @dataclass
 class Question:
-    """What an agent asked under a key: its id and outcome as far as they were acknowledged."""
+    """A create with a key: its id and outcome, as far as they were acknowledged."""
 
     user: str
     key: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -32,12 +32,12 @@ class Question:
     wanted: str = ""
     is_settled: bool = False
     status: str = ""
-    # How many callbacks had come in all when this one's success was found on record.
+    # The number of callbacks that had arrived when the success of this one was found recorded.
     told_at: int | None = None
 
 
 class Receiver:
-    """Takes callbacks, and notes each; now and then it refuses one."""
+    """Receives callbacks and records them; refuses one in ten."""
 
     def __init__(self, chance: random.Random) -> None:
         self.arrivals: list[tuple[str, int]] = []
@@ -50,7 +50,7 @@ class Receiver:
         self._excused: Counter[str] = Counter()
 
     async def serve(self) -> str:
-        """Begin to listen; where."""
+        """Start to listen; returns the URL."""
         server = await asyncio.start_server(self._answer, HOST, 0)
         return f"http://{HOST}:{server.sockets[0].getsockname()[1]}/"
 
@@ -76,7 +76,7 @@ class Receiver:
         return 200
 
     def excuse(self, interrupt_id: str, tries: int) -> None:
-        """Let a callback come once more that was taken from whoever tried it for the last time.
+        """Allow one more arrival of a callback that was taken from an API that was sending it.
 
         If all tries were refused, none is under way any more.
         """
@@ -84,11 +84,11 @@ class Receiver:
 
     @property
     def repeated(self) -> int:
-        """How many came once more after a crash."""
+        """How many callbacks arrived again after a crash."""
         return self._taken.total() - len({interrupt_id for interrupt_id, _ in self._taken})
 
     def check(self, questions: Iterable[Question]) -> None:
-        """Every settled question was told, and no more once that was on record.
+        """Check that every outcome arrived, and did not arrive again once that was recorded.
 
         Raises:
             LostError: One was not, or was.
@@ -106,7 +106,7 @@ class Receiver:
 
 
 class Agents:
-    """Ask and decide as fast as they can, until `stops` is set, and note what is acknowledged."""
+    """Create and decide as fast as possible until `stops` is set; record what is acknowledged."""
 
     def __init__(self, user: str, callback_url: str, chance: random.Random) -> None:
         self.questions: list[Question] = []
@@ -117,7 +117,7 @@ class Agents:
         self._chance = chance
 
     async def work(self, url: str) -> None:
-        """Be one agent, and one human who answers it."""
+        """Be one agent, and one human who decides."""
         async with httpx.AsyncClient(base_url=url) as api:
             while not self.stops:
                 question = Question(self._user)
@@ -128,7 +128,7 @@ class Agents:
                     await asyncio.sleep(0.02)
 
     async def ask(self, api: httpx.AsyncClient, question: Question) -> httpx.Response:
-        """Ask a question, for the first time or again."""
+        """Send a create, for the first time or again."""
         new = {
             "agentId": "agent",
             "userId": question.user,
@@ -155,7 +155,7 @@ class Agents:
         question.is_settled = bool(question.wanted) and answer.status_code == 200
 
     async def check(self, api: httpx.AsyncClient, question: Question, receiver: Receiver) -> bool:
-        """Whether a question whose answer was lost had been stored; all others have to be.
+        """Whether a create whose answer was lost had been stored; all others must exist.
 
         Raises:
             LostError: It is not as it was acknowledged.

@@ -1,4 +1,4 @@
-"""What it costs that thousands wait at once on one API process, and how soon they are woken.
+"""The cost of thousands of waits on one API process, and how soon they are woken.
 
 python bench/crowd.py [waiting agents]
 """
@@ -19,9 +19,9 @@ DECIDERS = 20
 AT_ONCE = 200
 IDLE_S = 10
 WAIT_S = 60
-# Of one user no more than a thousand interrupts may be pending.
+# One user can have at most 1,000 pending interrupts.
 USERS = 100
-# The API asks for the body when it begins to wait for the client's end.
+# The API sends 100 when it starts to wait for a disconnect.
 ONCE_IT_WAITS = ("Expect: 100-continue", "Content-Length: 1")
 BODY = {"agentId": "bench", "userId": "bench", "action": "Pay", "context": {"amount": 1}}
 
@@ -29,7 +29,7 @@ BODY = {"agentId": "bench", "userId": "bench", "action": "Pay", "context": {"amo
 async def shared_out(
     api: Served, connections: int, tasks: Iterable[Callable[[Connection], Awaitable[None]]]
 ) -> None:
-    """Do all tasks, each over one of so many connections."""
+    """Run all tasks on this many connections."""
     todo = iter(list(tasks))
 
     async def work() -> None:
@@ -42,7 +42,7 @@ async def shared_out(
 
 
 async def create(api: Served, count: int) -> list[str]:
-    """So many new interrupts."""
+    """Create this many interrupts; returns their ids."""
     ids: list[str] = []
     users = cycle(range(USERS))
 
@@ -57,7 +57,7 @@ async def create(api: Served, count: int) -> list[str]:
 
 
 async def decide(api: Served, ids: list[str]) -> float:
-    """Decide all of these; gives when the last answer came."""
+    """Decide all of these; returns the time of the last answer."""
 
     def decision_on(interrupt_id: str) -> Callable[[Connection], Awaitable[None]]:
         async def one(connection: Connection) -> None:
@@ -72,7 +72,7 @@ async def decide(api: Served, ids: list[str]) -> float:
 
 
 async def hold(api: Served, ids: list[str]) -> list[Connection]:
-    """A connection that waits for each of these."""
+    """Open a connection for each of these that waits for it."""
     waiting: list[Connection] = []
 
     async def one(interrupt_id: str) -> None:
@@ -88,7 +88,7 @@ async def hold(api: Served, ids: list[str]) -> list[Connection]:
 
 
 async def woken(waiting: list[Connection]) -> tuple[int, float]:
-    """How many were told of an approval, and when the last was."""
+    """How many received the approval, and when the last one did."""
     count, last = 0, 0.0
 
     async def one(connection: Connection) -> None:
@@ -104,21 +104,21 @@ async def woken(waiting: list[Connection]) -> tuple[int, float]:
 
 
 async def idle_cpu_share(api: Served) -> float:
-    """The share of one processor that the API uses while nothing happens."""
+    """The share of one processor that the idle API uses."""
     before = api.cpu_s
     await asyncio.sleep(IDLE_S)
     return (api.cpu_s - before) / IDLE_S
 
 
 async def each_its_own(count: int) -> None:
-    """Every agent waits for an interrupt of its own; all are decided in a burst."""
+    """Measure agents that wait for one interrupt each; all are decided in a burst."""
     with serving() as api:
         fresh_kb, fresh_cpu = api.memory_kb, await idle_cpu_share(api)
         ids = await create(api, count)
         created_kb = api.memory_kb
         waiting = await hold(api, ids)
         waiting_kb, waiting_cpu = api.memory_kb, await idle_cpu_share(api)
-        # Those who leave free their place.
+        # Agents that leave free their places.
         waiting, leaving = waiting[count // 10 :], waiting[: count // 10]
         for connection in leaving:
             connection.close()
@@ -133,7 +133,7 @@ async def each_its_own(count: int) -> None:
 
 
 async def all_for_one(count: int) -> None:
-    """All agents wait for the same interrupt."""
+    """Measure agents that all wait for the same interrupt."""
     with serving() as api:
         [interrupt_id] = await create(api, 1)
         waiting = await hold(api, [interrupt_id] * count)

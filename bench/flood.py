@@ -1,4 +1,4 @@
-"""How soon short requests are answered while slow clients take every connection they can get.
+"""How soon short requests are answered beside slow clients that take every connection they can.
 
 python bench/flood.py [slow clients]
 """
@@ -15,7 +15,7 @@ from processes import API, Served, serving, share
 
 from wire import Connection
 
-# So few files that there are more slow clients than connections.
+# Few enough that there are more slow clients than connections.
 FILES = 4096
 LIMITED_API = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES},) * 2); {API}"
 REQUESTS = 100
@@ -32,7 +32,7 @@ BEGINNINGS = (
 
 
 async def be_slow(api: Served, beginning: bytes, seen: Counter[str]) -> None:
-    """Hold a connection by a byte now and then, and take another once it is cut."""
+    """Hold a connection by slow bytes, and open another when it is closed."""
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
@@ -45,7 +45,7 @@ async def be_slow(api: Served, beginning: bytes, seen: Counter[str]) -> None:
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, drop: bytes) -> None:
-    """Send something now and then, until the API ends the connection."""
+    """Send slow bytes until the API closes the connection."""
     while True:
         try:
             if not await asyncio.wait_for(reader.read(65_536), DRIP_S):
@@ -55,7 +55,7 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, drop:
 
 
 async def short_requests(api: Served, what: str) -> None:
-    """Create interrupts, each over a connection of its own, and print how soon they were."""
+    """Create interrupts, each on its own connection, and print how long that took."""
     took: list[float] = []
     for _ in range(REQUESTS):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the benchmarks measure: an API in a process of its own, and what it uses."""
+"""An API in its own process, with its memory, files and processor time."""
 
 import os
 import re
@@ -13,13 +13,13 @@ from pathlib import Path
 from loopin_mcp.settings.settings import Settings
 
 API = "from loopin_mcp.cli import main; main(['api'])"
-# As a LoopIn 1.0 server does, it answers at once whatever is preferred, and so has to be polled.
+# Ignores `Prefer: wait` like LoopIn 1.0, so that it has to be polled.
 PLAIN_API = (
     "import loopin_mcp.api.rest.interrupts as i; i.preferred_wait_s = lambda _: None; " + API
 )
 
 
-# The settings of whoever starts a benchmark do not count; empty ones are unset.
+# Unsets the settings of the shell; an empty one counts as unset.
 OF_SHELL = [setting.metadata["variable"] for setting in fields(Settings)]
 ENVIRONMENT = os.environ | dict.fromkeys(OF_SHELL, "")
 
@@ -83,6 +83,6 @@ def serving(program: str = API) -> Iterator[Served]:
 
 
 def share(values: list[float], part: float) -> float:
-    """The value below which this part of all lies (nearest rank)."""
+    """The value at this share of the sorted samples (nearest rank)."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(part * len(ranked)))]

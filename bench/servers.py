@@ -1,4 +1,4 @@
-"""What the crash bench ends without warning: APIs on one database, and a PostgreSQL of its own."""
+"""Servers that the crash bench kills: APIs on one database, and PostgreSQL."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from processes import API, ENVIRONMENT
 
 
 class KillableAPI:
-    """`loopin-mcp api` in a process of its own, which can be ended at once and begun anew."""
+    """`loopin-mcp api` in its own process, which can be killed and restarted."""
 
     def __init__(self, settings: dict[str, str], log: Path) -> None:
         self.url = ""
@@ -24,7 +24,7 @@ class KillableAPI:
         self.start()
 
     def start(self) -> None:
-        """Begin to serve, on a free port."""
+        """Start to serve, on a free port."""
         before = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
@@ -45,13 +45,13 @@ class KillableAPI:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """End it as `kill -9` does."""
+        """Kill it, as `kill -9` does."""
         self._process.kill()
         self._process.wait()
 
 
 class PostgreSQLServer:
-    """A PostgreSQL server on a socket in a directory, which can be ended at once."""
+    """A PostgreSQL server on a socket in a directory, which can be stopped at once."""
 
     def __init__(self, home: Path) -> None:
         self.url = f"postgresql://loopin@/postgres?host={home}"
@@ -66,12 +66,12 @@ class PostgreSQLServer:
         self.start()
 
     def start(self) -> None:
-        """Begin to serve, after whatever has to be recovered."""
+        """Start to serve, after its recovery."""
         options = f"-k {self._home} -c listen_addresses=''"
         self._control("-w", "-o", options, "-l", f"{self._home}/log", "start")
 
     def stop_at_once(self) -> None:
-        """End it without letting it finish anything."""
+        """Stop it at once, without a clean shutdown."""
         self._control("-m", "immediate", "stop")
 
     def _control(self, *what: str) -> None:
@@ -86,7 +86,7 @@ class PostgreSQLServer:
 
 @contextmanager
 def postgresql() -> Iterator[PostgreSQLServer]:
-    """A server for as long as the block lasts."""
+    """A server that runs until the block ends."""
     with tempfile.TemporaryDirectory() as home:
         server = PostgreSQLServer(Path(home))
         try:

@@ -33,7 +33,7 @@ PORTION = 1000
 
 
 def decided(first: int, count: int) -> Steps[None]:
-    """So many interrupts that were asked, viewed and decided."""
+    """Steps that create, view and decide this many interrupts."""
     for number in range(first, first + count):
         asked = NewInterrupt(
             agent_id="bench",
@@ -49,13 +49,13 @@ def decided(first: int, count: int) -> Steps[None]:
 
 
 async def fill(database: SQLite, count: int) -> None:
-    """Store so many interrupts."""
+    """Store this many interrupts."""
     for first in range(0, count, PORTION):
         await database.transact(partial(decided, first, min(PORTION, count - first)))
 
 
 def audit(directory: str, output: Path, *arguments: str) -> None:
-    """Run the audit command, and say how long it took and what memory it had at most."""
+    """Run the audit command, and print its time and its highest memory use."""
     began = time.perf_counter()
     with output.open("w") as file:
         subprocess.run(
@@ -66,14 +66,14 @@ def audit(directory: str, output: Path, *arguments: str) -> None:
             check=True,
         )
     took_s = time.perf_counter() - began
-    # Of all so far the largest, in KiB.
+    # The highest of all commands so far, in KiB.
     most_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     what = f"audit {' '.join(arguments[:2])}"
     print(f"{what}: {took_s:.1f} s, at most {most_kb / 1024:.0f} MiB")
 
 
 async def slowest_write(store: Store, interrupt_id: str) -> float:
-    """View an interrupt by ever new names until cancelled; how long the slowest took."""
+    """View an interrupt under new names until cancelled; returns the slowest time."""
     slowest_s, number = 0.0, 0
     try:
         while True:
@@ -86,7 +86,7 @@ async def slowest_write(store: Store, interrupt_id: str) -> float:
 
 
 async def delete(database: SQLite) -> None:
-    """Delete all but one that is pending, and say how long that took, and a write beside it."""
+    """Delete all but a pending one, and print how long that and a concurrent write took."""
     store = Store(database, "http://127.0.0.1:3002", lambda: BEGIN_MS + 31 * DAY_MS)
     asked = NewInterrupt(agent_id="bench", user_id="u", action="Pay", context={})
     pending = await store.create_interrupt(asked, AGENT)

@@ -1,6 +1,6 @@
-"""How soon a waiting tool call answers once a human has decided, over stdio.
+"""How soon a waiting tool call returns after the decision, over stdio.
 
-Beside it, in the same run: the same against an API that ignores `Prefer: wait` and is polled.
+Compared in the same run with an API that ignores `Prefer: wait`, and so is polled.
 
     python bench/wake.py [samples]
 """

@@ -1,4 +1,4 @@
-"""A receiver of callbacks: takes those that LoopIn has signed, each once, and prints the decision.
+"""A receiver of callbacks: accepts signed ones, each once, and prints the decision.
 
     CALLBACK_SECRET=whsec_… python examples/receive_callbacks.py 8000
 
@@ -48,7 +48,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.answer(204)
 
     def is_genuine(self, message_id: str, body: bytes) -> bool:
-        """Whether it was signed with the secret, and lately; see standardwebhooks.com."""
+        """Whether it was signed with the secret within five minutes; see standardwebhooks.com."""
         timestamp = self.headers.get("webhook-timestamp", "")
         if not timestamp.isdecimal() or abs(time.time() - float(timestamp)) > TOLERANCE_S:
             return False

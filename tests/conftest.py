@@ -74,7 +74,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def empty_postgres_url(postgres_url: str) -> str:
-    """The same with nothing in its database, whatever an earlier test has left there."""
+    """The URL of that server, with an empty database."""
     if importlib.util.find_spec("psycopg") is None:
         missing("psycopg")
     import psycopg
@@ -88,7 +88,7 @@ def empty_postgres_url(postgres_url: str) -> str:
 async def database(
     request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
 ) -> AsyncIterator[Database]:
-    """An empty database of each kind there is."""
+    """An empty database of each kind."""
     opened: Database
     if request.param == "sqlite":
         opened = await open_sqlite(tmp_path / "loopin.db")
@@ -103,7 +103,7 @@ async def database(
 
 @pytest.fixture
 def store(database: Database, clock: Clock) -> Store:
-    """A store on each database there is."""
+    """A store on each kind of database."""
     return Store(database, PUBLIC_URL, clock)
 
 
@@ -111,7 +111,7 @@ def store(database: Database, clock: Clock) -> Store:
 async def elsewhere(
     database: Database, request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[Store]:
-    """A store over the same database by connections of its own, as another process has it."""
+    """A second store on the same database with its own connections, as in another process."""
     other: Database
     if isinstance(database, SQLite):
         other = await open_sqlite(tmp_path / "loopin.db")
@@ -125,7 +125,7 @@ async def elsewhere(
 
 @pytest.fixture
 async def sqlite_store(tmp_path: Path, anyio_backend: str, clock: Clock) -> AsyncIterator[Store]:
-    """A store where the kind of database does not matter."""
+    """A store on SQLite, for tests that do not depend on the kind of database."""
     database = await open_sqlite(tmp_path / "loopin.db")
     yield Store(database, PUBLIC_URL, clock)
     await database.aclose()
@@ -133,7 +133,7 @@ async def sqlite_store(tmp_path: Path, anyio_backend: str, clock: Clock) -> Asyn
 
 @pytest.fixture
 async def api(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API with its key, past all sockets."""
+    """A client of the API with its key, without sockets."""
     async with api_client(sqlite_store, api_key=KEY) as client:
         client.headers["X-API-Key"] = KEY
         yield client
@@ -162,14 +162,14 @@ def naps() -> Naps:
 
 @pytest.fixture
 async def client(naps: Naps, anyio_backend: str) -> AsyncIterator[LoopinClient]:
-    """A client of an API that is mocked, which naps where it would sleep."""
+    """A client of a mocked API, whose sleeps return at once."""
     async with httpx.AsyncClient(verify=TLS) as http:
         yield LoopinClient(URL, KEY, http=http, sleep=naps)
 
 
 @pytest.fixture
 def route(respx_mock: respx.MockRouter) -> respx.Route:
-    """Whatever is requested of any host."""
+    """All requests to any host."""
     respx_mock._assert_all_called = False
     return respx_mock.route()
 
@@ -191,10 +191,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port that nobody listens on unless the test does."""
+    """A port on which only the test may listen."""
     with socket.socket() as holder:
         if sys.platform == "linux":
-            # There a server may listen on it nevertheless, and nobody else is given it meanwhile.
+            # A server can still listen on it, and the system gives it to nobody else meanwhile.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
         port: int = holder.getsockname()[1]
@@ -205,7 +205,7 @@ def free_port() -> Iterator[int]:
 
 @pytest.fixture
 def silent_url() -> Iterator[str]:
-    """A server that takes connections and never answers."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 

@@ -1,4 +1,4 @@
-"""Who may import whom: one table of folders, from the ground up."""
+"""Which folder may import which: one table."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "loopin_mcp"
 MOST_ENTRIES = 14
 
-# A folder, or a module that lies in none, and the others whose modules it may import.
+# A folder, or a module outside of all folders, and the others whose modules it may import.
 GROUND = {"errors", "desktop", "version", "api.clock"}
 MAY_IMPORT = {
     **{module: set() for module in GROUND},

@@ -1,6 +1,6 @@
-"""Nothing that was acknowledged is lost, whatever is ended without warning: a few rounds of it.
+"""A few rounds of crashes: nothing that was acknowledged is lost.
 
-`bench/crashes.py` tries hundreds; docs/security.md has what came of them.
+`bench/crashes.py` runs hundreds; docs/evidence.md has the results.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The embedded API: shared by copies, proven, taken over."""
+"""The embedded API: copies share it, check it, and take it over."""
 
 import socket
 import stat
@@ -46,7 +46,7 @@ async def silence_on(port: int) -> AsyncIterator[list[SocketStream]]:
 
     async def say_nothing(stream: SocketStream) -> None:
         visits.append(stream)
-        # As long as connecting and answering may take together, and more.
+        # Longer than connecting and answering may take together.
         leap(2 * PATIENCE_S)
         async with stream:
             await anyio.sleep_forever()

@@ -1,4 +1,4 @@
-"""Copies of the embedded API that let other people decide keep to themselves."""
+"""Copies of the embedded API with different reviewers do not share an API."""
 
 from dataclasses import replace
 from pathlib import Path

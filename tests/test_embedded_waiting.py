@@ -1,4 +1,4 @@
-"""Waiting for a decision on the embedded API, while the copy that serves it comes and goes."""
+"""Waiting on the embedded API while the copy that serves it stops."""
 
 from pathlib import Path
 

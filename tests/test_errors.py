@@ -1,4 +1,4 @@
-"""The error table, walked both ways."""
+"""The error table, in both directions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`make` installs what its targets need and no more, and says what it lacks."""
+"""`make` installs only what each target needs, and says what is missing."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ pytestmark = [
 
 PROJECT = Path(__file__).parents[1]
 MAKE = shutil.which("make") or ""
-# Writes down what is asked of it, and makes environments whose programs are itself.
+# Records its arguments, and creates environments whose programs are itself.
 PYTHON = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$ASKED"
 [ "$1 $2" = "-m venv" ] || exit 0
 mkdir -p "$3/bin"
 for program in python pytest loopin-mcp; do cp "$0" "$3/bin/$program"; done
 """
-# As on Debian without python3-venv: it begins, and fails.
+# As on Debian without python3-venv: it starts and fails.
 WITHOUT_VENV = """#!/bin/sh
 [ "$1 $2" = "-m venv" ] || exit 0
 mkdir -p "$3/bin"

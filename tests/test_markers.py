@@ -1,4 +1,4 @@
-"""What a test uses is known before it runs, so that `make test-fast` can leave it out."""
+"""Markers follow from what a test uses, so that `make test-fast` can leave it out."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A model told to approve itself, and other attackers, in each set-up of docs/security.md."""
+"""A model that tries to approve itself, and other attackers, in each set-up of docs/security.md."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urljoin

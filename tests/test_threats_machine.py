@@ -1,4 +1,4 @@
-"""What another user of the machine, and somebody on the network, get of an API: nothing."""
+"""Another user of the machine, and someone on the network, get nothing from an API."""
 
 import socket
 import subprocess
@@ -19,7 +19,7 @@ from tests.support.threats import SETUPS, embedded, is_root, running
 from tests.test_docs import SECURITY, table
 
 THREATS = {threat: cells for threat, *cells in table(SECURITY, "Who tries")}
-# All that lies about, and all that shows of programs that run.
+# All readable files, and everything visible of running programs.
 SNOOP = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ {place}/*.html {place}/data/* | tr '\\0' ' '"
 
 needs_root = pytest.mark.skipif(not is_root(), reason="it takes root to be another user")

@@ -1,4 +1,4 @@
-"""A test that hangs fails, whatever it waits for."""
+"""A test that hangs fails."""
 
 import signal
 import sys

@@ -20,13 +20,13 @@ from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import __version__
 
-# From which level on the logs of libraries are of use, whatever the root logger's level.
+# The lowest level at which the logs of these libraries are useful.
 _LEVELS = {
     logging.WARNING: ("httpx", "mcp"),
-    # Uvicorn warns of every malformed request, and anybody can send as many as they like. Psycopg
-    # warns at every attempt, and what fails is logged here.
+    # Uvicorn warns about every malformed request, and anyone can send many. Psycopg warns about
+    # every failed attempt; LoopIn logs outages itself.
     logging.ERROR: ("uvicorn", "psycopg"),
-    # Those that send notifications log what they send and where to, some of them the whole URL.
+    # These log what they send and where, some of them with the whole URL.
     logging.CRITICAL: ("urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib"),
 }
 

@@ -1,4 +1,4 @@
-"""A real Chromium, for the pages that humans see."""
+"""Fixtures for the API's tests: a Chromium, and clients with and without a session."""
 
 import shutil
 import threading
@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, PATIENCE_S, Clock, ServedAPI, api_client, missing, web
+from tests.support import KEY, PATIENCE_S, ServedAPI, api_client, missing, web
 from tests.support.visitors import ALICES_KEY, REVIEWERS, sign_in
 
 FLAGS = [
@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
-    # A name whose owner has made it lead here.
+    # A foreign name that resolves to this machine.
     "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 ]
 
@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_tab(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a URL as a person of their own; at the end, no tab may have logged an error."""
+    """Open a URL in a new session; at the end, no tab may have logged an error."""
     tabs: list[Page] = []
     errors: list[str] = []
 
@@ -58,13 +58,13 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Page]]:
     yield open_tab
     for tab in tabs:
         tab.context.close()
-    # Chromium also logs each page that came with an error status, as refusals do.
+    # Chromium also logs pages with an error status, such as refusals.
     assert [error for error in errors if "Failed to load resource" not in error] == []
 
 
 @pytest.fixture
 def hostile_site() -> Iterator[Callable[[str], int]]:
-    """Serve a page on another loopback port; gives the port."""
+    """Serve a page on another loopback port; returns the port."""
     pages: list[bytes] = []
 
     class HostilePage(BaseHTTPRequestHandler):
@@ -92,15 +92,15 @@ def hostile_site() -> Iterator[Callable[[str], int]]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an API in a process of its own, that asks for no key."""
+    """The URL of an API without a key, in its own process."""
     api = ServedAPI(tmp_path_factory.mktemp("served"), {})
     yield api.url
     api.stop()
 
 
 @pytest.fixture
-async def visitor(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser at an API that has a key, which it does not know."""
+async def visitor(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser without the key of its API."""
     async with api_client(sqlite_store, api_key=KEY) as client:
         yield client
 
@@ -113,21 +113,21 @@ async def inbox(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def embedded(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def embedded(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at the embedded API."""
     async with api_client(sqlite_store, api_key=KEY, embedded=True) as client:
         yield client
 
 
 @pytest.fixture
-async def stranger(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser at an API that has reviewers, none of whom uses it."""
+async def stranger(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser at an API with reviewers, signed out."""
     async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         yield client
 
 
 @pytest.fixture
-async def alice(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def alice(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """The browser of a reviewer who is signed in."""
     async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         await sign_in(client, ALICES_KEY)
@@ -136,7 +136,7 @@ async def alice(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncC
 
 @pytest.fixture
 def ask(served: str) -> Callable[..., str]:
-    """Put a question to the served API; gives the link of its review page."""
+    """Create an interrupt on the served API; returns its review link."""
 
     def ask(**changes: object) -> str:
         question = {
@@ -153,7 +153,7 @@ def ask(served: str) -> Callable[..., str]:
 
 @pytest.fixture
 def user(request: pytest.FixtureRequest) -> str:
-    """A user of this test's own, since its neighbours share the API."""
+    """A user only for this test, since others share the API."""
     return str(request.node.name)
 
 
@@ -165,5 +165,5 @@ def open_inbox(served: str, user: str, open_tab: Callable[..., Page]) -> Callabl
 
 @pytest.fixture
 def ask_user(ask: Callable[..., str], user: str) -> Callable[..., str]:
-    """Put a question to this test's user; gives the link of its review page."""
+    """Create an interrupt for this test's user; returns its review link."""
     return lambda action="Pay", **changes: ask(**{"userId": user, "action": action} | changes)

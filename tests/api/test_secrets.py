@@ -1,4 +1,4 @@
-"""Secrets that the API is given: no answer, page, log line or event tells them again."""
+"""Secrets of the API appear in no answer, page, log line or event."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -51,12 +51,12 @@ class Witness:
 @pytest.fixture(autouse=True)
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    # It logs what the tests themselves ask for.
+    # It logs the requests of the tests themselves.
     caplog.set_level(logging.WARNING, "httpx")
 
 
 @pytest.fixture
-async def browser(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at an API that has all the secrets there are."""
     settings = Settings.load(SECRETS | {"CALLBACK_ALLOW": "127.0.0.0/8"})
     options = {
@@ -147,7 +147,7 @@ async def test_pages_of_a_reviewer_show_neither_keys_nor_callbacks_nor_the_sessi
 
 
 async def test_link_that_signs_in_is_told_to_who_asked_and_nobody_else(
-    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+    sqlite_store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with api_client(sqlite_store, api_key=AGENTS_KEY, embedded=True) as browser:
         agent, human = Witness(browser, X_API_Key=AGENTS_KEY), Witness(browser)
@@ -181,11 +181,11 @@ async def test_receiver_that_fails_is_told_by_its_host_alone(
     caplog.set_level(logging.DEBUG, "httpx")
     with receiving(500) as receiver:
         hook = CALLBACK_URL.replace(":1/", f":{receiver.server_port}/")
-        interrupt_id = await decide_with_callback(sqlite_store, clock, hook)
-        async with delivering(sqlite_store, clock) as webhooks:
-            await deliver_due(webhooks)
+        interrupt_id = await decide_with_callback(sqlite_store, hook)
+        async with delivering(sqlite_store) as outbox:
+            await deliver_due(outbox)
             clock.advance(3 * 86_400)
-            await deliver_due(webhooks)
+            await deliver_due(outbox)
         [first, _second] = receiver.received
     events = await sqlite_store.list_events(interrupt_id)
 

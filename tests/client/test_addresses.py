@@ -1,4 +1,4 @@
-"""The URL of a request: the address it starts with, and the ids that travel in it."""
+"""The URL of a request: its base, and the ids in its path."""
 
 from collections.abc import Awaitable, Callable
 

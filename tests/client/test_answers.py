@@ -1,4 +1,4 @@
-"""Answers that came as a success, and that LoopIn would not give."""
+"""Successful answers that cannot come from a LoopIn API."""
 
 import gzip
 import json
@@ -108,7 +108,7 @@ async def test_endless_answer_is_cut_off(client: LoopinClient, route: respx.Rout
 async def test_compressed_answer_is_not_unpacked(client: LoopinClient, route: respx.Route) -> None:
     bomb = gzip.compress(gzip.compress(bytes(1_000_000)))
     headers = {"content-encoding": "gzip, gzip"}
-    # A response of bytes would be unpacked by the mock itself.
+    # The mock itself would decompress a response of bytes.
     route.return_value = httpx.Response(200, stream=httpx.ByteStream(bomb), headers=headers)
 
     with pytest.raises(UnreachableError, match="cannot be read: it is compressed"):

@@ -1,4 +1,4 @@
-"""The six verbs and the health check: what is sent, and how the answer reads."""
+"""The six verbs and the health check: requests, and how answers are read."""
 
 import pytest
 import respx

@@ -1,4 +1,4 @@
-"""A create whose answer was lost: sent again under its key, unless two could come of it."""
+"""A create whose answer was lost: repeated with its key, unless that could create two."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The client at a real API whose answers get lost, and which is killed and comes back."""
+"""The client and a real API whose answers get lost, and which is killed and restarted."""
 
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from tests.support import (
     KEY,
     PATIENCE_S,
     PUBLIC_URL,
-    Clock,
     ServedAPI,
     api_app,
     new_interrupt,
@@ -42,7 +41,7 @@ class Losing(httpx.ASGITransport):
 
 
 async def test_one_interrupt_comes_of_a_create_whose_answers_are_lost(
-    store: Store, clock: Clock, naps: Naps
+    store: Store, naps: Naps
 ) -> None:
     transport = Losing(api_app(store, api_key=KEY))
     async with httpx.AsyncClient(transport=transport) as http:

@@ -1,4 +1,4 @@
-"""What LoopIn 1.0 answers, read as today's API would tell it."""
+"""Answers of LoopIn 1.0, read as if they came from this version."""
 
 from datetime import timedelta
 

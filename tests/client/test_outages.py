@@ -1,4 +1,4 @@
-"""An API that goes away while somebody waits: outlasted, and told where it never was there."""
+"""An API that goes away while a client waits: the client waits for it, if it was there at first."""
 
 import anyio
 import httpx

@@ -1,4 +1,4 @@
-"""What a refusal of the API tells the caller: what was said and no more."""
+"""Errors made from refusals of the API: its own sentence, and nothing unsafe."""
 
 import json
 

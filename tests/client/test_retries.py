@@ -1,4 +1,4 @@
-"""Which requests are sent again, how often, after how long and to where."""
+"""Retries: which requests, how often, after how long, and to which address."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The client's key: whatever a server makes of it, no error and no tool tells it again."""
+"""The client's key appears in no error and no tool result, whatever the server sends."""
 
 import asyncio
 import json

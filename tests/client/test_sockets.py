@@ -1,4 +1,4 @@
-"""The client's connections, over real sockets where a mock cannot show the fact."""
+"""The client's connections, over real sockets if a mock cannot show it."""
 
 import asyncio
 import socket
@@ -43,7 +43,7 @@ async def test_server_that_never_ends_its_answer_is_given_up(drips: bool) -> Non
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        # As long as connecting and answering may take together, and more.
+        # Longer than connecting and answering may take together.
         leap(2 * PATIENCE_S)
         while drips and not reader.at_eof():
             writer.write(b".")

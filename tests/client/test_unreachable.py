@@ -1,4 +1,4 @@
-"""No answer at all: why, and whether the request may have arrived."""
+"""No answer: the reason, and whether the request may have arrived."""
 
 import httpx
 import pytest

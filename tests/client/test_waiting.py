@@ -1,4 +1,4 @@
-"""Waiting for a decision: held by the API, or polled where it does not hold, within its bound."""
+"""Waiting for a decision: held by the API or polled, and bounded in time."""
 
 from collections.abc import Callable
 

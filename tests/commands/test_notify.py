@@ -1,4 +1,4 @@
-"""Notices from real processes: the API's, the stdio server's and the command that tries them."""
+"""Notifications from real processes: the API, the stdio server and `loopin-mcp notify`."""
 
 import signal
 import subprocess
@@ -46,7 +46,8 @@ def test_command_tells_where_its_test_arrived(free_port: int) -> None:
         "Arrived: entry 1 of LOOPIN_NOTIFY (JSON)",
         "Arrived: entry 1 of LOOPIN_NOTIFY_HIGH (JSON)",
         "Did not arrive: entry 2 of LOOPIN_NOTIFY (JSON): it answered 500",
-        "Did not arrive: entry 3 of LOOPIN_NOTIFY (JSON): it refused, or is not there",
+        "Did not arrive: entry 3 of LOOPIN_NOTIFY (JSON): it refused the message or cannot be "
+        "reached",
     ]
 
 

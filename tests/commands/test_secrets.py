@@ -1,4 +1,4 @@
-"""Secrets in the environment: no program passes them on or writes them, though it log all."""
+"""Secrets in the environment: no program passes them on or logs them."""
 
 import json
 import re
@@ -30,7 +30,7 @@ from tests.support.secrets import (
 
 pytestmark = pytest.mark.subprocess
 
-# What is said before this is kept by the command: then it logs everything.
+# The command keeps this configuration, so that everything is logged.
 TALKATIVE = (
     "import logging; logging.basicConfig(level=logging.DEBUG); "
     "from loopin_mcp.cli import main; main()"

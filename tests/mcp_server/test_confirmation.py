@@ -1,4 +1,4 @@
-"""Asking in the host before a decision is recorded, in both protocol eras."""
+"""Confirmation of decisions in the host, in both protocol eras."""
 
 from typing import Any
 

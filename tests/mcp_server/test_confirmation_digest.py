@@ -1,4 +1,4 @@
-"""A decision that was confirmed in the host counts for exactly the payload that was shown."""
+"""A decision that was confirmed in the host counts only for the content it showed."""
 
 from mcp_types import ElicitResult, InputRequiredResult
 

@@ -1,4 +1,4 @@
-"""What the form in the host says before a decision is recorded, in both protocol eras."""
+"""The text of the form in the host, in both protocol eras."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The call that is repeated with the answer to a form (2026-07-28): what it counts for."""
+"""The repeated call with the answer to a form (2026-07-28): for what it counts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Asking in the host over stdio, in raw lines of both protocol eras."""
+"""Confirmation in the host over stdio, in raw lines of both protocol eras."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from tests.support.host import ENVELOPE, LEGACY, MODERN, Host, Message, create, 
 
 FORMS: Message = {"elicitation": {"form": {}}}
 ACCEPT: Message = {"action": "accept", "content": {}}
-# A server whose forms count for a second.
+# A server whose forms are open for a second.
 IMPATIENT = """
 import os, anyio
 from loopin_mcp.mcp_server.tools import create_server

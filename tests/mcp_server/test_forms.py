@@ -1,4 +1,4 @@
-"""How long a form counts: until either of two clocks says that its time is over."""
+"""The lifetime of a form: it ends when either of two clocks says so."""
 
 import pytest
 

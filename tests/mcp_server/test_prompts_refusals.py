@@ -1,4 +1,4 @@
-"""How the prompts refuse: bad arguments, an API that refuses, settings that cannot be used."""
+"""Errors of the prompts: bad arguments, an API that refuses, invalid settings."""
 
 from typing import Any
 

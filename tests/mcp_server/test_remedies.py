@@ -1,4 +1,4 @@
-"""What a model reads of an error: what happened, and what to do next."""
+"""Errors as a model reads them: what happened, and what to do next."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a tool's result adds to the answer: whether to act, and what to do next."""
+"""Tool results: whether to act, and what to do next."""
 
 import pytest
 

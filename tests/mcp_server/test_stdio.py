@@ -1,4 +1,4 @@
-"""The stdio server as hosts drive it: both eras, its settings, and copies side by side."""
+"""The stdio server as hosts use it: both eras, its settings, several copies."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.host import (
     initialize,
 )
 
-# A server that takes any time to answer what came before the end.
+# A server without a time limit for the answers after the end of stdin.
 PATIENT = """
 from loopin_mcp import cli
 from loopin_mcp.mcp_server import stdio

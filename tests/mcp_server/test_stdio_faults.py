@@ -1,4 +1,4 @@
-"""The stdio server under bad lines, bad settings, cancelled calls and every way to end it."""
+"""The stdio server with invalid lines, invalid settings, cancelled calls and every ending."""
 
 import json
 import signal
@@ -156,7 +156,7 @@ def test_end_comes_also_when_nobody_reads_stdout(tmp_path: Path, line: dict[str,
     assert process.stdin is not None
     assert process.stdout is not None
 
-    # What comes back is more than a pipe holds.
+    # The answers are larger than the buffer of a pipe.
     process.stdin.write((json.dumps(line) + "\n").encode() * 2000)
     process.stdin.close()
 

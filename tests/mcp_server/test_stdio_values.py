@@ -1,4 +1,4 @@
-"""Odd values of arguments over stdio: stored as they were sent or refused, and the server lives."""
+"""Odd argument values over stdio: stored unchanged or refused, and the server continues."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The arguments of the tools: which spellings are taken, and how a bad one is refused."""
+"""The arguments of the tools: accepted spellings, and errors about invalid ones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The tools before a remote API: what it is sent, and how its answers are told."""
+"""The tools with a remote API: the requests, and how answers are reported."""
 
 import json
 from typing import Any

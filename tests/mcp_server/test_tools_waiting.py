@@ -1,4 +1,4 @@
-"""Waiting in a tool: woken by the decision, with progress, within the cap, and cancellable."""
+"""Waiting in a tool: ended by the decision, with progress, limited, and cancellable."""
 
 from pathlib import Path
 from typing import Any

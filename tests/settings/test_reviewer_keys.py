@@ -1,4 +1,4 @@
-"""The reviewers' keys in the settings: each a reviewer's own, and no name that misleads."""
+"""REVIEWER_KEYS: one key for each reviewer, and no misleading names."""
 
 import pytest
 

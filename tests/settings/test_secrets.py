@@ -1,4 +1,4 @@
-"""Secrets in settings: whatever is wrong with them, they show nowhere and reach nobody else."""
+"""Secrets in settings: no error shows them, and no other program gets them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The settings, and what the environment may hold."""
+"""The settings, and the values that they accept."""
 
 import getpass
 import sys

@@ -1,4 +1,4 @@
-"""What tests build with: a clock that stands still, sample data, programs in processes."""
+"""Shared parts of tests: a clock that stands still, sample data, APIs in processes."""
 
 import os
 import re
@@ -39,7 +39,7 @@ AGENT = Actor("api-key", "api")
 REVIEWER = Actor("alice", "review-page")
 MOMENT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 PATIENCE_S = 15.0
-# A program has to import all of itself before it starts to do what is waited for.
+# A program needs time for its imports.
 START_TIMEOUT_S = 60
 
 
@@ -78,14 +78,14 @@ class ServedAPI:
         self.url = found[0]
 
     def stop(self) -> str:
-        """End it; gives what else it logged."""
+        """End it; returns the rest of its log."""
         self.process.terminate()
         _, logged = self.process.communicate(timeout=PATIENCE_S)
         return logged
 
 
 class Down:
-    """A database that cannot be used; `asked` once somebody has tried."""
+    """A database that cannot be used; `asked` is set once somebody has tried."""
 
     def __init__(self) -> None:
         self.asked = anyio.Event()
@@ -105,21 +105,21 @@ class Down:
 
 
 async def execute(database: Database, sql: str, **params: Value) -> None:
-    """Change what is stored, by one statement in a transaction of its own."""
+    """Change the database by one statement in a transaction of its own."""
     await database.transact(partial(single, sql, params))
 
 
 async def take_due(
     store: Store, *channels: str, lease_ms: int = 1000, limit: int = 9
 ) -> list[Delivery]:
-    """Deliveries that are due, of which each host may have any number."""
+    """The deliveries that are due, without a limit per host."""
     return await store.deliveries.take_due(
         channels, (), lease_ms=lease_ms, limit=limit, room=lambda _: limit
     )
 
 
 def missing(what: str) -> NoReturn:
-    """Skip for what this machine lacks; on CI nothing may be lacking."""
+    """Skip the test because this machine lacks something; on CI, fail."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing, and on CI nothing is skipped")
     pytest.skip(f"{what} is not installed")
@@ -143,7 +143,7 @@ def api_app(
     sleep: Sleep = anyio.sleep,
     **options: Any,  # noqa: ANN401 - those of Options
 ) -> Starlette:
-    """The API app itself, on such options."""
+    """The API's app with these options."""
     return create_app(store, Options(**options), listens_on, limits=limits, sleep=sleep).app
 
 
@@ -151,13 +151,13 @@ def api_client(
     store: Store,
     **options: Any,  # noqa: ANN401 - those of `api_app`
 ) -> httpx.AsyncClient:
-    """A client of the API app, past all sockets."""
+    """A client of the API's app, without sockets."""
     transport = httpx.ASGITransport(api_app(store, **options), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=store.public_url)
 
 
 def new_interrupt(**changes: Any) -> NewInterrupt:  # noqa: ANN401 - any field
-    """A valid question; `changes` are its fields."""
+    """A valid new interrupt, with `changes` of its fields."""
     fields: dict[str, Any] = {
         "agent_id": "agent-1",
         "user_id": "user-1",
@@ -168,7 +168,7 @@ def new_interrupt(**changes: Any) -> NewInterrupt:  # noqa: ANN401 - any field
 
 
 async def run_agent(script: list[str], api_url: str, decision: Decision) -> str:
-    """All that an agent prints when a human decides so on the interrupt it creates."""
+    """The output of an agent whose interrupt gets this decision."""
     environment = clean_environment(
         LOOPIN_API_URL=api_url, LOOPIN_API_KEY=KEY, LOOPIN_USER_ID=USER, PYTHONUNBUFFERED="1"
     )

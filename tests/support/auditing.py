@@ -1,4 +1,4 @@
-"""What the tests of audits share: a database with a history, somebody who edits it, an audit."""
+"""For tests of audits: a database with a history, edits of it, and an audit."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,14 +19,14 @@ DECISION = Decision(decision="approved", reason="ok", modified_params={"amount":
 
 
 def settings_of(database: Database, request: pytest.FixtureRequest, directory: Path) -> Settings:
-    """The settings of whoever looks at the database of these tests."""
+    """Settings with the database of these tests."""
     if isinstance(database, SQLite):
         return Settings(database_url=f"sqlite:///{directory / 'loopin.db'}")
     return Settings(database_url=request.getfixturevalue("postgres_url"))
 
 
 async def decided(store: Store, clock: Clock) -> str:
-    """The id of an interrupt that was viewed, and decided a second later."""
+    """The id of a new interrupt that was viewed, and decided a second later."""
     asked = new_interrupt(callback_url=HOOK, expires_in=60)
     interrupt_id = (await store.create_interrupt(asked, AGENT)).interrupt_id
     await store.record_view(interrupt_id, REVIEWER)
@@ -36,7 +36,7 @@ async def decided(store: Store, clock: Clock) -> str:
 
 
 async def edit(database: Database, interrupt_id: str, *statements: str) -> None:
-    """Change what is stored of an interrupt as whoever owns the database can: past all its rules.
+    """Edit an interrupt in the database as its owner can: without its triggers.
 
     The statements end in a condition.
     """
@@ -53,7 +53,7 @@ async def edit(database: Database, interrupt_id: str, *statements: str) -> None:
 
 
 async def audited(settings: Settings, heads: Iterable[str] | None = None) -> tuple[bool, list[str]]:
-    """Whether an audit finds all as it was written, and what it says."""
+    """Whether an audit finds no tampering, and its output."""
     said: list[str] = []
     async with open_archive(settings, embedded=False) as archive:
         is_whole = await verify(archive, heads, said.append, said.append)

@@ -1,4 +1,4 @@
-"""A browser that opens nothing: it tells a receiver what it was started with, and led to."""
+"""A browser that opens nothing, and reports how it was started and where it was led."""
 
 import sys
 from pathlib import Path

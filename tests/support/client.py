@@ -1,4 +1,4 @@
-"""What the client's tests share: an address, its answers and the calls to it."""
+"""For tests of the client: an address, its answers and calls."""
 
 import json
 import ssl
@@ -14,7 +14,7 @@ from tests.support import KEY, new_interrupt
 
 URL = "https://loopin.test"
 STATUS = f"{URL}/interrupts/int-1"
-# Read once, since reading the certificates of the world takes longer than a test.
+# Loaded once, since loading all certificates takes longer than a test.
 TLS = ssl.create_default_context()
 DATE = "Sun, 15 Jun 2025 15:06:40 GMT"
 PENDING = {"interruptId": "int-1", "status": "pending", "action": "Pay"}
@@ -38,7 +38,7 @@ WRITES: list[Call] = [
     lambda client: client.decide_interrupt("int-1", Decision(decision="approved")),
     lambda client: client.cancel_interrupt("int-1"),
 ]
-# These have no key that tells the API of a repetition.
+# Calls without an idempotency key.
 KEYLESS = WRITES[1:]
 BY_INTERRUPT: list[Callable[[LoopinClient, str], Awaitable[object]]] = [
     lambda client, name: client.get_interrupt_status(name),
@@ -52,7 +52,7 @@ BY_USER: list[Callable[[LoopinClient, str], Awaitable[object]]] = [
 
 
 class Naps:
-    """A sleep that only gives way to others, and remembers how long it was asked to be."""
+    """A sleep that returns at once, and remembers the durations."""
 
     def __init__(self) -> None:
         self.taken: list[float] = []
@@ -69,7 +69,7 @@ def answer(body: object, status: int = 200, **headers: str) -> httpx.Response:
 
 
 def sent(route: respx.Route) -> dict[str, Any]:
-    """What the last request was."""
+    """The last request."""
     request = route.calls.last.request
     headers = ("accept", "accept-encoding", "x-api-key", "content-type")
     return {

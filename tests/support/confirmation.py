@@ -1,4 +1,4 @@
-"""What the tests of asking in the host share: an API that is mocked, and a human at the form."""
+"""For tests of the confirmation: a mocked API, and a human who answers the form."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -40,7 +40,7 @@ DECLINE = ElicitResult(action="decline")
 
 
 class API:
-    """A mocked API with one interrupt, which keeps the decisions it is sent."""
+    """A mocked API with one interrupt, which keeps the decisions that it gets."""
 
     def __init__(self, mock: respx.MockRouter) -> None:
         self.decisions: list[dict[str, Any]] = []
@@ -56,7 +56,7 @@ class API:
 
 @contextmanager
 def mocked_api(**changes: object) -> Iterator[API]:
-    """The API, whose interrupt is changed so."""
+    """The API, with these changes of its interrupt."""
     with respx.mock(assert_all_called=False) as mock:
         api = API(mock)
         api.status.respond(json=INTERRUPT | changes)
@@ -64,7 +64,7 @@ def mocked_api(**changes: object) -> Iterator[API]:
 
 
 class Human:
-    """A human before the host's forms, who answers each of them alike, or not at all."""
+    """A human who answers all forms of the host alike, or none."""
 
     def __init__(self, answer: ElicitResult | ErrorData | None) -> None:
         self.answer = answer
@@ -89,7 +89,7 @@ async def host(
     answer_within_s: float = 45.0,
     **environment: str,
 ) -> AsyncIterator[Client]:
-    """A host of that era whose forms the human sees; without a human it has no forms."""
+    """A host of this era that shows its forms to the human; without one it has no forms."""
     settings = Settings.load(
         {"LOOPIN_API_URL": URL, "LOOPIN_CONFIRM": confirm, **environment},
     )

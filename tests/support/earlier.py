@@ -1,4 +1,4 @@
-"""Databases as earlier versions left them, of each kind there is."""
+"""Databases of earlier versions, of each kind."""
 
 import json
 import sqlite3
@@ -19,7 +19,7 @@ class Earlier(Protocol):
     url: str
 
     def make(self, version: int, rows: Rows) -> None:
-        """Have it made with these interrupts, by the scripts of that version."""
+        """Create it with these interrupts, by the scripts of that version."""
         ...
 
     async def open(self) -> Database:
@@ -71,7 +71,7 @@ class EarlierPostgreSQL:
 
 
 def _scripts(version: int, dialect: str) -> list[str]:
-    """The scripts that lead to a version without steps in Python: 1 and 2."""
+    """The scripts up to a version."""
     files = [
         SCHEMAS / f"{each}{of}.sql" for each in range(1, version + 1) for of in ("", f".{dialect}")
     ]
@@ -79,7 +79,7 @@ def _scripts(version: int, dialect: str) -> list[str]:
 
 
 def interrupt(interrupt_id: str, now: int, **columns: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A row of version 1: a question asked ten seconds ago that waits for a minute more."""
+    """A row of version 1: an interrupt created ten seconds ago that expires in a minute."""
     return {
         "interrupt_id": interrupt_id,
         "agent_id": "agent",

@@ -1,4 +1,4 @@
-"""How Hypothesis tries examples in these tests; `tests/conftest.py` loads this for all of them."""
+"""The settings of hypothesis; `tests/conftest.py` loads them."""
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -7,6 +7,6 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-# For examples that take long: to make one that fails smaller would take minutes. None is kept,
-# since Hypothesis takes what it kept for as small as can be.
+# For slow examples: shrinking one that fails would take minutes. None is kept, since Hypothesis
+# would not shrink it later either.
 AS_FOUND = settings(phases=(Phase.explicit, Phase.generate), database=None)

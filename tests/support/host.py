@@ -34,7 +34,7 @@ class Host:
             encoding="utf-8",
         )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        # The first is 0, as with many a client.
+        # The first is 0, as in many clients.
         self._ids = iter(range(1000))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -71,7 +71,7 @@ class Host:
         return answer
 
     def close(self) -> None:
-        """End the process as a host does, or by force if it does not end."""
+        """End the process as a host does, or kill it if it does not end."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -83,12 +83,12 @@ class Host:
         self._reader.join(timeout=PATIENCE_S)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
-            # What was not sent before the process ended cannot be sent.
+            # If the process has ended, the rest cannot be sent.
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
     def end(self) -> tuple[str, str]:
-        """Close stdin and wait; gives what else came on stdout, and stderr."""
+        """Close stdin and wait; returns the rest of stdout, and stderr."""
         assert self.process.stdin is not None
         assert self.process.stderr is not None
         self.process.stdin.close()

@@ -1,4 +1,4 @@
-"""The inbox in a browser: its rows, and what became of them."""
+"""The rows of the inbox in a browser."""
 
 from playwright.sync_api import Page
 
@@ -19,6 +19,6 @@ class Row:
 
 
 def read(link: str) -> dict[str, object]:
-    """The interrupt of a review link as it is now."""
+    """The interrupt of a review link, as it is now."""
     answer: dict[str, object] = web.get(link.replace("/review/", "/interrupts/")).json()
     return answer

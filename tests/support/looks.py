@@ -1,4 +1,4 @@
-"""Looks at a page as people do: on a phone and on a desktop, by day and by night."""
+"""Checks the look of a page: on a phone and a desktop, light and dark."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Page, ViewportSize
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
-# Colour and background of whatever shows text of its own, as ratios after WCAG 2.2.
+# The contrast ratios of all elements with text, as WCAG 2.2 defines them.
 LOW_CONTRAST = """() => {
   const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
     .map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)

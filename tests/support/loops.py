@@ -1,4 +1,4 @@
-"""Event loops on which time need not be waited for."""
+"""Event loops on which time passes instantly."""
 
 import asyncio
 import selectors
@@ -8,7 +8,7 @@ Backend = tuple[str, dict[str, Any]]
 
 
 class VirtualTimeSelector(selectors.DefaultSelector):
-    """Moves `now` ahead, in seconds, where another would wait that long in vain."""
+    """Moves `now` (in seconds) ahead instead of waiting when nothing is ready."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,9 +22,9 @@ class VirtualTimeSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Time passes only where everything waits for it, and then at once.
+    """Time passes only when all tasks wait for it, and then instantly.
 
-    For tests whose other side is mocked: threads take time that this loop knows nothing of.
+    For tests that mock the other side: this loop does not see the time that threads take.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class LeapingTimeLoop(asyncio.SelectorEventLoop):
-    """Time passes as ever, and leaps where a test says so; what was due meanwhile comes next."""
+    """Time passes normally, and leaps when a test calls `leap`; timers that became due then run."""
 
     leapt_s = 0.0
 
@@ -45,7 +45,7 @@ class LeapingTimeLoop(asyncio.SelectorEventLoop):
 
 
 def leap(seconds: float) -> None:
-    """Let so much time pass at once, on a `LeapingTimeLoop`."""
+    """Let this much time pass at once, on a `LeapingTimeLoop`."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, LeapingTimeLoop)
     loop.leapt_s += seconds

@@ -1,4 +1,4 @@
-"""Marks tests by what they use, and lets no test start a process that is not marked for it.
+"""Marks tests by what they use, and fails unmarked ones that start a process.
 
 `tests/conftest.py` loads this file as a plugin of pytest.
 """
@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 import pytest
 
-# What a test that asks for one of these fixtures uses.
+# The marker of tests that use a fixture.
 MARKERS = {
     "browser": "browser",
     "postgres_url": "database_server",
@@ -23,7 +23,7 @@ _refused_for: list[str] = []
 
 
 def pytest_configure() -> None:
-    """Hear of every process that is about to be started."""
+    """Check every process before it is started."""
     sys.addaudithook(_refuse_process)
 
 
@@ -40,13 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Watch the fixtures of a test begin."""
+    """Watch the set-up of a test's fixtures."""
     yield from _watched(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Watch the test itself; fixtures that its neighbours shared may end as they have to."""
+    """Watch the test itself; the teardown of shared fixtures may start processes."""
     yield from _watched(item)
 
 

@@ -1,11 +1,11 @@
-"""Reads a review page as a browser would: the text of its elements, kind by kind."""
+"""Reads a page's HTML: the text of its elements by tag."""
 
 from html.parser import HTMLParser
 
 import httpx
 
 from loopin_mcp.api.store.store import Store
-from tests.support import AGENT, Clock, new_interrupt
+from tests.support import AGENT, new_interrupt
 
 _VOID = ("meta", "link", "img", "input")
 _EXACT = ("th", "td", "textarea")
@@ -53,7 +53,7 @@ class Page(HTMLParser):
                 text.append(data)
 
     def __getitem__(self, kind: str) -> list[str]:
-        """The texts of a kind; a line feed right after a textarea's tag is not part of it."""
+        """The texts of a tag, without the line feed right after a textarea's tag."""
         texts = ["".join(text) for text in self._texts.get(kind, [])]
         if kind == "textarea":
             return [text.removeprefix("\n") for text in texts]
@@ -61,12 +61,12 @@ class Page(HTMLParser):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What stands beside each label."""
+        """The text beside each label."""
         return dict(zip(self["dt"], self["dd"], strict=True))
 
     @property
     def rows(self) -> dict[str, str]:
-        """The table of the context, without its headings."""
+        """The table of the context, without headings."""
         names = [name for name in self["th"] if name not in ("Name", "Value")]
         return dict(zip(names, self["td"], strict=True))
 
@@ -76,8 +76,8 @@ class Page(HTMLParser):
         return found
 
 
-async def ask(store: Store, clock: Clock, **changes: object) -> str:
-    """Create an interrupt; gives the path of its review page."""
+async def ask(store: Store, **changes: object) -> str:
+    """Create an interrupt; returns the path of its review page."""
     created = await store.create_interrupt(new_interrupt(**changes), AGENT)
     return f"/review/{created.interrupt_id}"
 

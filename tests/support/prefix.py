@@ -1,4 +1,4 @@
-"""A proxy under a path, which it takes off before it passes requests on."""
+"""A proxy with a path prefix, which it strips from requests."""
 
 import http.client
 import threading
@@ -14,7 +14,7 @@ _HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding")
 
 
 def under(prefix: str, app: ASGIApp) -> ASGIApp:
-    """The app as behind such a proxy, past all sockets; all that is asked for has the prefix."""
+    """The app behind such a proxy, without sockets; it refuses paths without the prefix."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         path, raw_path = scope["path"], scope["raw_path"]
@@ -57,7 +57,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 
 class PrefixProxy:
-    """Listens at once; passes requests on once it is told where to."""
+    """Listens at once, and passes requests on inside of `to`."""
 
     def __init__(self, prefix: str) -> None:
         self._handler = type("_Handler", (_Proxy,), {"prefix": prefix})
@@ -68,7 +68,7 @@ class PrefixProxy:
 
     @contextmanager
     def before(self, api_url: str) -> Iterator[None]:
-        """Pass on to this API for the length of the block."""
+        """Pass requests on to this API until the block ends."""
         self._handler.target = api_url  # type: ignore[attr-defined]
         thread = threading.Thread(target=self._server.serve_forever)
         thread.start()

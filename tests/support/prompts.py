@@ -1,4 +1,4 @@
-"""What the tests of the prompts share: a host before a remote API."""
+"""For tests of the prompts: a host with a remote API."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ URL = "https://loopin.example.com"
 
 @asynccontextmanager
 async def host(era: str = "legacy", **environment: str) -> AsyncIterator[Client]:
-    """A host of that era before a remote API."""
+    """A host of this era with a remote API."""
     settings = Settings.load({"LOOPIN_API_URL": URL, "LOOPIN_USER_ID": "u"} | environment)
     async with Client(create_server(settings), mode=era, client_info=HOST) as client:
         assert client.protocol_version == ERAS[era]

@@ -1,4 +1,4 @@
-"""A question as an agent posts it, and the posting."""
+"""A request as an agent sends it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where notices and callbacks go in tests: a web server that answers, refuses, hangs or is gone."""
+"""A receiver of callbacks and notifications that answers, refuses, hangs or is gone."""
 
 import contextlib
 import itertools
@@ -25,18 +25,18 @@ from loopin_mcp.api.outbox.notifications import NotificationSender
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PATIENCE_S, REVIEWER, START_TIMEOUT_S, Clock, new_interrupt
+from tests.support import AGENT, PATIENCE_S, REVIEWER, START_TIMEOUT_S, new_interrupt
 
 APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount": 1})
-# Parts of the URLs that must show up nowhere.
+# Parts of URLs that must not appear anywhere.
 SECRETS = ("user-marker", "password-marker", "path-marker", "query-marker")
 
-# Longer than any machine takes.
+# Longer than any machine needs.
 PATIENT_S = 600
 
 
 class Names:
-    """A name server that knows these names; `asked` is how often it was."""
+    """A name server with these names; `asked` counts its lookups."""
 
     def __init__(self, **addresses: Collection[str]) -> None:
         self.asked = 0
@@ -51,7 +51,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came; the names of its headers are in lower case."""
+    """A request; the names of its headers are in lower case."""
 
     method: str
     path: str
@@ -60,7 +60,7 @@ class Received:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever came
-        """What the body says."""
+        """The value of the body."""
         return json.loads(self.body)
 
 
@@ -93,27 +93,27 @@ class Receiver(ThreadingHTTPServer):
         return f"json://{user}:{password}@127.0.0.1:{self.server_port}/{path}?-key={query}&rto={PATIENT_S}&cto={PATIENT_S}"
 
     def keep(self, received: Received) -> str | int:
-        """Keep a request that came; gives how to answer it."""
+        """Keep a request; returns how to answer it."""
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self._received.put(received)
         return answer
 
     def next(self, within_s: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever came
-        """The next message, once it is there."""
+        """Wait for the next message."""
         return self.take(within_s).json
 
     def take(self, within_s: float = PATIENCE_S) -> Received:
-        """The next request, once it is there."""
+        """Wait for the next request."""
         return self._received.get(timeout=within_s)
 
     @property
     def messages(self) -> list[Any]:
-        """The messages that came since last asked."""
+        """The messages since the last call."""
         return [received.json for received in self.received]
 
     @property
     def received(self) -> list[Received]:
-        """The requests that came since last asked."""
+        """The requests since the last call."""
         found = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -145,20 +145,20 @@ class _Handler(BaseHTTPRequestHandler):
                 self.end_headers()
 
     def _drip(self) -> None:
-        """Send a header that does not end as long as nobody has it end."""
+        """Send a header without an end, until the server is released."""
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
         while not self.server.released.wait(0.02):
             self.wfile.write(b"x")
         self.wfile.write(b"\r\nContent-Length: 0\r\n\r\n")
 
     def _send_body(self, parts: int | None, part: bytes = b"x" * 10_000) -> None:
-        """Send less of a body than was said, or all there is until nobody reads it any more."""
+        """Send a few parts of a long body, or parts without end until the client goes away."""
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
         for _ in range(parts) if parts else itertools.repeat(None):
             self.wfile.write(part)
 
     def do_GET(self) -> None:
-        # Whoever follows a redirect comes so.
+        # A client that follows a redirect sends GET.
         self.do_POST()
 
     def _received(self) -> Received:
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
 def receiving(
     *answers: int | str, port: int = 0, tls: ssl.SSLContext | None = None
 ) -> Iterator[Receiver]:
-    """A receiver that runs as long as the block lasts."""
+    """A receiver that runs until the block ends."""
     with Receiver(*answers, port=port, tls=tls) as receiver:
         thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -186,7 +186,7 @@ def receiving(
 
 
 def channels_to(*urls: str, high: str | None = None, send_s: float = PATIENT_S) -> Channels:
-    """The channels that such settings name."""
+    """The channels of these settings."""
     with mock.patch.object(services, "SILENCE_S", PATIENT_S):
         channels = load_channels(" ".join(urls) or None, high, send_s)
     assert channels is not None
@@ -196,20 +196,19 @@ def channels_to(*urls: str, high: str | None = None, send_s: float = PATIENT_S) 
 @contextlib.asynccontextmanager
 async def delivering(
     store: Store,
-    clock: Clock,
     *,
     names: Names | None = None,
     secret: bytes | None = None,
     send_s: float = PATIENT_S,
 ) -> AsyncIterator[Outbox]:
-    """What delivers the callbacks of a store, to this machine alone."""
+    """An outbox for the callbacks of a store, only to this machine."""
     destinations = Destinations(LOOPBACK, names or Names())
     async with callback_client(destinations) as http:
         yield Outbox(store, CallbackSender(store, http, secret, send_s))
 
 
 class NoCallbacks:
-    """A sender of callbacks where there are none."""
+    """A sender for stores without callbacks."""
 
     name = "Callback"
 
@@ -221,12 +220,12 @@ class NoCallbacks:
 
 
 def outbox_to(store: Store, channels: Channels) -> Outbox:
-    """What sends the notifications of a store through channels."""
+    """An outbox for the notifications of a store, through these channels."""
     return Outbox(store, NoCallbacks(), NotificationSender(store, channels))
 
 
-async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
-    """Have an interrupt decided whose callback goes there; gives its id."""
+async def decide_with_callback(store: Store, url: str) -> str:
+    """Create and decide an interrupt with this callback URL; returns its id."""
     new = new_interrupt(callback_url=url)
     interrupt_id = (await store.create_interrupt(new, AGENT)).interrupt_id
     await store.decide_interrupt(interrupt_id, APPROVED, REVIEWER)
@@ -234,7 +233,7 @@ async def decide_with_callback(store: Store, clock: Clock, url: str) -> str:
 
 
 class _Counting:
-    """A task group that counts what is started in it."""
+    """A task group that counts its tasks."""
 
     def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
         self.count = 0
@@ -246,7 +245,7 @@ class _Counting:
 
 
 async def deliver_due(outbox: Outbox) -> None:
-    """Deliver what is due now, until nothing more can be."""
+    """Deliver everything that is due now."""
     with anyio.fail_after(START_TIMEOUT_S):
         is_done = False
         while not is_done:
@@ -257,5 +256,5 @@ async def deliver_due(outbox: Outbox) -> None:
 
 
 async def arrivals(receiver: Receiver, number: int) -> list[Received]:
-    """The next so many requests, once they are there."""
+    """Wait for the next `number` requests."""
     return [await anyio.to_thread.run_sync(receiver.take) for _ in range(number)]

@@ -1,10 +1,10 @@
-"""Secrets that can be told from everything else, and where they must not show."""
+"""Recognizable secrets, and the search for them in output."""
 
 import base64
 import traceback
 from collections.abc import Iterator
 
-# Every secret is made of it, so that a part of one is found as well as the whole.
+# Every secret consists of repetitions of it, so that parts are found too.
 MARK = "Zq7x"
 LONG = MARK * 9
 AGENTS_KEY = f"agents-{LONG}"
@@ -24,20 +24,20 @@ SECRETS = {
     "LOOPIN_NOTIFY_HIGH": NOTIFY,
 }
 _DECODED = repr(base64.b64decode(SIGNING_SECRET[6:]))[2:-1]
-# Wherever it begins, these stand in the base64 of what repeats it.
+# The base64 of its repetitions contains these, at any offset.
 _ENCODED = [
     base64.b64encode((MARK * 2)[start:].encode() + MARK.encode()).decode()[:8] for start in range(4)
 ]
 
 
 def shows_secret(text: str) -> bool:
-    """Whether a secret, a part of one, or an encoded one stands in a text."""
+    """Whether a text contains a secret, a part of one, or an encoded one."""
     lower = text.lower()
     return MARK.lower() in lower or _DECODED in text or any(code in text for code in _ENCODED)
 
 
 def all_of(error: BaseException) -> str:
-    """Whatever an error can show, with all that led to it."""
+    """Everything that an error shows, with its causes."""
     return "\n".join(
         text
         for link in _chain(error, [])

@@ -1,4 +1,4 @@
-"""What the server's tests share: calls of tools that succeed, and that are refused."""
+"""For tests of the MCP server: tool calls that succeed, and that fail."""
 
 import json
 from typing import Any

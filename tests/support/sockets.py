@@ -1,4 +1,4 @@
-"""Talks to a served API byte by byte, as a client does that keeps to no rules."""
+"""Raw connections to a served API, for clients that break the rules."""
 
 import json
 from collections.abc import AsyncIterator
@@ -50,12 +50,12 @@ class Raw:
         return int(status.split(" ")[1]), json.loads(body)
 
     async def receive(self, count: int) -> bytes:
-        """So many bytes."""
+        """The next `count` bytes."""
         with anyio.fail_after(PATIENCE_S):
             return await self._received.receive_exactly(count)
 
     async def until_cut(self) -> bytes:
-        """All that still comes, once the server has ended the connection."""
+        """Everything up to the end of the connection."""
         rest = b""
         with anyio.fail_after(PATIENCE_S):
             try:
@@ -66,7 +66,7 @@ class Raw:
 
 
 class Target:
-    """A served API that is open to everybody."""
+    """A served API without a key."""
 
     def __init__(self, port: int, tasks: anyio.abc.TaskGroup) -> None:
         self._port = port
@@ -74,7 +74,7 @@ class Target:
         self._connected: list[Raw] = []
 
     async def connect(self, sent: bytes = b"") -> Raw:
-        """A connection, over which something is being sent."""
+        """A connection on which these bytes were sent."""
         raw = Raw(await anyio.connect_tcp("127.0.0.1", self._port))
         self._connected.append(raw)
         if sent:
@@ -82,7 +82,7 @@ class Target:
         return raw
 
     async def ask(self, request: bytes) -> tuple[int, Any]:
-        """The answer to a request over a connection of its own."""
+        """The answer to a request on a new connection."""
         raw = await self.connect(request)
         answer = await raw.answer()
         await raw.stream.aclose()
@@ -101,21 +101,21 @@ class Target:
 
     async def wait_for(self, interrupt_id: str) -> Raw:
         """A connection whose request is held until the interrupt is settled."""
-        # The API asks for the body when it begins to wait for the client's end.
+        # The API sends 100 when it starts to wait for a disconnect.
         asked = ("Prefer: wait=60", "Expect: 100-continue", "Content-Length: 1")
         raw = await self.connect(request("GET", f"/interrupts/{interrupt_id}", *asked))
         assert await raw.head() == "HTTP/1.1 100 Continue"
         return await raw.send(b"x")
 
     async def watch(self, interrupt_id: str) -> Raw:
-        """A connection that is told when the interrupt is settled, as a page is."""
+        """A connection with the event stream of the interrupt's page."""
         raw = await self.connect(request("GET", f"/review/{interrupt_id}/events"))
         assert (await raw.head()).startswith("HTTP/1.1 200")
         return raw
 
     async def pass_time(self, seconds: float) -> None:
-        """Let so much time pass at once, for all that was sent so far."""
-        # Connections are taken in the order in which they come.
+        """Let this much time pass at once, after the server has read everything sent."""
+        # Connections are accepted in order.
         await self.ask(GET_HEALTH)
         leap(seconds)
         await self.ask(GET_HEALTH)
@@ -129,13 +129,13 @@ class Target:
         try:
             await raw.stream.send(sent)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            # The server may cut whoever sends too much.
+            # The server may disconnect a client that sends too much.
             return
 
 
 @asynccontextmanager
 async def connecting(port: int) -> AsyncIterator[Target]:
-    """Connect to an API that is served already."""
+    """Connect to a running API."""
     async with anyio.create_task_group() as tasks:
         target = Target(port, tasks)
         try:
@@ -148,7 +148,7 @@ async def connecting(port: int) -> AsyncIterator[Target]:
 
 @asynccontextmanager
 async def attacked(data_dir: Path, limits: Limits) -> AsyncIterator[Target]:
-    """Serve an API for the length of the block, and connect to it."""
+    """Serve an API until the block ends, and connect to it."""
     database = await open_sqlite(data_dir / "api.db")
     listener = listen("127.0.0.1", 0)
     async with (
@@ -159,11 +159,11 @@ async def attacked(data_dir: Path, limits: Limits) -> AsyncIterator[Target]:
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
-    """A request with exactly these headers beside the host."""
+    """A request with exactly these headers and Host."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 def create(body: bytes, *headers: str) -> bytes:
-    """A request to create an interrupt, with exactly these headers beside host and type."""
+    """A request to create an interrupt, with exactly these headers, Host and Content-Type."""
     return request("POST", "/interrupts", "Content-Type: application/json", *headers, body=body)

@@ -1,4 +1,4 @@
-"""A store beside the model of it, which are compared after each step."""
+"""Compares a store with its model after each step."""
 
 import itertools
 from collections.abc import Callable, Coroutine
@@ -19,7 +19,7 @@ Open = Callable[[], Coroutine[Any, Any, Database]]
 
 
 class StoreComparison(RuleBasedStateMachine):
-    """Works on the database that `fresh` opens; `again` opens the same once more."""
+    """A store on the database that `fresh` opens; `again` reopens it."""
 
     def __init__(self, portal: BlockingPortal, fresh: Open, again: Open) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class StoreComparison(RuleBasedStateMachine):
         assert self._heads() == heads
 
     def _heads(self) -> dict[str, str | None]:
-        """The heads of all chains there are, which are whole and as long as the model's."""
+        """The heads of all chains, which are checked against the model."""
         sql = "SELECT * FROM events ORDER BY interrupt_id, sequence"
         rows = self.run(self.database.read(sql))
         heads: dict[str, str | None] = {}

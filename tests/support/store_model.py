@@ -1,4 +1,4 @@
-"""What a store must be after each change, told by plain Python: no SQL, no hashes."""
+"""A plain model of the store in Python, without SQL and hashes."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ Owed = tuple[str, str, str]
 
 
 def owed_as(delivery: Delivery) -> Owed:
-    """What the model calls a delivery."""
+    """The model's name of a delivery."""
     is_callback = delivery.kind == "callback"
     return delivery.interrupt_id, delivery.kind, "" if is_callback else delivery.destination
 
 
 @dataclass
 class Asked:
-    """An interrupt, and the types of the events it has."""
+    """An interrupt, and the types of its events."""
 
     interrupt_id: str
     user: str
@@ -43,11 +43,11 @@ class Asked:
 
 
 class Model:
-    """Everything that was asked, by id, and what is still to be told of it."""
+    """All interrupts by id, and the deliveries that are still to be sent."""
 
     def __init__(self) -> None:
         self.asked: dict[str, Asked] = {}
-        # By key: what was asked with it, under which id, and when.
+        # By key: its payload, the interrupt's id, and the time.
         self.keys: dict[str, tuple[NewInterrupt, str, int]] = {}
         # By interrupt, kind and channel: when a delivery is due, and how often it was tried.
         self.owed: dict[Owed, tuple[int, int]] = {}
@@ -58,19 +58,19 @@ class Model:
         self.owed[created.interrupt_id, "notification", ""] = (created.created_ms, 0)
 
     def known(self, key: str, now: int) -> tuple[NewInterrupt, str, int] | None:
-        """What a key stands for, unless it is a day old."""
+        """The interrupt of a key, unless the key is a day old."""
         found = self.keys.get(key)
         return found if found and found[2] > now - KEY_LIFE_MS else None
 
     def refusal(self, interrupt_id: str, now: int) -> type[APIError] | None:
-        """With what a change of an interrupt is refused, if it is."""
+        """The error that refuses a change of an interrupt, if any."""
         if interrupt_id not in self.asked:
             return NotFoundError
         is_pending = self.asked[interrupt_id].status_at(now) == "pending"
         return None if is_pending else ConflictError
 
     def settle(self, interrupt_id: str, status: str, now: int) -> None:
-        """Have somebody settle an interrupt, which is never before it was asked."""
+        """Settle an interrupt, never before its creation."""
         self._settle(interrupt_id, status, max(now, self.asked[interrupt_id].created_ms), now)
 
     def _settle(self, interrupt_id: str, status: str, at_ms: int, now: int) -> None:
@@ -105,7 +105,7 @@ class Model:
         return sorted(found)
 
     def address(self, channels: list[str], now: int) -> None:
-        """Have new notifications go to each channel."""
+        """Address new notifications to each channel."""
         for interrupt_id, kind, channel in list(self.owed):
             if kind == "notification" and not channel:
                 del self.owed[interrupt_id, kind, channel]
@@ -113,7 +113,7 @@ class Model:
                     self.owed[interrupt_id, kind, each] = (now, 0)
 
     def due(self, now: int) -> set[Owed]:
-        """What is to be sent now: also what was due before the clock was set back."""
+        """The deliveries that are due, also those due before the clock was set back."""
         return {
             each
             for each, (due, _) in self.owed.items()
@@ -121,7 +121,7 @@ class Model:
         }
 
     def take(self, delivery: Delivery) -> int:
-        """Have somebody send a delivery; how often it was tried with this time."""
+        """Take a delivery; returns the number of its tries."""
         tries = self.owed[owed_as(delivery)][1] + 1
         self.owed[owed_as(delivery)] = (delivery.leased_until_ms, tries)
         return tries
@@ -132,7 +132,7 @@ class Model:
             self.owed[owed_as(delivery)] = (due_ms, tries)
 
     def conclude(self, delivery: Delivery, event: str | None, now: int) -> None:
-        """Send it no more; a reminder takes the place of a notification."""
+        """Remove a delivery; a reminder replaces a notification."""
         asked = self.asked.get(delivery.interrupt_id)
         gone = self.owed.pop(owed_as(delivery), None)
         if asked is None:
@@ -147,7 +147,7 @@ class Model:
         self.keys = {key: known for key, known in self.keys.items() if self.known(key, now)}
 
     def delete(self, before: int) -> int:
-        """Delete what was asked and settled until then, unless its callback is owed."""
+        """Delete interrupts created and settled until then, unless they have deliveries."""
         old = [
             asked.interrupt_id
             for asked in self.asked.values()
@@ -164,7 +164,7 @@ class Model:
         return {interrupt_id: asked.status_at(now) for interrupt_id, asked in self.asked.items()}
 
     def pending(self, user: str, now: int) -> list[str]:
-        """The ids of what waits for a user, newest first."""
+        """The ids of a user's pending interrupts, newest first."""
         places = [
             (asked.created_ms, asked.interrupt_id)
             for asked in self.asked.values()
@@ -197,7 +197,7 @@ def _furthest(owed: Owed) -> int:
 
 
 def _percentile(times: list[int], percent: int) -> float | None:
-    """The value at that share of the way from the first to the last."""
+    """The percentile of these values, interpolated."""
     if not times:
         return None
     low, rest = divmod((len(times) - 1) * percent, 100)

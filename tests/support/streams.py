@@ -1,4 +1,4 @@
-"""Opens the event streams of pages as a browser does, past all sockets."""
+"""Event streams of pages, without sockets."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,7 +18,7 @@ from tests.support import PATIENCE_S, PUBLIC_URL
 
 
 class Events:
-    """What a stream has sent: first its status and headers, then event by event."""
+    """The output of a stream: first its status and headers, then its events."""
 
     def __init__(self, sent: MemoryObjectReceiveStream[Message]) -> None:
         self._sent = sent
@@ -51,7 +51,7 @@ class Events:
 async def stream(
     app: ASGIApp, path: str, *, method: str = "GET", **headers: str
 ) -> AsyncIterator[Events]:
-    """Have a stream open for the length of the block; then its client goes away."""
+    """Open a stream until the block ends; then its client goes away."""
     sent, received = anyio.create_memory_object_stream[Message](100)
     gone = anyio.Event()
     headers.setdefault("host", "127.0.0.1")
@@ -81,7 +81,7 @@ async def stream(
 
 
 class PagesAPI:
-    """The app, and what it knows of the pages that are open."""
+    """The app, and its state of open pages."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The set-ups of the table of threats in docs/security.md, each running with an attacker in it."""
+"""The set-ups in the table of docs/security.md, each with an attacker."""
 
 import contextlib
 import os
@@ -38,13 +38,13 @@ class Setup:
     found_here: list[str]
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-        """What a tool answers."""
+        """The result of a tool."""
         result = self.host.ask("tools/call", {"name": tool, "arguments": arguments})
         answer: dict[str, Any] = result.get("result") or result["error"]
         return answer
 
     def ask_human(self) -> tuple[str, str]:
-        """Create an interrupt; gives its id and its review link."""
+        """Create an interrupt; returns its id and its review link."""
         arguments = {"action": "Pay", "context": {"amount": 1}, "userId": "u"}
         created = self.call("create_interrupt", **arguments)["structuredContent"]
         return created["interruptId"], created["reviewUrl"]
@@ -58,7 +58,7 @@ class Setup:
 
 
 def fresh_key() -> str:
-    """A key that no other program of this machine has, not even of these tests."""
+    """A key that no other program on this machine has."""
     return secrets.token_hex(16)
 
 
@@ -89,7 +89,7 @@ def elsewhere(data_dir: Path, **settings: str) -> Iterator[Setup]:
 
 
 def running(column: int, data_dir: Path) -> contextlib.AbstractContextManager[Setup]:
-    """The set-up of a column of the table."""
+    """The set-up of one column of the table."""
     reviewers = {"REVIEWER_KEYS": f"alice={fresh_key()}"}
     return (
         embedded(data_dir),

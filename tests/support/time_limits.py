@@ -1,4 +1,4 @@
-"""Ends tests that hang, whatever they wait for, by changing how pytest-timeout does that.
+"""Ends tests that hang, with a change of pytest-timeout.
 
 `tests/conftest.py` loads this file as a plugin of pytest.
 """
@@ -16,7 +16,7 @@ SETTINGS = pytest.StashKey[object]()
 class TimedOut(BaseException):
     """The time of a test is over.
 
-    Hypothesis would take pytest's own failure for that of one example, and hang in others.
+    Hypothesis would treat pytest's own failure as that of one example, and hang in others.
     """
 
 

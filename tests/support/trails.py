@@ -9,7 +9,7 @@ from loopin_mcp.wire.models import Event
 
 
 async def trail_of(api: httpx.AsyncClient, interrupt_id: str) -> list[dict[str, Any]]:
-    """The events of an interrupt, whose chain is whole and ends in the head that its status has."""
+    """The events of an interrupt; the chain is intact and ends in the eventsHead of its status."""
     answer = await api.get(f"/interrupts/{interrupt_id}/events")
     status = await api.get(f"/interrupts/{interrupt_id}")
     assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""A browser at an API that has keys, and its ways in."""
+"""Browsers at an API that has keys, and ways to sign in."""
 
 import httpx
 

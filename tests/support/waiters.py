@@ -1,4 +1,4 @@
-"""What the tests of waiting share."""
+"""For tests of waiting: waits that never end, and a wait for waiters."""
 
 import anyio
 import anyio.lowlevel
@@ -11,6 +11,6 @@ async def never() -> None:
 
 
 async def until_waited_for(store: Store, count: int = 1) -> None:
-    """Let others go on until somebody waits for so many interrupts."""
+    """Wait until somebody waits for so many interrupts."""
     while len(store.changes.waited_for(None)) != count:
         await anyio.lowlevel.checkpoint()

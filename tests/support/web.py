@@ -1,4 +1,4 @@
-"""Requests to servers in processes of their own, patient with a machine that is busy."""
+"""HTTP requests to servers in other processes, with long time limits."""
 
 from functools import partial
 
@@ -9,5 +9,5 @@ from tests.support import PATIENCE_S
 get = partial(httpx.get, timeout=PATIENCE_S)
 post = partial(httpx.post, timeout=PATIENCE_S)
 delete = partial(httpx.delete, timeout=PATIENCE_S)
-# A browser, or any tool that keeps cookies and goes where it is sent.
+# Like a browser, it keeps cookies and follows redirects.
 browse = partial(httpx.Client, timeout=PATIENCE_S, follow_redirects=True)

@@ -1,4 +1,4 @@
-"""Each spelling of a host is one host."""
+"""All spellings of a host become one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The wire shapes: what they take, what they refuse and how they read."""
+"""The wire models: what they accept, refuse and send."""
 
 import math
 from datetime import UTC, datetime, timedelta, timezone
@@ -171,7 +171,7 @@ def test_time_outside_the_calendar_is_refused(text: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         Created.model_validate({"interruptId": "a", "status": "pending", "expiresAt": text})
 
-    assert explain(refusal.value) == "expiresAt must lie between the years 1 and 9999 in UTC"
+    assert explain(refusal.value) == "expiresAt must be between the years 1 and 9999 in UTC"
 
 
 def test_times_are_written_in_utc_with_milliseconds() -> None:

@@ -1,4 +1,4 @@
-"""Text on one line in which nothing hides, for forms, prompts and notifications."""
+"""Text on one line in which nothing is hidden, for forms, prompts and notifications."""
 
 import unicodedata
 

@@ -82,7 +82,7 @@ _Exceptions = Annotated[
     str, Field(max_length=_LONGEST_KINDS, description="What the agent may do without asking")
 ]
 _Urgency = Annotated[Urgency, Field(description="low, medium or high: urgency of the requests")]
-_Lapse = Annotated[ExpiresIn, BeforeValidator(_number)]
+_Expiry = Annotated[ExpiresIn, BeforeValidator(_number)]
 
 # Each prompt with the tools that it needs.
 PROMPTS: list[tuple[Prompt, set[str]]] = []
@@ -128,7 +128,7 @@ async def ask_before(
     actions: _Kinds,
     exceptions: _Exceptions = "",
     urgency: _Urgency | None = None,
-    expires_in: _Lapse | None = None,
+    expires_in: _Expiry | None = None,
 ) -> str:
     """Say which kinds of action need your approval from now on."""
     tools = ctx.request_context.lifespan_context.settings.tools

@@ -93,7 +93,7 @@ def _as_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except OverflowError as error:
-        raise ValueError("must lie between the years 1 and 9999 in UTC") from error
+        raise ValueError("must be between the years 1 and 9999 in UTC") from error
 
 
 def _text(longest: int, description: str) -> Any:  # noqa: ANN401 - what Field returns

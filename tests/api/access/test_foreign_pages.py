@@ -1,4 +1,4 @@
-"""Pages of other origins in the browser of a reviewer who is signed in: they get nothing."""
+"""Web pages of other origins, in the browser of a signed-in reviewer: they get nothing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.visitors import ALICES_KEY
 
 SECRET = "Sell the factory in Rheine"
 REVIEWERS = {"API_KEY_SECRET": KEY, "REVIEWER_KEYS": f"alice={ALICES_KEY}"}
-# Each way a script has to have something read or done; it tells what came of it.
+# Every way in which a script can send a request; it reports the result.
 TRY_ALL = """
 async ([api, id, patienceMs]) => {
     const found = [];
@@ -96,7 +96,7 @@ def sees_the_inbox(context: BrowserContext, reviewed: str) -> bool:
     return bool(answer.status == 200)
 
 
-# The first is another site. The second is the same one, so that the cookie is sent.
+# The first is another site. The second is the same site, so that the cookie is sent.
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_script_of_another_origin_reads_nothing_and_does_nothing(
     alices: BrowserContext,
@@ -174,7 +174,7 @@ def test_name_that_was_made_to_lead_here_gets_no_page(
     for path in ("", "sign-in", f"review/{interrupt_id}", "interrupts/pending/u"):
         answer = tab.goto(f"{reviewed.replace('127.0.0.1', 'rebound.example')}/{path}")
         assert answer is not None
-        # With neither a key nor a session it is nobody.
+        # It has neither a key nor a session.
         assert answer.status in (401, 421)
         assert "cookie" not in answer.request.all_headers()
         assert SECRET not in tab.content()

@@ -1,4 +1,4 @@
-"""Who is let in: holders of the key, known hosts, and anyone who asks for the health."""
+"""Access to the API: keys, known host names, and paths that need no key."""
 
 import re
 import socket
@@ -10,13 +10,13 @@ import pytest
 
 from loopin_mcp.api.access.guard import host_rule
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_client
+from tests.support import KEY, PATIENCE_S, PUBLIC_URL, api_client
 from tests.support.questions import create
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", KEY + "x", KEY[:-1], "ü"])
 async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read(
-    sqlite_store: Store, clock: Clock, key: str | None
+    sqlite_store: Store, key: str | None
 ) -> None:
     headers = {} if key is None else {b"X-API-Key": key.encode()}
     routes = [
@@ -36,7 +36,7 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
     answers = []
     for method, path in routes:
         content = unread() if method == "POST" else None
-        # A wrong key makes the next one wait, at the same API.
+        # After a wrong key, the same API delays the next one.
         async with api_client(sqlite_store, api_key=KEY) as client:
             answers.append(await client.request(method, path, headers=headers, content=content))
     async with api_client(sqlite_store, api_key=KEY) as client:
@@ -48,7 +48,7 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
     assert [answer.status_code for answer in public] == [200, 200, 404]
 
 
-async def test_two_keys_are_none(sqlite_store: Store, clock: Clock) -> None:
+async def test_two_keys_are_none(sqlite_store: Store) -> None:
     async with api_client(sqlite_store, api_key=KEY) as client:
         headers = [("X-API-Key", KEY), ("X-API-Key", KEY)]
         answer = await client.get("/interrupts/pending/u", headers=headers)
@@ -56,9 +56,7 @@ async def test_two_keys_are_none(sqlite_store: Store, clock: Clock) -> None:
     assert answer.status_code == 401
 
 
-async def test_without_a_configured_key_none_is_asked_for(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_without_a_configured_key_none_is_asked_for(sqlite_store: Store) -> None:
     async with api_client(sqlite_store) as client:
         created = await create(client)
         path = f"/interrupts/{created['interruptId']}"
@@ -84,7 +82,7 @@ async def test_without_a_configured_key_none_is_asked_for(
     ],
 )
 async def test_keyless_api_answers_to_known_hosts_alone(
-    sqlite_store: Store, clock: Clock, listens_on: str, host: str, status: int
+    sqlite_store: Store, listens_on: str, host: str, status: int
 ) -> None:
     async with api_client(sqlite_store, listens_on=listens_on) as client:
         answer = await client.get("/analytics/u", headers={"Host": host})
@@ -141,9 +139,7 @@ async def test_health_tells_service_and_version(api: httpx.AsyncClient) -> None:
     assert answer == {"status": "ok", "service": "loopin-api"}
 
 
-async def test_health_proves_a_key_for_this_port_and_challenge_alone(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_health_proves_a_key_for_this_port_and_challenge_alone(sqlite_store: Store) -> None:
     async with api_client(sqlite_store, api_key=KEY, embedded=True) as client:
         one, same, other = [
             (await client.get(f"/health?challenge={challenge}")).json()["proof"]

@@ -1,4 +1,4 @@
-"""Who tries keys: wrong ones wait ever longer for their answers, right ones do not."""
+"""Wrong keys: their answers are delayed more and more; those to correct keys are not."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -46,7 +46,7 @@ def naps(anyio_backend: str) -> Naps:
 
 
 @pytest.fixture
-def app(sqlite_store: Store, clock: Clock, naps: Naps) -> Starlette:
+def app(sqlite_store: Store, naps: Naps) -> Starlette:
     return api_app(sqlite_store, sleep=naps, api_key=KEY, reviewers=REVIEWERS)
 
 
@@ -198,7 +198,7 @@ async def test_memory_of_wrong_keys_is_bounded(clock: Clock, naps: Naps) -> None
 
 
 async def test_api_without_keys_takes_any_and_slows_down_nobody(
-    sqlite_store: Store, clock: Clock, naps: Naps
+    sqlite_store: Store, naps: Naps
 ) -> None:
     transport = httpx.ASGITransport(api_app(sqlite_store, sleep=naps))
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as caller:

@@ -1,4 +1,4 @@
-"""How much the API takes: heads of requests, creates in a minute, waits at once."""
+"""Limits of the API: request heads, creates per minute, concurrent waits."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ import pytest
 from loopin_mcp.api.access.limits import CreateRate, Limits
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import RateLimitedError
-from tests.support import AGENT, KEY, PATIENCE_S, Clock, api_client, new_interrupt
+from tests.support import AGENT, KEY, PATIENCE_S, api_client, new_interrupt
 from tests.support.questions import NEW, create
 from tests.support.streams import PagesAPI
 from tests.support.waiters import until_waited_for
@@ -19,7 +19,7 @@ REVIEWER_KEY = "key-of-a-reviewer-with-32-letters"
 
 
 @pytest.fixture
-async def limited(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def limited(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """An API that takes two creates a minute and has two requests of one caller wait."""
     options = {"api_key": KEY, "reviewers": {"alice": REVIEWER_KEY}, "rate_limit": 2}
     limits = Limits(connections=4)
@@ -141,9 +141,7 @@ async def test_waits_of_all_callers_together_leave_room_for_other_requests(
     assert statuses == ["pending", "cancelled", "cancelled", "cancelled"]
 
 
-async def test_page_beyond_the_limit_is_told_once_and_asks_again(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_page_beyond_the_limit_is_told_once_and_asks_again(sqlite_store: Store) -> None:
     pages = PagesAPI(sqlite_store, limits=Limits(connections=2))
     async with pages.stream("/inbox/events") as first:
         assert await first.next() == "changed"
@@ -152,9 +150,7 @@ async def test_page_beyond_the_limit_is_told_once_and_asks_again(
             assert [await second.next(), await second.next()] == ["changed", None]
 
 
-async def test_review_page_beyond_the_limit_is_not_held_and_asks_again(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_review_page_beyond_the_limit_is_not_held_and_asks_again(sqlite_store: Store) -> None:
     pages = PagesAPI(sqlite_store, limits=Limits(connections=2))
     asked = await sqlite_store.create_interrupt(new_interrupt(), AGENT)
     path = f"/review/{asked.interrupt_id}/events"
@@ -211,7 +207,7 @@ async def test_path_counts_as_the_query_does(api: httpx.AsyncClient) -> None:
         ([("Host", "127.0.0.1"), ("Host", "example.com")], "Host must be sent once"),
         (
             [("Content-Length", "1"), ("Transfer-Encoding", "chunked")],
-            "Transfer-Encoding must be sent alone, by HTTP/1.1",
+            "Transfer-Encoding must be sent without Content-Length, over HTTP/1.1",
         ),
     ],
 )

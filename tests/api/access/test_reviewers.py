@@ -1,4 +1,4 @@
-"""Where reviewers have keys: who may decide by a call of the API, and as whom."""
+"""An API with reviewers: who can decide through the API, and under which name."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, Clock, api_client
+from tests.support import KEY, api_client
 from tests.support.questions import NEW, create
 from tests.support.visitors import ALICES_KEY, BOBS_KEY, REVIEWERS
 
@@ -24,7 +24,7 @@ def with_key(client: httpx.AsyncClient, key: str | None) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def keyless(sqlite_store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def keyless(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A caller of an API that has reviewers, and asks agents for no key."""
     async with api_client(sqlite_store, reviewers=REVIEWERS) as client:
         yield client

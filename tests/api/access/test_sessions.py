@@ -1,4 +1,4 @@
-"""The cookie of who is signed in: where it travels, when it ends, and that it cannot be forged."""
+"""The session cookie: where it is sent, when it ends, and that it cannot be forged."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +100,7 @@ async def test_page_that_is_left_open_does_not_keep_the_session(
 
 
 async def test_changing_the_key_ends_every_session(
-    visitor: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    visitor: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     await sign_in(visitor)
 
@@ -124,7 +124,6 @@ async def test_changing_the_key_ends_every_session(
 async def test_session_lasts_as_long_as_its_reviewer_has_the_same_key(
     alice: httpx.AsyncClient,
     sqlite_store: Store,
-    clock: Clock,
     later: dict[str, str],
     *,
     alice_stays: bool,

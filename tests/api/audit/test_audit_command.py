@@ -1,4 +1,4 @@
-"""`loopin-mcp audit`: what it says, with which exit code, and that it changes nothing."""
+"""`loopin-mcp audit`: its output, its exit codes, and that it changes nothing."""
 
 import json
 import shutil
@@ -130,7 +130,7 @@ def test_audit_reads_beside_an_api_that_runs_and_keeps_nobody_waiting(
     url = serve()
     created = web.post(f"{url}/interrupts", json=NEW).raise_for_status().json()
     with closing(sqlite3.connect(tmp_path / "served" / "api.db", isolation_level=None)) as other:
-        # Somebody writes all the time.
+        # Another connection keeps writing.
         other.execute("BEGIN IMMEDIATE")
         verified = audit(tmp_path / "served", "verify")
         other.execute("ROLLBACK")
@@ -147,7 +147,7 @@ def test_copy_is_read_where_nothing_can_be_written(data_dir: Path, tmp_path: Pat
     shutil.copy(data_dir / "api.db", copy)
     copy.chmod(0o400)
     before = copy.read_bytes()
-    # Through a link that leads nowhere no file can be made, whoever this user is.
+    # No user can create a file through a dangling link.
     (tmp_path / "copy.db-shm").symlink_to(tmp_path / "nowhere" / "file")
 
     verified = audit(tmp_path, "verify", DATABASE_URL=f"sqlite:///{copy}")

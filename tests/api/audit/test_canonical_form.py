@@ -1,4 +1,4 @@
-"""The canonical form of JSON, held against another's implementation of RFC 8785."""
+"""The canonical form of JSON, compared with another implementation of RFC 8785."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Digests by which others check what was asked and what happened, with no code of this project."""
+"""Digests and hashes, checked without code of this project."""
 
 import sqlite3
 import subprocess

@@ -1,4 +1,4 @@
-"""The trail: every change of an interrupt is an event, chained to the one before it."""
+"""The audit trail: every change of an interrupt is an event, chained to the one before it."""
 
 from collections.abc import AsyncIterator
 
@@ -19,7 +19,7 @@ HOOK = "http://127.0.0.1:9/hook?token=s3cret"
 
 
 @pytest.fixture
-async def agents(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def agents(store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the agents' key, on each database there is."""
     reviewers = {"alice": ALICE, "bob": BOB}
     async with api_client(store, api_key=KEY, reviewers=reviewers, embedded=True) as client:
@@ -72,7 +72,7 @@ async def test_decision_is_told_with_who_made_it_and_how(
 
 
 async def test_page_is_viewed_once_by_each_who_is_shown_it_while_it_is_pending(
-    agents: httpx.AsyncClient, store: Store, clock: Clock
+    agents: httpx.AsyncClient, store: Store
 ) -> None:
     interrupt_id = (await create(agents))["interruptId"]
     page = f"/review/{interrupt_id}"
@@ -98,7 +98,7 @@ async def test_page_is_viewed_once_by_each_who_is_shown_it_while_it_is_pending(
     ]
 
 
-async def test_link_alone_is_named_where_it_is_enough(store: Store, clock: Clock) -> None:
+async def test_link_alone_is_named_where_it_is_enough(store: Store) -> None:
     async with api_client(store) as browser:
         interrupt_id = (await create(browser))["interruptId"]
         await browser.get(f"/review/{interrupt_id}")
@@ -112,7 +112,7 @@ async def test_link_alone_is_named_where_it_is_enough(store: Store, clock: Clock
     ]
 
 
-async def test_notice_is_told_once_it_is_sent(
+async def test_notification_is_an_event_once_it_is_sent(
     agents: httpx.AsyncClient, store: Store, clock: Clock
 ) -> None:
     interrupt_id = (await create(agents))["interruptId"]
@@ -143,7 +143,7 @@ async def test_expiry_and_its_callback_are_told_by_the_api_itself(
     created = await create(agents, callbackUrl=HOOK, expiresIn=60)
     clock.advance(75)
     await store.expire_interrupts()
-    [callback] = await taken(store, clock)
+    [callback] = await taken(store)
 
     before = await trail_of(agents, created["interruptId"])
     outcome = await store.get_outcome(created["interruptId"])
@@ -160,7 +160,7 @@ async def test_expiry_and_its_callback_are_told_by_the_api_itself(
     assert "s3cret" not in str(events)
 
 
-async def taken(store: Store, clock: Clock) -> list[Delivery]:
+async def taken(store: Store) -> list[Delivery]:
     return await take_due(store, lease_ms=1000, limit=9)
 
 

@@ -1,4 +1,4 @@
-"""The chain of events holds: against content, against others at the same time, against failure."""
+"""The chain of events stays intact with any content, concurrent changes and failures."""
 
 import sqlite3
 from contextlib import closing
@@ -27,7 +27,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_content_cannot_forge_an_event(store: Store, clock: Clock, text: str) -> None:
+async def test_content_cannot_forge_an_event(store: Store, text: str) -> None:
     asked = new_interrupt(action=text, agent_id=text, user_id=text, context={text: [text, 1e22]})
     decision = Decision(decision="approved", reason=text, modified_params={text: {text: text}})
     created = await store.create_interrupt(asked, AGENT)
@@ -47,7 +47,7 @@ async def test_content_cannot_forge_an_event(store: Store, clock: Clock, text: s
 
 
 async def test_many_at_once_on_two_stores_leave_one_unbroken_chain(
-    store: Store, elsewhere: Store, clock: Clock
+    store: Store, elsewhere: Store
 ) -> None:
     created = await store.create_interrupt(new_interrupt(), AGENT)
     won: list[str] = []
@@ -71,7 +71,7 @@ async def test_many_at_once_on_two_stores_leave_one_unbroken_chain(
     assert {event["type"] for event in events} == {"created", "viewed", "decided"}
 
 
-async def test_view_of_what_is_not_there_is_not_recorded(store: Store, clock: Clock) -> None:
+async def test_view_of_what_is_not_there_is_not_recorded(store: Store) -> None:
     with pytest.raises(NotFoundError):
         await store.record_view("unknown", Actor("bob", "review-page"))
 

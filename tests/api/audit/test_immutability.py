@@ -1,4 +1,4 @@
-"""What was asked and what has happened cannot be changed: the database itself refuses to."""
+"""The database refuses changes of requests, outcomes and events."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,14 +46,14 @@ EVENT: Mapping[str, Value] = {
 }
 
 
-async def ask(store: Store, clock: Clock) -> str:
+async def ask(store: Store) -> str:
     """A question; its id."""
     return (await store.create_interrupt(new_interrupt(), AGENT)).interrupt_id
 
 
-async def decide(store: Store, clock: Clock) -> str:
+async def decide(store: Store) -> str:
     """A question that was decided; its id."""
-    interrupt_id = await ask(store, clock)
+    interrupt_id = await ask(store)
     approved = Decision(decision="approved", reason="Fine")
     await store.decide_interrupt(interrupt_id, approved, REVIEWER)
     return interrupt_id
@@ -69,10 +69,8 @@ async def refused(database: Database, change: str, values: Mapping[str, Value]) 
     return found
 
 
-async def test_what_was_asked_cannot_be_changed(
-    database: Database, store: Store, clock: Clock
-) -> None:
-    before = await store.get_interrupt_status(await ask(store, clock))
+async def test_what_was_asked_cannot_be_changed(database: Database, store: Store) -> None:
+    before = await store.get_interrupt_status(await ask(store))
 
     change = "UPDATE interrupts SET {} = :value, event_count = event_count + 1"
     assert await refused(database, change, ASKED) == list(ASKED)
@@ -80,8 +78,8 @@ async def test_what_was_asked_cannot_be_changed(
     assert await store.get_interrupt_status(before.interrupt_id) == before
 
 
-async def test_outcome_cannot_be_changed(database: Database, store: Store, clock: Clock) -> None:
-    before = await store.get_interrupt_status(await decide(store, clock))
+async def test_outcome_cannot_be_changed(database: Database, store: Store) -> None:
+    before = await store.get_interrupt_status(await decide(store))
 
     change = "UPDATE interrupts SET {} = :value, event_count = event_count + 1"
     assert await refused(database, change, SETTLED) == list(SETTLED)
@@ -91,9 +89,9 @@ async def test_outcome_cannot_be_changed(database: Database, store: Store, clock
 
 @pytest.mark.parametrize("claim", ["", ", event_count = event_count + 1"])
 async def test_outcome_cannot_come_without_its_event(
-    database: Database, store: Store, clock: Clock, claim: str
+    database: Database, store: Store, claim: str
 ) -> None:
-    interrupt_id = await ask(store, clock)
+    interrupt_id = await ask(store)
 
     change = f"UPDATE interrupts SET {{}} = :value{claim}"  # noqa: S608 - constants alone
     assert await refused(database, change, SETTLED) == list(SETTLED)
@@ -101,8 +99,8 @@ async def test_outcome_cannot_come_without_its_event(
     assert (await store.get_interrupt_status(interrupt_id)).status == "pending"
 
 
-async def test_event_cannot_be_changed(database: Database, store: Store, clock: Clock) -> None:
-    interrupt_id = await decide(store, clock)
+async def test_event_cannot_be_changed(database: Database, store: Store) -> None:
+    interrupt_id = await decide(store)
     before = await store.list_events(interrupt_id)
 
     change = "UPDATE events SET {} = :value"
@@ -112,9 +110,9 @@ async def test_event_cannot_be_changed(database: Database, store: Store, clock: 
 
 
 async def test_event_cannot_be_deleted_while_its_interrupt_is_there(
-    database: Database, store: Store, clock: Clock
+    database: Database, store: Store
 ) -> None:
-    interrupt_id = await decide(store, clock)
+    interrupt_id = await decide(store)
 
     with pytest.raises(UnavailableError):
         await execute(database, "DELETE FROM events WHERE sequence = 2")
@@ -128,7 +126,7 @@ async def test_tables_cannot_be_emptied_on_postgresql(
 ) -> None:
     database = await open_database(empty_postgres_url, Path())
     store = Store(database, PUBLIC_URL, clock)
-    interrupt_id = await ask(store, clock)
+    interrupt_id = await ask(store)
 
     with pytest.raises(UnavailableError):
         await execute(database, f"TRUNCATE {table}")
@@ -138,9 +136,9 @@ async def test_tables_cannot_be_emptied_on_postgresql(
 
 
 async def test_nothing_is_put_in_the_place_of_what_is_there(
-    database: Database, store: Store, clock: Clock
+    database: Database, store: Store
 ) -> None:
-    interrupt_id = await decide(store, clock)
+    interrupt_id = await decide(store)
     before = await store.get_interrupt_status(interrupt_id)
     events = await store.list_events(interrupt_id)
 
@@ -162,9 +160,9 @@ async def test_nothing_is_put_in_the_place_of_what_is_there(
     "changes", ["status = 'approved'", "event_count = 1", "payload_digest = ''"]
 )
 async def test_interrupt_begins_pending_and_with_its_digest(
-    database: Database, store: Store, clock: Clock, changes: str
+    database: Database, store: Store, changes: str
 ) -> None:
-    await ask(store, clock)
+    await ask(store)
     column, value = changes.split(" = ")
     [row] = await database.read("SELECT * FROM interrupts")
     begun = {**row, "interrupt_id": "another", "status": "pending", "event_count": 0}

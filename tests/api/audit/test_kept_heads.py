@@ -1,4 +1,4 @@
-"""Whoever rewrites a whole chain is found by the heads that others hold."""
+"""Heads that others kept reveal a chain that was rewritten as a whole."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An audit finds what was changed after it was written, interrupt by interrupt."""
+"""An audit finds every interrupt that was edited."""
 
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ ASKED = [
 ]
 CHANGE = "UPDATE interrupts SET"
 
-# What is found does not depend on where it is stored.
+# The result does not depend on the kind of database.
 in_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
@@ -230,7 +230,7 @@ async def test_ids_that_are_no_text_are_named_and_end_no_audit(
 
 @in_sqlite
 async def test_more_ids_that_are_no_text_than_are_read_at_once_are_all_named(
-    store: Store, database: Database, settings: Settings, clock: Clock
+    store: Store, database: Database, settings: Settings
 ) -> None:
     for number in range(RECORDS_AT_ONCE + 1):
         await execute(

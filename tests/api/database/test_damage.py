@@ -1,4 +1,4 @@
-"""An interrupt that is damaged in the database harms itself alone, and is known for what it is."""
+"""A damaged interrupt affects no others, and is reported as damaged."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ DAMAGES = [
 ]
 
 
-async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str:
+async def ask(store: Store, action: str, **changes: object) -> str:
     created = await store.create_interrupt(new_interrupt(action=action, **changes), AGENT)
     return created.interrupt_id
 
@@ -45,14 +45,13 @@ async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str
 async def test_damaged_interrupt_takes_no_list_with_it(
     store: Store,
     database: Database,
-    clock: Clock,
     caplog: pytest.LogCaptureFixture,
     damage: str,
 ) -> None:
     damaged = {}
     for kind in ("waits", "is settled"):
-        damaged[kind] = await ask(store, clock, f"damaged, and {kind}")
-        whole = await ask(store, clock, f"whole, and {kind}")
+        damaged[kind] = await ask(store, f"damaged, and {kind}")
+        whole = await ask(store, f"whole, and {kind}")
     for interrupt_id in (damaged["is settled"], whole):
         await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
     for interrupt_id in damaged.values():
@@ -75,12 +74,11 @@ async def test_damaged_interrupt_takes_no_list_with_it(
 async def test_audit_names_what_is_damaged(
     store: Store,
     database: Database,
-    clock: Clock,
     request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> None:
     settings: Settings = settings_of(database, request, tmp_path)
-    interrupt_id = await ask(store, clock, "damaged")
+    interrupt_id = await ask(store, "damaged")
     await edit(database, interrupt_id, f"{CHANGE} context = 'null' WHERE TRUE")
 
     _, said = await audited(settings)
@@ -90,9 +88,9 @@ async def test_audit_names_what_is_damaged(
 
 @pytest.mark.parametrize("damage", ["context = '{'", "created_ms = -9000000000000000000"])
 async def test_damaged_interrupt_is_not_decided(
-    store: Store, database: Database, clock: Clock, damage: str
+    store: Store, database: Database, damage: str
 ) -> None:
-    interrupt_id = await ask(store, clock, "damaged")
+    interrupt_id = await ask(store, "damaged")
     await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
 
     async with api_client(store) as api:
@@ -122,7 +120,7 @@ async def test_damaged_interrupt_keeps_no_other_from_expiring(
     damage: str,
     is_told: bool,
 ) -> None:
-    ids = [await ask(store, clock, "Pay", expires_in=1, callback_url=HOOK) for _ in range(3)]
+    ids = [await ask(store, "Pay", expires_in=1, callback_url=HOOK) for _ in range(3)]
     await edit(database, sorted(ids)[1], f"{CHANGE} {damage} WHERE TRUE")
     clock.advance(1)
 
@@ -142,10 +140,10 @@ async def test_any_number_of_damaged_interrupts_keeps_no_other_from_expiring(
     store: Store, database: Database, clock: Clock
 ) -> None:
     for _ in range(EXPIRED_AT_ONCE + 1):
-        first = await ask(store, clock, "damaged", expires_in=1)
+        first = await ask(store, "damaged", expires_in=1)
     await edit(database, first, f"{CHANGE} expires_ms = -9000000000000000000 WHERE TRUE")
     await execute(database, "UPDATE interrupts SET expires_ms = -9000000000000000000")
-    whole = await ask(store, clock, "Pay", expires_in=1, callback_url=HOOK)
+    whole = await ask(store, "Pay", expires_in=1, callback_url=HOOK)
     clock.advance(1)
 
     await store.expire_interrupts()
@@ -154,9 +152,9 @@ async def test_any_number_of_damaged_interrupts_keeps_no_other_from_expiring(
 
 
 async def test_request_whose_events_are_gone_is_shown_as_such(
-    store: Store, database: Database, clock: Clock
+    store: Store, database: Database
 ) -> None:
-    interrupt_id = await ask(store, clock, "Pay")
+    interrupt_id = await ask(store, "Pay")
     await edit(database, interrupt_id, "DELETE FROM events WHERE TRUE")
 
     async with api_client(store) as browser:
@@ -174,7 +172,7 @@ async def test_damage_that_postgresql_would_not_take_is_no_fault_of_the_api(
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
     store = Store(database, PUBLIC_URL, clock)
-    interrupt_id = await ask(store, clock, "damaged")
+    interrupt_id = await ask(store, "damaged")
     await edit(database, interrupt_id, f"{CHANGE} {damage} WHERE TRUE")
 
     path = f"/interrupts/{interrupt_id}"
@@ -200,7 +198,7 @@ async def test_damage_that_postgresql_would_not_take_is_no_fault_of_the_api(
 async def test_callback_that_was_sent_is_not_sent_again_though_its_interrupt_is_lost(
     store: Store, database: Database, clock: Clock, damage: str
 ) -> None:
-    interrupt_id = await ask(store, clock, "Pay", callback_url=HOOK)
+    interrupt_id = await ask(store, "Pay", callback_url=HOOK)
     await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
     [callback] = await take_due(store, lease_ms=1, limit=1)
     await edit(database, interrupt_id, damage)
@@ -212,10 +210,10 @@ async def test_callback_that_was_sent_is_not_sent_again_though_its_interrupt_is_
 
 
 async def test_notification_of_a_damaged_interrupt_keeps_no_other_from_being_sent(
-    store: Store, database: Database, clock: Clock
+    store: Store, database: Database
 ) -> None:
-    damaged = await ask(store, clock, "damaged")
-    await ask(store, clock, "whole")
+    damaged = await ask(store, "damaged")
+    await ask(store, "whole")
     await edit(database, damaged, f"{CHANGE} context = '{{' WHERE TRUE")
 
     with receiving() as receiver:
@@ -228,7 +226,7 @@ async def test_notification_of_a_damaged_interrupt_keeps_no_other_from_being_sen
 async def test_decision_without_its_time_is_counted_and_takes_no_figures_with_it(
     store: Store, database: Database, clock: Clock
 ) -> None:
-    ids = [await ask(store, clock, "Pay") for _ in range(2)]
+    ids = [await ask(store, "Pay") for _ in range(2)]
     clock.advance(2)
     for interrupt_id in ids:
         await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
@@ -268,11 +266,11 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
     database = await open_sqlite(tmp_path / "damaged.db")
     store = Store(database, PUBLIC_URL, clock)
     ids = [
-        await ask(store, clock, "Pay", expires_in=lasts_s, callback_url=f"{HOOK}?token=s3cret")
+        await ask(store, "Pay", expires_in=lasts_s, callback_url=f"{HOOK}?token=s3cret")
         for lasts_s in (1, 1, 900, 900)
     ]
     for damaged in (ids[0], ids[2]):
-        # No two may have the same id.
+        # Ids are unique.
         no_text = NO_TEXT if column != "interrupt_id" else f"interrupt_id || {NO_TEXT}"
         await edit(database, damaged, f"{CHANGE} {column} = {no_text} WHERE TRUE")
     clock.advance(2)
@@ -305,10 +303,10 @@ async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
     store = Store(database, PUBLIC_URL, clock)
-    ids = [await ask(store, clock, "Pay", callback_url=HOOK) for _ in range(3)]
+    ids = [await ask(store, "Pay", callback_url=HOOK) for _ in range(3)]
     for interrupt_id in ids[:2]:
         await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
-    # No two may have the same id.
+    # Ids are unique.
     change = f"UPDATE deliveries SET {column} = {column} || {NO_TEXT} WHERE TRUE"  # noqa: S608 - constants alone
     for damaged in (ids[0], ids[2]):
         await edit(database, damaged, change)

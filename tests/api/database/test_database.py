@@ -1,4 +1,4 @@
-"""SQLite files as they are: shared, durable, private."""
+"""SQLite files: shared, durable, private."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ async def main():
     store = Store(await open_sqlite(Path(sys.argv[1])), "http://127.0.0.1:3002")
     async def write():
         while True:
-            # A user has at most 1,000 that are pending.
+            # A user can have at most 1,000 pending ones.
             interrupt = new_interrupt(user_id=str(uuid.uuid4()))
             created = await store.create_interrupt(interrupt, AGENT)
             sys.stdout.write(created.interrupt_id + chr(10))

@@ -1,4 +1,4 @@
-"""A SQLite file that cannot be used any more: refused in plain words, and nothing else breaks."""
+"""A SQLite file that becomes unusable: changes are refused with a clear message."""
 
 import sys
 from pathlib import Path

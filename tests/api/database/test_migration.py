@@ -1,4 +1,4 @@
-"""What an earlier version stored is all there: found, dated, in its list, with a trail."""
+"""Databases of an earlier version: after the upgrade, everything is there, with a trail."""
 
 import importlib.util
 import json
@@ -26,7 +26,7 @@ from loopin_mcp.wire.models import Decision
 from tests.support import MOMENT, PUBLIC_URL, REVIEWER, START_TIMEOUT_S, Clock, missing, take_due
 from tests.support.earlier import Earlier, EarlierPostgreSQL, EarlierSQLite, interrupt
 
-# It is killed as soon as it has begun and says so.
+# It is killed as soon as it reports that the upgrade has begun.
 BEGIN = """
 import anyio, logging, os, signal, sys
 from pathlib import Path
@@ -78,7 +78,7 @@ async def test_interrupts_of_version_1_are_in_the_inbox_and_the_history(
         interrupt("1", now, action="ÜBERWEISE"),
         interrupt("2", now, **ended),
         interrupt("3", now, status="expired", expires_ms=now - 2000),
-        # When it was cancelled was not stored.
+        # Version 1 did not store the time of a cancellation.
         interrupt("4", now, status="cancelled", created_ms=now - 3000),
     ]
     earlier.make(1, rows)

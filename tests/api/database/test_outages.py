@@ -1,4 +1,4 @@
-"""What the log says of a database or a loop that fails, and once it no longer does."""
+"""The log lines at the beginning and the end of an outage."""
 
 import logging
 import sqlite3
@@ -60,9 +60,9 @@ def test_outage_is_logged_when_it_begins_and_when_it_is_over(
 
     assert lasted == [False, True, True, True, False, False, True]
     assert caplog.messages == [
-        "Callbacks wait: The database is away",
-        "Callbacks no longer wait",
-        "Callbacks wait: The database is away",
+        "Callbacks are delayed: The database is away",
+        "Callbacks are no longer delayed",
+        "Callbacks are delayed: The database is away",
     ]
 
 
@@ -74,4 +74,4 @@ def test_fault_in_a_round_is_no_end_of_the_loop_and_its_text_is_kept_out_of_the_
     with outage.watched():
         raise ValueError("a row of the database")
 
-    assert caplog.messages == ["Callbacks wait: ValueError"]
+    assert caplog.messages == ["Callbacks are delayed: ValueError"]

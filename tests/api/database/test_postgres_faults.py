@@ -1,4 +1,4 @@
-"""A PostgreSQL that is gone, stuck or read-only: said in time, and used again once it is back."""
+"""A PostgreSQL server that is stopped, stuck or read-only, and its recovery."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A SQLite file that is full, locked, gone or damaged: nothing is acknowledged that is not kept."""
+"""A SQLite file that is full, locked, missing or damaged: only stored changes are acknowledged."""
 
 import os
 import random
@@ -67,7 +67,7 @@ async def test_full_disk_is_said_and_over_once_there_is_room(
 ) -> None:
     caplog.set_level("INFO", "loopin_mcp")
     first = await create(api)
-    # As many as there are already: SQLite then finds its disk full.
+    # As many as there are already, so that SQLite reports a full disk.
     await execute(database, "PRAGMA max_page_count = 1")
 
     refusals = [await refusal_of(api) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""A SQLite file that is moved, replaced or loses its log under a running API."""
+"""A SQLite file that is moved, replaced or loses its log while the API runs."""
 
 import shutil
 import sqlite3
@@ -73,7 +73,7 @@ async def test_backup_in_place_of_a_running_database_stays_as_it_is(path: Path) 
         503,
         f"The database cannot be read right now: {MOVED}",
     )
-    # The log beside it was that of the database before.
+    # The log next to it belonged to the earlier database.
     assert await stored_in(path) == {kept["interruptId"]}
 
 
@@ -85,11 +85,11 @@ async def test_log_that_was_deleted_takes_nothing_with_it(
     for suffix in lost:
         path.with_name(path.name + suffix).unlink()
 
-    # Any look is enough.
+    # Any read is enough.
     assert await status_of(api, first["interruptId"]) == "pending"
     second = await create(api)
 
-    # What is there if the power fails now.
+    # The files as they would be after a power failure now.
     left = tmp_path / "left"
     left.mkdir()
     for suffix in ("", "-wal"):

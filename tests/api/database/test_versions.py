@@ -1,4 +1,4 @@
-"""Programs of several versions beside each other on one database: none spoils it for another."""
+"""Programs of several versions on one database: none damages it for another."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from loopin_mcp.errors import UnavailableError
 from tests.support import AGENT, Clock, execute, new_interrupt
 from tests.support.earlier import interrupt
 
-# What version 1 did to create, decide and cancel.
+# The statements of version 1 to create, decide and cancel.
 CREATE = """
     INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context, urgency,
         status, created_ms, expires_ms)
@@ -60,9 +60,7 @@ async def test_program_of_an_earlier_version_asks_nothing(
     assert (await store.get_interrupt_analytics("user")).total_interrupts == 0
 
 
-async def test_program_beside_a_newer_one_changes_nothing(
-    database: Database, store: Store, clock: Clock
-) -> None:
+async def test_program_beside_a_newer_one_changes_nothing(database: Database, store: Store) -> None:
     created = await store.create_interrupt(new_interrupt(), AGENT)
     await execute(database, "UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)
 

@@ -1,4 +1,4 @@
-"""What Apprise and its libraries log while it sends: none of it shows, and a status is heard."""
+"""Logs of Apprise and its libraries: dropped while a message is sent, except for the status."""
 
 import logging
 
@@ -18,7 +18,7 @@ def test_nothing_that_libraries_log_shows_though_the_host_application_logs_every
     caplog.set_level(logging.DEBUG, "urllib3")
     with receiving(200, 403) as receiver:
         [service] = load_services("LOOPIN_NOTIFY", 1, receiver.url, 1)
-        # The first import of Apprise tells its locale.
+        # The first import of Apprise logs its locale.
         loading = caplog.text
         caplog.clear()
         faults = [service.send(MESSAGE), service.send(MESSAGE)]
@@ -35,4 +35,4 @@ def test_status_of_one_refusal_is_not_said_of_the_next() -> None:
         refused = service.send(MESSAGE)
     gone = service.send(MESSAGE)
 
-    assert (refused, gone) == ("it answered 403", "it refused, or is not there")
+    assert (refused, gone) == ("it answered 403", "it refused the message or cannot be reached")

@@ -1,4 +1,4 @@
-"""How callbacks connect: to the addresses that were checked, under the name, keeping nothing."""
+"""The connections of callbacks: only to checked addresses, with the host name for TLS."""
 
 import ssl
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""Callback URLs at create: refused by name where they lead to no place that callbacks may go."""
+"""Callback URLs at create: refused if callbacks must not go there."""
 
 import contextlib
 import ipaddress
@@ -15,7 +15,7 @@ from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.outbox.lookups import Lookups
 from loopin_mcp.api.store.store import Store
 from tests.api.outbox.test_destinations import NOT_THERE, refusal
-from tests.support import KEY, PATIENCE_S, Clock, api_client
+from tests.support import KEY, PATIENCE_S, api_client
 from tests.support.receiver import Names
 
 
@@ -86,12 +86,11 @@ async def test_name_that_cannot_be_is_not_known() -> None:
 )
 async def test_create_is_refused_where_its_callback_may_not_go(
     sqlite_store: Store,
-    clock: Clock,
     options: dict[str, Any],
     told: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A look-up that takes long is not waited for.
+    # A create does not wait for a slow lookup.
     monkeypatch.setattr(Lookups, "addresses_of", Names(localhost=["127.0.0.1"]))
     question = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 
@@ -110,7 +109,7 @@ async def test_create_is_refused_where_its_callback_may_not_go(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows bounds the size of a stack")
 async def test_create_goes_on_where_no_thread_can_be_started() -> None:
     destinations = Destinations((), Lookups().addresses_of)
-    # No thread can have a stack as large as all memory there can be.
+    # No thread can have a stack of this size.
     size = threading.stack_size(2**60)
     try:
         refused = await refusal("https://h.test/", destinations)

@@ -1,4 +1,4 @@
-"""Callbacks: told once and signed, again where they did not arrive, and given up in the end."""
+"""Callbacks: sent once and signed, retried if they fail, and given up in the end."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -27,8 +27,8 @@ SECRET = bytes(range(32))
 
 
 @pytest.fixture
-async def outbox(store: Store, clock: Clock, anyio_backend: str) -> AsyncIterator[Outbox]:
-    async with delivering(store, clock, secret=SECRET) as outbox:
+async def outbox(store: Store, anyio_backend: str) -> AsyncIterator[Outbox]:
+    async with delivering(store, secret=SECRET) as outbox:
         yield outbox
 
 
@@ -47,7 +47,7 @@ async def test_decision_is_told_once_signed_with_what_was_decided(
         await deliver_due(outbox)
         assert receiver.received == []
 
-        interrupt_id = await decide_with_callback(store, clock, url)
+        interrupt_id = await decide_with_callback(store, url)
         decided = await store.get_interrupt_status(interrupt_id)
         await deliver_due(outbox)
         clock.advance(3000)
@@ -101,7 +101,7 @@ async def test_callback_that_did_not_arrive_is_sent_again_later(
 ) -> None:
     with receiving(answer, 200) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
-        interrupt_id = await decide_with_callback(store, clock, url)
+        interrupt_id = await decide_with_callback(store, url)
         for seconds in (0, 7, 6, 3600):
             clock.advance(seconds)
             await deliver_due(outbox)
@@ -119,10 +119,10 @@ async def test_callback_waits_for_a_receiver_that_is_away(
 ) -> None:
     caplog.set_level(logging.INFO, logger="loopin_mcp")
     interrupt_id = await decide_with_callback(
-        sqlite_store, clock, f"http://user:s3cret@localhost:{free_port}/s3cret?token=s3cret#s3cret"
+        sqlite_store, f"http://user:s3cret@localhost:{free_port}/s3cret?token=s3cret#s3cret"
     )
 
-    async with delivering(sqlite_store, clock) as outbox:
+    async with delivering(sqlite_store) as outbox:
         await deliver_due(outbox)
         clock.advance(13)
         with receiving(port=free_port) as receiver:
@@ -140,10 +140,10 @@ async def test_callback_is_tried_ever_later_for_three_days_and_given_up_visibly(
 ) -> None:
     with receiving(500) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/?token=s3cret"
-        interrupt_id = await decide_with_callback(sqlite_store, clock, url)
+        interrupt_id = await decide_with_callback(sqlite_store, url)
         given_up_ms = clock() + 3 * 24 * 3600 * 1000
         tries, backoff_s = 0, 10.0
-        async with delivering(sqlite_store, clock) as outbox:
+        async with delivering(sqlite_store) as outbox:
             while clock() < given_up_ms:
                 await deliver_due(outbox)
                 tries += 1
@@ -169,14 +169,14 @@ async def test_callback_is_tried_ever_later_for_three_days_and_given_up_visibly(
 
 
 async def test_callback_is_not_sent_to_an_address_that_is_not_public(
-    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+    sqlite_store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="loopin_mcp")
     destinations = Destinations((), Names(**{"hooks.test": ["127.0.0.1"]}))
 
     with receiving() as receiver:
         url = f"http://hooks.test:{receiver.server_port}/?token=s3cret"
-        interrupt_id = await decide_with_callback(sqlite_store, clock, url)
+        interrupt_id = await decide_with_callback(sqlite_store, url)
         async with callback_client(destinations) as http:
             await deliver_due(Outbox(sqlite_store, CallbackSender(sqlite_store, http, None)))
 
@@ -194,12 +194,12 @@ async def test_callback_is_not_sent_to_an_address_that_is_not_public(
     ids=["symbol", "no label", "long label", "no label in ASCII", "NUL"],
 )
 async def test_one_impossible_address_keeps_no_other_callback_back(
-    sqlite_store: Store, clock: Clock, host: str
+    sqlite_store: Store, host: str
 ) -> None:
     with receiving() as receiver:
         for url in (f"http://{host}/hook", f"http://127.0.0.1:{receiver.server_port}/"):
-            await decide_with_callback(sqlite_store, clock, url)
-        async with delivering(sqlite_store, clock) as outbox:
+            await decide_with_callback(sqlite_store, url)
+        async with delivering(sqlite_store) as outbox:
             await deliver_due(outbox)
 
         assert len(receiver.received) == 1
@@ -212,7 +212,7 @@ async def test_deliveries_wait_while_the_database_is_away(
 
     with anyio.fail_after(PATIENCE_S):
         async with (
-            delivering(Store(database, PUBLIC_URL, clock), clock) as outbox,
+            delivering(Store(database, PUBLIC_URL, clock)) as outbox,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(outbox.run)
@@ -221,7 +221,7 @@ async def test_deliveries_wait_while_the_database_is_away(
             tasks.cancel_scope.cancel()
 
     assert caplog.messages == [
-        "Callbacks and notifications wait: The database cannot be used right now"
+        "Callbacks and notifications are delayed: The database cannot be used right now"
     ]
 
 
@@ -230,7 +230,7 @@ async def test_callback_of_an_interrupt_that_is_gone_is_dropped(
 ) -> None:
     with receiving() as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
-        interrupt_id = await decide_with_callback(store, clock, url)
+        interrupt_id = await decide_with_callback(store, url)
         await edit(database, interrupt_id, "DELETE FROM interrupts WHERE TRUE")
         await deliver_due(outbox)
         clock.advance(3600)

@@ -1,4 +1,4 @@
-"""Callbacks under load: receivers that hang or flood, many at once, and several processes."""
+"""Callbacks under load: receivers that hang or flood, many at once, several processes."""
 
 import logging
 import sqlite3
@@ -42,23 +42,23 @@ async def delivered_by_loops(*stores: Store, clock: Clock) -> AsyncIterator[None
     with anyio.fail_after(PATIENCE_S):
         async with AsyncExitStack() as stack, anyio.create_task_group() as loops:
             for store in stores:
-                outbox = await stack.enter_async_context(delivering(store, clock, names=NAMES))
+                outbox = await stack.enter_async_context(delivering(store, names=NAMES))
                 loops.start_soon(outbox.run)
             yield
             loops.cancel_scope.cancel()
 
 
-async def decide_many(store: Store, clock: Clock, number: int, host: str, to: Receiver) -> None:
+async def decide_many(store: Store, number: int, host: str, to: Receiver) -> None:
     for place in range(number):
-        await decide_with_callback(store, clock, f"http://{host}:{to.server_port}/{place}")
+        await decide_with_callback(store, f"http://{host}:{to.server_port}/{place}")
 
 
 async def test_receiver_that_hangs_gets_five_at_once_and_delays_no_other(
     store: Store, clock: Clock
 ) -> None:
     with receiving("hang") as hanging, receiving() as steady:
-        await decide_many(store, clock, 12, "a.test", hanging)
-        await decide_many(store, clock, 30, "b.test", steady)
+        await decide_many(store, 12, "a.test", hanging)
+        await decide_many(store, 30, "b.test", steady)
         async with delivered_by_loops(store, clock=clock):
             await arrivals(hanging, 5)
             await arrivals(steady, 30)
@@ -68,7 +68,7 @@ async def test_receiver_that_hangs_gets_five_at_once_and_delays_no_other(
             await arrivals(hanging, 7)
 
 
-async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store, clock: Clock) -> None:
+async def test_receiver_of_many_names_is_one_receiver(sqlite_store: Store) -> None:
     spellings = ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "[::ffff:127.0.0.1]"]
     books = ["bücher.example", "xn--bcher-kva.example", "BÜCHER.example."]
     for host in (*spellings, *books, "LOCALHOST.", "localhost", "[::1]", "[0:0::1]"):
@@ -94,7 +94,7 @@ def test_lease_is_longer_than_any_delivery_takes() -> None:
 async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: Clock) -> None:
     with receiving("hang") as hanging:
         for name in "abcdef":
-            await decide_many(sqlite_store, clock, 5, f"{name}.test", hanging)
+            await decide_many(sqlite_store, 5, f"{name}.test", hanging)
         async with delivered_by_loops(sqlite_store, clock=clock):
             hosts = Counter(one.headers["host"] for one in await arrivals(hanging, 20))
             left = await take_due(sqlite_store, lease_ms=1, limit=99)
@@ -106,11 +106,11 @@ async def test_at_most_twenty_are_under_way_at_once(sqlite_store: Store, clock: 
 async def test_ten_that_hang_leave_room_for_ten_more(sqlite_store: Store, clock: Clock) -> None:
     with receiving("hang") as hanging:
         for name in "ab":
-            await decide_many(sqlite_store, clock, 6, f"{name}.test", hanging)
+            await decide_many(sqlite_store, 6, f"{name}.test", hanging)
         async with delivered_by_loops(sqlite_store, clock=clock):
             await arrivals(hanging, 10)
             for name in "cdef":
-                await decide_many(sqlite_store, clock, 5, f"{name}.test", hanging)
+                await decide_many(sqlite_store, 5, f"{name}.test", hanging)
             await arrivals(hanging, 10)
             left = await take_due(sqlite_store, limit=99)
 
@@ -120,8 +120,8 @@ async def test_ten_that_hang_leave_room_for_ten_more(sqlite_store: Store, clock:
 async def test_retries_of_many_are_spread_over_time(sqlite_store: Store, clock: Clock) -> None:
     with receiving(500) as broken:
         for name in "abcdef":
-            await decide_many(sqlite_store, clock, 5, f"{name}.test", broken)
-        async with delivering(sqlite_store, clock, names=NAMES) as outbox:
+            await decide_many(sqlite_store, 5, f"{name}.test", broken)
+        async with delivering(sqlite_store, names=NAMES) as outbox:
             await deliver_due(outbox)
         clock.advance(7.9)
         early = await take_due(sqlite_store, limit=99)
@@ -137,11 +137,11 @@ async def test_retries_of_many_are_spread_over_time(sqlite_store: Store, clock: 
 
 async def test_what_is_new_comes_before_what_failed(sqlite_store: Store, clock: Clock) -> None:
     with receiving(500) as broken, receiving() as steady:
-        await decide_many(sqlite_store, clock, 1, "a.test", broken)
-        async with delivering(sqlite_store, clock, names=NAMES) as outbox:
+        await decide_many(sqlite_store, 1, "a.test", broken)
+        async with delivering(sqlite_store, names=NAMES) as outbox:
             await deliver_due(outbox)
         clock.advance(3600)
-        await decide_many(sqlite_store, clock, 1, "b.test", steady)
+        await decide_many(sqlite_store, 1, "b.test", steady)
 
         [first] = await take_due(sqlite_store, lease_ms=1, limit=1)
 
@@ -154,13 +154,13 @@ async def test_several_processes_send_each_callback_once(
     database = await open_sqlite(tmp_path / "loopin.db")
     with receiving() as receiver:
         for name in "abcdef":
-            await decide_many(sqlite_store, clock, 10, f"{name}.test", receiver)
+            await decide_many(sqlite_store, 10, f"{name}.test", receiver)
         async with delivered_by_loops(
             sqlite_store, Store(database, PUBLIC_URL, clock), clock=clock
         ):
             received = await arrivals(receiver, 60)
         clock.advance(60)
-        async with delivering(sqlite_store, clock) as outbox:
+        async with delivering(sqlite_store) as outbox:
             await deliver_due(outbox)
 
         assert receiver.received == []
@@ -172,9 +172,9 @@ async def test_callback_taken_by_a_process_that_died_is_sent_by_another(
     store: Store, clock: Clock
 ) -> None:
     with receiving() as receiver:
-        await decide_many(store, clock, 1, "a.test", receiver)
+        await decide_many(store, 1, "a.test", receiver)
         [taken] = await take_due(store, lease_ms=20_000, limit=5)
-        async with delivering(store, clock, names=NAMES) as outbox:
+        async with delivering(store, names=NAMES) as outbox:
             await deliver_due(outbox)
             assert receiver.received == []
             clock.advance(21)
@@ -188,7 +188,7 @@ async def test_process_that_was_too_slow_does_not_put_off_what_another_has_taken
     store: Store, clock: Clock
 ) -> None:
     with receiving() as receiver:
-        await decide_many(store, clock, 1, "a.test", receiver)
+        await decide_many(store, 1, "a.test", receiver)
         [slow] = await take_due(store, lease_ms=1000, limit=5)
         clock.advance(2)
         await take_due(store, lease_ms=1000, limit=5)
@@ -201,12 +201,12 @@ async def test_process_that_was_too_slow_does_not_put_off_what_another_has_taken
 
 @pytest.mark.parametrize("answer", ["flood", "stall", "cut"])
 async def test_success_stands_whatever_becomes_of_the_answers_body(
-    sqlite_store: Store, clock: Clock, answer: str
+    sqlite_store: Store, answer: str
 ) -> None:
     with receiving(answer) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
-        interrupt_id = await decide_with_callback(sqlite_store, clock, url)
-        async with delivering(sqlite_store, clock) as outbox:
+        interrupt_id = await decide_with_callback(sqlite_store, url)
+        async with delivering(sqlite_store) as outbox:
             await deliver_due(outbox)
 
     last = (await sqlite_store.list_events(interrupt_id))[-1]
@@ -220,15 +220,15 @@ async def test_receiver_that_does_not_answer_in_time_is_asked_again(
     caplog.set_level(logging.INFO, logger="loopin_mcp")
     with receiving(answer, 200) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
-        interrupt_id = await decide_with_callback(sqlite_store, clock, url)
+        interrupt_id = await decide_with_callback(sqlite_store, url)
         async with (
-            delivering(sqlite_store, clock, send_s=SEND_S) as outbox,
+            delivering(sqlite_store, send_s=SEND_S) as outbox,
             anyio.create_task_group() as deliveries,
         ):
             await outbox.start_due(deliveries)
             await arrivals(receiver, 1)
             leap(SEND_S)
-        async with delivering(sqlite_store, clock) as outbox:
+        async with delivering(sqlite_store) as outbox:
             clock.advance(13)
             await deliver_due(outbox)
 
@@ -242,7 +242,7 @@ async def test_what_is_under_way_when_the_api_stops_is_sent_again(
     sqlite_store: Store, clock: Clock
 ) -> None:
     with receiving("hang", 200) as receiver:
-        await decide_many(sqlite_store, clock, 1, "a.test", receiver)
+        await decide_many(sqlite_store, 1, "a.test", receiver)
         async with delivered_by_loops(sqlite_store, clock=clock):
             [first] = await arrivals(receiver, 1)
         clock.advance(21)
@@ -259,9 +259,9 @@ async def test_callback_whose_success_cannot_be_stored_is_sent_again(
     store = Store(database, PUBLIC_URL, clock)
     with receiving("hang", 200) as receiver:
         url = f"http://127.0.0.1:{receiver.server_port}/"
-        interrupt_id = await decide_with_callback(store, clock, url)
+        interrupt_id = await decide_with_callback(store, url)
         other = sqlite3.connect(tmp_path / "loopin.db", isolation_level=None)
-        async with delivering(store, clock) as outbox:
+        async with delivering(store) as outbox:
             with anyio.fail_after(PATIENCE_S):
                 async with anyio.create_task_group() as deliveries:
                     await outbox.start_due(deliveries)
@@ -273,5 +273,5 @@ async def test_callback_whose_success_cannot_be_stored_is_sent_again(
             await deliver_due(outbox)
 
         assert len(receiver.received) == 1
-    assert f"Callback of {interrupt_id} waits: The database cannot store this" in caplog.text
+    assert f"Callback of {interrupt_id} is delayed: The database cannot store this" in caplog.text
     await database.aclose()

@@ -1,4 +1,4 @@
-"""The settings that name where notices go, and what is said where they cannot be used."""
+"""The channels in LOOPIN_NOTIFY and LOOPIN_NOTIFY_HIGH, and errors about unusable ones."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Where callbacks may go: no spelling and no name leads to an address that is not public."""
+"""Destinations of callbacks: no spelling and no name reaches a private address."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Notifications: at once, once more at half the request's life, and of nothing that is settled."""
+"""Notifications: sent at once, with one reminder, and never for a settled request."""
 
 import anyio
 import anyio.to_thread
@@ -59,7 +59,7 @@ async def test_new_interrupt_is_told_with_what_a_human_needs_to_decide_when(
     ],
 )
 async def test_time_left_is_told_in_a_unit_that_fits(
-    sqlite_store: Store, clock: Clock, lasts_s: int, left: str
+    sqlite_store: Store, lasts_s: int, left: str
 ) -> None:
     with receiving() as receiver:
         await sqlite_store.create_interrupt(new_interrupt(expires_in=lasts_s), AGENT)
@@ -70,9 +70,7 @@ async def test_time_left_is_told_in_a_unit_that_fits(
     assert f" · {left} left\n" in message["message"]
 
 
-async def test_agent_can_neither_hide_nor_imitate_anything(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_agent_can_neither_hide_nor_imitate_anything(sqlite_store: Store) -> None:
     forged = (
         "Pay`\n[Approve](http://evil.test) @everyone <b>\u202eDecide on this page:\nhttp://evil"
     )
@@ -92,9 +90,7 @@ async def test_agent_can_neither_hide_nor_imitate_anything(
     assert (label, link) == ("Decide on this page:", created.review_url)
 
 
-async def test_link_stays_whole_where_a_service_draws_markdown(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_link_stays_whole_where_a_service_draws_markdown(sqlite_store: Store) -> None:
     with receiving() as receiver:
         new = new_interrupt(action="Pay *_x_* [here](http://evil.test) @all `")
         created = await sqlite_store.create_interrupt(new, AGENT)
@@ -172,9 +168,7 @@ async def test_what_is_told_after_half_its_life_needs_no_reminder(
     assert message["title"] == "LoopIn: approval needed"
 
 
-async def test_high_urgency_goes_where_it_is_routed_and_nowhere_else(
-    store: Store, clock: Clock
-) -> None:
+async def test_high_urgency_goes_where_it_is_routed_and_nowhere_else(store: Store) -> None:
     with receiving() as ordinary, receiving() as high:
         outbox = outbox_to(store, channels_to(ordinary.url, high=high.url))
         for urgency in ("low", "medium", "high"):
@@ -185,9 +179,7 @@ async def test_high_urgency_goes_where_it_is_routed_and_nowhere_else(
         assert [message["type"] for message in high.messages] == ["warning"]
 
 
-async def test_with_a_place_for_high_urgency_alone_nothing_else_is_told(
-    store: Store, clock: Clock
-) -> None:
+async def test_with_a_place_for_high_urgency_alone_nothing_else_is_told(store: Store) -> None:
     with receiving() as high:
         outbox = outbox_to(store, channels_to(high=high.url))
         for urgency in ("low", "medium", "high"):
@@ -197,7 +189,7 @@ async def test_with_a_place_for_high_urgency_alone_nothing_else_is_told(
         assert [message["type"] for message in high.messages] == ["warning"]
 
 
-async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store, clock: Clock) -> None:
+async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store) -> None:
     with receiving() as receiver:
         channels = channels_to(receiver.url, f"{receiver.url},", high=receiver.url)
         await sqlite_store.create_interrupt(new_interrupt(urgency="high"), AGENT)
@@ -207,7 +199,7 @@ async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store, clock
     assert channels.ordinary == channels.high == channels.all
 
 
-async def test_two_processes_on_one_database_tell_once(store: Store, clock: Clock) -> None:
+async def test_two_processes_on_one_database_tell_once(store: Store) -> None:
     with receiving() as receiver:
         both = [outbox_to(store, channels_to(receiver.url)) for _ in range(2)]
         for _ in range(20):
@@ -219,7 +211,7 @@ async def test_two_processes_on_one_database_tell_once(store: Store, clock: Cloc
         assert len(receiver.messages) == 20
 
 
-async def test_loop_tells_of_each_as_it_comes(sqlite_store: Store, clock: Clock) -> None:
+async def test_loop_tells_of_each_as_it_comes(sqlite_store: Store) -> None:
     with receiving() as receiver, anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(outbox_to(sqlite_store, channels_to(receiver.url)).run)

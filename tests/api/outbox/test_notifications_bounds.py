@@ -1,4 +1,4 @@
-"""Notifications are bounded: a channel that hangs delays no other."""
+"""Limits of notifications: a channel that hangs delays no other."""
 
 import logging
 import threading
@@ -43,7 +43,7 @@ async def test_only_so_many_are_sent_a_minute_and_the_urgent_ones_first(
     assert [message["type"] for message in first].count("warning") == 1
 
 
-async def test_notifications_beyond_the_rate_delay_no_callback(store: Store, clock: Clock) -> None:
+async def test_notifications_beyond_the_rate_delay_no_callback(store: Store) -> None:
     with receiving() as receiver, receiving("hang") as hanging:
         outbox = outbox_to(store, channels_to(receiver.url, hanging.url))
         for _ in range(MOST_A_MINUTE + 1):
@@ -59,7 +59,7 @@ async def test_notifications_beyond_the_rate_delay_no_callback(store: Store, clo
 
 
 async def test_channel_that_hangs_gets_five_at_once_and_delays_no_other(
-    sqlite_store: Store, clock: Clock
+    sqlite_store: Store,
 ) -> None:
     number = AT_ONCE_EACH + 2
     with receiving() as steady, receiving("hang") as hanging:
@@ -81,7 +81,7 @@ async def test_channel_that_hangs_gets_five_at_once_and_delays_no_other(
     assert held == []
 
 
-async def test_what_is_decided_before_its_turn_is_not_sent(store: Store, clock: Clock) -> None:
+async def test_what_is_decided_before_its_turn_is_not_sent(store: Store) -> None:
     with receiving("hang") as receiver:
         outbox = outbox_to(store, channels_to(receiver.url))
         async with anyio.create_task_group() as sending:
@@ -126,7 +126,7 @@ async def test_channel_that_drips_is_given_no_more_until_it_ends(
     faults = [message.partition(": ")[2] for message in caplog.messages]
     assert faults[: AT_ONCE_EACH + 1] == [
         *["it took longer than 15 seconds"] * AT_ONCE_EACH,
-        "earlier messages still hang there",
+        "earlier messages to it have not ended yet",
     ]
 
 

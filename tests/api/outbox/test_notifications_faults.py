@@ -1,4 +1,4 @@
-"""Notifications to channels that refuse, redirect or are gone."""
+"""Notifications to channels that refuse, redirect or cannot be reached."""
 
 import logging
 
@@ -99,7 +99,7 @@ async def test_notification_taken_by_a_process_that_died_is_sent_by_another(
         assert receiver.messages == []
         clock.advance(LEASE_S)
         await deliver_due(outbox)
-        # The one who was thought dead comes back: it has no say any more.
+        # The first process comes back after its lease has ended: its result does not count.
         await store.deliveries.postpone(taken, clock())
         await deliver_due(outbox)
 
@@ -128,12 +128,12 @@ async def test_notification_whose_success_cannot_be_stored_is_sent_again(
 
         assert len(receiver.messages) == 2
     assert caplog.messages == [
-        f"Notification of {created.interrupt_id} waits: The database is locked"
+        f"Notification of {created.interrupt_id} is delayed: The database is locked"
     ]
 
 
 async def test_notification_of_an_interrupt_that_is_gone_is_dropped(
-    store: Store, database: Database, clock: Clock
+    store: Store, database: Database
 ) -> None:
     with receiving() as receiver:
         created = await store.create_interrupt(new_interrupt(), AGENT)

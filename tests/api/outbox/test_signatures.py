@@ -1,4 +1,4 @@
-"""Signatures of callbacks, against an implementation of others, and the secret for them."""
+"""Signatures of callbacks, compared with another implementation, and the secret for them."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-"""The page tells what happened: when, by whom and by which way, and whether its chain is intact."""
+"""The activity on a page: events with time, actor and channel, and the tamper check."""
 
 import httpx
 import pytest
@@ -18,9 +18,9 @@ NOW = "now 15 June 2025, 15:06:40 UTC"
 
 
 async def test_page_tells_each_step_with_its_hash(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     interrupt_id = path.split("/")[-1]
     await api.get(path)
     decision = Decision(decision="approved")
@@ -42,7 +42,7 @@ async def test_page_tells_each_step_with_its_hash(
 async def test_page_tells_how_it_ended_without_a_decision(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, how: str
 ) -> None:
-    path = await ask(sqlite_store, clock, expires_in=60)
+    path = await ask(sqlite_store, expires_in=60)
     if how == "cancelled":
         await api.delete(path.replace("/review/", "/interrupts/"))
     else:
@@ -61,10 +61,10 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
         for kind in ("notified", "callback-delivered", "callback-given-up", "migrated", "<b>odd"):
             row = yield from locked(interrupt_id, clock())
             told = {"to": "s3cret", "reason": "s3cret", "payloadDigest": row["payload_digest"]}
-            # The last is one of a later version.
+            # The last one is from a later version.
             yield from append(row, kind, clock(), SYSTEM, told)  # type: ignore[arg-type]
 
-    path = await ask(store, clock)
+    path = await ask(store)
     interrupt_id = path.split("/")[-1]
     await database.transact(happen)
 
@@ -99,10 +99,10 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
     ],
 )
 async def test_page_says_that_somebody_changed_what_is_stored(
-    store: Store, database: Database, clock: Clock, change: str, fault: str
+    store: Store, database: Database, change: str, fault: str
 ) -> None:
     async with api_client(store) as browser:
-        path = await ask(store, clock)
+        path = await ask(store)
         await browser.get(path)
         await edit(database, path.split("/")[-1], change)
 

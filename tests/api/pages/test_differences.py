@@ -1,4 +1,4 @@
-"""What a human changed is shown beside what was asked, field by field."""
+"""Modified parameters are shown beside the proposed ones, field by field."""
 
 import json
 
@@ -12,7 +12,6 @@ from loopin_mcp.api.pages.filters import differences, summed_up
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Interrupt
-from tests.support import Clock
 from tests.support.page import Page, ask, decide
 
 NAMES = st.sampled_from(["a", "b", "", "__proto__", "\u202e"])
@@ -66,9 +65,9 @@ def test_fields_are_summed_up_by_kind(decided: JSONObject, words: str) -> None:
 
 
 async def test_page_and_lists_show_the_difference(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock, context={"amount": 4200, "to": {"iban": "GB29"}, "n": 1})
+    path = await ask(sqlite_store, context={"amount": 4200, "to": {"iban": "GB29"}, "n": 1})
     modified = {"amount": 4000, "to": {"iban": "GB29"}, "n": True, "<b>\u202e": "\u200b"}
     await decide(inbox, path, decision="approved", modifiedParams=json.dumps(modified))
 
@@ -87,9 +86,9 @@ async def test_page_and_lists_show_the_difference(
 
 
 async def test_what_is_too_long_for_a_list_is_shown_on_its_page(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     modified = json.dumps({"amount": "x" * 10_000})
     await decide(inbox, path, decision="approved", modifiedParams=modified)
 
@@ -102,9 +101,9 @@ async def test_what_is_too_long_for_a_list_is_shown_on_its_page(
 
 
 async def test_decision_that_changes_nothing_shows_no_difference(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     await decide(inbox, path, decision="rejected")
 
     for place in (path, "/history"):

@@ -1,11 +1,11 @@
-"""A decision on a page counts for what the page showed, and for nothing else."""
+"""A decision on a page counts only for the content that the page showed."""
 
 import httpx
 import pytest
 
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.store import Store
-from tests.support import Clock, api_client
+from tests.support import api_client
 from tests.support.auditing import edit
 from tests.support.page import Page, ask, decide
 
@@ -18,9 +18,9 @@ def hidden_digest(answer: httpx.Response) -> str:
 
 @pytest.mark.parametrize(("page", "form"), [("/review/{}", "/review/{}"), ("/", "/inbox/{}")])
 async def test_form_names_what_it_shows(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock, page: str, form: str
+    inbox: httpx.AsyncClient, sqlite_store: Store, page: str, form: str
 ) -> None:
-    interrupt_id = (await ask(sqlite_store, clock)).split("/")[-1]
+    interrupt_id = (await ask(sqlite_store)).split("/")[-1]
     interrupt = await sqlite_store.get_interrupt_status(interrupt_id)
     shown = hidden_digest(await inbox.get(page.format(interrupt_id)))
 
@@ -37,9 +37,9 @@ async def test_form_names_what_it_shows(
 @pytest.mark.parametrize("path", WHERE)
 @pytest.mark.parametrize("shown", ["0" * 64, "no digest", "</script>"])
 async def test_decision_on_something_else_is_not_recorded(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock, path: str, shown: str
+    inbox: httpx.AsyncClient, sqlite_store: Store, path: str, shown: str
 ) -> None:
-    interrupt_id = (await ask(sqlite_store, clock)).split("/")[-1]
+    interrupt_id = (await ask(sqlite_store)).split("/")[-1]
 
     answer = await decide(
         inbox, path + interrupt_id, decision="approved", reason="Fine", payloadDigest=shown
@@ -58,18 +58,18 @@ async def test_decision_on_something_else_is_not_recorded(
 
 
 async def test_decision_without_a_digest_counts_for_what_is_asked(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     assert (await decide(inbox, path, decision="approved")).status_code == 303
 
 
 async def test_question_that_was_changed_in_the_database_cannot_be_approved_on_its_page(
-    store: Store, database: Database, clock: Clock
+    store: Store, database: Database
 ) -> None:
     async with api_client(store) as browser:
-        path = await ask(store, clock)
+        path = await ask(store)
         interrupt_id = path.split("/")[-1]
         await edit(database, interrupt_id, "UPDATE interrupts SET action = 'Pay more' WHERE TRUE")
         shown = await browser.get(path)

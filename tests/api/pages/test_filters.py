@@ -1,4 +1,4 @@
-"""Which characters are replaced by their code, and which are left as they are."""
+"""The characters that pages replace by their code, and those that stay."""
 
 import unicodedata
 

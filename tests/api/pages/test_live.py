@@ -1,4 +1,4 @@
-"""Pages that are open are told what changes, and nothing else."""
+"""The event streams of open pages: they report every change, and no content."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -35,7 +35,7 @@ def pages(sqlite_store: Store) -> PagesAPI:
     return PagesAPI(sqlite_store)
 
 
-async def ask(store: Store, clock: Clock, **changes: Any) -> str:  # noqa: ANN401 - any field
+async def ask(store: Store, **changes: Any) -> str:  # noqa: ANN401 - any field
     """Create an interrupt; gives its id."""
     return (await store.create_interrupt(new_interrupt(**changes), AGENT)).interrupt_id
 
@@ -53,11 +53,11 @@ async def test_inbox_is_told_at_once_and_at_every_kind_of_change(
     told: list[str | None] = []
     async with pages.stream(INBOX) as events:
         told.append(await events.next())
-        first = await ask(sqlite_store, clock)
+        first = await ask(sqlite_store)
         told.append(await events.next())
         await sqlite_store.decide_interrupt(first, APPROVED, REVIEWER)
         told.append(await events.next())
-        second = await ask(sqlite_store, clock, expires_in=60)
+        second = await ask(sqlite_store, expires_in=60)
         told.append(await events.next())
         clock.advance(60)
         await sqlite_store.expire_interrupts()
@@ -67,28 +67,27 @@ async def test_inbox_is_told_at_once_and_at_every_kind_of_change(
     assert told == ["changed"] * 5
 
 
-async def test_burst_of_changes_is_told_to_its_end(
-    pages: PagesAPI, sqlite_store: Store, clock: Clock
-) -> None:
+async def test_burst_of_changes_is_told_to_its_end(pages: PagesAPI, sqlite_store: Store) -> None:
     async with pages.stream(INBOX) as events:
         assert await events.next() == "changed"
         for _ in range(20):
-            await ask(sqlite_store, clock)
+            await ask(sqlite_store)
         assert await events.next() == "changed"
-        await ask(sqlite_store, clock)
+        await ask(sqlite_store)
         assert await events.next() == "changed"
 
 
-async def decide(store: Store, clock: Clock, interrupt_id: str) -> None:
+async def decide(store: Store, interrupt_id: str) -> None:
     await store.decide_interrupt(interrupt_id, APPROVED, REVIEWER)
 
 
-async def cancel(store: Store, clock: Clock, interrupt_id: str) -> None:
+async def cancel(store: Store, interrupt_id: str) -> None:
     await store.cancel_interrupt(interrupt_id, AGENT)
 
 
-async def let_expire(_store: Store, clock: Clock, _interrupt_id: str) -> None:
-    clock.advance(0.01)
+async def let_expire(store: Store, _interrupt_id: str) -> None:
+    assert isinstance(store.clock, Clock)
+    store.clock.advance(0.01)
 
 
 @pytest.mark.parametrize("settle", [decide, cancel, let_expire])
@@ -96,15 +95,15 @@ async def test_review_page_is_told_when_its_own_interrupt_is_settled(
     pages: PagesAPI,
     sqlite_store: Store,
     clock: Clock,
-    settle: Callable[[Store, Clock, str], Awaitable[None]],
+    settle: Callable[[Store, str], Awaitable[None]],
 ) -> None:
-    interrupt_id, other = [await ask(sqlite_store, clock) for _ in range(2)]
+    interrupt_id, other = [await ask(sqlite_store) for _ in range(2)]
     clock.advance(3599.99)
 
     async with pages.stream(f"/review/{interrupt_id}/events") as events:
         await until(lambda: sqlite_store.changes.waited_for(None) == [interrupt_id])
-        await cancel(sqlite_store, clock, other)
-        await settle(sqlite_store, clock, interrupt_id)
+        await cancel(sqlite_store, other)
+        await settle(sqlite_store, interrupt_id)
         told = [await events.next(), await events.next()]
 
     assert told == ["settled", None]
@@ -112,10 +111,10 @@ async def test_review_page_is_told_when_its_own_interrupt_is_settled(
 
 
 async def test_review_page_that_asks_too_late_is_told_at_once(
-    pages: PagesAPI, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store
 ) -> None:
-    interrupt_id = await ask(sqlite_store, clock)
-    await cancel(sqlite_store, clock, interrupt_id)
+    interrupt_id = await ask(sqlite_store)
+    await cancel(sqlite_store, interrupt_id)
 
     async with pages.stream(f"/review/{interrupt_id}/events") as events:
         told = [await events.next(), await events.next()]
@@ -124,9 +123,9 @@ async def test_review_page_that_asks_too_late_is_told_at_once(
 
 
 async def test_streams_are_kept_from_caches_and_buffers(
-    pages: PagesAPI, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store
 ) -> None:
-    review = f"/review/{await ask(sqlite_store, clock)}/events"
+    review = f"/review/{await ask(sqlite_store)}/events"
 
     for path in (INBOX, review):
         async with pages.stream(path) as events:
@@ -141,9 +140,9 @@ async def test_streams_are_kept_from_caches_and_buffers(
             )
 
 
-async def test_silence_is_broken_by_heartbeats(sqlite_store: Store, clock: Clock) -> None:
+async def test_silence_is_broken_by_heartbeats(sqlite_store: Store) -> None:
     pages = PagesAPI(sqlite_store, heartbeat_s=0.001)
-    interrupt_id = await ask(sqlite_store, clock)
+    interrupt_id = await ask(sqlite_store)
 
     async with pages.stream(f"/review/{interrupt_id}/events") as events:
         for _ in range(3):
@@ -151,9 +150,9 @@ async def test_silence_is_broken_by_heartbeats(sqlite_store: Store, clock: Clock
 
 
 async def test_pages_that_go_away_free_their_places_at_once(
-    pages: PagesAPI, sqlite_store: Store, clock: Clock
+    pages: PagesAPI, sqlite_store: Store
 ) -> None:
-    review = f"/review/{await ask(sqlite_store, clock)}/events"
+    review = f"/review/{await ask(sqlite_store)}/events"
 
     async with pages.stream(INBOX) as one, pages.stream(INBOX) as two, pages.stream(review):
         assert [await one.next(), await two.next()] == ["changed"] * 2
@@ -164,10 +163,8 @@ async def test_pages_that_go_away_free_their_places_at_once(
     assert sqlite_store.changes.waited_for(None) == []
 
 
-async def test_stopping_api_ends_every_stream(
-    pages: PagesAPI, sqlite_store: Store, clock: Clock
-) -> None:
-    review = f"/review/{await ask(sqlite_store, clock)}/events"
+async def test_stopping_api_ends_every_stream(pages: PagesAPI, sqlite_store: Store) -> None:
+    review = f"/review/{await ask(sqlite_store)}/events"
 
     async with pages.stream(INBOX) as inbox, pages.stream(review) as one:
         assert await inbox.next() == "changed"
@@ -183,7 +180,7 @@ async def test_asking_for_the_headers_alone_opens_nothing(pages: PagesAPI) -> No
 
 
 async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
-    sqlite_store: Store, clock: Clock
+    sqlite_store: Store,
 ) -> None:
     pages = PagesAPI(sqlite_store, api_key=KEY)
 
@@ -217,7 +214,7 @@ async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
     store = Failing(database, PUBLIC_URL, clock)
     pages = PagesAPI(store)
 
-    async with pages.stream(f"/review/{await ask(store, clock)}/events") as events:
+    async with pages.stream(f"/review/{await ask(store)}/events") as events:
         assert await events.next() is None
 
 

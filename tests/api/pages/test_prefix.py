@@ -1,4 +1,4 @@
-"""Links begin with the path of LOOPIN_BASE_URL, which a proxy takes off."""
+"""Links begin with the path of LOOPIN_BASE_URL, which a proxy strips."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A reviewer behind a proxy that serves LoopIn under a path, with a trailing slash in the URL."""
+"""A browser behind a proxy with a path prefix and a trailing slash in the URL."""
 
 from collections.abc import Callable, Iterator
 

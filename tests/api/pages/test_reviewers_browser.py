@@ -1,4 +1,4 @@
-"""The review page in the browser of a reviewer: who they are, and what if they are signed out."""
+"""The review page in the browser of a reviewer, signed in and signed out."""
 
 from collections.abc import Callable, Iterator
 
@@ -63,7 +63,7 @@ def test_page_says_when_its_reviewer_is_signed_out_and_keeps_what_was_typed(
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_label("Your key")).to_be_visible()
 
-    # It looks again when it is shown again.
+    # The page checks again when it becomes visible.
     tab.evaluate(HIDE, arg=True)
     tab.evaluate(HIDE, arg=False)
 

@@ -1,4 +1,4 @@
-"""Where reviewers have keys: the pages show nothing and take no decision before one signs in."""
+"""An API with reviewers: before signing in, pages show nothing and take no decision."""
 
 import re
 from urllib.parse import urlsplit
@@ -20,8 +20,8 @@ def id_of(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-async def ask_and_decide(store: Store, clock: Clock, **changes: object) -> str:
-    path = await ask(store, clock, **changes)
+async def ask_and_decide(store: Store, **changes: object) -> str:
+    path = await ask(store, **changes)
     await store.decide_interrupt(id_of(path), Decision(decision="approved"), REVIEWER)
     return path
 
@@ -47,13 +47,12 @@ def without_id(answer: httpx.Response, path: str) -> tuple[int, str, str]:
 async def test_link_alone_tells_nothing_not_even_whether_there_is_such_a_request(
     stranger: httpx.AsyncClient,
     sqlite_store: Store,
-    clock: Clock,
     method: str,
     folder: str,
     rest: str,
 ) -> None:
-    pending = await ask(sqlite_store, clock, action=SECRET)
-    decided = await ask_and_decide(sqlite_store, clock, action=SECRET)
+    pending = await ask(sqlite_store, action=SECRET)
+    decided = await ask_and_decide(sqlite_store, action=SECRET)
     unknown = "/review/5c0d2c0e-9a8b-4a57-8f0e-1d1f5f2f6c11"
     form = {"decision": "approved"} if method == "POST" else None
 
@@ -71,9 +70,9 @@ async def test_link_alone_tells_nothing_not_even_whether_there_is_such_a_request
 
 
 async def test_reviewer_comes_by_the_link_through_signing_in_to_the_request_and_decides(
-    stranger: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    stranger: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     asked = await stranger.get(path)
     assert asked.next_request is not None
     page = await stranger.get(asked.next_request.url)
@@ -95,9 +94,9 @@ async def test_reviewer_comes_by_the_link_through_signing_in_to_the_request_and_
 
 
 async def test_decision_in_the_inbox_is_the_reviewers(
-    alice: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    alice: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     await decide(alice, path.replace("review", "inbox"), decision="approved")
 
@@ -109,9 +108,9 @@ async def test_decision_in_the_inbox_is_the_reviewers(
 
 
 async def test_form_of_one_who_is_not_signed_in_leads_to_signing_in(
-    stranger: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    stranger: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     page = Page(await decide(stranger, path, decision="approved"))
 
@@ -153,7 +152,7 @@ async def test_page_says_which_key_it_takes(stranger: httpx.AsyncClient) -> None
     assert page["label"] == ["Your key"]
 
 
-async def test_embedded_api_gives_no_links_that_sign_in(sqlite_store: Store, clock: Clock) -> None:
+async def test_embedded_api_gives_no_links_that_sign_in(sqlite_store: Store) -> None:
     options = {"api_key": KEY, "reviewers": {"alice": ALICES_KEY}, "embedded": True}
     async with api_client(sqlite_store, **options) as agent:
         answer = await agent.post("/sign-in-links", headers={"X-API-Key": KEY})
@@ -167,7 +166,7 @@ async def test_embedded_api_gives_no_links_that_sign_in(sqlite_store: Store, clo
 async def test_visit_to_a_request_keeps_the_session(
     alice: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
-    path = await ask(sqlite_store, clock, expires_in=86_400)
+    path = await ask(sqlite_store, expires_in=86_400)
 
     clock.advance(11 * 3600)
     assert (await alice.get(path)).status_code == 200

@@ -1,10 +1,10 @@
-"""Who gets to see the pages by the key, and until when."""
+"""Signing in with a key, and how long it lasts."""
 
 import httpx
 import pytest
 
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, PUBLIC_URL, Clock, api_client
+from tests.support import KEY, PUBLIC_URL, api_client
 from tests.support.page import Page
 from tests.support.visitors import sees_the_inbox, sign_in
 
@@ -106,9 +106,7 @@ async def test_who_is_signed_in_is_not_asked_again(visitor: httpx.AsyncClient) -
     assert (answer.status_code, answer.headers["location"]) == (303, "/history")
 
 
-async def test_keyless_api_asks_nobody_and_offers_no_signing_out(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_keyless_api_asks_nobody_and_offers_no_signing_out(sqlite_store: Store) -> None:
     async with api_client(sqlite_store) as browser:
         answers = [await browser.get(path) for path in PAGES]
         asked = await browser.get("/sign-in")

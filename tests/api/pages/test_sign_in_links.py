@@ -1,4 +1,4 @@
-"""Links that sign in once, which the embedded API gives to holders of its key."""
+"""Sign-in links of the embedded API: they work once."""
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ async def new_link(embedded: httpx.AsyncClient) -> httpx.Response:
     return await embedded.post("/sign-in-links", headers={"X-API-Key": KEY})
 
 
-async def test_link_signs_in_once(embedded: httpx.AsyncClient, clock: Clock) -> None:
+async def test_link_signs_in_once(embedded: httpx.AsyncClient) -> None:
     created = await new_link(embedded)
     link = created.json()["url"]
     assert (created.status_code, created.headers["cache-control"]) == (201, "no-store")

@@ -1,4 +1,4 @@
-"""Times in words: the server and the script say the same, and promise no time that is not there."""
+"""Times in words: server and script agree, and never promise too much."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ LEFT = [
     (7199.9, "1 h 59 min left"),
     (172_799.9, "1 d 23 h left"),
 ]
-# Shows moments so many seconds after the page's own, and what became of them.
+# Shows moments this many seconds after the page's time, and their texts.
 SHOW = """([name, seconds]) => {
     const now = Date.parse(document.querySelector("main").dataset.now);
     const shown = seconds.map(each => document.createElement("span"));

@@ -1,4 +1,4 @@
-"""What the endpoints take: the bounds of fields, bodies and queries."""
+"""The bounds of fields, bodies and queries."""
 
 import json
 from typing import Any

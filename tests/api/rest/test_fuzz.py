@@ -1,4 +1,4 @@
-"""Whatever JSON is sent: it is stored as it came or refused, and nothing breaks."""
+"""Random JSON is stored unchanged or refused, and never causes a 500."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ from tests.support import PUBLIC_URL, Clock, api_client, missing
 from tests.support.examples import AS_FOUND
 from tests.support.questions import NEW
 
-# With FUZZ=100 it tries a hundred times as much, and another each time.
+# FUZZ=100 tries a hundred times as many examples, and different ones each time.
 FUZZ = int(os.environ.get("FUZZ", "1"))
 ANYTHING = settings(
     AS_FOUND if FUZZ == 1 else settings(), max_examples=30 * FUZZ, derandomize=FUZZ == 1

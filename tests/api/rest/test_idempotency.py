@@ -1,4 +1,4 @@
-"""A create that is sent again under its Idempotency-Key: one question, and the same answer."""
+"""Repeated creates with one Idempotency-Key: one interrupt, and the same answer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar
@@ -44,13 +44,13 @@ class Held:
 
 
 @pytest.fixture
-async def api(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+async def api(store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API, on each database there is."""
     async with api_client(store) as client:
         yield client
 
 
-async def asked_of(store: Store, clock: Clock, user_id: str = "u") -> int:
+async def asked_of(store: Store, user_id: str = "u") -> int:
     """How many interrupts a user has."""
     return (await store.get_interrupt_analytics(user_id)).total_interrupts
 
@@ -66,7 +66,7 @@ async def test_same_key_and_payload_get_the_first_answer_again(
     assert again.content == first.content
     assert "idempotency-replayed" not in first.headers
     assert again.headers["idempotency-replayed"] == "true"
-    assert await asked_of(store, clock) == 1
+    assert await asked_of(store) == 1
 
 
 async def test_answer_stays_the_first_whatever_became_of_the_interrupt(
@@ -83,7 +83,7 @@ async def test_answer_stays_the_first_whatever_became_of_the_interrupt(
 
 
 async def test_another_process_on_the_database_gives_the_first_answer_too(
-    api: httpx.AsyncClient, elsewhere: Store, clock: Clock
+    api: httpx.AsyncClient, elsewhere: Store
 ) -> None:
     first = await api.post("/interrupts", json=NEW, headers=ONCE)
     async with api_client(elsewhere) as other:
@@ -106,7 +106,7 @@ async def test_another_process_on_the_database_gives_the_first_answer_too(
     ],
 )
 async def test_another_payload_is_refused_and_the_first_stands(
-    api: httpx.AsyncClient, store: Store, clock: Clock, other: dict[str, object]
+    api: httpx.AsyncClient, store: Store, other: dict[str, object]
 ) -> None:
     first = await api.post("/interrupts", json=NEW, headers=ONCE)
     reused = await api.post("/interrupts", json=NEW | other, headers=ONCE)
@@ -120,7 +120,7 @@ async def test_another_payload_is_refused_and_the_first_stands(
         },
     )
     assert again.content == first.content
-    assert await asked_of(store, clock) == 1
+    assert await asked_of(store) == 1
 
 
 async def test_payload_is_what_was_understood_however_it_was_written(
@@ -136,7 +136,7 @@ async def test_payload_is_what_was_understood_however_it_was_written(
     assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
 
 
-async def test_keys_are_apart_for_each_caller(sqlite_store: Store, clock: Clock) -> None:
+async def test_keys_are_apart_for_each_caller(sqlite_store: Store) -> None:
     answers = {}
     async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
         for key in (KEY, *REVIEWERS.values()):
@@ -163,10 +163,10 @@ async def test_key_is_forgotten_after_24_hours(
     assert KEY_LIFE_MS == 86_400_000
     assert last.content == first.content != new.content == again.content
     assert (new.status_code, "idempotency-replayed" in new.headers) == (201, False)
-    assert await asked_of(store, clock) == 2
+    assert await asked_of(store) == 2
 
 
-async def test_human_is_told_once(api: httpx.AsyncClient, store: Store, clock: Clock) -> None:
+async def test_human_is_told_once(api: httpx.AsyncClient, store: Store) -> None:
     for _ in range(3):
         await api.post("/interrupts", json=NEW, headers=ONCE)
 
@@ -213,9 +213,7 @@ async def test_request_that_failed_leaves_its_key_free(database: Database, clock
     assert "idempotency-replayed" not in other.headers
 
 
-async def test_of_20_at_once_on_two_processes_one_asks(
-    store: Store, elsewhere: Store, clock: Clock
-) -> None:
+async def test_of_20_at_once_on_two_processes_one_asks(store: Store, elsewhere: Store) -> None:
     answers: list[httpx.Response] = []
 
     async def post(client: httpx.AsyncClient) -> None:
@@ -232,4 +230,4 @@ async def test_of_20_at_once_on_two_processes_one_asks(
     assert {answer.content for answer in created} == {last.content}
     assert sum("idempotency-replayed" not in answer.headers for answer in created) == 1
     assert {answer.status_code for answer in answers} <= {201, 409}
-    assert await asked_of(store, clock) == 1
+    assert await asked_of(store) == 1

@@ -1,10 +1,9 @@
-"""How an Idempotency-Key is written (draft-ietf-httpapi-idempotency-key-header)."""
+"""The syntax of Idempotency-Key (draft-ietf-httpapi-idempotency-key-header)."""
 
 import httpx
 import pytest
 
 from loopin_mcp.api.store.store import Store
-from tests.support import Clock
 from tests.support.questions import NEW
 
 
@@ -35,7 +34,7 @@ async def test_key_is_a_string_with_quotes_or_without(
     ],
 )
 async def test_other_key_is_refused_by_name(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, written: str
+    api: httpx.AsyncClient, sqlite_store: Store, written: str
 ) -> None:
     header = [(b"Idempotency-Key", written.encode())]
     answer = await api.post("/interrupts", json=NEW, headers=header)

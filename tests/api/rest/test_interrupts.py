@@ -1,4 +1,4 @@
-"""The REST endpoints, through ASGI: an interrupt's life, its pages and its faults."""
+"""The REST endpoints through ASGI: an interrupt from create to outcome."""
 
 import uuid
 

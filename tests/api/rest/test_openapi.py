@@ -1,4 +1,4 @@
-"""The OpenAPI description is true: what the API answers is what it says."""
+"""The OpenAPI description matches the answers of the API."""
 
 import json
 import re
@@ -86,7 +86,7 @@ async def test_every_refusal_is_described(api: httpx.AsyncClient) -> None:
     check(await api.get("/analytics/u"), "get", "/analytics/{userId}")
 
 
-async def test_keyless_api_describes_no_key(sqlite_store: Store, clock: Clock) -> None:
+async def test_keyless_api_describes_no_key(sqlite_store: Store) -> None:
     async with api_client(sqlite_store) as client:
         document = (await client.get("/openapi.json")).json()
 
@@ -96,7 +96,7 @@ async def test_keyless_api_describes_no_key(sqlite_store: Store, clock: Clock) -
 
 
 async def test_agents_without_a_key_are_described_beside_reviewers_with_one(
-    sqlite_store: Store, clock: Clock
+    sqlite_store: Store,
 ) -> None:
     decide = "/interrupts/{interruptId}/decide"
     async with api_client(sqlite_store, reviewers=REVIEWERS) as client:
@@ -134,9 +134,7 @@ async def test_link_that_signs_in_is_answered_as_described(embedded: httpx.Async
     assert description == openapi_document(keyed=True, embedded=True)
 
 
-async def test_pages_and_links_of_reviewers_are_answered_as_described(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_pages_and_links_of_reviewers_are_answered_as_described(sqlite_store: Store) -> None:
     options = {"api_key": KEY, "reviewers": REVIEWERS, "embedded": True}
     key = {"X-API-Key": KEY}
     review = "/review/{interruptId}"
@@ -153,9 +151,7 @@ async def test_pages_and_links_of_reviewers_are_answered_as_described(
 
 
 @pytest.mark.parametrize("embedded", [True, False])
-async def test_every_route_is_described(
-    sqlite_store: Store, clock: Clock, *, embedded: bool
-) -> None:
+async def test_every_route_is_described(sqlite_store: Store, *, embedded: bool) -> None:
     app = api_app(sqlite_store, embedded=embedded)
     routed = {
         re.sub(r"{(\w+)}", lambda name: f"{{{to_camel(name[1])}}}", route.path)

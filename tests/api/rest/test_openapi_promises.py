@@ -1,4 +1,4 @@
-"""The served OpenAPI document is true, whatever is sent to the API."""
+"""The OpenAPI document holds for generated requests (schemathesis)."""
 
 import subprocess
 import sys

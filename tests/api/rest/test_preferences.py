@@ -1,4 +1,4 @@
-"""The `Prefer` header, as RFC 7240 spells it."""
+"""The syntax of the `Prefer` header (RFC 7240)."""
 
 import pytest
 

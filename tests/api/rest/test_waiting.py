@@ -1,4 +1,4 @@
-"""Held requests: woken by the change, and at the moment of expiry."""
+"""Held requests: answered at the change, and at the moment of expiry."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -134,7 +134,7 @@ async def test_nobody_waits_for_what_is_settled_or_does_not_exist(api: httpx.Asy
     assert (unknown.status_code, unknown.json()) == (404, {"error": "Interrupt not found"})
 
 
-async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock: Clock) -> None:
+async def test_client_that_goes_away_frees_its_place(sqlite_store: Store) -> None:
     created = await sqlite_store.create_interrupt(new_interrupt(), AGENT)
     gone = anyio.Event()
 
@@ -147,9 +147,7 @@ async def test_client_that_goes_away_frees_its_place(sqlite_store: Store, clock:
     assert sqlite_store.changes.waited_for(None) == []
 
 
-async def test_many_who_wait_are_all_woken_by_their_own_change(
-    sqlite_store: Store, clock: Clock
-) -> None:
+async def test_many_who_wait_are_all_woken_by_their_own_change(sqlite_store: Store) -> None:
     created = [await sqlite_store.create_interrupt(new_interrupt(), AGENT) for _ in range(50)]
     outcomes: list[Interrupt] = []
 

@@ -1,4 +1,4 @@
-"""Held requests: woken by the changes that another process makes."""
+"""Held requests: answered after a change by another process."""
 
 import logging
 from collections.abc import Collection
@@ -28,7 +28,7 @@ APPROVED = Decision(decision="approved")
 
 
 async def test_change_of_another_process_wakes_those_it_concerns(
-    store: Store, elsewhere: Store, clock: Clock
+    store: Store, elsewhere: Store
 ) -> None:
     mine, other = [await store.create_interrupt(new_interrupt(), AGENT) for _ in range(2)]
     outcomes: list[Interrupt] = []
@@ -48,13 +48,11 @@ async def test_change_of_another_process_wakes_those_it_concerns(
     assert [outcome.status for outcome in outcomes] == ["cancelled"]
 
 
-async def test_new_interrupt_of_another_process_is_a_change(
-    store: Store, elsewhere: Store, clock: Clock
-) -> None:
+async def test_new_interrupt_of_another_process_is_a_change(store: Store, elsewhere: Store) -> None:
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow_changes, store)
-            # Whoever begins to listen is told at once, since nobody knows what it missed.
+            # The start of listening counts as a change, since earlier ones were missed.
             change = store.changes.next
             await elsewhere.create_interrupt(new_interrupt(), AGENT)
             await change.wait()
@@ -74,7 +72,7 @@ async def test_lost_listener_listens_again(
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow_changes, store)
             await store.changes.next.wait()
-            # It may listen again before this is answered.
+            # It may listen again before the answer comes.
             change = store.changes.next
             await execute(database, cut)
             await change.wait()
@@ -82,7 +80,7 @@ async def test_lost_listener_listens_again(
     await database.aclose()
 
     assert caplog.messages == [
-        "Changes of other processes wait: The database cannot report changes right now"
+        "Changes of other processes are delayed: The database cannot report changes right now"
     ]
 
 
@@ -96,7 +94,7 @@ async def test_database_that_tells_nothing_is_asked_again_and_named_in_the_log(
             followers.cancel_scope.cancel()
 
     assert caplog.messages == [
-        "Changes of other processes wait: The database cannot report changes right now"
+        "Changes of other processes are delayed: The database cannot report changes right now"
     ]
 
 
@@ -113,7 +111,7 @@ async def test_change_of_the_process_itself_is_not_told_twice(
         async with anyio.create_task_group() as followers:
             followers.start_soon(follow)
             if not isinstance(database, SQLite):
-                # Whoever begins to listen is told at once, since nobody knows what it missed.
+                # The start of listening counts as a change, since earlier ones were missed.
                 while not told:
                     await anyio.lowlevel.checkpoint()
                 told.clear()

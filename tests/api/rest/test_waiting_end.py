@@ -67,7 +67,7 @@ async def test_stopping_api_answers_those_who_wait(tmp_path: Path) -> None:
     with anyio.fail_after(PATIENCE_S), listener:
         async with serving(listener, database, Options(grace_s=START_TIMEOUT_S)) as url:
             connection = await anyio.connect_tcp("127.0.0.1", urlsplit(url).port or 0)
-            # The server says 100 as soon as the wait begins to listen for the client's end.
+            # The server sends 100 as soon as the wait starts to listen for a disconnect.
             await connection.send(
                 f"GET /interrupts/{created.interrupt_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 "Prefer: wait=60\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n".encode()

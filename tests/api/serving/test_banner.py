@@ -1,4 +1,4 @@
-"""What `loopin-mcp api` says at its start: what it serves, and no secret."""
+"""The start-up lines of `loopin-mcp api`: what it serves, without secrets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What clients hold: the slow are cut, and the many leave room for others."""
+"""Limits of connections: slow clients are disconnected, and many leave room for others."""
 
 import json
 import re
@@ -171,7 +171,7 @@ async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) ->
     async with attacked(tmp_path, LIMITS) as api:
         reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
         size = length_in(await reader.head())
-        # It took the first of it: what the system takes in advance.
+        # The system buffered the first part.
         for _ in range(5):
             await api.pass_time(LIMITS.patience_s)
 

@@ -1,4 +1,4 @@
-"""The end of an API: requests in flight are answered, and what is stored is told."""
+"""The end of an API: requests in flight are answered, also with a 503."""
 
 import json
 import sqlite3
@@ -53,7 +53,7 @@ async def test_requests_that_wait_for_the_database_are_answered_at_the_end(tmp_p
     created = [said["interruptId"] for status, said in answers if status == 201]
     assert created == [row["interrupt_id"] for row in rows]
     assert [answer for answer in answers if answer[0] != 201] == [ENDING] * (3 - len(created))
-    # Whatever stands at its head, the rest of the line cannot have been stored.
+    # Whatever the first one does, the others in the queue cannot have been stored.
     assert len(created) <= 1
 
 

@@ -1,4 +1,4 @@
-"""A process that may open few files: it never runs out of them."""
+"""A process that may open few files never runs out of them."""
 
 import sys
 from pathlib import Path

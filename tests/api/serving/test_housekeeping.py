@@ -1,4 +1,4 @@
-"""Housekeeping goes on by itself, as long as the API runs."""
+"""Housekeeping continues after failures, as long as the API runs."""
 
 import logging
 
@@ -61,6 +61,6 @@ async def test_database_that_is_away_is_said_once_and_waited_for(
         tasks.cancel_scope.cancel()
 
     assert {(record.levelno, record.message) for record in caplog.records} == {
-        (logging.WARNING, "Expiries wait: The database cannot be used right now"),
-        (logging.WARNING, "Deletions by age wait: The database cannot be used right now"),
+        (logging.WARNING, "Expiries are delayed: The database cannot be used right now"),
+        (logging.WARNING, "Deletions by age are delayed: The database cannot be used right now"),
     }

@@ -1,4 +1,4 @@
-"""What runs beside the requests ends no API, whatever goes wrong in it."""
+"""Background loops: no failure of one ends the API."""
 
 from collections.abc import Awaitable, Callable
 

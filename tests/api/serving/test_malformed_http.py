@@ -1,4 +1,4 @@
-"""Requests that are no HTTP, or HTTP of two minds: refused, and the API serves on."""
+"""Invalid and ambiguous HTTP: refused, while the API continues to serve."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -111,7 +111,7 @@ async def test_body_that_ends_in_two_places_smuggles_nothing_in(
 
     assert told.startswith(b"HTTP/1.1 400 ")
     assert told.count(b"HTTP/1.1 ") == 1
-    assert b"Transfer-Encoding must be sent alone, by HTTP/1.1" in told
+    assert b"Transfer-Encoding must be sent without Content-Length, over HTTP/1.1" in told
 
 
 async def test_body_in_chunks_is_refused_of_whoever_speaks_http_1_0(api: Target) -> None:
@@ -122,7 +122,10 @@ async def test_body_in_chunks_is_refused_of_whoever_speaks_http_1_0(api: Target)
     refused = await api.ask(create(chunks, CHUNKED).replace(b"HTTP/1.1", b"HTTP/1.0"))
 
     assert taken[0] == 201
-    assert refused == (400, {"error": "Transfer-Encoding must be sent alone, by HTTP/1.1"})
+    assert refused == (
+        400,
+        {"error": "Transfer-Encoding must be sent without Content-Length, over HTTP/1.1"},
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The start of `loopin-mcp api`, up to the socket it listens on."""
+"""The start of `loopin-mcp api`, up to its listening socket."""
 
 import socket
 import threading

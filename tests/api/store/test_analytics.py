@@ -1,4 +1,4 @@
-"""The figures on every database there is."""
+"""The figures, on each kind of database."""
 
 import statistics
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ async def answer_all(store: Store, clock: Clock, responses_ms: Sequence[int]) ->
         await answer(store, clock, response_ms, "rejected" if place % 3 else "approved")
 
 
-async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None:
+async def test_analytics_of_nobody_are_empty(store: Store) -> None:
     assert await store.get_interrupt_analytics("nobody") == Analytics(
         user_id="nobody",
         total_interrupts=0,
@@ -58,9 +58,7 @@ async def test_analytics_of_nobody_are_empty(store: Store, clock: Clock) -> None
     )
 
 
-async def test_times_and_rate_are_unknown_while_nothing_is_decided(
-    store: Store, clock: Clock
-) -> None:
+async def test_times_and_rate_are_unknown_while_nothing_is_decided(store: Store) -> None:
     await store.create_interrupt(new_interrupt(), AGENT)
     cancelled = await store.create_interrupt(new_interrupt(), AGENT)
     await store.cancel_interrupt(cancelled.interrupt_id, AGENT)

@@ -1,4 +1,4 @@
-"""A clock that is set back: what has happened stays so, and what is to happen still does."""
+"""A clock that is set back: past changes stay, and due ones still happen."""
 
 import pytest
 
@@ -114,9 +114,7 @@ async def test_notification_that_was_taken_before_is_due_again_after_a_year_back
     assert (due.delivery_id, due.kind, due.tries) == (lost.delivery_id, kind, 2)
 
 
-async def test_reminder_of_a_long_life_is_not_taken_for_one_of_before(
-    store: Store, clock: Clock
-) -> None:
+async def test_reminder_of_a_long_life_is_not_taken_for_one_of_before(store: Store) -> None:
     await store.create_interrupt(new_interrupt(expires_in=2_592_000), AGENT)
     await store.deliveries.address(["phone"], [])
     [first] = await take_due(store, "phone")

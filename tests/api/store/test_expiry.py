@@ -1,4 +1,4 @@
-"""An expiry that cannot be stored leaves nothing of itself."""
+"""An expiry that cannot be stored leaves no trace."""
 
 from pathlib import Path
 

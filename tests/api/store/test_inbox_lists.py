@@ -1,4 +1,4 @@
-"""What reviewers look through, on each database there is: order, search, parts, names."""
+"""The reviewers' lists, on each kind of database: order, search, pages, names."""
 
 import itertools
 
@@ -12,27 +12,27 @@ from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 
 
-async def ask(store: Store, clock: Clock, action: str, **changes: object) -> str:
+async def ask(store: Store, action: str, **changes: object) -> str:
     created = await store.create_interrupt(new_interrupt(action=action, **changes), AGENT)
     return created.interrupt_id
 
 
 async def settle(store: Store, clock: Clock, action: str, **changes: object) -> str:
     """Ask, and reject a second later."""
-    interrupt_id = await ask(store, clock, action, **changes)
+    interrupt_id = await ask(store, action, **changes)
     clock.advance(1)
     await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), REVIEWER)
     return interrupt_id
 
 
-async def pending(store: Store, clock: Clock, **search: str) -> list[str]:
+async def pending(store: Store, **search: str) -> list[str]:
     """The actions of what waits and is looked for."""
     found = await store.overview.list_pending(Search.model_validate(search), limit=50)
     assert found.count == len(found.interrupts)
     return [interrupt.action for interrupt in found.interrupts]
 
 
-async def settled(store: Store, clock: Clock, **search: str) -> list[str]:
+async def settled(store: Store, **search: str) -> list[str]:
     """The actions of what is settled and looked for."""
     found = await store.overview.list_settled(Search.model_validate(search), limit=50)
     return [each.interrupt.action for each in found.settled]
@@ -41,22 +41,20 @@ async def settled(store: Store, clock: Clock, **search: str) -> list[str]:
 async def test_most_urgent_comes_first_and_then_what_expires_first(
     store: Store, clock: Clock
 ) -> None:
-    await ask(store, clock, "low", urgency="low", expires_in=10)
-    await ask(store, clock, "medium", urgency="medium", expires_in=20)
-    await ask(store, clock, "high, later", urgency="high", expires_in=2_592_000)
-    await ask(store, clock, "high, sooner", urgency="high", expires_in=30)
+    await ask(store, "low", urgency="low", expires_in=10)
+    await ask(store, "medium", urgency="medium", expires_in=20)
+    await ask(store, "high, later", urgency="high", expires_in=2_592_000)
+    await ask(store, "high, sooner", urgency="high", expires_in=30)
 
-    assert await pending(store, clock) == ["high, sooner", "high, later", "medium", "low"]
+    assert await pending(store) == ["high, sooner", "high, later", "medium", "low"]
     clock.advance(20)
-    assert await pending(store, clock) == ["high, sooner", "high, later"]
+    assert await pending(store) == ["high, sooner", "high, later"]
 
 
-async def test_parts_of_what_waits_join_without_gap_and_the_count_is_of_all(
-    store: Store, clock: Clock
-) -> None:
+async def test_parts_of_what_waits_join_without_gap_and_the_count_is_of_all(store: Store) -> None:
     for urgency, number in itertools.product(("low", "high", "medium"), range(3)):
-        await ask(store, clock, f"{urgency} {number}", urgency=urgency)
-    await ask(store, clock, "another's", user_id="user-2")
+        await ask(store, f"{urgency} {number}", urgency=urgency)
+    await ask(store, "another's", user_id="user-2")
 
     actions: list[str] = []
     cursor = None
@@ -104,11 +102,11 @@ async def test_search_and_filters_find_what_they_say(
         ("Delete İzmir", {"user_id": "büro", "urgency": "low", "context": {"at": "Straße"}}),
     ]
     for action, changes in asked:
-        await ask(store, clock, action, **changes)
+        await ask(store, action, **changes)
         await settle(store, clock, action, **changes)
 
-    assert await pending(store, clock, **search) == found
-    assert await settled(store, clock, **search) == found[::-1]
+    assert await pending(store, **search) == found
+    assert await settled(store, **search) == found[::-1]
 
 
 @pytest.mark.parametrize(
@@ -122,35 +120,35 @@ async def test_search_and_filters_find_what_they_say(
     ],
 )
 async def test_marks_of_patterns_stand_for_themselves(
-    store: Store, clock: Clock, searched: str, found: list[str]
+    store: Store, searched: str, found: list[str]
 ) -> None:
-    await ask(store, clock, "Pay now! 5%_")
-    await ask(store, clock, "Pay later 50")
+    await ask(store, "Pay now! 5%_")
+    await ask(store, "Pay later 50")
 
-    assert await pending(store, clock, q=searched) == found
+    assert await pending(store, q=searched) == found
 
 
-async def test_search_heeds_its_first_ten_words(store: Store, clock: Clock) -> None:
+async def test_search_heeds_its_first_ten_words(store: Store) -> None:
     words = [f"word-{number}" for number in range(10)]
-    await ask(store, clock, " ".join(words))
+    await ask(store, " ".join(words))
 
-    assert len(await pending(store, clock, q=" ".join([*words, "another"]))) == 1
-    assert await pending(store, clock, q=" ".join([*words[:9], "another"])) == []
+    assert len(await pending(store, q=" ".join([*words, "another"]))) == 1
+    assert await pending(store, q=" ".join([*words[:9], "another"])) == []
 
 
-async def test_interrupt_is_found_by_its_id(store: Store, clock: Clock) -> None:
-    await ask(store, clock, "One")
-    interrupt_id = await ask(store, clock, "Two")
+async def test_interrupt_is_found_by_its_id(store: Store) -> None:
+    await ask(store, "One")
+    interrupt_id = await ask(store, "Two")
 
-    assert await pending(store, clock, q=f" {interrupt_id.upper()} ") == ["Two"]
-    assert await pending(store, clock, q=interrupt_id[:8]) == []
+    assert await pending(store, q=f" {interrupt_id.upper()} ") == ["Two"]
+    assert await pending(store, q=interrupt_id[:8]) == []
 
 
 async def test_history_tells_how_each_ended_and_when_newest_first(
     store: Store, clock: Clock
 ) -> None:
-    cancelled = await ask(store, clock, "cancelled")
-    await ask(store, clock, "expired", expires_in=10)
+    cancelled = await ask(store, "cancelled")
+    await ask(store, "expired", expires_in=10)
     await settle(store, clock, "rejected")
     clock.advance(1)
     await store.cancel_interrupt(cancelled, AGENT)
@@ -165,7 +163,7 @@ async def test_history_tells_how_each_ended_and_when_newest_first(
         for each in found.settled
     ] == [("expired", 10_000), ("cancelled", 2_000), ("rejected", 1_000)]
     assert (found.next_cursor, found.looked_back_to) == (None, None)
-    assert await settled(store, clock, status="cancelled") == ["cancelled"]
+    assert await settled(store, status="cancelled") == ["cancelled"]
 
 
 async def test_parts_of_the_history_join_without_gap(store: Store, clock: Clock) -> None:
@@ -206,9 +204,7 @@ async def test_search_that_finds_little_stops_and_goes_on_from_there(
 
 
 @pytest.mark.parametrize("cursor", ["x", "!", "MTpub25l"])
-async def test_cursor_of_ones_own_making_is_refused(
-    store: Store, clock: Clock, cursor: str
-) -> None:
+async def test_cursor_of_ones_own_making_is_refused(store: Store, cursor: str) -> None:
     for listing in (store.overview.list_pending, store.overview.list_settled):
         with pytest.raises(InvalidRequestError, match="cursor is not one that this API gave"):
             await listing(Search(), limit=5, cursor=cursor)
@@ -220,9 +216,9 @@ async def test_names_are_those_there_are_in_order_and_not_endless(
     assert await store.overview.list_names() == Names((), ())
 
     await settle(store, clock, "Pay", user_id="zoë", agent_id="billing")
-    await ask(store, clock, "Pay", user_id="adam", agent_id="billing")
+    await ask(store, "Pay", user_id="adam", agent_id="billing")
     assert await store.overview.list_names() == Names(("adam", "zoë"), ("billing",))
 
     for number in range(MOST_NAMES):
-        await ask(store, clock, "Pay", user_id=f"user {number}")
+        await ask(store, "Pay", user_id=f"user {number}")
     assert len((await store.overview.list_names()).users) == MOST_NAMES

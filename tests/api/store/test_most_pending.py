@@ -1,4 +1,4 @@
-"""At most so many interrupts wait for one user, however they come."""
+"""The limit of pending interrupts per user holds, also for concurrent creates."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,7 @@ from tests.support import AGENT, REVIEWER, Clock, api_client, new_interrupt
 from tests.support.questions import NEW
 
 
-async def fill(store: Store, clock: Clock, count: int) -> list[str]:
+async def fill(store: Store, count: int) -> list[str]:
     """So many questions to one user; their ids."""
     ids: list[str] = []
 
@@ -30,7 +30,7 @@ async def fill(store: Store, clock: Clock, count: int) -> list[str]:
 
 
 async def test_one_more_is_refused_until_one_is_settled(store: Store, clock: Clock) -> None:
-    [oldest, *_] = await fill(store, clock, MOST_PENDING)
+    [oldest, *_] = await fill(store, MOST_PENDING)
     async with api_client(store) as api:
         post = partial(api.post, "/interrupts", headers={"Idempotency-Key": '"once"'})
         refused = await post(json=NEW)
@@ -50,9 +50,9 @@ async def test_one_more_is_refused_until_one_is_settled(store: Store, clock: Clo
 
 
 async def test_many_at_once_on_two_processes_are_counted_exactly(
-    store: Store, elsewhere: Store, clock: Clock
+    store: Store, elsewhere: Store
 ) -> None:
-    await fill(store, clock, MOST_PENDING - 5)
+    await fill(store, MOST_PENDING - 5)
     answers: list[httpx.Response] = []
 
     async def post(api: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""What is old goes: with its events, on the record, and never before its callback is told."""
+"""Deletion by age: with the events, recorded, and never before the callback is done."""
 
 import logging
 from pathlib import Path
@@ -20,7 +20,7 @@ DAY_S = 86_400
 HOOK = "http://127.0.0.1:9/hook"
 
 
-async def settled(store: Store, clock: Clock, **changes: object) -> str:
+async def settled(store: Store, **changes: object) -> str:
     """The id of an interrupt that was decided right away."""
     created = await store.create_interrupt(new_interrupt(**changes), AGENT)
     await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
@@ -37,11 +37,11 @@ async def kept(database: Database, table: str) -> list[object]:
 async def test_what_was_settled_long_ago_is_gone_with_its_events(
     store: Store, database: Database, clock: Clock
 ) -> None:
-    old = await settled(store, clock)
+    old = await settled(store)
     head = (await store.get_interrupt_status(old)).events_head
     pending = await store.create_interrupt(new_interrupt(expires_in=30 * DAY_S), AGENT)
     clock.advance(0.001)
-    young = await settled(store, clock)
+    young = await settled(store)
     clock.advance(7 * DAY_S - 0.001)
 
     await clean_up(store, 7)
@@ -55,7 +55,7 @@ async def test_what_was_settled_long_ago_is_gone_with_its_events(
 
 
 async def test_deleted_interrupt_is_not_found_any_more(store: Store, clock: Clock) -> None:
-    old = await settled(store, clock)
+    old = await settled(store)
     clock.advance(DAY_S)
     await clean_up(store, 1)
 
@@ -71,7 +71,7 @@ async def test_deleted_interrupt_is_not_found_any_more(store: Store, clock: Cloc
 
 
 async def test_interrupt_stays_until_its_callback_is_told(store: Store, clock: Clock) -> None:
-    old = await settled(store, clock, callback_url=HOOK)
+    old = await settled(store, callback_url=HOOK)
     clock.advance(2 * DAY_S)
 
     await clean_up(store, 1)
@@ -87,7 +87,7 @@ async def test_interrupt_stays_until_its_callback_is_told(store: Store, clock: C
 async def test_all_is_kept_where_no_age_is_set(
     store: Store, database: Database, clock: Clock
 ) -> None:
-    old = await settled(store, clock)
+    old = await settled(store)
     clock.advance(3650 * DAY_S)
 
     await clean_up(store, None)
@@ -128,7 +128,7 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
 ) -> None:
     caplog.set_level(logging.INFO, logger="loopin_mcp")
     for _ in range(DELETED_AT_ONCE + 1):
-        await settled(store, clock)
+        await settled(store)
     clock.advance(2 * DAY_S)
 
     await clean_up(store, 2)
@@ -142,7 +142,7 @@ async def test_log_has_one_line_for_all_that_a_run_deletes(
 async def test_nothing_of_what_is_deleted_stays_in_the_file(tmp_path: Path, clock: Clock) -> None:
     database = await open_sqlite(tmp_path / "loopin.db")
     store, secret = Store(database, PUBLIC_URL, clock), "That nobody may read for ever"
-    await settled(store, clock, action=secret, context={"note": secret * 1000})
+    await settled(store, action=secret, context={"note": secret * 1000})
     clock.advance(DAY_S)
 
     await clean_up(store, 1)

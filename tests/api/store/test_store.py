@@ -1,4 +1,4 @@
-"""The store on every database there is."""
+"""The store, on each kind of database."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected", reason="Too much", modified_params={"amount": 1})
 
 
-async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) -> None:
+async def test_created_interrupt_is_read_back_whole(store: Store) -> None:
     created = await store.create_interrupt(new_interrupt(expires_in=60), AGENT)
 
     read = await store.get_interrupt_status(created.interrupt_id)
@@ -36,7 +36,7 @@ async def test_created_interrupt_is_read_back_whole(store: Store, clock: Clock) 
             "createdAt": "2025-06-15T15:06:40.000Z",
             "expiresAt": "2025-06-15T15:07:40.000Z",
             "reviewUrl": f"{PUBLIC_URL}/review/{created.interrupt_id}",
-            # What sha256sum says of agentId, userId, action, context and urgency in RFC 8785 form.
+            # From sha256sum, for agentId, userId, action, context and urgency in RFC 8785 form.
             "payloadDigest": "cd4d9f328eb6855aa789b69bf3574c58744f513d2a4743129e66ca2cb46a431b",
             "eventsHead": read.events_head,
         }
@@ -74,7 +74,7 @@ async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
     }
 
 
-async def test_second_decision_is_refused_and_first_stands(store: Store, clock: Clock) -> None:
+async def test_second_decision_is_refused_and_first_stands(store: Store) -> None:
     created = await store.create_interrupt(new_interrupt(), AGENT)
     await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
     stands = await store.get_interrupt_status(created.interrupt_id)
@@ -85,7 +85,7 @@ async def test_second_decision_is_refused_and_first_stands(store: Store, clock: 
     assert await store.get_interrupt_status(created.interrupt_id) == stands
 
 
-async def test_of_many_decisions_at_once_exactly_one_wins(store: Store, clock: Clock) -> None:
+async def test_of_many_decisions_at_once_exactly_one_wins(store: Store) -> None:
     created = await store.create_interrupt(new_interrupt(), AGENT)
     won: list[str] = []
     lost: list[str] = []
@@ -123,9 +123,7 @@ async def test_expiry_holds_to_the_moment(store: Store, clock: Clock) -> None:
     assert (await store.list_pending_interrupts("user-1")).count == 0
 
 
-async def test_cancelled_interrupt_cannot_be_decided_or_cancelled_again(
-    store: Store, clock: Clock
-) -> None:
+async def test_cancelled_interrupt_cannot_be_decided_or_cancelled_again(store: Store) -> None:
     created = await store.create_interrupt(new_interrupt(), AGENT)
 
     cancelled = await store.cancel_interrupt(created.interrupt_id, AGENT)
@@ -137,7 +135,7 @@ async def test_cancelled_interrupt_cannot_be_decided_or_cancelled_again(
         await store.cancel_interrupt(created.interrupt_id, AGENT)
 
 
-async def test_unknown_id_is_not_found(store: Store, clock: Clock) -> None:
+async def test_unknown_id_is_not_found(store: Store) -> None:
     with pytest.raises(NotFoundError):
         await store.get_interrupt_status("nobody")
     with pytest.raises(NotFoundError):
@@ -151,7 +149,7 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
 ) -> None:
     ids = []
     for number in range(7):
-        # Some share a millisecond, so that the id has to break the tie.
+        # Some have the same millisecond, so that the id breaks the tie.
         clock.advance(0.001 * (number % 2))
         ids.append((await store.create_interrupt(new_interrupt(), AGENT)).interrupt_id)
         await store.create_interrupt(new_interrupt(user_id="user-2"), AGENT)
@@ -171,7 +169,7 @@ async def test_pages_hold_each_pending_interrupt_of_the_user_once_newest_first(
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "Zm9v", "é", "-", "OmFiYw", "MTphAGI"])
-async def test_foreign_cursor_is_refused_by_name(store: Store, clock: Clock, cursor: str) -> None:
+async def test_foreign_cursor_is_refused_by_name(store: Store, cursor: str) -> None:
     with pytest.raises(InvalidRequestError, match="^cursor is not one"):
         await store.list_pending_interrupts("user-1", cursor=cursor)
 

@@ -1,7 +1,6 @@
-"""The store is what a plain model of it is, whatever changes in whatever order.
+"""The store matches a plain model of it after any sequence of changes.
 
-MODEL_EXAMPLES is how many runs are tried on each database, and has one that fails made smaller;
-without it they are a few.
+MODEL_EXAMPLES sets the number of runs on each database, and makes hypothesis shrink one that fails.
 """
 
 import itertools

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Actor:
-    """Someone as the API knows them, never as they call themselves.
+    """Someone as the API knows them by their key, never by a name in the request.
 
-    `name` is a reviewer's name, `api-key` or `review-link` for what they used instead, or
-    `anonymous`. `channel` is `review-page`, `inbox`, `api`, `mcp`, or `system` for actions of the
-    API itself.
+    `name` is a reviewer's name, or else `api-key`, `review-link` or `anonymous`. `channel` is
+    `review-page`, `inbox`, `api`, `mcp`, or `system` for actions of the API itself.
     """
 
     name: str

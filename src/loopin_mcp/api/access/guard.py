@@ -67,7 +67,7 @@ def actor_of(request: Request) -> Actor:
 
 
 class Guard:
-    """Requires a key of API calls before it reads their body, and a known host of browsers.
+    """Requires a key of API calls before it reads their body, and of browsers a known host name.
 
     With a valid key the host does not matter: a page that was rebound to this server has no key.
     """

@@ -1,4 +1,4 @@
-"""The keys of an API: their holders, what these may do, and the delay for wrong keys."""
+"""The keys of an API: their holders, what they may do, and the delay for wrong keys."""
 
 import hmac
 import ipaddress
@@ -21,8 +21,8 @@ ANONYMOUS = "anonymous"
 FREE = 3
 FIRST_S = 0.1
 LONGEST_S = 5.0
-# With these, one address can try 20 keys a second, which is hopeless; and a flood of wrong keys
-# locks out others at that address, such as behind the same proxy, only as long as it lasts.
+# This lets one address try 20 keys a second, too few to guess one. A flood of wrong keys locks out
+# others at that address, such as behind the same proxy, only while it lasts.
 MOST_WAITING = 100
 FORGOTTEN_S = 600
 MOST_ORIGINS = 10_000

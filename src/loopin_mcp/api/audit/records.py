@@ -19,9 +19,9 @@ RECORDS_AT_ONCE = 200
 # Somebody may have deleted an interrupt and not its events, or the other way round.
 _IDS = f"""
     SELECT interrupt_id FROM (SELECT interrupt_id FROM interrupts
-        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}) AS asked
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}) AS stored
     UNION SELECT interrupt_id FROM (SELECT DISTINCT interrupt_id FROM events
-        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}) AS told
+        WHERE interrupt_id > :after ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}) AS recorded
     ORDER BY interrupt_id LIMIT {RECORDS_AT_ONCE}
     """  # noqa: S608 - only constants
 _STATES = f"""

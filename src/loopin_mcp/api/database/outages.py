@@ -66,7 +66,7 @@ class Breakdown:
 
 
 class Outage:
-    """Logs once when `what` has to wait, and once when it continues."""
+    """Logs once when `what` is delayed, and once when it continues."""
 
     def __init__(self, logger: logging.Logger, what: str) -> None:
         self.lasts = False
@@ -82,9 +82,9 @@ class Outage:
         except Exception as error:
             if not self.lasts:
                 reason = error if isinstance(error, LoopinError) else type(error).__name__
-                self._logger.warning("%s wait: %s", self._what, reason)
+                self._logger.warning("%s are delayed: %s", self._what, reason)
             self.lasts = True
         else:
             if self.lasts:
-                self._logger.info("%s no longer wait", self._what)
+                self._logger.info("%s are no longer delayed", self._what)
             self.lasts = False

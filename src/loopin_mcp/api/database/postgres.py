@@ -62,7 +62,9 @@ _FAULTS: Mapping[type[Exception], Fault] = {
         "it takes no changes", "Find out why it is read-only"
     ),
     psycopg.errors.QueryCanceled: Fault("it is too slow", "Find out what locks or slows it"),
-    psycopg.OperationalError: Fault("there is no connection", "Check that it runs and lets us in"),
+    psycopg.OperationalError: Fault(
+        "there is no connection", "Check that it runs and accepts this user"
+    ),
     TimeoutError: Fault("it does not answer", "Check that it runs and can be reached"),
     psycopg.Error: Fault("PostgreSQL refuses", "Look at its log"),
 }
@@ -210,18 +212,18 @@ def _fault_of(error: Exception) -> Fault | None:
 
 
 async def _run(connection: psycopg.AsyncConnection[Any], steps: Steps[_T]) -> _T:
-    """Take steps on a connection, within its current transaction."""
-    go_on: Callable[[], Statement] = partial(next, steps)
+    """Run steps on a connection, within its current transaction."""
+    resume: Callable[[], Statement] = partial(next, steps)
     while True:
         try:
-            sql, params = go_on()
+            sql, params = resume()
         except StopIteration as end:
             result: _T = end.value
             return result
         try:
-            go_on = partial(steps.send, await _execute(connection, sql, params))
+            resume = partial(steps.send, await _execute(connection, sql, params))
         except _REFUSALS as error:
-            go_on = partial(steps.throw, error)
+            resume = partial(steps.throw, error)
 
 
 async def _execute(

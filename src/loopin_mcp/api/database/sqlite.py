@@ -36,7 +36,7 @@ class _Write:
     error: Exception | None = None
 
     def attempt(self, connection: sqlite3.Connection) -> None:
-        """Take the steps; if they fail, undo only them."""
+        """Run the steps; if they fail, undo only them."""
         connection.execute("SAVEPOINT steps")
         try:
             self.result = run(connection.execute, of_this_version(self.steps()))
@@ -142,7 +142,7 @@ class SQLite:
             return connection.execute(sql, params).fetchall()
 
     def _commit(self, writes: list[_Write]) -> None:
-        """Take the steps of all writes in one transaction."""
+        """Run the steps of all writes in one transaction."""
         try:
             self._file.hold()
             writer = self._file.writer
@@ -167,18 +167,18 @@ def make_private_directory(path: Path) -> None:
 
 
 def run(execute: Execute, steps: Steps[_T]) -> _T:
-    """Take steps on a connection, within its current transaction."""
-    go_on: Callable[[], Statement] = partial(next, steps)
+    """Run steps on a connection, within its current transaction."""
+    resume: Callable[[], Statement] = partial(next, steps)
     while True:
         try:
-            sql, params = go_on()
+            sql, params = resume()
         except StopIteration as end:
             result: _T = end.value
             return result
         try:
-            go_on = partial(steps.send, execute(sql, params).fetchall())
+            resume = partial(steps.send, execute(sql, params).fetchall())
         except _REFUSALS as error:
-            go_on = partial(steps.throw, error)
+            resume = partial(steps.throw, error)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from loopin_mcp.version import HOME_PAGE
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-# The longest pause of a receiver.
+# How long a service may be silent before a message counts as not sent.
 SILENCE_S = 8.0
 
 _CODE_SPAN = re.compile(r"(`[^`\n]+`)")
@@ -54,7 +54,9 @@ class Service:
         with _discretion.kept() as statuses, contextlib.suppress(Exception):
             if self._plugin.notify(title=message.title, notify_type=kind, **self._body(message)):
                 return None
-        return f"it answered {statuses[-1]}" if statuses else "it refused, or is not there"
+        if statuses:
+            return f"it answered {statuses[-1]}"
+        return "it refused the message or cannot be reached"
 
     def _body(self, message: Message) -> dict[str, object]:
         """The text and its format, from which the plugin escapes its service's markup."""

@@ -38,7 +38,7 @@ class Channel:
             NotSentError: It failed, or took too long.
         """
         if not self._idle:
-            raise NotSentError("earlier messages still hang there")
+            raise NotSentError("earlier messages to it have not ended yet")
         service = self._idle.pop()
         send, at_end = partial(service.send, message), partial(self._idle.append, service)
         fault: str | None = f"it took longer than {self._send_s:g} seconds"

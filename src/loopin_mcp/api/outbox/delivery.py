@@ -139,7 +139,7 @@ class Outbox:
         except Exception as error:
             # It is due again when its lease ends.
             reason = error if isinstance(error, LoopinError) else type(error).__name__
-            logger.warning("%s of %s waits: %s", sender.name, delivery.interrupt_id, reason)
+            logger.warning("%s of %s is delayed: %s", sender.name, delivery.interrupt_id, reason)
         finally:
             self._under_way -= Counter((delivery.host,))
             self._store.deliveries.bell.ring()

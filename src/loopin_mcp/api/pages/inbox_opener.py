@@ -16,7 +16,7 @@ REST_S = 60
 logger = logging.getLogger("loopin_mcp")
 
 
-async def open_inbox(
+async def open_when_created(
     store: Store, sessions: Sessions, live: Live, start: Callable[[str], None]
 ) -> None:
     """Open the inbox with `start` whenever an interrupt is created, until cancelled.

@@ -32,15 +32,15 @@ Say = Callable[[str], Awaitable[None]]
 
 
 class EventStream(Response):
-    """The events that `tell` sends by name, until it returns or the client goes away."""
+    """The events that `report` sends by name, until it returns or the client goes away."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, tell: Callable[[Say], Awaitable[None]], heartbeat_s: float) -> None:
+    def __init__(self, report: Callable[[Say], Awaitable[None]], heartbeat_s: float) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers(STREAM_HEADERS)
-        self._tell = tell
+        self._report = report
         self._heartbeat_s = heartbeat_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +51,7 @@ class EventStream(Response):
             async with anyio.create_task_group() as tasks:
                 say = partial(_say, send)
                 tasks.start_soon(self._beat, say)
-                tasks.start_soon(self._tell_all, say, tasks.cancel_scope)
+                tasks.start_soon(self._report_all, say, tasks.cancel_scope)
                 await until_gone(Request(scope, receive))
                 tasks.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b""})
@@ -61,10 +61,10 @@ class EventStream(Response):
             await say(HEARTBEAT)
             await anyio.sleep(self._heartbeat_s)
 
-    async def _tell_all(self, say: Say, stream: anyio.CancelScope) -> None:
+    async def _report_all(self, say: Say, stream: anyio.CancelScope) -> None:
         # The page reconnects when its stream ends, and then gets the error.
         with contextlib.suppress(LoopinError):
-            await self._tell(say)
+            await self._report(say)
         stream.cancel()
 
 
@@ -84,28 +84,28 @@ class Live:
     async def inbox_events(self, request: Request) -> Response:
         """`GET /inbox/events`: `changed` at once, and after any interrupt has changed."""
         subject = self._sessions.require_subject(request)
-        return EventStream(partial(self._tell_changes, subject), self._heartbeat_s)
+        return EventStream(partial(self._report_changes, subject), self._heartbeat_s)
 
     async def review_events(self, request: Request) -> Response:
         """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
         reviewer = self._sessions.reviewer_of(request)
         interrupt_id = interrupt_id_of(request)
         await self._store.get_interrupt_status(interrupt_id)
-        return EventStream(partial(self._tell_settled, reviewer, interrupt_id), self._heartbeat_s)
+        return EventStream(partial(self._report_settled, reviewer, interrupt_id), self._heartbeat_s)
 
-    async def _tell_changes(self, subject: str, say: Say) -> None:
+    async def _report_changes(self, subject: str, say: Say) -> None:
         changes = self._store.changes
-        told = None
+        reported = None
         with self._one_of(subject) as may_wait:
-            while not changes.closed and (may_wait or told is None):
-                if told is changes.next:
+            while not changes.closed and (may_wait or reported is None):
+                if reported is changes.next:
                     await changes.next.wait()
                 else:
-                    told = changes.next
+                    reported = changes.next
                     await say("changed")
                     await anyio.sleep(SHORTEST_GAP_S)
 
-    async def _tell_settled(self, reviewer: str, interrupt_id: str, say: Say) -> None:
+    async def _report_settled(self, reviewer: str, interrupt_id: str, say: Say) -> None:
         with self._waits.one_of(("pages", reviewer)) as may_wait:
             wait_s = math.inf if may_wait else 0
             # The stream ends by itself when its client goes away.

@@ -83,7 +83,7 @@ def _refusal_of_head(scope: Scope) -> JSONResponse | None:
     chunked, measured = b"transfer-encoding" in names, b"content-length" in names
     # A proxy in front may see another end of the body (RFC 9112, section 6.1).
     if chunked and (measured or scope["http_version"] == "1.0"):
-        return _refused(400, "Transfer-Encoding must be sent alone, by HTTP/1.1")
+        return _refused(400, "Transfer-Encoding must be sent without Content-Length, over HTTP/1.1")
     return None
 
 

@@ -19,7 +19,7 @@ from loopin_mcp.api.outbox.channels import Channels, channels_of
 from loopin_mcp.api.outbox.delivery import Outbox
 from loopin_mcp.api.outbox.destinations import Destinations, callback_client
 from loopin_mcp.api.outbox.notifications import NotificationSender
-from loopin_mcp.api.pages.inbox_opener import open_inbox
+from loopin_mcp.api.pages.inbox_opener import open_when_created
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
 from loopin_mcp.api.serving.banner import banner
 from loopin_mcp.api.serving.housekeeping import keep_house
@@ -113,8 +113,8 @@ def _loops(store: Store, options: Options, api: API, channels: Channels | None) 
         "Housekeeping": partial(keep_house, store, options.retention_days),
     }
     if options.opens_inbox:
-        open_new = partial(open_inbox, store, api.sessions, api.live, start_browser)
-        loops["Opening the inbox"] = open_new
+        opener = partial(open_when_created, store, api.sessions, api.live, start_browser)
+        loops["Opening the inbox"] = opener
     return loops
 
 

@@ -23,7 +23,7 @@ Outcome = tuple[EventType, JSONObject]
 # How long after it is due a delivery is given up.
 CALLBACK_MS = 3 * 24 * 3600 * 1000
 NOTIFICATION_MS = 10 * 60 * 1000
-# No retry and no reminder lies further ahead. If one does, the clock was set back, and it is due.
+# No retry or reminder is due later than this. If one is, the clock was set back, and it is due now.
 LONGEST_DELAY_MS = 8 * 3600 * 1000
 FURTHEST_REMINDER_MS = 15 * 24 * 3600 * 1000
 _DUE = f"""(due_ms <= :now OR due_ms > :now

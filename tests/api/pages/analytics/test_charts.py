@@ -1,4 +1,4 @@
-"""The geometry of charts: true to the numbers, and within the picture."""
+"""The geometry of charts: in proportion to the counts, and within the picture."""
 
 from itertools import pairwise
 

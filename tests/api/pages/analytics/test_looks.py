@@ -1,4 +1,4 @@
-"""How the analytics page looks and reads: screenshots, contrast, width, roles and names."""
+"""The look of the analytics page: screenshots, contrast, width, roles and names."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ ACTIONS = [
     "העבר 4,200 ש״ח \u202eknaB livE\u202c " + "x" * 400,
     "Z" + "\u0301\u0336" * 200,
 ]
-# Shapes that bear meaning, against the card they are drawn on, as ratios after WCAG 2.2.
+# The contrast ratios of shapes with a meaning, as WCAG 2.2 defines them.
 FAINT_SHAPES = """() => {
   const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
     .map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)

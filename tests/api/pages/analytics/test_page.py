@@ -1,4 +1,4 @@
-"""The analytics page: what it shows of whom, in words, numbers and shapes."""
+"""The analytics page: figures of one user or of all, in words, numbers and charts."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def test_figures_of_everybody_are_shown_in_human_units(store: Store, clock
     await answered(store, clock, REJECTED, 3000, user_id="user-2", action="Deploy")
     await store.create_interrupt(new_interrupt(urgency="low"), AGENT)
 
-    page = await shown(store, clock)
+    page = await shown(store)
 
     assert page["h1"] == ["Analytics · All users"]
     assert page.facts == {
@@ -59,7 +59,7 @@ async def test_figures_of_one_user_leave_the_others_out(store: Store, clock: Clo
     await answered(store, clock, APPROVED)
     await answered(store, clock, REJECTED, 1, user_id="user 2/ü", action="Deploy")
 
-    page = await shown(store, clock, "?user=user+2%2F%C3%BC")
+    page = await shown(store, "?user=user+2%2F%C3%BC")
 
     assert page["h1"] == ["Analytics · user 2/ü"]
     assert page.facts["Requests"] == "1 0 waiting now"
@@ -75,7 +75,7 @@ async def test_charts_have_a_name_a_description_and_a_table(store: Store, clock:
     await answered(store, clock, REJECTED)
     await store.create_interrupt(new_interrupt(), AGENT)
 
-    page = await shown(store, clock)
+    page = await shown(store)
 
     images = [each for each in page.attributes if each.get("role") == "img"]
     named = {each["id"]: each[""] for each in page.attributes if each.get("id")}
@@ -100,7 +100,7 @@ async def test_decisions_are_shown_day_by_day_newest_first(store: Store, clock: 
     await answered(store, clock, APPROVED)
     await answered(store, clock, APPROVED)
 
-    page = await shown(store, clock, "?days=7")
+    page = await shown(store, "?days=7")
 
     assert page["numbers-tr"][:8] == [
         "Day Approved Rejected",
@@ -135,7 +135,7 @@ async def test_periods_go_by_day_and_long_ones_by_week(
 ) -> None:
     await answered(store, clock, APPROVED)
 
-    page = await shown(store, clock, f"?days={days}&user=user-1")
+    page = await shown(store, f"?days={days}&user=user-1")
 
     assert page["numbers-tr"][0] == f"{step} Approved Rejected"
     assert page["numbers-tr"][steps] == f"{first} 0 0"
@@ -147,11 +147,11 @@ async def test_periods_go_by_day_and_long_ones_by_week(
     assert {f"?user=user-1&days={other}" for other in (7, 30, 90, 365)} <= links.keys()
 
 
-async def test_form_chooses_a_user_and_keeps_the_period(store: Store, clock: Clock) -> None:
+async def test_form_chooses_a_user_and_keeps_the_period(store: Store) -> None:
     for user_id in ("rarely", "often", "often"):
         await store.create_interrupt(new_interrupt(user_id=user_id), AGENT)
 
-    page = await shown(store, clock, "?days=90")
+    page = await shown(store, "?days=90")
 
     assert page.element(method="get") == {
         "": "form",
@@ -188,6 +188,6 @@ async def test_times_are_told_in_one_unit_or_two(
 ) -> None:
     await answered(store, clock, APPROVED, after_s, expires_in=2_592_000)
 
-    page = await shown(store, clock)
+    page = await shown(store)
 
     assert page.facts["Median response"] == f"{time} Half are faster"

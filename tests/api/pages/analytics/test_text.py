@@ -1,4 +1,4 @@
-"""The analytics page where there is little to show, and where what there is would do harm."""
+"""The analytics page with little data, and with hostile text."""
 
 from urllib.parse import urlencode
 
@@ -14,26 +14,26 @@ def store(sqlite_store: Store) -> Store:
     return sqlite_store
 
 
-async def test_blank_user_stands_for_everybody(store: Store, clock: Clock) -> None:
+async def test_blank_user_stands_for_everybody(store: Store) -> None:
     await store.create_interrupt(new_interrupt(), AGENT)
 
-    page = await shown(store, clock, "?user=+&days=30")
+    page = await shown(store, "?user=+&days=30")
 
     assert page["h1"] == ["Analytics · All users"]
     assert page.facts["Requests"] == "1 1 waiting now"
 
 
-async def test_without_any_request_the_page_says_so(store: Store, clock: Clock) -> None:
-    page = await shown(store, clock)
+async def test_without_any_request_the_page_says_so(store: Store) -> None:
+    page = await shown(store)
 
     assert page["h2"] == ["No data yet"]
     assert (page["figure"], page["dl"]) == ([], [])
 
 
-async def test_unknown_user_is_told_apart_from_an_empty_inbox(store: Store, clock: Clock) -> None:
+async def test_unknown_user_is_told_apart_from_an_empty_inbox(store: Store) -> None:
     await store.create_interrupt(new_interrupt(), AGENT)
 
-    page = await shown(store, clock, "?user=User-1&days=7")
+    page = await shown(store, "?user=User-1&days=7")
 
     assert page["h1"] == ["Analytics · User-1"]
     assert page["h2"] == ["No requests for this user"]
@@ -46,9 +46,9 @@ async def test_nothing_decided_is_said_and_not_drawn(store: Store, clock: Clock)
     await store.create_interrupt(new_interrupt(expires_in=60), AGENT)
     clock.advance(60)
 
-    undecided = await shown(store, clock, "?user=user-1")
-    not_lately = await shown(store, clock, "?user=user-2")
-    long_ago = await shown(store, clock, "?user=user-2&days=90")
+    undecided = await shown(store, "?user=user-1")
+    not_lately = await shown(store, "?user=user-2")
+    long_ago = await shown(store, "?user=user-2&days=90")
 
     assert undecided.facts["Approved"] == "– No decisions yet"
     assert undecided.facts["p95 response"] == "– No decisions yet"
@@ -69,21 +69,21 @@ async def test_nothing_decided_is_said_and_not_drawn(store: Store, clock: Clock)
     ],
 )
 async def test_query_that_cannot_be_is_refused_as_a_page(
-    store: Store, clock: Clock, query: str, message: str
+    store: Store, query: str, message: str
 ) -> None:
-    page = await shown(store, clock, query, 400)
+    page = await shown(store, query, 400)
 
     assert page["h1"] == ["Analytics cannot be shown"]
     assert message in page["main"][0]
 
 
 async def test_database_that_is_down_is_said_as_a_page(clock: Clock) -> None:
-    page = await shown(Store(Down(), PUBLIC_URL, clock), clock, status=503)
+    page = await shown(Store(Down(), PUBLIC_URL, clock), status=503)
 
     assert page["h1"] == ["Analytics cannot be shown"]
 
 
-async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store, clock: Clock) -> None:
+async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store) -> None:
     await store.create_interrupt(new_interrupt(), AGENT)
 
     async with api_client(store, api_key=KEY) as browser:
@@ -115,8 +115,8 @@ async def test_hostile_names_are_shown_as_inert_text(
     user_id = action[:200]
     await answered(store, clock, APPROVED, action=action, user_id=user_id)
 
-    page = await shown(store, clock)
-    own = await shown(store, clock, "?" + urlencode({"user": user_id}))
+    page = await shown(store)
+    own = await shown(store, "?" + urlencode({"user": user_id}))
 
     assert page["name"] == ["Action type", shown_type, "User", shown_user]
     assert [each[""] for each in page.attributes].count("script") == 1

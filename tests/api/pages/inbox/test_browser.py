@@ -1,4 +1,4 @@
-"""The inbox in a browser: without script, signed in, and coming from elsewhere."""
+"""The inbox in a browser: without JavaScript, signed in, and opened from another site."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether a decision in the inbox was recorded: said as it is, and never sent twice."""
+"""The inbox after a decision: it says whether it was recorded, and never sends it twice."""
 
 import pytest
 from playwright.sync_api import Page, Route, expect

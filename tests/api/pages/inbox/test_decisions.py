@@ -1,4 +1,4 @@
-"""Deciding from the inbox: the same checks as on the review page, and back to the list."""
+"""Decisions in the inbox: the same checks as on the review page, and back to the list."""
 
 import httpx
 import pytest
@@ -9,16 +9,16 @@ from tests.support import REVIEWER, Clock, Down, api_client
 from tests.support.page import Page, ask
 
 
-async def ask_in_list(store: Store, clock: Clock, **changes: object) -> str:
+async def ask_in_list(store: Store, **changes: object) -> str:
     """Create an interrupt; gives the path that its form in the list is sent to."""
-    return (await ask(store, clock, **changes)).replace("review", "inbox")
+    return (await ask(store, **changes)).replace("review", "inbox")
 
 
 async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
-    await ask(sqlite_store, clock, action="Another")
+    path = await ask_in_list(sqlite_store)
+    await ask(sqlite_store, action="Another")
     interrupt_id = path.rpartition("/")[2]
     form = {"decision": "approved", "reason": "Fine.\r\nGo on.", "modifiedParams": '{"amount": 1}'}
 
@@ -37,9 +37,9 @@ async def test_decision_is_recorded_and_leads_back_to_the_list_that_tells_it(
 
 
 async def test_script_is_told_the_outcome_alone(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+    path = await ask_in_list(sqlite_store)
     minimal = {"Prefer": "return=minimal"}
 
     recorded = await inbox.post(path, data={"decision": "approved"}, headers=minimal)
@@ -49,8 +49,8 @@ async def test_script_is_told_the_outcome_alone(
     assert (refused.status_code, Page(refused)["h1"]) == (409, ["Approved"])
 
 
-async def test_decision_on_a_keyless_api_is_anonymous(sqlite_store: Store, clock: Clock) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+async def test_decision_on_a_keyless_api_is_anonymous(sqlite_store: Store) -> None:
+    path = await ask_in_list(sqlite_store)
 
     async with api_client(sqlite_store) as browser:
         answer = await browser.post(path, data={"decision": "rejected"})
@@ -61,9 +61,9 @@ async def test_decision_on_a_keyless_api_is_anonymous(sqlite_store: Store, clock
 
 
 async def test_decision_leads_back_to_the_part_of_the_list_it_came_from(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+    path = await ask_in_list(sqlite_store)
 
     answer = await inbox.post(path, params={"cursor": "abc"}, data={"decision": "approved"})
 
@@ -72,9 +72,9 @@ async def test_decision_leads_back_to_the_part_of_the_list_it_came_from(
 
 
 async def test_faulty_form_comes_back_with_what_was_typed_and_can_be_mended(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+    path = await ask_in_list(sqlite_store)
     form = {"decision": "approved", "reason": "Because", "modifiedParams": "{"}
 
     refused = await inbox.post(path, data=form)
@@ -89,9 +89,9 @@ async def test_faulty_form_comes_back_with_what_was_typed_and_can_be_mended(
 
 
 async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+    path = await ask_in_list(sqlite_store)
     interrupt_id = path.rpartition("/")[2]
     decision = Decision(decision="rejected")
     await sqlite_store.decide_interrupt(interrupt_id, decision, REVIEWER)
@@ -106,9 +106,9 @@ async def test_decision_that_comes_too_late_is_told_and_changes_nothing(
 
 
 async def test_page_of_a_refused_decision_can_be_loaded_anew(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+    path = await ask_in_list(sqlite_store)
 
     page = Page(await inbox.get(path))
 
@@ -128,12 +128,11 @@ async def test_page_of_a_refused_decision_can_be_loaded_anew(
 async def test_form_that_the_review_page_would_refuse_records_nothing(
     inbox: httpx.AsyncClient,
     sqlite_store: Store,
-    clock: Clock,
     headers: dict[str, str],
     body: dict[str, str],
     status: int,
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+    path = await ask_in_list(sqlite_store)
 
     answer = await inbox.post(path, headers=headers, data=body)
 
@@ -142,9 +141,9 @@ async def test_form_that_the_review_page_would_refuse_records_nothing(
 
 
 async def test_visitor_who_is_not_signed_in_decides_nothing_and_is_told(
-    visitor: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    visitor: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask_in_list(sqlite_store, clock)
+    path = await ask_in_list(sqlite_store)
 
     answer = await visitor.post(path, data={"decision": "approved"})
 
@@ -175,10 +174,10 @@ async def test_database_that_is_down_is_said_to_whoever_decides(clock: Clock) ->
 
 @pytest.mark.parametrize("done", ["unknown", "pending"])
 async def test_outcome_is_told_of_what_is_settled_alone(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock, done: str
+    inbox: httpx.AsyncClient, sqlite_store: Store, done: str
 ) -> None:
     if done == "pending":
-        done = (await ask(sqlite_store, clock)).rpartition("/")[2]
+        done = (await ask(sqlite_store)).rpartition("/")[2]
 
     page = Page(await inbox.get(f"/?done={done}"))
 
@@ -186,9 +185,9 @@ async def test_outcome_is_told_of_what_is_settled_alone(
 
 
 async def test_context_too_long_for_the_list_is_decided_on_its_own_page(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    await ask(sqlite_store, clock, context={"text": "x" * 17_000})
+    await ask(sqlite_store, context={"text": "x" * 17_000})
 
     page = Page(await inbox.get("/"))
 

@@ -1,4 +1,4 @@
-"""The history: what is settled, newest first, searched and in parts."""
+"""The history: settled requests, newest first, with search and pages."""
 
 import httpx
 import pytest
@@ -10,7 +10,7 @@ from tests.support.page import Page, ask
 
 
 async def settle(store: Store, clock: Clock, how: str, **changes: object) -> None:
-    interrupt_id = (await ask(store, clock, **changes)).rpartition("/")[2]
+    interrupt_id = (await ask(store, **changes)).rpartition("/")[2]
     clock.advance(1)
     if how == "cancelled":
         await store.cancel_interrupt(interrupt_id, AGENT)
@@ -27,7 +27,7 @@ async def test_history_tells_how_each_ended(
 ) -> None:
     for how in ("approved", "rejected", "cancelled", "expired"):
         await settle(sqlite_store, clock, how, action=f"To be {how}")
-    await ask(sqlite_store, clock, action="To be decided")
+    await ask(sqlite_store, action="To be decided")
 
     answer = await inbox.get("/history")
 

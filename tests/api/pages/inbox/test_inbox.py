@@ -1,4 +1,4 @@
-"""The inbox: what waits, in order, searched and in parts, and what is said where nothing does."""
+"""The inbox: open requests in order, with search, pages, and texts for empty lists."""
 
 import httpx
 import pytest
@@ -22,7 +22,7 @@ async def actions(inbox: httpx.AsyncClient, query: str = "") -> list[str]:
 async def test_row_shows_who_asks_what_and_until_when(
     inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
-    path = await ask(sqlite_store, clock, urgency="high", expires_in=7200)
+    path = await ask(sqlite_store, urgency="high", expires_in=7200)
     clock.advance(300)
 
     answer = await inbox.get("/")
@@ -47,9 +47,9 @@ async def test_row_shows_who_asks_what_and_until_when(
 async def test_list_is_in_the_order_of_urgency_and_expiry(
     inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
-    await ask(sqlite_store, clock, action="low", urgency="low", expires_in=60)
-    await ask(sqlite_store, clock, action="later", urgency="high", expires_in=7200)
-    await ask(sqlite_store, clock, action="sooner", urgency="high", expires_in=3600)
+    await ask(sqlite_store, action="low", urgency="low", expires_in=60)
+    await ask(sqlite_store, action="later", urgency="high", expires_in=7200)
+    await ask(sqlite_store, action="sooner", urgency="high", expires_in=3600)
 
     assert await actions(inbox) == ["sooner", "later", "low", ""]
     clock.advance(60)
@@ -66,11 +66,11 @@ async def test_nothing_waiting_is_said_kindly(inbox: httpx.AsyncClient) -> None:
 
 
 async def test_search_and_filters_narrow_the_list_and_stay_chosen(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    await ask(sqlite_store, clock, action="Überweise 100 %", user_id="büro", urgency="high")
-    await ask(sqlite_store, clock, action="Überweise 10", user_id="büro", urgency="low")
-    await ask(sqlite_store, clock, action="Deploy", agent_id="release-agent")
+    await ask(sqlite_store, action="Überweise 100 %", user_id="büro", urgency="high")
+    await ask(sqlite_store, action="Überweise 10", user_id="büro", urgency="low")
+    await ask(sqlite_store, action="Deploy", agent_id="release-agent")
 
     page = Page(await inbox.get("/?q=ÜBERWEISE+%25&user=büro&agent=agent-1&urgency=high"))
 
@@ -88,9 +88,9 @@ async def test_search_and_filters_narrow_the_list_and_stay_chosen(
 
 
 async def test_nothing_found_is_told_from_nothing_waiting(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    await ask(sqlite_store, clock)
+    await ask(sqlite_store)
 
     page = Page(await inbox.get("/?q=unknown&user=nobody"))
 
@@ -101,11 +101,11 @@ async def test_nothing_found_is_told_from_nothing_waiting(
 
 
 async def test_count_is_of_all_and_the_parts_lead_to_each_other(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     for number in range(1_002):
         user = f"user-{number // 600}"
-        await ask(sqlite_store, clock, action=f"Action {number}", user_id=user)
+        await ask(sqlite_store, action=f"Action {number}", user_id=user)
 
     first = Page(await inbox.get("/?agent=agent-1"))
     link = str(first.element(rel="next")["href"])
@@ -117,15 +117,15 @@ async def test_count_is_of_all_and_the_parts_lead_to_each_other(
     assert first["title"] == second["title"] == ["(1002) Inbox · LoopIn"]
     assert first["pages"] == ["Next 50"]
     assert second["pages"] == ["First page Next 50"]
-    # Deciding there leads back to there.
+    # A decision on this page leads back to it.
     [form, *_] = [each for each in second.attributes if each.get("class") == "decision"]
     assert str(form["action"]).partition("?")[2] == link.partition("?")[2]
 
 
 async def test_part_whose_requests_are_all_settled_says_so(
-    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    paths = [await ask(sqlite_store, clock, expires_in=100 + number) for number in range(51)]
+    paths = [await ask(sqlite_store, expires_in=100 + number) for number in range(51)]
     link = str(Page(await inbox.get("/")).element(rel="next")["href"])
     await sqlite_store.cancel_interrupt(paths[-1].rpartition("/")[2], AGENT)
 
@@ -140,14 +140,14 @@ async def test_what_was_settled_lately_stands_below(
 ) -> None:
     verdicts = {"link": "review-link", "key": "api-key", "list": "inbox", "any": "anonymous"}
     for action, decided_by in {**verdicts, "name": "reviewer-7"}.items():
-        path = await ask(sqlite_store, clock, action=action)
+        path = await ask(sqlite_store, action=action)
         await sqlite_store.decide_interrupt(
             path.rpartition("/")[2],
             Decision(decision="approved"),
             Actor(decided_by, "api"),
         )
         clock.advance(60)
-    cancelled = (await ask(sqlite_store, clock, action="cancelled")).rpartition("/")[2]
+    cancelled = (await ask(sqlite_store, action="cancelled")).rpartition("/")[2]
     await sqlite_store.cancel_interrupt(cancelled, AGENT)
 
     page = Page(await inbox.get("/"))

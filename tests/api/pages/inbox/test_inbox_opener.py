@@ -1,4 +1,4 @@
-"""The inbox opens at an interrupt, unless somebody has it open or it was opened just now."""
+"""Opening the inbox for a new request, unless it is open or was opened a moment ago."""
 
 import queue
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from starlette.routing import Route
 from loopin_mcp.api.access.keys import Keys
 from loopin_mcp.api.access.limits import Limits, Waits
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.pages.inbox_opener import open_inbox
+from loopin_mcp.api.pages.inbox_opener import open_when_created
 from loopin_mcp.api.pages.live import Live
 from loopin_mcp.api.serving.serving import beside
 from loopin_mcp.api.store.store import Store
@@ -42,7 +42,7 @@ class Desk:
             raise self.fault
 
     async def run(self) -> None:
-        await open_inbox(self._store, self.sessions, self.live, self.start_browser)
+        await open_when_created(self._store, self.sessions, self.live, self.start_browser)
 
     async def ask(self) -> str:
         created = await self._store.create_interrupt(new_interrupt(), AGENT)
@@ -102,7 +102,7 @@ async def test_it_is_not_opened_again_within_a_minute(desk: Desk, clock: Clock) 
     assert desk.opened_no_more
 
 
-async def test_it_is_not_opened_while_somebody_has_it_open(desk: Desk, clock: Clock) -> None:
+async def test_it_is_not_opened_while_somebody_has_it_open(desk: Desk) -> None:
     app = Starlette(routes=[Route("/inbox/events", desk.live.inbox_events)])
     async with stream(app, "/inbox/events") as events:
         assert await events.next() == "changed"

@@ -1,4 +1,4 @@
-"""The inbox by keyboard alone."""
+"""The keyboard shortcuts of the inbox."""
 
 from collections.abc import Callable
 

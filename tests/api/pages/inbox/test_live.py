@@ -1,4 +1,4 @@
-"""The inbox while it is open: what changes elsewhere is there, and what the human does stays."""
+"""The open inbox: changes appear by themselves, and input stays."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How the inbox and the pages around it look and read: screenshots, contrast, width, names."""
+"""The look of the inbox and of related pages: screenshots, contrast, width, names."""
 
 from collections.abc import Callable
 

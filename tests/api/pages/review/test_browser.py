@@ -1,4 +1,4 @@
-"""The review page as people use it, in a real Chromium."""
+"""The review page in a real Chromium."""
 
 from collections.abc import Callable
 from typing import Any
@@ -120,7 +120,7 @@ def test_page_is_complete_without_javascript(ask: Ask, open_tab: OpenTab) -> Non
     link = ask()
     tab = open_tab(link, java_script_enabled=False)
 
-    # It would stand still.
+    # Without a script it would stand still.
     expect(tab.get_by_role("timer")).to_have_count(0)
     tab.get_by_label("Modified parameters").fill('{"amount": 1}')
     decide(tab, "Approve")

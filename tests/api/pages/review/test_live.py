@@ -1,4 +1,4 @@
-"""The review page while it is open: time runs, and others decide."""
+"""The open review page: its countdown, and decisions by others."""
 
 import re
 from collections.abc import Callable

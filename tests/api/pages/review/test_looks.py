@@ -1,4 +1,4 @@
-"""How the review page looks and reads: screenshots, contrast, width, roles and names."""
+"""The look of the review page: screenshots, contrast, width, roles and names."""
 
 import re
 from collections.abc import Callable

@@ -1,10 +1,9 @@
-"""What the review page refuses: wrong entries, unreadable forms, other web pages."""
+"""Refusals of the review page: invalid fields, unreadable forms, foreign web pages."""
 
 import httpx
 import pytest
 
 from loopin_mcp.api.store.store import Store
-from tests.support import Clock
 from tests.support.page import Page, ask, decide
 
 TYPED = {"reason": "\nTwo lines,\nas typed <b>", "modifiedParams": '{"amount": 1}\n'}
@@ -44,11 +43,10 @@ FAULTS = [
 async def test_fault_stands_beside_its_field_and_nothing_typed_is_lost(
     api: httpx.AsyncClient,
     sqlite_store: Store,
-    clock: Clock,
     form: dict[str, str],
     faults: list[str],
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await decide(api, path, decision="approved", **TYPED | form)
 
@@ -61,9 +59,9 @@ async def test_fault_stands_beside_its_field_and_nothing_typed_is_lost(
 
 
 async def test_faulty_field_is_marked_described_and_focused(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     page = Page(await decide(api, path, decision="approved", modifiedParams="{"))
 
@@ -77,9 +75,9 @@ async def test_faulty_field_is_marked_described_and_focused(
 
 @pytest.mark.parametrize("decision", [{}, {"decision": ""}, {"decision": "maybe"}])
 async def test_form_without_a_decision_asks_for_one_and_keeps_what_was_typed(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, decision: dict[str, str]
+    api: httpx.AsyncClient, sqlite_store: Store, decision: dict[str, str]
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await decide(api, path, **TYPED | decision)
 
@@ -107,13 +105,12 @@ FORM = "application/x-www-form-urlencoded"
 async def test_form_that_cannot_be_read_records_nothing(
     api: httpx.AsyncClient,
     sqlite_store: Store,
-    clock: Clock,
     body: bytes,
     content_type: str,
     status: int,
     message: str,
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await api.post(path, content=body, headers={"Content-Type": content_type})
 
@@ -138,9 +135,9 @@ async def test_form_that_cannot_be_read_records_nothing(
     ],
 )
 async def test_form_sent_by_another_web_page_records_nothing(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, headers: dict[str, str]
+    api: httpx.AsyncClient, sqlite_store: Store, headers: dict[str, str]
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await api.post(path, data={"decision": "approved"}, headers=headers)
 
@@ -159,9 +156,9 @@ async def test_form_sent_by_another_web_page_records_nothing(
     ],
 )
 async def test_form_sent_by_this_page_is_taken_behind_a_proxy_too(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, headers: dict[str, str]
+    api: httpx.AsyncClient, sqlite_store: Store, headers: dict[str, str]
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await api.post(path, data={"decision": "approved"}, headers=headers)
 
@@ -171,9 +168,9 @@ async def test_form_sent_by_this_page_is_taken_behind_a_proxy_too(
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:3002", "", "[::1"])
 async def test_unknown_host_name_is_refused(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, method: str, host: str
+    api: httpx.AsyncClient, sqlite_store: Store, method: str, host: str
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await api.request(method, path, data={"decision": "approved"}, headers={"Host": host})
 
@@ -182,9 +179,9 @@ async def test_unknown_host_name_is_refused(
 
 
 async def test_field_that_the_form_does_not_have_is_refused_by_name(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await decide(api, path, decision="approved", **{"<b>decidedBy": "me"})
 

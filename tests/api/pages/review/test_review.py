@@ -13,7 +13,7 @@ from tests.support.page import Page, ask, decide
 async def test_pending_page_shows_the_whole_request(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
-    path = await ask(sqlite_store, clock, urgency="high", expires_in=7200)
+    path = await ask(sqlite_store, urgency="high", expires_in=7200)
     clock.advance(300)
 
     answer = await api.get(path)
@@ -45,7 +45,7 @@ async def digest_of(store: Store, path: str) -> str:
 async def test_approving_answers_303_to_the_page_that_shows_it(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answer = await decide(api, path, decision="approved", reason=" \n", modifiedParams="")
     clock.advance(60)
@@ -74,9 +74,9 @@ async def test_approving_answers_303_to_the_page_that_shows_it(
 
 
 async def test_rejection_is_shown_with_its_reason(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     await decide(api, path, decision="rejected", reason="Wrong vendor.\r\nAsk again.")
     answer = await api.get(path)
@@ -86,9 +86,9 @@ async def test_rejection_is_shown_with_its_reason(
 
 
 async def test_modified_parameters_are_recorded_and_shown(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     await decide(api, path, decision="approved", modifiedParams='{"amount": 4000, "note": "é"}')
     page = Page(await api.get(path))
@@ -103,9 +103,9 @@ async def test_modified_parameters_are_recorded_and_shown(
 
 
 async def test_empty_modified_parameters_are_told_from_none(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     await decide(api, path, decision="approved", modifiedParams="{}")
 
@@ -125,9 +125,9 @@ async def test_empty_modified_parameters_are_told_from_none(
     ],
 )
 async def test_late_opener_reads_who_decided(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, actor: Actor, shown: str
+    api: httpx.AsyncClient, sqlite_store: Store, actor: Actor, shown: str
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     await sqlite_store.decide_interrupt(path.split("/")[-1], Decision(decision="rejected"), actor)
 
     page = Page(await api.get(path))
@@ -138,7 +138,7 @@ async def test_late_opener_reads_who_decided(
 async def test_expired_page_says_so_to_the_moment(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
-    path = await ask(sqlite_store, clock, expires_in=60)
+    path = await ask(sqlite_store, expires_in=60)
     clock.advance(60)
 
     page = Page(await api.get(path))
@@ -152,9 +152,9 @@ async def test_expired_page_says_so_to_the_moment(
 
 
 async def test_cancelled_page_says_that_the_request_was_withdrawn(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     await sqlite_store.cancel_interrupt(path.split("/")[-1], AGENT)
 
     page = Page(await api.get(path))
@@ -174,9 +174,9 @@ async def test_unknown_id_is_a_404_page(api: httpx.AsyncClient, path: str) -> No
 
 
 async def test_second_decision_is_told_that_it_was_not_recorded(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     await decide(api, path, decision="approved")
 
     answer = await decide(api, path, decision="rejected", reason="No!", modifiedParams='{"a": 1}')
@@ -200,7 +200,7 @@ async def test_second_decision_is_told_that_it_was_not_recorded(
 async def test_decision_after_expiry_is_refused_however_it_is_filled_in(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, form: dict[str, str]
 ) -> None:
-    path = await ask(sqlite_store, clock, expires_in=60)
+    path = await ask(sqlite_store, expires_in=60)
     clock.advance(60)
 
     answer = await decide(api, path, **form)
@@ -235,7 +235,7 @@ async def test_failing_database_is_owned_up_to_on_a_page(clock: Clock) -> None:
 async def test_outcome_is_worded_for_those_who_had_the_page_open(
     api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
 ) -> None:
-    decided, cancelled, expired = [await ask(sqlite_store, clock, expires_in=60) for _ in range(3)]
+    decided, cancelled, expired = [await ask(sqlite_store, expires_in=60) for _ in range(3)]
     await decide(api, decided, decision="rejected")
     await sqlite_store.cancel_interrupt(cancelled.split("/")[-1], AGENT)
     clock.advance(60)
@@ -250,9 +250,9 @@ async def test_outcome_is_worded_for_those_who_had_the_page_open(
 
 
 async def test_way_to_the_other_pages_is_shown_to_those_who_may_go_it(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     by_link = Page(await api.get(path))
     async with api_client(sqlite_store) as open_to_all:

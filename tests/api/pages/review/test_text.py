@@ -1,10 +1,9 @@
-"""How the review page shows text that agents and humans wrote, and its headers."""
+"""Text of agents and humans on the review page, and the page's headers."""
 
 import httpx
 import pytest
 
 from loopin_mcp.api.store.store import Store
-from tests.support import Clock
 from tests.support.page import Page, ask, decide
 
 MARKUP = "</td></textarea><script>alert(1)</script>\"'&amp;"
@@ -12,10 +11,10 @@ MARKUP = "</td></textarea><script>alert(1)</script>\"'&amp;"
 
 @pytest.mark.parametrize("decision", ["approved", "rejected"])
 async def test_markup_is_text_in_every_field(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock, decision: str
+    api: httpx.AsyncClient, sqlite_store: Store, decision: str
 ) -> None:
     wrote = {"agent_id": MARKUP, "user_id": MARKUP, "action": MARKUP}
-    path = await ask(sqlite_store, clock, **wrote, context={MARKUP: MARKUP, "deep": {MARKUP: 1}})
+    path = await ask(sqlite_store, **wrote, context={MARKUP: MARKUP, "deep": {MARKUP: 1}})
     form = {"reason": MARKUP, "modifiedParams": '{"<script>": "<script>"}'}
 
     pending = await api.get(path)
@@ -37,7 +36,7 @@ async def test_markup_is_text_in_every_field(
 
 
 async def test_flat_context_is_a_table_of_its_values(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     context = {
         "text": " two\n lines",
@@ -47,7 +46,7 @@ async def test_flat_context_is_a_table_of_its_values(
         "": "",
         "blank": " \u3000",
     }
-    path = await ask(sqlite_store, clock, context=context)
+    path = await ask(sqlite_store, context=context)
 
     page = Page(await api.get(path))
 
@@ -62,10 +61,10 @@ async def test_flat_context_is_a_table_of_its_values(
 
 
 async def test_nested_values_are_formatted_json(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     context = {"items": [{"id": 1.5, "name": 'é "x": \\'}, []], "empty": {}, "region": "eu"}
-    path = await ask(sqlite_store, clock, context=context)
+    path = await ask(sqlite_store, context=context)
 
     page = Page(await api.get(path))
 
@@ -84,13 +83,11 @@ async def test_nested_values_are_formatted_json(
     assert page["json-name"] == ['"id"', '"name"']
 
 
-async def test_largest_context_is_shown_uncut(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
-) -> None:
+async def test_largest_context_is_shown_uncut(api: httpx.AsyncClient, sqlite_store: Store) -> None:
     deep: dict[str, object] = {"end": "of it"}
     for _ in range(30):
         deep = {"deeper": deep}
-    path = await ask(sqlite_store, clock, context={"deep": deep, "long": "x" * 60_000 + "end"})
+    path = await ask(sqlite_store, context={"deep": deep, "long": "x" * 60_000 + "end"})
 
     page = Page(await api.get(path))
 
@@ -99,9 +96,9 @@ async def test_largest_context_is_shown_uncut(
 
 
 async def test_empty_context_is_said_to_be_empty(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock, context={})
+    path = await ask(sqlite_store, context={})
 
     page = Page(await api.get(path))
 
@@ -110,11 +107,10 @@ async def test_empty_context_is_said_to_be_empty(
 
 
 async def test_characters_that_hide_are_shown_in_every_field(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     path = await ask(
         sqlite_store,
-        clock,
         action="Pay \u202e0024",
         agent_id="a\u200b",
         user_id="u\u2066",
@@ -130,9 +126,9 @@ async def test_characters_that_hide_are_shown_in_every_field(
 
 
 async def test_every_answer_is_kept_from_frames_caches_and_other_pages(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     answers = [
         await api.get(path),
@@ -163,9 +159,9 @@ SECURITY = {
 
 
 async def test_page_holds_no_inline_script_and_no_inline_style(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
 
     page = Page(await api.get(path))
 
@@ -176,9 +172,9 @@ async def test_page_holds_no_inline_script_and_no_inline_style(
 
 
 async def test_style_sheet_and_icon_of_the_page_are_served_without_a_key(
-    api: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+    api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, clock)
+    path = await ask(sqlite_store)
     del api.headers["X-API-Key"]
     page = await api.get(path)
     names = [str(element["href"]) for element in Page(page).attributes if element[""] == "link"]
