@@ -140,7 +140,7 @@ class Transport:
 
 
 def check_host(name: str, base_url: str) -> None:
-    """Refuse a URL to whose host there can be no connection; `name` is what it is called.
+    """Refuse a URL whose host cannot be connected to; the error calls the URL `name`.
 
     Raises:
         ConfigurationError: The URL is not one.
