@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The package alone is enough for the demo; everything else needs what its developers use too.
+# The demo needs only the package; everything else needs the development packages too.
 INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
 # One process for each processor; the tests of one file share a browser and an API.
@@ -48,7 +48,7 @@ bench: $(READY)  ## Measure how soon, and at what cost, a decision wakes those w
 clean:  ## Remove .venv and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* .*.log htmlcov build dist
 
-# uv installs faster where it is there; pip does where it is not, or where uv cannot.
+# uv is faster; pip is used if uv is missing or fails.
 install = { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python -e '$(1)'; } || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(1)'
 

@@ -58,7 +58,7 @@ class Receiver(BaseHTTPRequestHandler):
         return any(hmac.compare_digest(b"v1," + signature, one) for one in offered)
 
     def answer(self, status: int) -> None:
-        """Answer with a status alone."""
+        """Answer with a status only."""
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()

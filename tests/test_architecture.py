@@ -66,7 +66,7 @@ def folder_of(module: str) -> str:
 
 
 def imports_of(module: str) -> set[str]:
-    """Every module a file imports, wherever in the file it does."""
+    """Every module that a file imports, anywhere in it."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

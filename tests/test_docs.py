@@ -62,7 +62,7 @@ def snippets(page: str, language: str) -> list[str]:
 
 
 def code(page: str) -> str:
-    """What a reader may type: the shell blocks and the code spans, one a line."""
+    """The shell blocks, and the code spans outside of blocks, one per line."""
     prose = re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
     return "\n".join([*snippets(page, "sh"), *re.findall(r"`([^`\n]+)`", prose)])
 

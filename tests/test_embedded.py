@@ -35,13 +35,13 @@ def anyio_backend() -> Backend:
 
 
 def copy_of(settings: Settings) -> AbstractAsyncContextManager[Locate]:
-    """One more copy of the server, which lets the others take their time."""
+    """Another copy of the server, with a long probe timeout."""
     return embedded_api(settings, PATIENCE_S)
 
 
 @asynccontextmanager
 async def silence_on(port: int) -> AsyncIterator[list[SocketStream]]:
-    """A stranger who says nothing until whoever came has lost patience; gives who came."""
+    """A listener that stays silent until its client gives up; yields the connections."""
     visits: list[SocketStream] = []
 
     async def say_nothing(stream: SocketStream) -> None:
@@ -69,7 +69,7 @@ def settings(tmp_path: Path, free_port: int) -> Settings:
 
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[tuple[int, list[str | None]]]:
-    """A stranger on a port that passes every GET on to wherever `target` says."""
+    """A stranger on a port that passes every GET on to `target`."""
     seen: list[str | None] = []
 
     class Relay(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def run_reviewer(api_url: str, typed: str) -> str:
-    """All that the reviewer's script prints."""
+    """The output of the reviewer's script."""
     return subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / "review.py"), USER],
         env=clean_environment(LOOPIN_API_URL=api_url, LOOPIN_API_KEY=KEY),

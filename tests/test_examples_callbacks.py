@@ -24,7 +24,7 @@ BODY = '{"interruptId":"int-1","status":"rejected"}'
 
 
 class Receiving:
-    """The example as a process; `url` is where it waits."""
+    """The example as a process that listens at `url`."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -42,7 +42,7 @@ class Receiving:
         return self.process.stdout.readline().rstrip()
 
     def status(self, *, late_s: int = 0, secret: str = SECRET, body: str = BODY) -> int:
-        """How it answers a callback that was signed so."""
+        """Its status for a callback with this signature."""
         moment = datetime.now(UTC) - timedelta(seconds=late_s)
         headers = {
             "webhook-id": "msg-1",
@@ -52,14 +52,14 @@ class Receiving:
         return web.post(self.url, content=body, headers=headers).status_code
 
     def status_of_length(self, length: str) -> int:
-        """How it answers the announcement of such a body."""
+        """Its status for the headers of such a body."""
         connection = HTTPConnection(urlsplit(self.url).netloc)
         connection.request("POST", "/", headers={"Content-Length": length})
         with contextlib.closing(connection):
             return connection.getresponse().status
 
     def rest(self) -> str:
-        """What it prints besides, at its end."""
+        """End it; returns the rest of its output."""
         self.process.terminate()
         return self.process.communicate(timeout=PATIENCE_S)[0]
 

@@ -60,7 +60,7 @@ class Clone:
         )
 
     def asked(self) -> list[str]:
-        """What was asked of Python and what it installed, but for the version."""
+        """The calls of Python except version checks, and the installed packages."""
         asked = (self._place / "asked").read_text(encoding="utf-8").splitlines()
         return [line for line in asked if " -c " not in line]
 

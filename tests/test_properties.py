@@ -34,7 +34,7 @@ MARKED = re.compile(r'<bdi class="hidden-character"[^>]*>U\+([0-9A-F]{4,6})</bdi
 
 
 class Loop:
-    """The whole way: an MCP client, the server, the embedded API, a browser's request."""
+    """An MCP client, the server, the embedded API and a browser's request."""
 
     def __init__(self, portal: BlockingPortal, mcp: Client) -> None:
         self._portal = portal
@@ -97,7 +97,7 @@ def test_values_travel_unchanged_from_tool_to_page(
 
 
 def seen_on(page: str) -> str:
-    """The text of a page, with the characters it made visible put back."""
+    """The text of a page, with its escaped characters restored."""
     back = MARKED.sub(lambda mark: chr(int(mark[1], 16)), page)
     return html.unescape(back)
 

@@ -31,7 +31,7 @@ def open_the_link(_setup: Setup, interrupt_id: str, link: str) -> None:
 
 
 def use_key(key: str, interrupt_id: str, link: str) -> None:
-    """All that a key opens."""
+    """Everything that a key gives access to."""
     with browse() as web:
         headers = {"X-API-Key": key}
         decide = urljoin(link, f"../interrupts/{interrupt_id}/decide")
@@ -54,7 +54,7 @@ def use_the_agents_key(setup: Setup, interrupt_id: str, link: str) -> None:
 
 
 def come_from_another_page(setup: Setup, interrupt_id: str, link: str) -> None:
-    """What a page of another origin can send in the browser of a human who is signed in."""
+    """The requests that a foreign page can send in a signed-in human's browser."""
     with browse() as web:
         web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key})
         for form in (link, urljoin(link, f"../inbox/{interrupt_id}")):
@@ -77,7 +77,7 @@ ATTACKS: dict[str, Callable[[Setup, str, str], None]] = {
 
 @pytest.fixture(scope="module", params=range(len(SETUPS)), ids=lambda column: str(column))
 def column(request: pytest.FixtureRequest) -> int:
-    """Which column of the table."""
+    """A column of the table."""
     number: int = request.param
     return number
 

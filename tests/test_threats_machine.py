@@ -27,14 +27,14 @@ needs_root = pytest.mark.skipif(not is_root(), reason="it takes root to be anoth
 
 @pytest.fixture
 def open_place() -> Iterator[Path]:
-    """A directory that every user of the machine may look into."""
+    """A directory that every user of the machine can read."""
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
         Path(place).chmod(0o755)
         yield Path(place)
 
 
 def look_about(place: Path, user: str) -> str:
-    """All that this user gets to see."""
+    """Everything that this user can see."""
     # Windows has no such module.
     import pwd
 

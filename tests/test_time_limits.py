@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 
 def hang(wait: Callable[[], object]) -> None:
-    """Wait, while another thread rings the alarm of this test."""
+    """Wait, while another thread triggers the time limit of this test."""
     test = threading.get_ident()
     threading.Thread(target=lambda: signal.pthread_kill(test, signal.SIGALRM)).start()
     wait()

@@ -31,7 +31,7 @@ from loopin_mcp.settings.values import checked_key
 
 LOOPBACK = "127.0.0.1"
 PROBE_TIMEOUT_S = 2.0
-# How often to probe a port whose owner is ending, and how long to ignore a stranger's port.
+# How often to probe a port whose owner is stopping, and how long to ignore a stranger's port.
 LOOKS = 20
 LOOK_AGAIN_S = 0.05
 STRANGER_S = 30.0
@@ -101,7 +101,7 @@ class _Copy:
                 if is_sibling is False:
                     self._strangers[port] = anyio.current_time() + STRANGER_S
                     break
-                # Its owner is ending, and another copy may take over.
+                # Its owner is stopping, and another copy may take over.
                 await anyio.sleep(LOOK_AGAIN_S)
         listener = listen(LOOPBACK, 0)
         with contextlib.suppress(OSError):

@@ -125,7 +125,7 @@ def error_for(status: int) -> type[APIError]:
 
 @contextmanager
 def ungrouped() -> Iterator[None]:
-    """Raise the first error of a task group by itself, and not in an ExceptionGroup."""
+    """Raise the first error of a task group without its ExceptionGroup."""
     try:
         yield
     except ExceptionGroup as group:

@@ -32,7 +32,7 @@ READS = [
 
 
 class Witness:
-    """Someone at the API, who keeps every answer that comes."""
+    """A caller of the API, who keeps every answer."""
 
     def __init__(self, browser: httpx.AsyncClient, **headers: str) -> None:
         self._browser = browser
@@ -57,7 +57,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 async def browser(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser at an API that has all the secrets there are."""
+    """A browser at an API with every kind of secret."""
     settings = Settings.load(SECRETS | {"CALLBACK_ALLOW": "127.0.0.0/8"})
     options = {
         "api_key": settings.api_key_secret,

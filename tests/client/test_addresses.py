@@ -28,7 +28,7 @@ async def test_prefix_of_the_address_is_kept_and_no_key_sends_none(
         ("", None, "base_url must be an http or https URL"),
         ("ftp://loopin.test", None, "base_url must be an http or https URL"),
         ("https://", None, "base_url must be an http or https URL"),
-        ("http://999.1.1.1", None, "base_url names no address"),
+        ("http://999.1.1.1", None, "base_url has a host that cannot be connected to"),
         ("https://hidden:hidden@loopin.test", None, "base_url must not hold a user name"),
         ("https://loopin.test/?key=hidden", None, "base_url must be a base URL"),
         (URL, "hidden key", "api_key must be printable ASCII"),
@@ -134,5 +134,5 @@ def test_unusable_proxy_or_certificates_are_named(
 
 
 def test_host_that_cannot_be_decoded_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="names no address that can be connected to"):
+    with pytest.raises(ConfigurationError, match="has a host that cannot be connected to"):
         LoopinClient("http://xn--a.test")

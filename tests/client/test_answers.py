@@ -14,7 +14,7 @@ from tests.support.client import NOT_LOOPIN, PENDING, STATUS, TRACE, URL, answer
 
 
 class Endless(httpx.AsyncByteStream):
-    """A body without end, which knows whether it was closed."""
+    """An endless body, which records whether it was closed."""
 
     closed = False
 

@@ -36,7 +36,7 @@ LOST: list[httpx.Response | httpx.RequestError] = [
 
 
 class API:
-    """A mocked API that is asked to create, and for its health."""
+    """A mocked API with create and health."""
 
     def __init__(self, mock: respx.MockRouter) -> None:
         self.create = mock.post(f"{URL}/interrupts").respond(201, json=CREATED)
@@ -44,7 +44,7 @@ class API:
 
     @property
     def keys(self) -> list[str]:
-        """Those that were sent, in order."""
+        """The keys that were sent, in order."""
         return [call.request.headers["idempotency-key"] for call in self.create.calls]
 
 

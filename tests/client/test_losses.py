@@ -24,7 +24,7 @@ WAIT_S = 300
 
 
 class Losing(httpx.ASGITransport):
-    """The way to an API, on which the answers to the first two creates are lost."""
+    """A transport that loses the answers to the first two creates."""
 
     creates = 0
 

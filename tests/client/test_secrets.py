@@ -66,7 +66,7 @@ ECHOES: dict[str, Echo] = {
 
 @asynccontextmanager
 async def echoing(echo: Echo) -> AsyncIterator[str]:
-    """A server that answers with the key it was sent; gives its URL."""
+    """A server that answers with the key it was sent; yields its URL."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):

@@ -26,7 +26,7 @@ def anyio_backend() -> Backend:
 async def serving(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
-    """A server of raw bytes on a free port; gives its URL."""
+    """A server of raw bytes on a free port; yields its URL."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):

@@ -19,12 +19,12 @@ def anyio_backend() -> Backend:
 
 
 def held(body: object) -> httpx.Response:
-    """An answer of an API that heeds the wait."""
+    """An answer of an API that honours the wait."""
     return answer(body, Preference_Applied="wait=25")
 
 
 def preferences(route: respx.Route) -> list[str | None]:
-    """What each request asked the API to do."""
+    """The wait that each request asked for."""
     return [call.request.headers.get("prefer") for call in route.calls]
 
 

@@ -19,7 +19,7 @@ LONG_S = 30
 
 
 def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end, with stdin at its end."""
+    """Run the command to its end, with an empty stdin."""
     return subprocess.run(
         [sys.executable, "-m", "loopin_mcp", *arguments],
         env=clean_environment(

@@ -39,14 +39,14 @@ NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}
 
 
 class Program:
-    """A command that logs everything; `written` is what was read of its standard error."""
+    """A command that logs everything; `written` is its stderr so far."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.written = ""
 
     def until(self, pattern: str) -> str:
-        """Read up to the line in which this stands; gives it."""
+        """Read up to the line with this text; returns it."""
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.written += line
@@ -55,7 +55,7 @@ class Program:
         raise AssertionError(self.written)
 
     def end(self, with_signal: signal.Signals = signal.SIGTERM) -> str:
-        """End it; gives all that it has written."""
+        """End it; returns its whole output."""
         self.process.send_signal(with_signal)
         stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
         return stdout + self.written + stderr

@@ -27,7 +27,7 @@ SPENT = (
 
 
 def untouched() -> Human:
-    """A human who must not be asked by the SDK, as these tests repeat the calls themselves."""
+    """A human whom the SDK must not ask, since these tests repeat the calls themselves."""
     return Human(None)
 
 
@@ -47,7 +47,7 @@ async def decide(
 
 
 async def asked(client: Client, **changes: Any) -> str:  # noqa: ANN401 - any argument
-    """Let the server ask; gives the state that the answer has to come with."""
+    """Let the server ask; returns the state that the answer must bring."""
     return state_of(await decide(client, **changes))
 
 

@@ -21,7 +21,7 @@ anyio.run(serve_stdio, create_server(Settings.load(os.environ), answer_within_s=
 
 
 class Asked:
-    """A call of decide_interrupt by a host of one era, and the form that came of it."""
+    """A call of decide_interrupt by a host of one era, and its form."""
 
     def __init__(self, host: Host, era: str, capabilities: Message) -> None:
         self.host = host
@@ -39,14 +39,14 @@ class Asked:
 
     @property
     def form(self) -> Message | None:
-        """The form's parameters, or None where the host was not asked."""
+        """The form's parameters, or None if there is no form."""
         requests = self.first.get("result", {}).get("inputRequests", {})
         request = requests.get("confirm", self.first)
         form: Message | None = request["params"] if "method" in request else None
         return form
 
     def answer(self, answer: Message) -> Message:
-        """Answer the form; gives the outcome of the call."""
+        """Answer the form; returns the outcome of the call."""
         if "method" in self.first:
             self.reply(answer)
         else:
@@ -56,7 +56,7 @@ class Asked:
         return self.outcome()
 
     def reply(self, answer: Message) -> None:
-        """Answer the request that put the form."""
+        """Answer the request with the form."""
         reply = {"jsonrpc": "2.0", "id": self.first["id"], "result": answer}
         self.host.write(json.dumps(reply))
 

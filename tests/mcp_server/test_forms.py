@@ -10,7 +10,7 @@ QUESTION = Question("i", Decision(decision="approved"))
 
 
 class Clocks:
-    """The two clocks of a machine, as `time` has them."""
+    """The two clocks of the module `time`."""
 
     def __init__(self) -> None:
         self.steady, self.wall = 1000.0, 2_000_000_000.0

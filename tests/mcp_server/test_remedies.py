@@ -85,4 +85,4 @@ async def test_host_that_cannot_be_used_is_told_by_the_name_of_its_setting() -> 
     async with Client(server) as client:
         text = await refusal(client, "get_interrupt_status", interruptId="x")
 
-    assert text == ("LOOPIN_API_URL names no address that can be connected to: check its host.")
+    assert text == "LOOPIN_API_URL has a host that cannot be connected to: check it."

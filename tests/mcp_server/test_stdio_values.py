@@ -62,6 +62,6 @@ def test_values_that_cannot_be_stored_are_refused_by_name(start: Callable[..., H
 
 
 def text_of(result: Message) -> str:
-    """What a refused call says."""
+    """The error of a refused call."""
     assert result["isError"] is True
     return str(result["content"][0]["text"])

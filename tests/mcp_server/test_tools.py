@@ -54,7 +54,7 @@ async def test_every_argument_and_every_field_of_a_result_has_a_description(mcp:
 
 
 def fields_of(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The fields of a schema and of all that is defined in it."""
+    """The fields of a schema and of its definitions."""
     for name, part in schema.items():
         if name == "properties":
             yield from part.items()

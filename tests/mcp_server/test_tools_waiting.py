@@ -23,7 +23,7 @@ def era(request: pytest.FixtureRequest) -> str:
 
 
 def waiting_server(tmp_path: Path, era: str, **settings: Any) -> Client:  # noqa: ANN401
-    """A server whose host is told of progress soon."""
+    """A server that reports progress soon."""
     usable = Settings(data_dir=tmp_path / "data", port=0, user_id="u", **settings)
     return Client(create_server(usable, progress_every_s=0.05), mode=era)
 

@@ -81,7 +81,7 @@ def test_list_of_nobody_does_not_leave_everybody_free_to_decide() -> None:
     with pytest.raises(ConfigurationError) as error:
         load(",")
 
-    assert str(error.value) == "REVIEWER_KEYS names nobody: set it to name=key,name=key."
+    assert str(error.value) == "REVIEWER_KEYS has no reviewers: set it to name=key,name=key."
 
 
 def test_reviewer_cannot_have_the_agents_key() -> None:

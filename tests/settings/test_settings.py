@@ -183,16 +183,16 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
         ("PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
         ("LOOPIN_CONFIRM", "always", "must be auto, off or required: 'always'."),
         ("LOOPIN_OPEN_REVIEW", "yes", "must be auto, on or off: 'yes'."),
-        ("LOOPIN_TOOLS", ",", f"names no tool of this server: ','. {TOOL_LIST}"),
+        ("LOOPIN_TOOLS", ",", f"has unknown tools: ','. {TOOL_LIST}"),
         (
             "LOOPIN_TOOLS",
             "approve,cancel_interrupt,reject",
-            f"names no tool of this server: 'approve, reject'. {TOOL_LIST}",
+            f"has unknown tools: 'approve, reject'. {TOOL_LIST}",
         ),
         (
             "LOOPIN_DATA_DIR",
             "~nobody-of-that-name/loopin",
-            "names no known user's home: '~nobody-of-that-name/loopin'.",
+            "begins with the home of an unknown user: '~nobody-of-that-name/loopin'.",
         ),
     ],
 )

@@ -16,7 +16,7 @@ QUESTION = {"agentId": "agent-1", "userId": "user-1", "action": "Pay", "context"
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """An object so many levels deep."""
+    """An object with this many levels."""
     inner: dict[str, Any] = {}
     for _ in range(levels - 1):
         inner = {"in": inner}

@@ -36,8 +36,8 @@ def _may_be_sent_again(error: LoopinError, outgoing: Outgoing) -> bool:
             return True
         case BrokenError() | APIError(status=429 | 502 | 503 | 504):
             return has_key or outgoing.method == "GET"
-        # A read that took all its time would only take it again. A temporary conflict is with an
-        # earlier request of the same key, whose answer is still to come.
+        # A read that timed out would probably time out again. A temporary conflict is with an
+        # earlier request of the same key, which is still in progress.
         case UnreachableError() | ConflictError(retry_after_s=float()):
             return has_key
     return False

@@ -140,7 +140,7 @@ class Transport:
 
 
 def check_host(name: str, base_url: str) -> None:
-    """Refuse a URL to whose host there can be no connection; `name` is what it is called.
+    """Refuse a URL whose host cannot be connected to; the error calls the URL `name`.
 
     Raises:
         ConfigurationError: The URL is not one.
@@ -149,7 +149,7 @@ def check_host(name: str, base_url: str) -> None:
         httpx.URL(base_url).host  # noqa: B018 - reading it decodes it
     except (httpx.InvalidURL, UnicodeError):
         raise ConfigurationError(
-            f"{name} names no address that can be connected to: check its host."
+            f"{name} has a host that cannot be connected to: check it."
         ) from None
 
 

@@ -47,7 +47,7 @@ def _tools(variable: str, value: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in TOOLS]
     if unknown or not names:
         raise ConfigurationError(
-            f"{variable} names no tool of this server: {', '.join(unknown) or value!r}. "
+            f"{variable} has unknown tools: {', '.join(unknown) or value!r}. "
             f"Use a comma-separated list of {', '.join(TOOLS)}."
         )
     return names

@@ -164,7 +164,9 @@ def checked_directory(variable: str, value: str) -> Path:
     try:
         return Path(value).expanduser().absolute()
     except RuntimeError as error:
-        raise ConfigurationError(f"{variable} names no known user's home: {value!r}.") from error
+        raise ConfigurationError(
+            f"{variable} begins with the home of an unknown user: {value!r}."
+        ) from error
 
 
 def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
@@ -187,7 +189,7 @@ def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
             raise ConfigurationError(f"{variable}: {who} {remedy}")
         reviewers[name] = checked_key(f"{variable}: the key of {who}", key)
     if not reviewers:
-        raise ConfigurationError(f"{variable} names nobody: set it to name=key,name=key.")
+        raise ConfigurationError(f"{variable} has no reviewers: set it to name=key,name=key.")
     return reviewers
 
 

@@ -59,7 +59,7 @@ async ([api, id, patienceMs]) => {
 
 @pytest.fixture(scope="module")
 def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an API that has a reviewer."""
+    """The URL of an API with a reviewer."""
     api = ServedAPI(tmp_path_factory.mktemp("reviewed"), REVIEWERS)
     yield api.url
     api.stop()

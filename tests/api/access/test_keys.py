@@ -28,7 +28,7 @@ AGAIN = [0.0, 0.0, 0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
 
 class Naps:
-    """Sleeps that are over at once, or once they are `over`."""
+    """Sleeps that end at once, or when they are `over`."""
 
     def __init__(self) -> None:
         self.taken: list[float] = []
@@ -146,7 +146,7 @@ async def test_key_is_not_looked_at_where_none_is_asked_for(caller_at: Caller, n
 
 @asynccontextmanager
 async def many_waiting(caller: httpx.AsyncClient, naps: Naps) -> AsyncIterator[None]:
-    """As many wrong keys from one address as may wait, until the block ends."""
+    """Keep the most wrong keys of one address waiting, until the block ends."""
     naps.over = anyio.Event()
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:

@@ -20,7 +20,7 @@ REVIEWER_KEY = "key-of-a-reviewer-with-32-letters"
 
 @pytest.fixture
 async def limited(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """An API that takes two creates a minute and has two requests of one caller wait."""
+    """An API that allows two creates per minute and two waits per caller."""
     options = {"api_key": KEY, "reviewers": {"alice": REVIEWER_KEY}, "rate_limit": 2}
     limits = Limits(connections=4)
     async with api_client(sqlite_store, limits=limits, **options) as client:
@@ -66,7 +66,7 @@ def test_rate_holds_in_any_minute_and_no_longer() -> None:
 
 
 def outcome(rate: CreateRate) -> float | None:
-    """After how many seconds a create may be tried again, or None if it was let through."""
+    """The seconds in `Retry-After` of a create, or None if it was accepted."""
     try:
         rate.count("a")
     except RateLimitedError as refusal:

@@ -25,13 +25,13 @@ def with_key(client: httpx.AsyncClient, key: str | None) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def keyless(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """A caller of an API that has reviewers, and asks agents for no key."""
+    """A caller of an API with reviewers but without an API key."""
     async with api_client(sqlite_store, reviewers=REVIEWERS) as client:
         yield client
 
 
 async def all_but_deciding(caller: httpx.AsyncClient) -> list[int]:
-    """The statuses of every call there is but deciding."""
+    """The statuses of all calls except deciding."""
     one, other = [(await create(caller))["interruptId"] for _ in range(2)]
     answers = [
         await caller.get(f"/interrupts/{one}"),

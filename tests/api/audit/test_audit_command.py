@@ -36,7 +36,7 @@ MARKER = "s3cret-of-the-callback"
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """Where an API has stored an interrupt that was decided, and runs no more."""
+    """The data directory of a stopped API with a decided interrupt."""
     anyio.run(ask_and_decide, tmp_path / "data" / "api.db")
     return tmp_path / "data"
 

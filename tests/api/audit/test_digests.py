@@ -18,7 +18,7 @@ ODD = {"amount": 1.10, "big": 1e22, "é": ["\u2028", None, -0.0], "\U0001f600": 
 
 
 def checked(directory: Path, interrupt: str, events: str) -> str:
-    """What the program of the documentation complains of, if anything."""
+    """The complaint of the program in the documentation, if any."""
     (directory / "interrupt.json").write_text(interrupt, encoding="utf-8")
     (directory / "events.json").write_text(events, encoding="utf-8")
     run = subprocess.run(
@@ -32,7 +32,7 @@ def checked(directory: Path, interrupt: str, events: str) -> str:
 
 
 async def told(api: httpx.AsyncClient) -> tuple[str, str]:
-    """The interrupt and the events of one that was decided, as they are told."""
+    """A decided interrupt and its events, as the API returns them."""
     path = f"/interrupts/{(await create(api, context=ODD))['interruptId']}"
     await api.post(f"{path}/decide", json={"decision": "approved", "modifiedParams": ODD})
     return (await api.get(path)).text, (await api.get(f"{path}/events")).text

@@ -20,7 +20,7 @@ HOOK = "http://127.0.0.1:9/hook?token=s3cret"
 
 @pytest.fixture
 async def agents(store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the agents' key, on each database there is."""
+    """A client with the API key, on each kind of database."""
     reviewers = {"alice": ALICE, "bob": BOB}
     async with api_client(store, api_key=KEY, reviewers=reviewers, embedded=True) as client:
         client.headers["X-API-Key"] = KEY

@@ -47,12 +47,12 @@ EVENT: Mapping[str, Value] = {
 
 
 async def ask(store: Store) -> str:
-    """A question; its id."""
+    """Create an interrupt; returns its id."""
     return (await store.create_interrupt(new_interrupt(), AGENT)).interrupt_id
 
 
 async def decide(store: Store) -> str:
-    """A question that was decided; its id."""
+    """Create and decide an interrupt; returns its id."""
     interrupt_id = await ask(store)
     approved = Decision(decision="approved", reason="Fine")
     await store.decide_interrupt(interrupt_id, approved, REVIEWER)
@@ -60,7 +60,7 @@ async def decide(store: Store) -> str:
 
 
 async def refused(database: Database, change: str, values: Mapping[str, Value]) -> list[str]:
-    """Of which columns the database refuses such a change to these values."""
+    """The columns that the database refuses to change to these values."""
     found = []
     for column, value in values.items():
         with pytest.raises(UnavailableError):

@@ -33,7 +33,7 @@ async def exported(settings: Settings) -> list[str]:
 
 
 async def forge(store: Store, database: Database, interrupt_id: str) -> None:
-    """Have it that it was rejected, with all hashes as they must be."""
+    """Rewrite an interrupt as rejected, with correct hashes."""
     decision = (await store.list_events(interrupt_id))[-1]
     detail = {**decision.detail, "decision": "rejected"}
     forged = hash_of(decision.model_copy(update={"detail": detail}))

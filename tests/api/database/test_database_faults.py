@@ -10,7 +10,7 @@ from loopin_mcp.errors import UnavailableError
 
 
 async def at_once() -> None:
-    """Somebody wants to know already."""
+    """A wait that is wanted at once."""
 
 
 async def test_file_that_was_overwritten_cannot_tell_its_changes(tmp_path: Path) -> None:

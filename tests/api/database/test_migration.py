@@ -44,7 +44,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Earlier:
-    """A place for an earlier version's database, of each kind there is."""
+    """An empty database of an earlier version, of each kind."""
     if request.param == "sqlite":
         return EarlierSQLite(tmp_path / "loopin.db")
     url = request.getfixturevalue("postgres_url")
@@ -54,7 +54,7 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Earlier:
 
 
 async def trails_of(database: Database, count: int) -> list[list[str]]:
-    """The types of the events of each of so many interrupts, whose chains are whole."""
+    """The event types of this many interrupts; their chains are checked."""
     store = Store(database, PUBLIC_URL)
     rows = await database.read("SELECT interrupt_id FROM interrupts ORDER BY interrupt_id")
     assert len(rows) == count

@@ -26,7 +26,7 @@ OF_POOLS = (
 
 @asynccontextmanager
 async def api_on(url: str, clock: Clock, answer_s: float) -> AsyncIterator[httpx.AsyncClient]:
-    """An API with a pool of its own, which the database has to answer within so long."""
+    """An API with its own pool and a time limit for the database."""
     from loopin_mcp.api.store.opening import open_postgresql
 
     database = await open_postgresql(url, answer_s)
@@ -47,7 +47,7 @@ async def api(
 async def impatient(
     empty_postgres_url: str, clock: Clock, anyio_backend: str
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Another API on the same database, which refuses soon, now and then without a fault."""
+    """Another API on the same database with a short time limit."""
     async with api_on(empty_postgres_url, clock, SOON_S) as client:
         yield client
 

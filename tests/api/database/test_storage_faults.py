@@ -44,7 +44,7 @@ async def api(database: SQLite, clock: Clock) -> AsyncIterator[httpx.AsyncClient
 
 @contextmanager
 def as_no_administrator() -> Iterator[None]:
-    """Have files guarded by their modes, as they are not from the administrator."""
+    """Make file modes count, which they do not for root."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(65534)
@@ -55,7 +55,7 @@ def as_no_administrator() -> Iterator[None]:
 
 
 def damage(path: Path, chance: random.Random) -> None:
-    """Flip bits all over a file but for its beginning, and maybe cut off its end."""
+    """Flip bits in a file after its beginning, and maybe truncate it."""
     content = bytearray(path.read_bytes())
     for place in chance.sample(range(100, len(content)), 2000):
         content[place] ^= 1 << chance.randrange(8)

@@ -20,12 +20,12 @@ from tests.support.receiver import Names, receiving
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Whose certificates are believed."""
+    """A certificate authority that clients trust."""
     return trustme.CA()
 
 
 def server_side(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    """TLS of a server with a certificate for a name."""
+    """The TLS context of a server with a certificate for a name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
     return context

@@ -33,7 +33,7 @@ async def outbox(store: Store, anyio_backend: str) -> AsyncIterator[Outbox]:
 
 
 async def outcome_of(store: Store, interrupt_id: str) -> tuple[str, object]:
-    """The last event of an interrupt: its type, and what it says."""
+    """The type and detail of the last event of an interrupt."""
     last = (await store.list_events(interrupt_id))[-1]
     return last.type, last.detail
 

@@ -38,7 +38,7 @@ def anyio_backend() -> Backend:
 
 @asynccontextmanager
 async def delivered_by_loops(*stores: Store, clock: Clock) -> AsyncIterator[None]:
-    """Deliver the callbacks of these stores, as API processes do, as long as the block lasts."""
+    """Deliver the callbacks of these stores, as API processes do, until the block ends."""
     with anyio.fail_after(PATIENCE_S):
         async with AsyncExitStack() as stack, anyio.create_task_group() as loops:
             for store in stores:

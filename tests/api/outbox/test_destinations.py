@@ -18,7 +18,7 @@ PUBLIC = "93.184.216.34"
 
 
 async def refusal(url: str, destinations: Destinations) -> str | None:
-    """What a create with this callback URL is told, or None where it may be used."""
+    """The error of a create with this callback URL, or None."""
     try:
         await destinations.check(url)
     except InvalidRequestError as error:
@@ -28,7 +28,7 @@ async def refusal(url: str, destinations: Destinations) -> str | None:
 
 @pytest.fixture
 def public() -> Destinations:
-    """Public addresses alone, by the names of this machine."""
+    """Only public addresses, with the name server of this machine."""
     return Destinations((), Lookups().addresses_of, PATIENCE_S)
 
 

@@ -36,12 +36,12 @@ def pages(sqlite_store: Store) -> PagesAPI:
 
 
 async def ask(store: Store, **changes: Any) -> str:  # noqa: ANN401 - any field
-    """Create an interrupt; gives its id."""
+    """Create an interrupt; returns its id."""
     return (await store.create_interrupt(new_interrupt(**changes), AGENT)).interrupt_id
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let others go on until it holds."""
+    """Wait until the condition holds."""
     with anyio.fail_after(PATIENCE_S):
         while not condition():
             await anyio.lowlevel.checkpoint()

@@ -22,7 +22,7 @@ BASE_URLS = ["https://example.com/loopin", "https://example.com/tools/loopin"]
 async def prefixed(
     request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str, clock: Clock
 ) -> AsyncIterator[Store]:
-    """A store whose links begin with such a URL."""
+    """A store whose links begin with this URL."""
     database = await open_sqlite(tmp_path / "prefixed.db")
     yield Store(database, str(request.param), clock)
     await database.aclose()
@@ -30,7 +30,7 @@ async def prefixed(
 
 @pytest.fixture
 async def browser(prefixed: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser of nobody yet, behind a proxy that takes the prefix off and nothing else."""
+    """A signed-out browser behind a proxy that strips the prefix."""
     prefix = urlsplit(prefixed.public_url).path
     app = under(prefix, api_app(prefixed, api_key=KEY, reviewers=REVIEWERS))
     transport = httpx.ASGITransport(app)

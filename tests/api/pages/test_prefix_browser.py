@@ -30,7 +30,7 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def ask(top: str, action: str) -> str:
-    """Put a question to the API; gives the link of its review page."""
+    """Create an interrupt; returns its review link."""
     key = {"X-API-Key": KEY}
     answer = web.post(f"{top}/interrupts", json=NEW | {"action": action}, headers=key)
     return str(answer.raise_for_status().json()["reviewUrl"])

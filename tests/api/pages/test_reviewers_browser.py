@@ -16,7 +16,7 @@ AGENT = {"X-API-Key": KEY}
 
 @pytest.fixture(scope="module")
 def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an API that has two reviewers."""
+    """The URL of an API with two reviewers."""
     keys = f"alice={ALICES_KEY},bob={BOBS_KEY}"
     settings = {"API_KEY_SECRET": KEY, "REVIEWER_KEYS": keys}
     api = ServedAPI(tmp_path_factory.mktemp("reviewed"), settings)

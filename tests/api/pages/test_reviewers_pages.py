@@ -27,7 +27,7 @@ async def ask_and_decide(store: Store, **changes: object) -> str:
 
 
 def without_id(answer: httpx.Response, path: str) -> tuple[int, str, str]:
-    """All of an answer that could tell one interrupt from another."""
+    """The parts of an answer that could reveal whether an interrupt exists."""
     headers = re.sub(id_of(path), "ID", str(sorted(answer.headers.items())))
     return answer.status_code, headers, re.sub(id_of(path), "ID", answer.text)
 

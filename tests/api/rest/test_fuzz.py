@@ -57,7 +57,7 @@ def arrays(values: Texts) -> Texts:
 
 
 def objects(names: Texts, values: Texts) -> Texts:
-    """Objects as texts, which may name something twice."""
+    """Objects as texts, which may repeat names."""
     members = st.lists(st.tuples(names, values).map(":".join), max_size=4)
     return members.map(lambda pairs: f"{{{','.join(pairs)}}}")
 
@@ -71,7 +71,7 @@ ODD = VALUES | st.sampled_from(NO_VALUES + NO_TEXTS)
 
 
 def bodies(valid: Mapping[str, object]) -> st.SearchStrategy[bytes]:
-    """A valid body with other values of the same kinds, or of any, or spoilt altogether."""
+    """A valid body with other values of the same or any kind, or an invalid one."""
     given = {json.dumps(name): json.dumps(value) for name, value in valid.items()}
     kinds = {"{": objects(TEXTS, VALUES), '"': TEXTS}
     fitting = {name: st.just(value) | kinds[value[0]] for name, value in given.items()}
@@ -88,7 +88,7 @@ def bodies(valid: Mapping[str, object]) -> st.SearchStrategy[bytes]:
 
 
 class Ticking(Clock):
-    """A clock by which nothing happens at the same time."""
+    """A clock that never gives the same time twice."""
 
     def __call__(self) -> int:
         self.advance(0.001)
@@ -96,7 +96,7 @@ class Ticking(Clock):
 
 
 class Asked:
-    """An API that is asked from outside its event loop."""
+    """An API, called from outside its event loop."""
 
     def __init__(self, portal: BlockingPortal, client: httpx.AsyncClient) -> None:
         self._portal = portal
@@ -108,7 +108,7 @@ class Asked:
         return self._portal.call(partial(self._client.post, path, content=body, headers=headers))
 
     def create(self) -> str:
-        """The id of a new interrupt, of a user who has no other."""
+        """The id of a new interrupt, for a new user."""
         self._count += 1
         body = json.dumps(NEW | {"userId": f"user {self._count}"}).encode()
         return str(self.post("/interrupts", body).json()["interruptId"])
@@ -157,7 +157,7 @@ def database_of_its_own(url: str) -> str:
 
 
 def exact(value: object) -> str:
-    """A text that only equal values have; 1, 1.0 and true are not equal here."""
+    """A text that differs for different values, also for 1, 1.0 and true."""
     return json.dumps(value)
 
 

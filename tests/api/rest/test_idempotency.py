@@ -45,7 +45,7 @@ class Held:
 
 @pytest.fixture
 async def api(store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API, on each database there is."""
+    """A client of the API, on each kind of database."""
     async with api_client(store) as client:
         yield client
 

@@ -21,7 +21,7 @@ WRONG = {"X-API-Key": "a-key-that-is-nobodys"}
 
 
 def check(answer: httpx.Response, method: str, path: str) -> None:
-    """The answer is one that the description of this call foresees."""
+    """Check that the description of this call allows the answer."""
     document = openapi_document(keyed=True, embedded=True)
     described = document["paths"][path][method]["responses"][str(answer.status_code)]
     [(media_type, content)] = described["content"].items()

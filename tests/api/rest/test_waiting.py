@@ -23,7 +23,7 @@ NONE = "00000000-0000-4000-8000-000000000000"
 async def held(
     api: httpx.AsyncClient, store: Store, interrupt_id: str, prefer: str = "wait=30"
 ) -> AsyncIterator[list[httpx.Response]]:
-    """Hold a request while the block changes something; then its answer is in the list."""
+    """Hold a request during the block; afterwards its answer is in the list."""
     answers: list[httpx.Response] = []
 
     async def ask() -> None:

@@ -17,7 +17,7 @@ from tests.support.waiters import never
 
 
 class Counted:
-    """A database that counts how often it is looked at."""
+    """A database that counts its reads."""
 
     def __init__(self, database: Database) -> None:
         self.looks = 0

@@ -25,7 +25,7 @@ def is_well(answer: tuple[int, dict[str, str]]) -> bool:
 
 
 async def store_large_list(data_dir: Path) -> None:
-    """Six megabytes of interrupts for one user, more than systems take in advance."""
+    """Store six megabytes of interrupts for one user, more than systems buffer."""
     async with attacked(data_dir, LIMITS) as api:
         for _ in range(100):
             await api.create(context={"text": "x" * 60_000})

@@ -15,7 +15,7 @@ from tests.support import PATIENCE_S
 from tests.support.questions import NEW
 from tests.support.sockets import GET_HEALTH, Raw, connecting, create
 
-ENDING = (503, {"error": "The API is ending"})
+ENDING = (503, {"error": "The API is stopping"})
 AT_ONCE = Options(grace_s=0)
 
 

@@ -30,7 +30,7 @@ async def answer(
     verdict: Verdict = "approved",
     user_id: str = "user-1",
 ) -> None:
-    """Have a question decided now that was asked so long ago."""
+    """Decide an interrupt that was created this long ago."""
     now = clock.now
     clock.now -= response_ms
     asked = new_interrupt(user_id=user_id, expires_in=2_592_000)
@@ -158,7 +158,7 @@ def test_percentiles_are_those_of_the_standard_library(
 
 
 async def figures_of(responses_ms: list[int], directory: Path) -> Analytics:
-    """The figures of a user whose questions took so long."""
+    """The figures of a user with these response times."""
     database = await open_sqlite(directory / "loopin.db")
     try:
         clock = Clock()

@@ -18,7 +18,7 @@ async def ask(store: Store, action: str, **changes: object) -> str:
 
 
 async def settle(store: Store, clock: Clock, action: str, **changes: object) -> str:
-    """Ask, and reject a second later."""
+    """Create an interrupt, and reject it a second later."""
     interrupt_id = await ask(store, action, **changes)
     clock.advance(1)
     await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), REVIEWER)
@@ -26,14 +26,14 @@ async def settle(store: Store, clock: Clock, action: str, **changes: object) -> 
 
 
 async def pending(store: Store, **search: str) -> list[str]:
-    """The actions of what waits and is looked for."""
+    """The actions of the pending interrupts that match."""
     found = await store.overview.list_pending(Search.model_validate(search), limit=50)
     assert found.count == len(found.interrupts)
     return [interrupt.action for interrupt in found.interrupts]
 
 
 async def settled(store: Store, **search: str) -> list[str]:
-    """The actions of what is settled and looked for."""
+    """The actions of the settled interrupts that match."""
     found = await store.overview.list_settled(Search.model_validate(search), limit=50)
     return [each.interrupt.action for each in found.settled]
 

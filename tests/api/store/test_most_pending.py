@@ -14,7 +14,7 @@ from tests.support.questions import NEW
 
 
 async def fill(store: Store, count: int) -> list[str]:
-    """So many questions to one user; their ids."""
+    """Create this many interrupts for one user; returns their ids."""
     ids: list[str] = []
 
     async def ask(numbers: Iterator[int]) -> None:

@@ -21,7 +21,7 @@ HOOK = "http://127.0.0.1:9/hook"
 
 
 async def settled(store: Store, **changes: object) -> str:
-    """The id of an interrupt that was decided right away."""
+    """Create and decide an interrupt; returns its id."""
     created = await store.create_interrupt(new_interrupt(**changes), AGENT)
     await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
     return created.interrupt_id

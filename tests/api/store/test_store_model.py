@@ -32,13 +32,13 @@ pytestmark = pytest.mark.timeout(120 * max(1, EXAMPLES / FEW))
 
 
 def empty() -> Steps[None]:
-    """Take all there is out of PostgreSQL, whose rules refuse that to whoever keeps to them."""
+    """Empty PostgreSQL, past the triggers that refuse that."""
     yield "SET LOCAL session_replication_role = replica", {}
     yield "TRUNCATE interrupts, events, deliveries, idempotency_keys, deletions", {}
 
 
 def compare(fresh: Open, again: Open) -> None:
-    """Try runs, each on the database that `fresh` opens and `again` opens once more."""
+    """Try runs, each on the database that `fresh` opens and `again` reopens."""
     with start_blocking_portal("asyncio") as portal:
 
         class Machine(StoreMachine):

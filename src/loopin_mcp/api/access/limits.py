@@ -107,7 +107,7 @@ class Waits:
 
     @contextmanager
     def one_of(self, caller: Caller) -> Iterator[bool]:
-        """Count one more until the block ends; gives false, and counts nothing, at the limit."""
+        """Count one more until the block ends; at the limit, count nothing and yield false."""
         if self._of.total() >= self._limits.waits or self._of[caller] >= self._limits.waits_each:
             yield False
             return

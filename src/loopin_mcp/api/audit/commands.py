@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 
 async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progress: Say) -> bool:
-    """Say for each interrupt what was tampered with; returns whether nothing was.
+    """Report the tampering found in each interrupt; returns whether there is none.
 
     `heads` are the lines of a file of kept heads, for `read_heads`.
 

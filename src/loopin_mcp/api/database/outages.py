@@ -12,7 +12,7 @@ logger = logging.getLogger("loopin_mcp")
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a database, as anyone may read it, and what its operator can do.
+    """What is wrong with a database, safe to show to anyone, and the remedy for its operator.
 
     Damage may affect only parts of the database, and does not end by itself.
     """

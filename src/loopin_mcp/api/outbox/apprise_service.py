@@ -116,7 +116,7 @@ class _Discretion(logging.Filter):
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[list[str]]:
-        """Drop such records of this thread until the block ends; gives their HTTP statuses."""
+        """Drop such records of this thread until the block ends; yields their HTTP statuses."""
         for name in tuple(logging.root.manager.loggerDict):
             if name.partition(".")[0] in _TALKATIVE:
                 logging.getLogger(name).addFilter(self)

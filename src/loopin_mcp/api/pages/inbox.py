@@ -177,7 +177,7 @@ class Inbox:
         answer = await self._review.record(request, require, "inbox", target)
         if answer.status_code == 303 and "return=minimal" in request.headers.get("prefer", ""):
             # The script asks for the outcome only (RFC 7240). If it followed the redirect and the
-            # list failed, it would take the decision for one that was not recorded.
+            # list failed, it would treat the decision as not recorded.
             return Response(status_code=204, headers=PAGE_HEADERS)
         return answer
 

@@ -10,7 +10,7 @@ from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.live import Live
 from loopin_mcp.api.store.store import Store
 
-# How long a new page may take to connect, and how long it stays closed for those who close it.
+# How long a new page may take to connect, and how long a closed inbox is not opened again.
 REST_S = 60
 
 logger = logging.getLogger("loopin_mcp")

@@ -116,7 +116,7 @@ class Live:
 
     @contextlib.contextmanager
     def _one_of(self, subject: str) -> Iterator[bool]:
-        """Count one more inbox page; gives false if too many pages of this person are open."""
+        """Count one more inbox page; yields false if too many pages of this person are open."""
         self.connected += 1
         try:
             with self._waits.one_of(("pages", subject)) as may_wait:

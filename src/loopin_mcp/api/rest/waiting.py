@@ -21,10 +21,10 @@ logger = logging.getLogger("loopin_mcp")
 async def wait_for_settled(
     store: Store, interrupt_id: str, wait_s: float, gone: Callable[[], Awaitable[None]]
 ) -> Interrupt:
-    """The interrupt once it has left pending, or as it is after `wait_s` seconds.
+    """The interrupt once it is settled, or as it is after `wait_s` seconds.
 
-    The wait also ends when the interrupt expires, when the API stops, and when `gone` returns,
-    since nobody wants the answer then.
+    The wait also ends when the interrupt expires, when the API stops, and when `gone` returns
+    because the client is gone.
 
     Raises:
         NotFoundError: There is no interrupt with this id.

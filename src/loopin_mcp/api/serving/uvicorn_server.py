@@ -42,7 +42,7 @@ class Endings:
                 finally:
                     self._in_flight.discard(in_flight)
             if in_flight.cancelled_caught:
-                error = UnavailableError("The API is ending", retry_after_s=1)
+                error = UnavailableError("The API is stopping", retry_after_s=1)
                 await refusal(error)(scope, receive, send)
 
         return answer

@@ -14,7 +14,7 @@ from loopin_mcp.errors import UnavailableError
 
 # How many interrupts are in memory at a time.
 UPGRADED_AT_ONCE = 500
-# With so many the upgrade takes longer than a second, so that it is logged.
+# An upgrade of this many takes longer than a second, so it is logged.
 MANY = 1000
 
 logger = logging.getLogger("loopin_mcp")

@@ -41,7 +41,7 @@ COVERED_LABELS = """() => [...document.querySelectorAll(".bars g")].filter(row =
 
 @pytest.fixture(scope="module")
 def analytics(served: str) -> str:
-    """The link of the page of an API on which a few questions were asked and answered."""
+    """The analytics page of an API with a few decided interrupts."""
     for place in range(40):
         action = ACTIONS[place % 7 % len(ACTIONS)]
         question = {

@@ -14,7 +14,7 @@ from tests.support.questions import NEW
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an API that asks for a key."""
+    """The URL of an API with a key."""
     api = ServedAPI(tmp_path_factory.mktemp("keyed"), {"API_KEY_SECRET": KEY})
     yield api.url
     api.stop()

@@ -10,7 +10,7 @@ UNCONFIRMED = "We could not confirm your decision. Check the request before tryi
 
 
 class Posts:
-    """Answers the decisions that a tab sends; the API records them where it is asked to."""
+    """Answers the decisions that a tab sends, and passes some on to the API."""
 
     def __init__(self, tab: Page, *, status: int | None, reaches: bool) -> None:
         self.sent = 0

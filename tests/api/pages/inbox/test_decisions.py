@@ -10,7 +10,7 @@ from tests.support.page import Page, ask
 
 
 async def ask_in_list(store: Store, **changes: object) -> str:
-    """Create an interrupt; gives the path that its form in the list is sent to."""
+    """Create an interrupt; returns the path of its form in the list."""
     return (await ask(store, **changes)).replace("review", "inbox")
 
 

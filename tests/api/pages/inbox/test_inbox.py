@@ -11,7 +11,7 @@ from tests.support.page import Page, ask
 
 
 def chosen(page: Page) -> list[str | None]:
-    """What the list is narrowed to."""
+    """The current filters of the list."""
     return [each["value"] for each in page.attributes if "selected" in each and each["value"]]
 
 

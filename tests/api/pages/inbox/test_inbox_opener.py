@@ -25,7 +25,7 @@ from tests.support.visitors import REVIEWERS
 
 
 class Desk:
-    """A desk with a browser on it that opens nothing but keeps what it was to open."""
+    """A desktop whose browser only records the links."""
 
     def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class Desk:
         return created.interrupt_id
 
     async def opened(self) -> str:
-        """The link that was opened next."""
+        """Wait for the next link."""
         return await anyio.to_thread.run_sync(lambda: self._opened.get(timeout=PATIENCE_S))
 
     @property

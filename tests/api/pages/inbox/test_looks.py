@@ -14,7 +14,7 @@ from tests.support.looks import PHONE, look_at
 
 @pytest.fixture
 def busy(ask_user: Ask, user: str) -> None:
-    """A list with what there may be in it."""
+    """An inbox with every kind of content."""
     for question in QUESTIONS.values():
         ask_user(**{"action": "Transfer $4,200"} | question | {"userId": user})
     ask_user("Please approve this. " * 90, urgency="high", agentId="a" * 200)

@@ -13,7 +13,7 @@ OpenTab = Callable[..., Page]
 
 
 def interrupt(link: str) -> dict[str, Any]:
-    """What the agent reads of the interrupt under a review link; times left out."""
+    """The interrupt of a review link as the agent sees it, without times."""
     answer: dict[str, Any] = web.get(link.replace("/review/", "/interrupts/")).json()
     fields = ("status", "decision", "reason", "modifiedParams", "decidedBy")
     return {name: answer[name] for name in fields if name in answer}

@@ -36,7 +36,7 @@ def cancel(link: str) -> None:
 
 
 def open_with_clock(open_tab: OpenTab, link: str, **options: object) -> Page:
-    """Open a page whose clock, which is years slow, stands still until the test moves it."""
+    """Open a page whose clock is years slow and stands still until the test moves it."""
     tab = open_tab("about:blank", **options)
     tab.clock.install(time="2001-02-03T04:05:06Z")
     tab.clock.pause_at("2001-02-03T04:05:07Z")
