@@ -210,7 +210,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
     hosts: list[Host] = []
 
     def start(*arguments: str, **environment: str) -> Host:
-        defaults = {"LOOPIN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+        defaults = {"LOOPIN_DATA_DIR": str(tmp_path / "data"), "LOOPIN_PORT": "0"}
         hosts.append(Host(*arguments, **(defaults | environment)))
         return hosts[-1]
 
