@@ -84,6 +84,36 @@ def empty_postgres_url(postgres_url: str) -> str:
     return postgres_url
 
 
+@pytest.fixture
+def pooled_url(empty_postgres_url: str) -> Iterator[str]:
+    """The URL of that database through a PgBouncer with four connections for all transactions."""
+    found = shutil.which("pgbouncer", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
+    if found is None:
+        missing("PgBouncer")
+    home = Path(empty_postgres_url.partition("?host=")[2])
+    settings = home / "pgbouncer.ini"
+    lines = [
+        "[databases]",
+        f"* = host={home} user=loopin",
+        "[pgbouncer]",
+        f"unix_socket_dir = {home}",
+        "auth_type = any",
+        "pool_mode = transaction",
+        "default_pool_size = 4",
+        "log_connections = 0",
+        "log_disconnections = 0",
+        "log_stats = 0",
+    ]
+    settings.write_text("\n".join(lines), encoding="utf-8")
+    # It refuses to run as root, too.
+    user = "postgres" if os.getuid() == 0 else None
+    with subprocess.Popen([found, settings], stderr=subprocess.PIPE, text=True, user=user) as it:
+        assert it.stderr is not None
+        assert any("process up" in line for line in it.stderr)
+        yield f"{empty_postgres_url}&port=6432"
+        it.terminate()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(
     request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
@@ -180,7 +210,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
     hosts: list[Host] = []
 
     def start(*arguments: str, **environment: str) -> Host:
-        defaults = {"LOOPIN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+        defaults = {"LOOPIN_DATA_DIR": str(tmp_path / "data"), "LOOPIN_PORT": "0"}
         hosts.append(Host(*arguments, **(defaults | environment)))
         return hosts[-1]
 

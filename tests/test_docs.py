@@ -56,6 +56,9 @@ def table(page: str, first_column: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in "".join(found).splitlines()]
 
 
+SETTINGS_TABLE = table(SETTINGS, "Variable")
+
+
 def snippets(page: str, language: str) -> list[str]:
     """The fenced blocks of one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
@@ -103,7 +106,8 @@ def test_prompt_table_lists_every_prompt_with_its_arguments() -> None:
 
 
 def test_every_setting_is_documented_once_with_its_default() -> None:
-    documented = [(name.strip("`"), default) for name, default, _ in table(SETTINGS, "Variable")]
+    rows = [(re.findall(r"`(\w+)`", names), default) for names, default, _ in SETTINGS_TABLE]
+    documented = [(name, default) for (name, *_), default in rows]
     # The table shows the defaults on a desktop.
     settings = Settings.load({"DISPLAY": ":0"})
     plain = {
@@ -115,6 +119,7 @@ def test_every_setting_is_documented_once_with_its_default() -> None:
     assert sorted(name for name, _ in documented) == sorted(VARIABLES)
     assert {name: default for name, default in documented if name in plain} == plain
     assert all(default for _, default in documented)
+    assert sorted(name for names, _ in rows for name in names) == sorted(Settings.all_variables())
 
 
 def test_settings_are_documented_on_one_page() -> None:
@@ -146,7 +151,7 @@ def test_contributing_names_every_folder() -> None:
 def test_variables_that_are_mentioned_exist(name: str) -> None:
     mentioned = set(re.findall(r"\b(?:LOOPIN_[A-Z_]+|API_KEY\w+|DATABASE_\w+)", PAGES[name]))
 
-    assert mentioned <= VARIABLES
+    assert mentioned <= {*Settings.all_variables()}
 
 
 @every_page
@@ -220,7 +225,7 @@ def test_settings_file_of_a_team_is_accepted(tmp_path: Path) -> None:
     subprocess.run(["bash", "-e", "-c", here], timeout=START_TIMEOUT_S, check=True)  # noqa: S607
 
     lines = (tmp_path / "loopin.env").read_text("utf-8").splitlines()
-    settings = Settings.load(dict(line.split("=", 1) for line in lines))
+    settings = Settings.load(dict(line.split("=", 1) for line in lines), "api")
     assert settings.api_key_secret is not None
     assert [*(settings.reviewer_keys or {})] == ["alice", "bob"]
     assert settings.callback_secret is not None

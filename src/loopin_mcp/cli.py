@@ -17,7 +17,7 @@ import click
 
 from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import ConfigurationError, LoopinError
-from loopin_mcp.settings.settings import Settings
+from loopin_mcp.settings.settings import Reader, Settings
 from loopin_mcp.version import __version__
 
 # The lowest level at which the logs of these libraries are useful.
@@ -64,13 +64,14 @@ def api(*, insecure: bool) -> None:
     The settings come from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
     API_KEY_SECRET, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT (120 a
     minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, LOOPIN_NOTIFY, LOOPIN_NOTIFY_HIGH and
-    LOOPIN_OPEN_REVIEW. docs/settings.md says what each means. Press Ctrl+C to stop.
+    LOOPIN_OPEN_REVIEW. Names with the prefix LOOPIN_, such as LOOPIN_PORT, work too; the MCP server
+    reads only those. docs/settings.md says what each means. Press Ctrl+C to stop.
     """
     with _loading():
         from loopin_mcp.api.serving.serving import serve_alone
 
     with _until_interrupted():
-        settings = _load_settings()
+        settings = _load_settings("api")
         # uvloop comes with the extra `server`, on systems that have it.
         options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
         serve = partial(serve_alone, settings, insecure=insecure, say=_say)
@@ -82,17 +83,17 @@ def api(*, insecure: bool) -> None:
 def inbox(*, no_browser: bool) -> None:
     """Open your inbox in the browser: the requests that wait for you.
 
-    You are signed in by a link that works once and within a minute; if REVIEWER_KEYS is set, you
-    sign in with your key instead. Without a desktop the link is printed. If no MCP host is running
-    LoopIn, this command serves the inbox until you press Ctrl+C. If LOOPIN_API_URL is set, this
-    opens the inbox of that API, which asks for a key.
+    You are signed in by a link that works once and within a minute; if LOOPIN_REVIEWER_KEYS is
+    set, you sign in with your key instead. Without a desktop the link is printed. If no MCP host is
+    running LoopIn, this command serves the inbox until you press Ctrl+C. If LOOPIN_API_URL is set,
+    this opens the inbox of that API, which asks for a key.
     """
     with _loading():
         from loopin_mcp.commands.open_inbox import open_inbox
 
     browser = None if no_browser or not has_desktop(os.environ) else start_browser
     with _until_interrupted():
-        anyio.run(open_inbox, _load_settings(), _say, _print, browser)
+        anyio.run(open_inbox, _load_settings("mcp_server"), _say, _print, browser)
 
 
 @main.command(short_help="Show the whole loop, from question to decision.")
@@ -123,7 +124,7 @@ def notify() -> None:
         from loopin_mcp.commands.notify import send_test_notifications
 
     with _refusing():
-        arrived = anyio.run(send_test_notifications, _load_settings(), _print)
+        arrived = anyio.run(send_test_notifications, _load_settings("embedded"), _print)
     raise SystemExit(0 if arrived else 1)
 
 
@@ -184,7 +185,7 @@ def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
             return await work(archive, say=_print, progress=_say)
 
     with _refusing():
-        settings = _load_settings()
+        settings = _load_settings("embedded" if embedded else "api")
         raise SystemExit(0 if anyio.run(on_archive) else 1)
 
 
@@ -221,10 +222,10 @@ def _until_interrupted() -> Iterator[None]:
             _say("Stopped.")
 
 
-def _load_settings() -> Settings:
+def _load_settings(reader: Reader) -> Settings:
     """The settings, whose secrets leave the environment."""
     try:
-        return Settings.load(os.environ)
+        return Settings.load(os.environ, reader)
     finally:
         _forget_secrets()
 
@@ -240,7 +241,7 @@ def _serve_stdio() -> None:
         from loopin_mcp.mcp_server.stdio import serve_stdio
         from loopin_mcp.mcp_server.tools import create_server
 
-    if sys.stdin.isatty():
+    if sys.stdin and sys.stdin.isatty():
         _say(
             f"loopin-mcp {__version__}: an MCP server that waits for an MCP host on stdin. "
             "Try `loopin-mcp demo` or `loopin-mcp --help`."
@@ -250,7 +251,7 @@ def _serve_stdio() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings: Settings | ConfigurationError
     try:
-        settings = _load_settings()
+        settings = _load_settings("mcp_server")
     except ConfigurationError as error:
         settings = error
         logging.getLogger("loopin_mcp").error("%s", error)

@@ -58,7 +58,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.fixture
 async def browser(sqlite_store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at an API with every kind of secret."""
-    settings = Settings.load(SECRETS | {"CALLBACK_ALLOW": "127.0.0.0/8"})
+    settings = Settings.load(SECRETS | {"LOOPIN_CALLBACK_ALLOW": "127.0.0.0/8"}, "api")
     options = {
         "api_key": settings.api_key_secret,
         "reviewers": settings.reviewer_keys,

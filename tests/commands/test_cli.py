@@ -23,7 +23,7 @@ def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.Compl
     return subprocess.run(
         [sys.executable, "-m", "loopin_mcp", *arguments],
         env=clean_environment(
-            **{"LOOPIN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"} | environment
+            **{"LOOPIN_DATA_DIR": str(tmp_path / "data"), "LOOPIN_PORT": "0"} | environment
         ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -62,7 +62,7 @@ def test_demo_runs_the_whole_loop(tmp_path: Path, decision: str) -> None:
 )
 def test_demo_cancels_its_request_when_interrupted(tmp_path: Path, display: str, last: str) -> None:
     environment = clean_environment(
-        LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", BROWSER="true", DISPLAY=display
+        LOOPIN_DATA_DIR=str(tmp_path / "data"), LOOPIN_PORT="0", BROWSER="true", DISPLAY=display
     )
     environment.pop("WAYLAND_DISPLAY", None)
     with subprocess.Popen(
@@ -96,10 +96,10 @@ def test_demo_tells_that_the_page_cannot_be_reached(tmp_path: Path, free_port: i
 
 
 def test_demo_decides_nothing_where_reviewers_do(tmp_path: Path) -> None:
-    demo = run(tmp_path, "demo", "--decide", "approved", REVIEWER_KEYS=f"alice={'a' * 32}")
+    demo = run(tmp_path, "demo", "--decide", "approved", LOOPIN_REVIEWER_KEYS=f"alice={'a' * 32}")
 
     assert demo.returncode == 1
-    assert "leave out --decide, or unset REVIEWER_KEYS" in demo.stderr
+    assert "leave out --decide, or unset LOOPIN_REVIEWER_KEYS" in demo.stderr
     assert "Traceback" not in demo.stderr
 
 
@@ -108,7 +108,7 @@ async def test_demo_asks_again_until_somebody_decides(
 ) -> None:
     said: list[str] = []
     asks_again, be_human = anyio.Event(), demo._be_human
-    environment = clean_environment(LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")
+    environment = clean_environment(LOOPIN_DATA_DIR=str(tmp_path / "data"), LOOPIN_PORT="0")
 
     def say(line: str) -> None:
         if line.startswith("The agent waits") and line in said:
@@ -209,7 +209,7 @@ def test_api_uses_the_database_and_base_url_it_is_given(tmp_path: Path) -> None:
     [
         ({"HOST": "0.0.0.0"}, "HOST 0.0.0.0 can be reached .* set API_KEY_SECRET"),  # noqa: S104
         ({"HOST": "192.0.2.1", "API_KEY_SECRET": KEY}, "Cannot listen on 192.0.2.1 port 0: "),
-        ({"PORT": "http"}, "PORT must be a port number from 0 to 65535: 'http'"),
+        ({"LOOPIN_PORT": "", "PORT": "http"}, "PORT must be a port number from 0 to 65535: 'http'"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must begin with sqlite:/// or postgresql"),
         ({"DATABASE_URL": "sqlite:////proc/x/y.db"}, "y.db cannot be used: "),
         ({"DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/x"}, "DATABASE_URL cannot be used. "),

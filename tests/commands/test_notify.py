@@ -142,7 +142,7 @@ def test_entry_that_cannot_be_used_stops_the_api_and_is_told_to_every_caller_of_
     environment = {"LOOPIN_NOTIFY_HIGH": "nonsense://x"}
     refused = subprocess.run(
         [sys.executable, "-m", "loopin_mcp", "api"],
-        env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), PORT="0", **environment),
+        env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), LOOPIN_PORT="0", **environment),
         capture_output=True,
         text=True,
         timeout=START_TIMEOUT_S,

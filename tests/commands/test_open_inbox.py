@@ -39,7 +39,7 @@ def test_link_of_a_running_host_signs_in_once_and_shows_what_it_asked(
     initialize(host)
     created = create(host, None)
 
-    printed = inbox("--no-browser", LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")
+    printed = inbox("--no-browser", LOOPIN_DATA_DIR=str(tmp_path / "data"), LOOPIN_PORT="0")
 
     assert (printed.returncode, printed.stderr) == (0, "")
     assert LINK.fullmatch(printed.stdout)
@@ -61,7 +61,9 @@ def test_without_a_host_it_serves_the_inbox_itself_until_it_is_ended(
 ) -> None:
     with receiving() as receiver:
         environment = clean_environment(
-            LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", **browser_of(receiver, tmp_path)
+            LOOPIN_DATA_DIR=str(tmp_path / "data"),
+            LOOPIN_PORT="0",
+            **browser_of(receiver, tmp_path),
         )
         with subprocess.Popen(
             [sys.executable, "-m", "loopin_mcp", "inbox"],
@@ -87,12 +89,14 @@ def test_without_a_host_it_serves_the_inbox_itself_until_it_is_ended(
 
 
 def test_reviewers_sign_in_themselves(tmp_path: Path, start: Callable[..., Host]) -> None:
-    reviewers = {"REVIEWER_KEYS": f"alice={ALICES_KEY}"}
+    reviewers = {"LOOPIN_REVIEWER_KEYS": f"alice={ALICES_KEY}"}
     host = start(**reviewers)
     initialize(host)
     create(host, None)
 
-    printed = inbox("--no-browser", LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0", **reviewers)
+    printed = inbox(
+        "--no-browser", LOOPIN_DATA_DIR=str(tmp_path / "data"), LOOPIN_PORT="0", **reviewers
+    )
 
     assert (printed.returncode, printed.stderr) == (0, "")
     with web.browse() as browser:
@@ -112,7 +116,7 @@ def test_inbox_of_another_api_is_opened_without_signing_in() -> None:
 def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
 
-    refused = inbox(LOOPIN_DATA_DIR=str(tmp_path / "data"), PORT="0")
+    refused = inbox(LOOPIN_DATA_DIR=str(tmp_path / "data"), LOOPIN_PORT="0")
 
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"Error: The data directory {tmp_path}{os.sep}data cannot")

@@ -118,7 +118,7 @@ def test_demo_says_where_no_browser_can_be_started(tmp_path: Path) -> None:
     homeless = {"HOME": str(tmp_path / "nowhere"), "DISPLAY": ":9"}
     with subprocess.Popen(
         [sys.executable, "-m", "loopin_mcp", "demo"],
-        env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), PORT="0", **homeless),
+        env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), LOOPIN_PORT="0", **homeless),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -137,7 +137,7 @@ def test_demo_opens_its_question_and_nothing_else(tmp_path: Path) -> None:
         environment = {"LOOPIN_OPEN_REVIEW": "on"} | browser_of(receiver, tmp_path)
         with subprocess.Popen(
             [sys.executable, "-m", "loopin_mcp", "demo"],
-            env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), PORT="0", **environment),
+            env=clean_environment(LOOPIN_DATA_DIR=str(tmp_path), LOOPIN_PORT="0", **environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -65,7 +65,7 @@ class Program:
 def running(directory: Path, *arguments: str, **environment: str) -> Iterator[Program]:
     with subprocess.Popen(
         [sys.executable, "-c", TALKATIVE, *arguments],
-        env=clean_environment(LOOPIN_DATA_DIR=str(directory), PORT="0", **environment),
+        env=clean_environment(LOOPIN_DATA_DIR=str(directory), LOOPIN_PORT="0", **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -85,8 +85,8 @@ def test_api_tells_no_secret_though_all_that_it_calls_is_down(tmp_path: Path) ->
     with receiving(500) as receiver, ExitStack() as stack:
         here = f":{receiver.server_port}/"
         environment = SECRETS | {
-            "DATABASE_URL": f"sqlite:///{tmp_path}/loopin.db",
-            "CALLBACK_ALLOW": "127.0.0.0/8",
+            "LOOPIN_DATABASE_URL": f"sqlite:///{tmp_path}/loopin.db",
+            "LOOPIN_CALLBACK_ALLOW": "127.0.0.0/8",
             "LOOPIN_NOTIFY": NOTIFY.replace(":1/", here),
         }
         program = stack.enter_context(running(tmp_path, "api", **environment))
@@ -118,7 +118,7 @@ def test_api_tells_no_secret_though_all_that_it_calls_is_down(tmp_path: Path) ->
 
 
 def test_mcp_server_tells_no_secret_in_tools_and_logs(tmp_path: Path) -> None:
-    environment = SECRETS | {"LOOPIN_DATA_DIR": str(tmp_path), "PORT": "0"}
+    environment = SECRETS | {"LOOPIN_DATA_DIR": str(tmp_path), "LOOPIN_PORT": "0"}
     with closing(Host("-c", TALKATIVE, **environment)) as host:
         initialize(host)
         told = [call(host, "create_interrupt", **NEW, callbackUrl=CALLBACK_URL)]
@@ -143,15 +143,15 @@ def test_mcp_server_tells_no_secret_in_tools_and_logs(tmp_path: Path) -> None:
     ("variable", "value"),
     [
         ("LOOPIN_API_KEY", f"{LONG} {LONG}"),
-        ("REVIEWER_KEYS", f"{LONG},alice={MARK}"),
-        ("CALLBACK_SECRET", LONG),
+        ("LOOPIN_REVIEWER_KEYS", f"{LONG},alice={MARK}"),
+        ("LOOPIN_CALLBACK_SECRET", LONG),
         ("LOOPIN_NOTIFY", f"nonsense://{LONG}"),
     ],
 )
 def test_mcp_server_with_a_wrong_secret_tells_which_and_not_what(
     tmp_path: Path, variable: str, value: str
 ) -> None:
-    environment = SECRETS | {"LOOPIN_DATA_DIR": str(tmp_path), "PORT": "0", variable: value}
+    environment = SECRETS | {"LOOPIN_DATA_DIR": str(tmp_path), "LOOPIN_PORT": "0", variable: value}
     with closing(Host("-c", TALKATIVE, **environment)) as host:
         initialize(host)
         told = call(host, "get_interrupt_analytics", userId="u")
@@ -164,9 +164,9 @@ def test_mcp_server_with_a_wrong_secret_tells_which_and_not_what(
 @pytest.mark.parametrize(
     ("command", "variable", "value"),
     [
-        ("api", "DATABASE_URL", DATABASE_URL),
-        ("api", "DATABASE_URL", f"postgresql://loopin:{MARK}/{MARK}@127.0.0.1:1/loopin"),
-        ("api", "REVIEWER_KEYS", f"{LONG}=="),
+        ("api", "LOOPIN_DATABASE_URL", DATABASE_URL),
+        ("api", "LOOPIN_DATABASE_URL", f"postgresql://loopin:{MARK}/{MARK}@127.0.0.1:1/loopin"),
+        ("api", "LOOPIN_REVIEWER_KEYS", f"{LONG}=="),
         ("notify", "LOOPIN_NOTIFY", f"nonsense://{LONG}"),
         ("notify", "LOOPIN_NOTIFY", NOTIFY),
         ("demo", "LOOPIN_API_KEY", f"{LONG} {LONG}"),

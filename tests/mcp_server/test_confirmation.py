@@ -132,7 +132,7 @@ async def test_host_with_forms_asks_where_that_is_required(era: str) -> None:
 async def test_reviewer_keys_that_are_not_the_apis_keep_nobody_from_being_asked(era: str) -> None:
     human = Human(DECLINE)
     with mocked_api() as api:
-        async with host(era, human, REVIEWER_KEYS=f"alice={'a' * 32}") as client:
+        async with host(era, human, LOOPIN_REVIEWER_KEYS=f"alice={'a' * 32}") as client:
             await refusal(client, "decide_interrupt", **APPROVAL)
 
     assert (len(human.forms), api.decisions) == (1, [])

@@ -96,7 +96,7 @@ def test_copies_share_one_api_and_take_it_over_from_one_that_was_killed(
     start: Callable[..., Host], free_port: int
 ) -> None:
     port = str(free_port)
-    hosts = [start(PORT=port) for _ in range(3)]
+    hosts = [start(LOOPIN_PORT=port) for _ in range(3)]
     for host in hosts:
         initialize(host)
     created = create(hosts[0], None)

@@ -18,7 +18,7 @@ BAD_NAME = "needs a name of at most 100 printable characters."
 
 
 def load(value: str, **environment: str) -> Settings:
-    return Settings.load({"REVIEWER_KEYS": value, **environment})
+    return Settings.load({"REVIEWER_KEYS": value, **environment}, "api")
 
 
 def test_reviewers_are_read_with_their_keys() -> None:

@@ -12,7 +12,7 @@ from loopin_mcp.api.store.opening import open_database
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.settings.settings import Settings
-from tests.support import PUBLIC_URL, new_interrupt
+from tests.support import PUBLIC_URL, load_everywhere, new_interrupt
 from tests.support.secrets import (
     AGENTS_KEY,
     ALICES_KEY,
@@ -71,9 +71,9 @@ NOTIFIERS = [f"nonsense://{LONG}", f"{LONG}", f"json://{MARK}:{LONG}@[", f"slack
     ("variable", "value"),
     [
         *(("LOOPIN_API_KEY", value) for value in KEYS),
-        *(("API_KEY_SECRET", value) for value in KEYS),
-        *(("REVIEWER_KEYS", value) for value in REVIEWERS),
-        *(("CALLBACK_SECRET", value) for value in SIGNING),
+        *(("LOOPIN_API_KEY_SECRET", value) for value in KEYS),
+        *(("LOOPIN_REVIEWER_KEYS", value) for value in REVIEWERS),
+        *(("LOOPIN_CALLBACK_SECRET", value) for value in SIGNING),
         *(("LOOPIN_API_URL", value) for value in URLS),
         *(("LOOPIN_BASE_URL", value) for value in URLS),
     ],
@@ -82,7 +82,7 @@ def test_value_that_cannot_be_used_is_refused_by_name_and_not_shown(
     variable: str, value: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=variable) as refusal:
-        LoopinClient(Settings.load({**SECRETS, variable: value}).api_url or "")
+        load_everywhere({**SECRETS, variable: value})
 
     assert not shows_secret(all_of(refusal.value))
 
@@ -120,7 +120,7 @@ def test_proxy_that_cannot_be_used_is_told_without_its_password(
 
 
 async def test_nothing_that_holds_a_secret_shows_it(database: Database) -> None:
-    settings = Settings.load(SECRETS)
+    settings = Settings.load(SECRETS, "api")
     options = Options.of(settings)
     new = new_interrupt(callback_url=CALLBACK_URL)
     async with LoopinClient("http://127.0.0.1:1", AGENTS_KEY) as client:

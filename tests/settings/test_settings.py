@@ -8,8 +8,9 @@ import pytest
 
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import TOOLS, Settings
+from tests.support import load_everywhere
 
-ENVIRONMENT = {
+OF_MCP_SERVER = {
     "LOOPIN_API_URL": "https://loopin.test/base/",
     "LOOPIN_API_KEY": " secret-of-the-agents\n",
     "LOOPIN_USER_ID": "user-1",
@@ -18,6 +19,9 @@ ENVIRONMENT = {
     "LOOPIN_CONFIRM": "required",
     "LOOPIN_MAX_WAIT": "0.5",
     "LOOPIN_TIMEOUT": "86400",
+    "UNRELATED": "ignored",
+}
+OF_API = {
     "LOOPIN_DATA_DIR": "/var/lib/loopin",
     "PORT": "0",
     "HOST": "192.0.2.1",
@@ -27,8 +31,8 @@ ENVIRONMENT = {
     "LOOPIN_NOTIFY": "json://secret-user:pw@notices.test, ntfy://secret-topic",
     "LOOPIN_NOTIFY_HIGH": "tgram://secret-token/1",
     "LOOPIN_OPEN_REVIEW": "on",
-    "UNRELATED": "ignored",
 }
+ENVIRONMENT = OF_MCP_SERVER | OF_API
 
 NO_URL = "is not a URL. Set it to a base URL, such as https://loopin.example.com."
 NOT_WEB = NO_URL.replace("is not a URL", "must be an http or https URL")
@@ -42,7 +46,7 @@ PORT = "must be a port number from 0 to 65535:"
 TOOL_LIST = f"Use a comma-separated list of {', '.join(TOOLS)}."
 
 
-def test_every_variable_is_read() -> None:
+def test_every_variable_of_the_mcp_server_is_read() -> None:
     settings = Settings.load(ENVIRONMENT)
 
     assert settings == Settings(
@@ -54,6 +58,13 @@ def test_every_variable_is_read() -> None:
         confirm="required",
         max_wait_s=0.5,
         timeout_s=86_400.0,
+    )
+
+
+def test_every_variable_of_the_api_is_read() -> None:
+    settings = Settings.load(ENVIRONMENT, "api")
+
+    assert settings == Settings(
         data_dir=Path("/var/lib/loopin").absolute(),
         port=0,
         host="192.0.2.1",
@@ -99,10 +110,11 @@ def test_inbox_opens_by_itself_only_where_there_is_a_desktop(
 
 
 def test_secrets_are_not_shown() -> None:
-    shown = repr(Settings.load(ENVIRONMENT))
+    shown = f"{Settings.load(ENVIRONMENT)} {Settings.load(ENVIRONMENT, 'api')}"
 
     assert "secret" not in shown.replace("api_key_secret", "")
     assert "https://loopin.test/base" in shown
+    assert "192.0.2.1" in shown
 
 
 def test_home_is_understood_in_the_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,11 +130,11 @@ def test_home_is_understood_in_the_data_directory(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("slashes", ["/", "//"])
 def test_slash_at_the_end_of_a_base_is_left_out(path: str, slashes: str) -> None:
     base = f"https://loopin.test{path}"
-    given = dict.fromkeys(("LOOPIN_API_URL", "LOOPIN_BASE_URL"), base + slashes)
 
-    settings = Settings.load(given)
+    remote = Settings.load({"LOOPIN_API_URL": base + slashes})
+    own = Settings.load({"LOOPIN_BASE_URL": base + slashes})
 
-    assert (settings.api_url, settings.public_url) == (base, base)
+    assert (remote.api_url, own.public_url) == (base, base)
 
 
 @pytest.mark.parametrize("variable", ["LOOPIN_API_URL", "LOOPIN_BASE_URL"])
@@ -164,25 +176,32 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
     [
         ("LOOPIN_API_KEY", "hidden key", BAD_KEY),
         ("LOOPIN_API_KEY", "hidden\nkey", BAD_KEY),
-        ("API_KEY_SECRET", "hidden-kéy", BAD_KEY),
+        ("LOOPIN_API_KEY_SECRET", "hidden-kéy", BAD_KEY),
         ("LOOPIN_TIMEOUT", "ten", f"{SECONDS} 'ten'."),
         ("LOOPIN_TIMEOUT", "nan", f"{SECONDS} 'nan'."),
         ("LOOPIN_TIMEOUT", "0", f"{SECONDS} '0'."),
+        ("LOOPIN_TIMEOUT", "1_0", f"{SECONDS} '1_0'."),
+        ("LOOPIN_TIMEOUT", "１０", f"{SECONDS} '１０'."),
+        ("LOOPIN_TIMEOUT", "1 0", f"{SECONDS} '1 0'."),
+        ("LOOPIN_TIMEOUT", "10s", f"{SECONDS} '10s'."),
         ("LOOPIN_MAX_WAIT", "-1", f"{SECONDS} '-1'."),
         ("LOOPIN_MAX_WAIT", "86401", f"{SECONDS} '86401'."),
-        ("PORT", "65536", f"{PORT} '65536'."),
-        ("PORT", "-1", f"{PORT} '-1'."),
-        ("RATE_LIMIT", "0", "must be a whole number from 1 to 999999999: '0'."),
-        ("RETENTION_DAYS", "-1", "must be a whole number from 1 to 999999999: '-1'."),
+        ("LOOPIN_PORT", "65536", f"{PORT} '65536'."),
+        ("LOOPIN_PORT", "-1", f"{PORT} '-1'."),
+        ("LOOPIN_PORT", "3_002", f"{PORT} '3_002'."),
+        ("LOOPIN_PORT", "3002.0", f"{PORT} '3002.0'."),
+        ("LOOPIN_RATE_LIMIT", "0", "must be a whole number from 1 to 999999999: '0'."),
+        ("LOOPIN_RETENTION_DAYS", "-1", "must be a whole number from 1 to 999999999: '-1'."),
         (
-            "CALLBACK_ALLOW",
+            "LOOPIN_CALLBACK_ALLOW",
             "10.1.2.3/8",
             "must list networks such as 10.1.0.0/16 or 192.168.1.7: 10.1.2.3/8 has host bits set.",
         ),
-        ("PORT", "٣", f"{PORT} '٣'."),
-        ("PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
+        ("LOOPIN_PORT", "٣", f"{PORT} '٣'."),
+        ("LOOPIN_PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),
         ("LOOPIN_CONFIRM", "always", "must be auto, off or required: 'always'."),
-        ("LOOPIN_OPEN_REVIEW", "yes", "must be auto, on or off: 'yes'."),
+        ("LOOPIN_CONFIRM", "true", "must be auto, off or required: 'true'."),
+        ("LOOPIN_OPEN_REVIEW", "never", "must be auto, on or off: 'never'."),
         ("LOOPIN_TOOLS", ",", f"has unknown tools: ','. {TOOL_LIST}"),
         (
             "LOOPIN_TOOLS",
@@ -194,13 +213,34 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
             "~nobody-of-that-name/loopin",
             "begins with the home of an unknown user: '~nobody-of-that-name/loopin'.",
         ),
+        *(
+            ("LOOPIN_DATA_DIR", path, f"must be an absolute path, or begin with ~/: {path!r}.")
+            for path in (".", "loopin", "./data", "../loopin", "file:///srv/loopin")
+        ),
+        (
+            "LOOPIN_DATABASE_URL",
+            "sqlite:///~/loopin.db",
+            "must be sqlite:/// and a path without ~.",
+        ),
     ],
 )
 def test_value_that_cannot_be_used_is_refused(variable: str, value: str, fault: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
-        Settings.load({variable: value})
+        load_everywhere({variable: value})
 
     assert str(refusal.value) == f"{variable} {fault}"
+
+
+@pytest.mark.parametrize("word", ["false", "False", "no", "N", "0", "OFF"])
+def test_what_yaml_makes_of_off_is_off(word: str) -> None:
+    settings = Settings.load({"LOOPIN_CONFIRM": word, "LOOPIN_OPEN_REVIEW": word})
+
+    assert (settings.confirm, settings.open_review) == ("off", "off")
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "yes", "y", "1", "On"])
+def test_what_yaml_makes_of_on_is_on(word: str) -> None:
+    assert Settings.load({"LOOPIN_OPEN_REVIEW": word}).open_review == "on"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -130,9 +129,15 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
     No browser is opened, unless they say so.
     """
-    own = {setting.metadata["variable"] for setting in fields(Settings)}
+    own = Settings.all_variables()
     kept = {name: value for name, value in os.environ.items() if name not in own}
     return kept | {"LOOPIN_OPEN_REVIEW": "off"} | variables
+
+
+def load_everywhere(environment: dict[str, str]) -> None:
+    """Load the settings of an MCP server, and of an API."""
+    Settings.load(environment)
+    Settings.load(environment, "api")
 
 
 def api_app(

@@ -15,9 +15,9 @@ from tests.support.host import Host, initialize
 SETUPS = (
     "Embedded",
     "… without `decide_interrupt`",
-    "… with `REVIEWER_KEYS`",
+    "… with `LOOPIN_REVIEWER_KEYS`",
     "API elsewhere",
-    "… with `REVIEWER_KEYS`",
+    "… with `LOOPIN_REVIEWER_KEYS`",
 )
 _WITHOUT_DECIDING = {
     "LOOPIN_TOOLS": "create_interrupt,get_interrupt_status,list_pending_interrupts,"
@@ -65,12 +65,12 @@ def fresh_key() -> str:
 @contextlib.contextmanager
 def embedded(data_dir: Path, **settings: str) -> Iterator[Setup]:
     """A host on the human's machine."""
-    host = Host(LOOPIN_DATA_DIR=str(data_dir), PORT="0", **settings)
+    host = Host(LOOPIN_DATA_DIR=str(data_dir), LOOPIN_PORT="0", **settings)
     initialize(host)
     # The API starts with the first call.
     host.ask("tools/call", {"name": "list_pending_interrupts", "arguments": {"userId": "u"}})
     key = (data_dir / "api-key").read_text().strip()
-    reviewers = re.findall("=(.+)", settings.get("REVIEWER_KEYS", ""))
+    reviewers = re.findall("=(.+)", settings.get("LOOPIN_REVIEWER_KEYS", ""))
     yield Setup(host, key, [*reviewers, key][0], [*reviewers, key])
     host.close()
 
@@ -82,7 +82,7 @@ def elsewhere(data_dir: Path, **settings: str) -> Iterator[Setup]:
     served = ServedAPI(data_dir, {"API_KEY_SECRET": key, **settings})
     host = Host(LOOPIN_API_URL=served.url, LOOPIN_API_KEY=key)
     initialize(host)
-    reviewers = re.findall("=(.+)", settings.get("REVIEWER_KEYS", ""))
+    reviewers = re.findall("=(.+)", settings.get("LOOPIN_REVIEWER_KEYS", ""))
     yield Setup(host, key, [*reviewers, key][0], [key])
     host.close()
     served.stop()
@@ -90,7 +90,7 @@ def elsewhere(data_dir: Path, **settings: str) -> Iterator[Setup]:
 
 def running(column: int, data_dir: Path) -> contextlib.AbstractContextManager[Setup]:
     """The set-up of one column of the table."""
-    reviewers = {"REVIEWER_KEYS": f"alice={fresh_key()}"}
+    reviewers = {"LOOPIN_REVIEWER_KEYS": f"alice={fresh_key()}"}
     return (
         embedded(data_dir),
         embedded(data_dir, **_WITHOUT_DECIDING),

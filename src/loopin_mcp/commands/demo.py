@@ -106,8 +106,8 @@ def _submit(review_url: str, decide: str) -> None:
         opener.open(review_url, form.encode(), timeout=10).close()
     except urllib.error.HTTPError as error:
         raise LoopinError(
-            f"The review page refused the demo's decision ({error}). If REVIEWER_KEYS is set, only "
-            "a reviewer can decide: leave out --decide, or unset REVIEWER_KEYS."
+            f"The review page refused the demo's decision ({error}). If reviewer keys are set, "
+            "only a reviewer can decide: leave out --decide, or unset LOOPIN_REVIEWER_KEYS."
         ) from error
     except OSError as error:
         raise LoopinError(

@@ -1,8 +1,9 @@
 """The settings, and the only reader of the environment."""
 
 import getpass
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,6 +11,7 @@ import platformdirs
 
 from loopin_mcp.desktop import has_desktop
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.placeholders import refuse_placeholder, refuse_quotes
 from loopin_mcp.settings.values import (
     Network,
     any_text,
@@ -21,6 +23,7 @@ from loopin_mcp.settings.values import (
     checked_reviewers,
     checked_seconds,
     checked_signing_secret,
+    checked_urls,
     one_of,
     refuse_shared_key,
     whole_number,
@@ -39,7 +42,15 @@ DEFAULT_RATE_LIMIT = 120
 
 Confirm = Literal["auto", "off", "required"]
 OpenReview = Literal["auto", "on", "off"]
+# The programs that read settings. "embedded" are commands about the data of the embedded API.
+Reader = Literal["mcp_server", "api", "embedded"]
+_MCP_SERVER: tuple[Reader, ...] = ("mcp_server",)
+_API: tuple[Reader, ...] = ("api",)
+_EVERY_API: tuple[Reader, ...] = ("mcp_server", "api", "embedded")
+_PREFIX = "LOOPIN_"
 _COUNT = whole_number("a whole number", 1, 999_999_999)
+
+logger = logging.getLogger("loopin_mcp")
 
 
 def _tools(variable: str, value: str) -> tuple[str, ...]:
@@ -58,9 +69,13 @@ def _setting(
     parse: Callable[[str, str], object],
     default: Any = None,  # noqa: ANN401 - typed by the field it is for
     *,
+    readers: tuple[Reader, ...] = _EVERY_API,
+    plain: bool = False,
     secret: bool = False,
 ) -> Any:  # noqa: ANN401 - typed by the field it is for
-    metadata = {"variable": variable, "parse": parse}
+    """A setting; if it is `plain`, `loopin-mcp api` reads its name without the prefix too."""
+    plain_name = variable.removeprefix(_PREFIX) if plain else None
+    metadata = {"variable": variable, "parse": parse, "readers": readers, "plain": plain_name}
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -68,48 +83,63 @@ def _setting(
 class Settings:
     """Every setting, with its variable and default; docs/settings.md says what each means."""
 
-    api_url: str | None = _setting("LOOPIN_API_URL", checked_base_url)
-    api_key: str | None = _setting("LOOPIN_API_KEY", checked_key, secret=True)
-    user_id: str | None = _setting("LOOPIN_USER_ID", checked_name)
-    agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name)
-    tools: tuple[str, ...] = _setting("LOOPIN_TOOLS", _tools, TOOLS)
-    confirm: Confirm = _setting("LOOPIN_CONFIRM", one_of(Confirm), "auto")
-    max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0)
-    timeout_s: float = _setting("LOOPIN_TIMEOUT", checked_seconds, 10.0)
+    api_url: str | None = _setting("LOOPIN_API_URL", checked_base_url, readers=_MCP_SERVER)
+    api_key: str | None = _setting("LOOPIN_API_KEY", checked_key, readers=_MCP_SERVER, secret=True)
+    user_id: str | None = _setting("LOOPIN_USER_ID", checked_name, readers=_MCP_SERVER)
+    agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name, readers=_MCP_SERVER)
+    tools: tuple[str, ...] = _setting("LOOPIN_TOOLS", _tools, TOOLS, readers=_MCP_SERVER)
+    confirm: Confirm = _setting("LOOPIN_CONFIRM", one_of(Confirm), "auto", readers=_MCP_SERVER)
+    max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0, readers=_MCP_SERVER)
+    timeout_s: float = _setting("LOOPIN_TIMEOUT", checked_seconds, 10.0, readers=_MCP_SERVER)
     data_dir: Path = _setting(
         "LOOPIN_DATA_DIR",
         checked_directory,
         Path(platformdirs.user_data_dir("loopin-mcp", appauthor=False)),
     )
-    port: int = _setting("PORT", whole_number("a port number", 0, 65_535), 3002)
-    host: str = _setting("HOST", any_text, "127.0.0.1")
+    port: int = _setting("LOOPIN_PORT", whole_number("a port number", 0, 65_535), 3002, plain=True)
+    host: str = _setting("LOOPIN_HOST", any_text, "127.0.0.1", readers=_API, plain=True)
     public_url: str | None = _setting("LOOPIN_BASE_URL", checked_base_url)
-    api_key_secret: str | None = _setting("API_KEY_SECRET", checked_key, secret=True)
-    reviewer_keys: Mapping[str, str] | None = _setting(
-        "REVIEWER_KEYS", checked_reviewers, secret=True
+    api_key_secret: str | None = _setting(
+        "LOOPIN_API_KEY_SECRET", checked_key, readers=_API, plain=True, secret=True
     )
-    rate_limit: int = _setting("RATE_LIMIT", _COUNT, DEFAULT_RATE_LIMIT)
-    callback_secret: bytes | None = _setting("CALLBACK_SECRET", checked_signing_secret, secret=True)
-    callback_allow: tuple[Network, ...] = _setting("CALLBACK_ALLOW", checked_networks, ())
-    retention_days: int | None = _setting("RETENTION_DAYS", _COUNT)
-    database_url: str | None = _setting("DATABASE_URL", any_text, secret=True)
-    notify: str | None = _setting("LOOPIN_NOTIFY", any_text, secret=True)
-    notify_high: str | None = _setting("LOOPIN_NOTIFY_HIGH", any_text, secret=True)
+    reviewer_keys: Mapping[str, str] | None = _setting(
+        "LOOPIN_REVIEWER_KEYS", checked_reviewers, plain=True, secret=True
+    )
+    rate_limit: int = _setting("LOOPIN_RATE_LIMIT", _COUNT, DEFAULT_RATE_LIMIT, plain=True)
+    callback_secret: bytes | None = _setting(
+        "LOOPIN_CALLBACK_SECRET", checked_signing_secret, plain=True, secret=True
+    )
+    callback_allow: tuple[Network, ...] = _setting(
+        "LOOPIN_CALLBACK_ALLOW", checked_networks, (), plain=True
+    )
+    retention_days: int | None = _setting("LOOPIN_RETENTION_DAYS", _COUNT, plain=True)
+    database_url: str | None = _setting(
+        "LOOPIN_DATABASE_URL", checked_urls, readers=_API, plain=True, secret=True
+    )
+    notify: str | None = _setting("LOOPIN_NOTIFY", checked_urls, secret=True)
+    notify_high: str | None = _setting("LOOPIN_NOTIFY_HIGH", checked_urls, secret=True)
     # `load` uses "auto" instead. Settings made in Python do not open a browser.
     open_review: OpenReview = _setting("LOOPIN_OPEN_REVIEW", one_of(OpenReview), "off")
 
     @classmethod
-    def load(cls, environment: Mapping[str, str]) -> Self:
-        """The settings in an environment; an empty variable counts as unset.
+    def load(cls, environment: Mapping[str, str], reader: Reader = "mcp_server") -> Self:
+        """The settings of a program; an empty variable counts as unset.
+
+        With LOOPIN_API_URL, an MCP server reads none of the settings of an API.
 
         Raises:
             ConfigurationError: A value cannot be used; the message names the variable.
         """
-        values = {}
+        values: dict[str, Any] = {}
         for setting in fields(cls):
-            variable = setting.metadata["variable"]
-            if text := environment.get(variable, "").strip():
-                values[setting.name] = setting.metadata["parse"](variable, text)
+            readers = setting.metadata["readers"]
+            is_idle = "api_url" in values and "api" in readers
+            if reader in readers and not is_idle:
+                variable, text = _given(setting, environment, reader)
+                if text:
+                    refuse_quotes(variable, text)
+                    refuse_placeholder(variable, text, secret=not setting.repr)
+                    values[setting.name] = setting.metadata["parse"](variable, text)
         if values.setdefault("open_review", "auto") == "auto" and not has_desktop(environment):
             values["open_review"] = "off"
         settings = cls(**values)
@@ -119,7 +149,12 @@ class Settings:
     @classmethod
     def secret_variables(cls) -> list[str]:
         """The variables whose values nobody else should see."""
-        return [setting.metadata["variable"] for setting in fields(cls) if not setting.repr]
+        return [name for setting in fields(cls) if not setting.repr for name in _names(setting)]
+
+    @classmethod
+    def all_variables(cls) -> list[str]:
+        """All variables, also under the names that only `loopin-mcp api` reads."""
+        return [name for setting in fields(cls) for name in _names(setting)]
 
     @property
     def default_user_id(self) -> str | None:
@@ -130,3 +165,31 @@ class Settings:
             return getpass.getuser()
         except (OSError, KeyError, ImportError):
             return None
+
+
+def _names(setting: Field[Any]) -> list[str]:
+    """The names of a setting: one that every program reads, and perhaps a plain one."""
+    return list(filter(None, (setting.metadata["variable"], setting.metadata["plain"])))
+
+
+def _given(setting: Field[Any], environment: Mapping[str, str], reader: Reader) -> tuple[str, str]:
+    """The variable that gives a setting, and its text; the name with the prefix comes first.
+
+    Raises:
+        ConfigurationError: Only the plain name is given, and ignoring it would let others decide.
+    """
+    variable, *plain = _names(setting)
+    text = environment.get(variable, "").strip()
+    plain_text = environment.get(plain[0], "").strip() if plain else ""
+    if text or not plain_text:
+        return variable, text
+    if reader == "api":
+        return plain[0], plain_text
+    if reader == "mcp_server" and variable == "LOOPIN_REVIEWER_KEYS":
+        raise ConfigurationError(
+            "REVIEWER_KEYS is read by `loopin-mcp api` only, and without reviewers anyone with a "
+            "link can decide: set LOOPIN_REVIEWER_KEYS instead, or unset REVIEWER_KEYS."
+        )
+    if reader == "mcp_server" and not setting.repr:
+        logger.warning("%s is not read here. If it is for LoopIn, name it %s", plain[0], variable)
+    return variable, ""

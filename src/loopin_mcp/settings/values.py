@@ -12,6 +12,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.placeholders import refuse_braces, refuse_placeholder
 
 LONGEST_NAME = 200
 
@@ -25,6 +26,11 @@ LONGEST_REVIEWER = 100
 _TAKEN = frozenset(
     ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
 )
+# What YAML and JSON make of a switch that somebody wrote without quotes.
+_SWITCHES = dict.fromkeys(("0", "false", "no", "n"), "off") | dict.fromkeys(
+    ("1", "true", "yes", "y"), "on"
+)
+_SECONDS = re.compile(r"[0-9]*\.?[0-9]+")
 MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes one."
 
 
@@ -98,10 +104,8 @@ def checked_signing_secret(variable: str, value: str) -> bytes:
 
 def checked_seconds(variable: str, value: str) -> float:
     """A number of seconds."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
+    # float() would also read underscores, and the digits of other scripts.
+    seconds = float(value) if _SECONDS.fullmatch(value) else math.nan
     if not 0 < seconds <= 86_400:
         raise ConfigurationError(
             f"{variable} must be a number of seconds, more than 0 and at most 86400: {value!r}."
@@ -134,21 +138,37 @@ def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
 
 
 def one_of(choices: object) -> Callable[[str, str], object]:
-    """A parser that accepts the values of a `Literal`."""
+    """A parser that accepts the values of a `Literal`, in any case; `false` means `off`."""
 
     def parse(variable: str, value: str) -> str:
         *others, last = get_args(choices)
-        if value not in (*others, last):
+        choice = _SWITCHES.get(value.lower(), value.lower())
+        if choice not in (*others, last):
             raise ConfigurationError(
                 f"{variable} must be {', '.join(others)} or {last}: {value!r}."
             )
-        return value
+        return choice
 
     return parse
 
 
 def any_text(_variable: str, value: str) -> str:
     """Any text."""
+    return value
+
+
+def checked_urls(variable: str, value: str) -> str:
+    """URLs that may hold secrets; their schemes are checked where they are used.
+
+    Raises:
+        ConfigurationError: One holds a placeholder.
+    """
+    refuse_braces(variable, value)
+    path = value.removeprefix("sqlite:///")
+    if path != value:
+        refuse_placeholder(variable, path)
+        if path.startswith("~"):
+            raise ConfigurationError(f"{variable} must be sqlite:/// and a path without ~.")
     return value
 
 
@@ -160,13 +180,22 @@ def checked_name(variable: str, value: str) -> str:
 
 
 def checked_directory(variable: str, value: str) -> Path:
-    """The absolute path of a directory, which may begin with `~`."""
+    """The path of a directory, which may begin with `~`.
+
+    Raises:
+        ConfigurationError: It is relative, so that every program would use another directory.
+    """
     try:
-        return Path(value).expanduser().absolute()
+        path = Path(value).expanduser()
     except RuntimeError as error:
         raise ConfigurationError(
             f"{variable} begins with the home of an unknown user: {value!r}."
         ) from error
+    if not path.is_absolute():
+        raise ConfigurationError(
+            f"{variable} must be an absolute path, or begin with ~/: {value!r}."
+        )
+    return path
 
 
 def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
@@ -185,6 +214,7 @@ def checked_reviewers(variable: str, value: str) -> Mapping[str, str]:
         # A name as long as a key may be a misplaced key, so it is not shown.
         is_name = len(name) < SHORTEST_KEY and name.isprintable()
         who = name if is_name else f"entry {number}"
+        refuse_placeholder(f"{variable}: the key of {who}", key, secret=True)
         if remedy := _remedy(name, key, reviewers):
             raise ConfigurationError(f"{variable}: {who} {remedy}")
         reviewers[name] = checked_key(f"{variable}: the key of {who}", key)

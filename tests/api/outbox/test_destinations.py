@@ -10,7 +10,7 @@ from tests.support.receiver import Names
 
 NOT_THERE = (
     "callbackUrl leads to an address that callbacks may not be sent to: it must be public, or in a "
-    "network that CALLBACK_ALLOW lists"
+    "network that LOOPIN_CALLBACK_ALLOW lists"
 )
 NO_HOST = "callbackUrl must have a valid host name"
 NO_URL = "callbackUrl must be an http or https URL"

@@ -15,7 +15,7 @@ BODY = '{"interruptId":"int-1","status":"approved","reason":"§ 7, naïve — �
 
 
 def secret_of(value: str) -> bytes | None:
-    return Settings.load({"CALLBACK_SECRET": value}).callback_secret
+    return Settings.load({"CALLBACK_SECRET": value}, "api").callback_secret
 
 
 def test_signature_is_one_that_others_accept() -> None:
@@ -91,7 +91,7 @@ def test_secret_that_receivers_would_read_otherwise_is_refused_unseen(value: str
 
 
 def test_secret_is_not_shown() -> None:
-    settings = Settings.load({"CALLBACK_SECRET": SECRET})
+    settings = Settings.load({"CALLBACK_SECRET": SECRET}, "api")
 
     assert "callback_secret" not in repr(settings)
     assert "CALLBACK_SECRET" in Settings.secret_variables()

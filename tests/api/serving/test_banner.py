@@ -30,7 +30,7 @@ def test_start_tells_what_is_served_with_the_defaults(tmp_path: Path) -> None:
 
 
 def test_start_tells_what_is_served_and_no_secret() -> None:
-    settings = Settings.load(SECRETS | {"RATE_LIMIT": "7", "RETENTION_DAYS": "30"})
+    settings = Settings.load(SECRETS | {"RATE_LIMIT": "7", "RETENTION_DAYS": "30"}, "api")
     channels = load_channels(settings.notify, settings.notify_high)
 
     text = banner(URL, settings, channels)

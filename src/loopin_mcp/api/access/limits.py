@@ -88,7 +88,7 @@ class CreateRate:
         if len(recent) >= self._per_minute:
             raise RateLimitedError(
                 f"At most {self._per_minute} interrupts a minute may be created with this key: "
-                "RATE_LIMIT sets this limit",
+                "LOOPIN_RATE_LIMIT sets this limit",
                 retry_after_s=recent[0] + MINUTE_S - now,
             )
         recent.append(now)

@@ -12,6 +12,7 @@ import anyio
 from loopin_mcp.api.database.migrations import Upgrades, migrate, of_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.steps import Row, Statement, Steps, Value
+from loopin_mcp.api.database.urls import refuse_foreign_parameters
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 try:
@@ -29,6 +30,8 @@ POOL_SIZE = 10
 # How long the server may take for one statement, and to answer at all.
 STATEMENT_S = 10
 ANSWER_S = 15
+# How often to look for changes of other processes through a pooler, which passes on no NOTIFY.
+LOOK_S = 0.5
 # Defaults that detect a dead server quickly; the URL can override them.
 _KEEPALIVE: Mapping[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -37,6 +40,9 @@ _KEEPALIVE: Mapping[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+# Poolers may give every transaction another connection, on which a prepared statement is missing or
+# is that of another client.
+_FOR_POOLERS: Mapping[str, Any] = {"autocommit": True, "prepare_threshold": None}
 # An arbitrary advisory lock, so that two processes do not change the schema at once.
 _SCHEMA_LOCK = 7_466_301
 MOST_ATTEMPTS = 5
@@ -76,13 +82,16 @@ class PostgreSQL:
     """A pool of connections to one PostgreSQL database; many API processes may share it."""
 
     def __init__(
-        self, url: str, pool: "AsyncConnectionPool[Any]", process: str, answer_s: float
+        self, url: str, pool: "AsyncConnectionPool[Any]", process: str, begin: str, answer_s: float
     ) -> None:
         self._url = url
         self._pool = pool
         self._process = process
+        self._begin = begin.encode()
         self._answer_s = answer_s
         self._listener: psycopg.AsyncConnection[Any] | None = None
+        # The transactions that were seen last, if a pooler passes on no NOTIFY.
+        self._seen: list[Row] | None = None
         self._reads = Breakdown(_NAME, "be read", _fault_of)
         self._writes = Breakdown(_NAME, "be used", _fault_of)
 
@@ -93,11 +102,15 @@ class PostgreSQL:
         `answer_s` is how long the server may take for one read or transaction.
 
         Raises:
-            ConfigurationError: There is no connection, or a newer program wrote the database.
+            ConfigurationError: There is no connection, a newer program wrote the database, or it
+                cannot store all text.
         """
         url = _readable(url)
         try:
-            async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as first:
+            async with await psycopg.AsyncConnection.connect(
+                url, row_factory=dict_row, prepare_threshold=None
+            ) as first:
+                await _require_unicode(first)
                 await first.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
                 # Without parameters PostgreSQL takes a whole script as one statement.
                 await _run(first, migrate(upgrades, "postgresql", _NAME, lambda script: [script]))
@@ -120,15 +133,11 @@ class PostgreSQL:
     @classmethod
     async def _connected(cls, url: str, answer_s: float, *, read_only: bool = False) -> Self:
         process = str(uuid.uuid4())
-
-        async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
-            # The trigger that notifies of changes adds the process that made them.
-            setting = f"SET statement_timeout = '{STATEMENT_S}s'; SET loopin.process = '{process}'"
-            await connection.execute(setting.encode())
-            if read_only:
-                await connection.set_read_only(True)
-                await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-
+        # Poolers forget settings of a session. The trigger that notifies of changes adds the
+        # process that made them.
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "BEGIN"
+        begin += f"; SET LOCAL statement_timeout = '{STATEMENT_S}s'"
+        begin += f"; SET LOCAL loopin.process = '{process}'"
         pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -136,13 +145,12 @@ class PostgreSQL:
             timeout=CONNECT_TIMEOUT_S,
             # The default backs off for minutes, and so would prolong an outage.
             reconnect_timeout=CONNECT_TIMEOUT_S,
-            kwargs={"autocommit": True, "row_factory": dict_row},
-            configure=configure,
+            kwargs={**_FOR_POOLERS, "row_factory": dict_row},
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
         await pool.open()
-        return cls(url, pool, process, answer_s)
+        return cls(url, pool, process, begin, answer_s)
 
     async def read(self, sql: str, **params: Value) -> list[Row]:
         """See `Database.read`."""
@@ -160,10 +168,12 @@ class PostgreSQL:
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """See `Database.changed`; a trigger notifies of every change."""
+        if self._seen is not None:
+            await self._look(wanted)
+            return None
         try:
             if self._listener is None:
-                self._listener = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
-                await self._listener.execute("LISTEN loopin_changes")
+                await self._listen()
                 # Changes from before it listened are not reported.
                 return None
             changed: list[str] = []
@@ -183,8 +193,32 @@ class PostgreSQL:
         await self._pool.close()
 
     async def _attempt(self, steps: Callable[[], Steps[_T]]) -> _T:
-        async with self._pool.connection() as connection, connection.transaction():
+        # The pool commits, or rolls back after an error.
+        async with self._pool.connection() as connection:
+            await connection.execute(self._begin)
             return await _run(connection, of_this_version(steps()))
+
+    async def _listen(self) -> None:
+        """Listen for changes, or through a pooler begin to look for them."""
+        listener = await psycopg.AsyncConnection.connect(self._url, **_FOR_POOLERS)
+        self._listener = listener
+        [[process_id]] = await (await listener.execute("SELECT pg_backend_pid()")).fetchall()
+        # A pooler answers for itself when a connection begins.
+        if process_id == listener.info.backend_pid:
+            await listener.execute("LISTEN loopin_changes")
+        else:
+            await self._stop_listening()
+            self._seen = []
+
+    async def _look(self, wanted: Callable[[], Awaitable[None]]) -> None:
+        """Return once a transaction of any process has changed something in this server."""
+        while True:
+            await wanted()
+            found = await self.read("SELECT CAST(txid_current_snapshot() AS TEXT) AS transactions")
+            if found != self._seen:
+                self._seen = found
+                return
+            await anyio.sleep(LOOK_S)
 
     async def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
@@ -197,13 +231,31 @@ def _readable(url: str) -> str:
     """The connection string of a URL, with the keepalive defaults."""
     # If libpq cannot parse a URL, its error may quote the password.
     if _PLAIN_URL.fullmatch(url):
+        known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+        refuse_foreign_parameters(url, known)
         with contextlib.suppress(psycopg.Error, UnicodeError):
             given = psycopg.conninfo.conninfo_to_dict(url)
-            return psycopg.conninfo.make_conninfo(**{**_KEEPALIVE, **given})
+            return psycopg.conninfo.make_conninfo(
+                **{**_KEEPALIVE, **given, "client_encoding": "utf8"}
+            )
     raise ConfigurationError(
         "DATABASE_URL is not a connection URL such as postgresql://user:password@host/name. "
         "In user name and password write %40 for @, %2F for / and %25 for %."
     )
+
+
+async def _require_unicode(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Refuse a database that cannot store all text.
+
+    Raises:
+        ConfigurationError: Its encoding is not UTF8.
+    """
+    [found] = await (await connection.execute("SHOW server_encoding")).fetchall()
+    if found["server_encoding"] != "UTF8":
+        raise ConfigurationError(
+            f"{_NAME} has the encoding {found['server_encoding']}, which cannot store all text. "
+            "Create one with UTF8: createdb --encoding UTF8 --locale C --template template0 name."
+        )
 
 
 def _fault_of(error: Exception) -> Fault | None:

@@ -99,7 +99,7 @@ class Destinations:
         if not all(map(self._may_be_called, addresses)):
             raise DestinationError(
                 "leads to an address that callbacks may not be sent to: it must be public, or in a "
-                "network that CALLBACK_ALLOW lists"
+                "network that LOOPIN_CALLBACK_ALLOW lists"
             )
         return addresses
 

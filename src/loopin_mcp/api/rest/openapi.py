@@ -9,7 +9,6 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from loopin_mcp.api.database.rows import CURSOR
 from loopin_mcp.api.rest.headers import (
     LONGEST_KEY,
     LONGEST_WAIT_S,
@@ -19,6 +18,7 @@ from loopin_mcp.api.rest.headers import (
 )
 from loopin_mcp.api.rest.interrupts import PageQuery, UserPath
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
+from loopin_mcp.api.store.paging import CURSOR
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
 from loopin_mcp.wire import models
@@ -66,7 +66,7 @@ _SENT = {
     "Health": ["version"],
 }
 _NO_NUL = r"^[^\x00]*$"
-# A host name. Addresses work too, if they are public or in CALLBACK_ALLOW.
+# A host name. Addresses work too, if they are public or in LOOPIN_CALLBACK_ALLOW.
 _CALLBACK_URL = (
     r"^https?://([A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,20}"
     r"(:[1-9][0-9]{1,3})?"
@@ -283,7 +283,7 @@ def _schemas() -> Part:
     new["callbackUrl"]["anyOf"][0] |= {
         "pattern": _CALLBACK_URL,
         "description": "http(s) URL that gets the outcome by POST. Its host may also be a public "
-        "address, or one in CALLBACK_ALLOW",
+        "address, or one in LOOPIN_CALLBACK_ALLOW",
     }
     for name in ("agentId", "userId", "action"):
         new[name]["pattern"] = NOT_BLANK_EXACTLY

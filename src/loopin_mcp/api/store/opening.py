@@ -8,8 +8,8 @@ from loopin_mcp.api.database.migrations import Upgrades
 from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.sqlite import BUSY_TIMEOUT_S, SQLite
 from loopin_mcp.api.database.steps import Archive, Database
+from loopin_mcp.api.database.urls import sqlite_path
 from loopin_mcp.api.store.upgrades import begin_trails
-from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
 
 API_FILE = "api.db"
@@ -24,7 +24,7 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
     Raises:
         ConfigurationError: It cannot be used.
     """
-    path = _sqlite_path(url, data_dir / API_FILE)
+    path = sqlite_path(url, data_dir / API_FILE)
     return await open_postgresql(str(url)) if path is None else await open_sqlite(path)
 
 
@@ -49,7 +49,7 @@ async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[A
         ConfigurationError: It cannot be opened.
     """
     url = None if embedded else settings.database_url
-    path = _sqlite_path(url, settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE))
+    path = sqlite_path(url, settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE))
     if path is not None:
         with closing(SQLiteArchive(path)) as archive:
             yield archive
@@ -58,17 +58,3 @@ async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[A
 
     async with aclosing(await PostgreSQL.open_to_read(str(url))) as database:
         yield database
-
-
-def _sqlite_path(url: str | None, default: Path) -> Path | None:
-    """The SQLite file at DATABASE_URL, `default` if that is not set, or None for PostgreSQL."""
-    if url is None:
-        return default
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///"))
-    if url.startswith(("postgresql://", "postgres://")):
-        return None
-    raise ConfigurationError(
-        "DATABASE_URL must begin with sqlite:/// or postgresql://, such as "
-        "postgresql://loopin@db.example.com/loopin."
-    )
