@@ -25,6 +25,7 @@ from loopin_mcp.api.pages.filters import (
     relative_time,
     summed_up,
     visible,
+    visible_name,
     who_decided,
 )
 from loopin_mcp.api.store.store import Store
@@ -170,6 +171,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "visible": visible,
+        "named": visible_name,
         "plain": plain_text,
         "absolute": absolute_time,
         "relative": relative_time,
