@@ -13,14 +13,15 @@ from mcp_types import InputRequiredResult, ToolAnnotations
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.mcp_server.confirmation import confirm_decision
 from loopin_mcp.mcp_server.context import (
+    PROGRESS_EVERY_S,
     Call,
     Loopin,
     default_agent_id,
     default_user_id,
     open_client,
+    with_progress,
 )
 from loopin_mcp.mcp_server.forms import ANSWER_WITHIN_S, Forms
-from loopin_mcp.mcp_server.progress import PROGRESS_EVERY_S, with_progress
 from loopin_mcp.mcp_server.prompts import prompts_for
 from loopin_mcp.mcp_server.protocol import PlainProtocol, declare_tools_and_prompts, icons
 from loopin_mcp.mcp_server.results import (
