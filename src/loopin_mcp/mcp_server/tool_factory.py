@@ -41,17 +41,6 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
                 raise ToolError(refusal) from error.__cause__
             raise
 
-    async def get_prompt(
-        self,
-        name: str,
-        arguments: dict[str, Any] | None = None,
-        context: Context[_LifespanT, Any] | None = None,
-    ) -> types.GetPromptResult | types.InputRequiredResult:
-        """See `MCPServer.get_prompt`."""
-        if name not in {prompt.name for prompt in await self.list_prompts()}:
-            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown prompt: {name}")
-        return await super().get_prompt(name, arguments, context)
-
 
 class PlainSpokenPrompt(Prompt):
     """A Prompt that checks arguments and explains errors like a tool.

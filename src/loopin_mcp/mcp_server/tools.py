@@ -23,6 +23,7 @@ from loopin_mcp.mcp_server.context import (
 from loopin_mcp.mcp_server.forms import ANSWER_WITHIN_S, Forms
 from loopin_mcp.mcp_server.progress import PROGRESS_EVERY_S, with_progress
 from loopin_mcp.mcp_server.prompts import prompts_for
+from loopin_mcp.mcp_server.protocol import PlainProtocol, declare_tools_and_prompts, icons
 from loopin_mcp.mcp_server.results import (
     CancelledResult,
     CreatedResult,
@@ -81,19 +82,25 @@ def create_server(
             yield Loopin(client, usable, Forms(answer_within_s), progress_every_s)
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
+    prompts = prompts_for(usable.tools)
     unless = _UNLESS if "decide_interrupt" in usable.tools else ""
     server = PlainSpokenServer(
         "loopin-mcp",
         title="LoopIn",
         version=__version__,
         website_url=HOME_PAGE,
+        icons=icons(),
         instructions=_INSTRUCTIONS.format(unless=unless),
         tools=[TOOLS[name] for name in usable.tools],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
         request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
+        # Neither list changes, so there is nothing to subscribe to.
+        subscriptions=False,
+        middleware=[PlainProtocol(usable.tools, [prompt.name for prompt in prompts])],
     )
-    for prompt in prompts_for(usable.tools):
+    declare_tools_and_prompts(server)
+    for prompt in prompts:
         server.add_prompt(prompt)
     return server
 

@@ -9,7 +9,6 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from loopin_mcp.api.database.rows import CURSOR
 from loopin_mcp.api.rest.headers import (
     LONGEST_KEY,
     LONGEST_WAIT_S,
@@ -19,6 +18,7 @@ from loopin_mcp.api.rest.headers import (
 )
 from loopin_mcp.api.rest.interrupts import PageQuery, UserPath
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
+from loopin_mcp.api.store.paging import CURSOR
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
 from loopin_mcp.wire import models
