@@ -57,7 +57,7 @@ _UNLESS = ": decide_interrupt only passes on a decision that a human has stated 
 # Neither list changes while a server runs.
 HINT = CacheHint(ttl_ms=3_600_000)
 # Longer than a form counts, so that our words refuse a late answer and not the SDK's.
-STATE_TTL_S = 86_400
+STATE_TTL_S = fields.LONGEST_EXPIRY_S + 86_400
 
 TOOLS: dict[str, Tool] = {}
 
