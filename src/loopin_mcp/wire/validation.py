@@ -5,7 +5,7 @@ from collections import Counter
 
 from pydantic import JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
 
 _SHOWN_CHARACTERS = 100
 
@@ -66,9 +66,14 @@ def faults(error: ValidationError) -> dict[str, str]:
         field = str(fault["loc"][0])[:100] if fault["loc"] else "the body"
         if "_" in field and fault["type"] != "extra_forbidden":
             field = to_camel(field)
-        saying = _SAYINGS.get(fault["type"])
-        found.setdefault(field, saying.format(**fault.get("ctx", {})) if saying else fault["msg"])
+        found.setdefault(field, saying(fault))
     return found
+
+
+def saying(fault: ErrorDetails) -> str:
+    """What is wrong with a field, to follow its name."""
+    known = _SAYINGS.get(fault["type"])
+    return known.format(**fault.get("ctx", {})) if known else fault["msg"]
 
 
 def explain(error: ValidationError) -> str:
