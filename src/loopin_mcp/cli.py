@@ -266,12 +266,7 @@ def _serve_stdio() -> None:
         from loopin_mcp.mcp_server.stdio import serve_stdio
         from loopin_mcp.mcp_server.tools import create_server
 
-    # Python gives none of them if they are closed.
-    if sys.stdin is None or sys.stdout is None:
-        raise ConfigurationError(
-            "The MCP server needs stdin and stdout: an MCP host gives it both."
-        )
-    if sys.stdin.isatty():
+    if sys.stdin and sys.stdin.isatty():
         _say(
             f"loopin-mcp {__version__}: an MCP server that waits for an MCP host on stdin. "
             "Try `loopin-mcp demo` or `loopin-mcp --help`."

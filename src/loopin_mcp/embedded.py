@@ -7,9 +7,6 @@ import math
 import os
 import secrets
 import socket
-import stat
-import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +15,6 @@ import anyio.abc
 import anyio.to_thread
 
 from loopin_mcp.api.access.limits import raise_file_limit
-from loopin_mcp.api.database.sqlite import make_private_directory
 from loopin_mcp.api.outbox.channels import channels_of
 from loopin_mcp.api.rest.health import proof_of_key, sibling_key
 from loopin_mcp.api.serving.loopback import (
@@ -34,6 +30,14 @@ from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.client.transport import BrokenError, NotConnectedError
 from loopin_mcp.errors import ConfigurationError, LoopinError, first_of, ungrouped
 from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.data_dir import require_home
+from loopin_mcp.settings.private_files import (
+    ANY,
+    make_private_directory,
+    refuse_open_directory,
+    refuse_open_file,
+    write_once,
+)
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import checked_key
 
@@ -209,48 +213,40 @@ def load_api_key(data_dir: Path) -> str:
     Raises:
         ConfigurationError: The directory or the file cannot be used.
     """
+    require_home(data_dir)
     path = data_dir / "api-key"
     try:
         if not path.exists():
             make_private_directory(data_dir)
-            _write_once(path, secrets.token_urlsafe(32))
-        _refuse_open_to_others(path)
+        refuse_open_directory(data_dir)
+        refuse_open_file(data_dir / "port")
+        if not path.exists():
+            write_once(path, secrets.token_urlsafe(32))
+        _refuse_open_key(path)
         api_key = path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
+        other = "that this user can write to"
+        if os.access(data_dir, os.W_OK | os.X_OK):
+            other = "on another file system"
         raise ConfigurationError(
             f"The data directory {data_dir} cannot be used: {error}. Set LOOPIN_DATA_DIR to a "
-            "directory that this user can write to."
+            f"directory {other}."
         ) from error
     if not api_key:
         raise ConfigurationError(f"{path} is empty: delete it to get a new key.")
     return checked_key(str(path), api_key)
 
 
-def _refuse_open_to_others(path: Path) -> None:
+def _refuse_open_key(path: Path) -> None:
     """Refuse a key file that another user of this machine can read or may have created.
 
     Raises:
         ConfigurationError: It is not a regular file that only this user can read.
     """
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+    if not path.is_file():
         raise ConfigurationError(f"{path} is not a file: delete it to get a new key.")
-    if sys.platform != "win32" and (found.st_uid != os.geteuid() or found.st_mode & 0o077):
-        raise ConfigurationError(
-            f"Other users can read {path}: delete it to get a new key that only this user can read."
-        )
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Write the whole file at once, or keep the one that another process has just written."""
-    descriptor, draft = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        Path(draft).unlink()
+    remedy = "delete it to get a new key that only this user can read"
+    refuse_open_file(path, ANY, remedy)
 
 
 def _spare_ports(api_key: str) -> list[int]:

@@ -40,10 +40,11 @@ async def test_bad_arguments_are_refused_in_plain_words(
 
 @in_each_era
 async def test_unknown_prompt_is_refused(era: str) -> None:
-    async with host(era, LOOPIN_TOOLS="get_interrupt_status") as client:
+    async with host(era, LOOPIN_TOOLS="list_pending_interrupts,get_interrupt_status") as client:
         error = await refusal(client, "ask_before", actions="pay")
 
-    assert (error.code, error.message) == (-32602, "Unknown prompt: ask_before")
+    told = "Unknown prompt: ask_before. The prompts are review_pending."
+    assert (error.code, error.message) == (-32602, told)
 
 
 @in_each_era

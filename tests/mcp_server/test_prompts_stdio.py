@@ -28,5 +28,6 @@ def test_prompts_are_listed_got_and_refused(start: Callable[..., Host], era: str
     assert created["interruptId"] in message["content"]["text"]
     assert created["reviewUrl"] in message["content"]["text"]
     assert refused["message"] == "actions is required. Correct that and call again."
-    assert unknown["message"] == "Unknown prompt: unknown"
+    known = "The prompts are review_pending, ask_before."
+    assert unknown["message"] == f"Unknown prompt: unknown. {known}"
     assert host.end() == ("", "")

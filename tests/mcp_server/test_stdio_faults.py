@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from loopin_mcp.mcp_server.lines import LONGEST_LINE
 from tests.support import PATIENCE_S, clean_environment, missing
 from tests.support.host import ENVELOPE, Host, create, initialize
 
 
-def test_lines_that_are_no_message_are_passed_over(start: Callable[..., Host]) -> None:
+def test_lines_that_are_no_message_are_answered_and_the_connection_continues(
+    start: Callable[..., Host],
+) -> None:
     host = start()
-
     lines = [
-        "",
         "nonsense",
         "[]",
-        "\ufeff",
         "\x00",
         "[" * 100_000,
         '{"jsonrpc":"2.0"}',
@@ -30,9 +30,32 @@ def test_lines_that_are_no_message_are_passed_over(start: Callable[..., Host]) -
         '{"jsonrpc":"2.0","id":null,"method":"\\ud800"}',
         '{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}',
         '{"jsonrpc":"2.0","params":{"id":1},"method":"\\ud800"}',
+        '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":"x"}',
+        '[{"jsonrpc":"2.0","id":"a","method":"ping"},{"jsonrpc":"2.0","id":8,"method":"ping"}]',
+    ]
+
+    for line in lines:
+        host.write(line)
+    answers = [host.read() for _ in range(len(lines) + 1)]
+
+    assert [answer["id"] for answer in answers] == [None] * 9 + [7, "a", 8]
+    assert all(answer["error"]["message"].startswith("This line ") for answer in answers)
+    initialize(host)
+
+
+def test_lines_that_ask_nothing_get_no_answer(start: Callable[..., Host]) -> None:
+    host = start()
+    lines = [
+        "",
+        "\r",
+        "\ufeff",
         '{"jsonrpc":"2.0","id":1,"result":{}}',
+        '{"jsonrpc":"2.0","id":1,"result":5}',
+        '{"jsonrpc":"2.0","method":"unknown"}',
+        '{"jsonrpc":"2.0","method":"notifications/initialized","params":"x"}',
         '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":[1]}}',
     ]
+
     for line in lines:
         host.write(line)
 
@@ -43,22 +66,33 @@ def test_request_that_cannot_be_parsed_is_answered_by_its_id(start: Callable[...
     host = start()
     initialize(host)
     deep = '{"a":' * 300 + "1" + "}" * 300
+    request = {"jsonrpc": "2.0", "id": 11, "method": "ping"}
 
     host.write('{"jsonrpc":"2.0","id":"s","method":"tools/call","params":{"name":"\\ud800"}}')
-    surrogate = host.read()
     host.write(f'{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"arguments":{deep}}}}}')
-    nested = host.read()
-    host.write('{"jsonrpc":"2.0","id":8,"method":"tools/call","params":[]}')
-    array = host.read()
-    deeper, digits = "[" * 5_000 + "]" * 5_000, "9" * 5_000
-    host.write(f'{{"method":"tools/call","params":{{"a":{deeper}}},"jsonrpc":"2.0","id":9}}')
-    too_deep = host.read()
-    host.write(f'{{"method":"tools/call","params":{{"id":1,"a":{digits}}},"id":10}}')
-    too_long = host.read()
+    host.write('{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"a":1,"a":2}}')
+    host.write_bytes('{"jsonrpc":"2.0","id":9,"method":"é"}\n'.encode("latin-1"))
+    host.write(json.dumps(request | {"id": 10, "params": {"a": "x" * LONGEST_LINE}}))
+    host.write(json.dumps(request, indent=1))
+    answers = [host.read() for _ in range(9 + 1)]
 
-    answers = [surrogate, nested, array, too_deep, too_long]
-    assert [answer["id"] for answer in answers] == ["s", 7, 8, 9, 10]
-    assert {answer["error"]["code"] for answer in answers} == {-32600}
+    ids = [answer["id"] for answer in answers]
+    assert ids == ["s", 7, 8, 9, 10, None, None, None, None, 11]
+    codes = {answer["id"]: answer["error"]["code"] for answer in answers}
+    assert codes.pop(10) == -32600
+    assert set(codes.values()) == {-32700}
+    assert host.ask("ping")["result"] == {}
+
+
+def test_line_that_is_cut_off_at_the_end_of_stdin_is_answered(start: Callable[..., Host]) -> None:
+    host = start()
+    initialize(host)
+    host.write_bytes(b'{"jsonrpc":"2.0","id":5,"method":"ping"')
+
+    rest, stderr = host.end()
+
+    assert json.loads(rest)["id"] == 5
+    assert stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -210,26 +244,6 @@ def test_end_comes_also_when_nobody_reads_stdout(tmp_path: Path, line: dict[str,
 
     process.wait(timeout=PATIENCE_S)
     process.stdout.close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes there have other sizes")
-def test_end_comes_also_when_the_host_closes_stdout_alone(start: Callable[..., Host]) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "loopin_mcp"],
-        env=clean_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdout.close()
-
-    process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
-    process.stdin.flush()
-
-    process.wait(timeout=PATIENCE_S)
-    process.stdin.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

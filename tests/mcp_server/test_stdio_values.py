@@ -14,7 +14,6 @@ STORED = [
 ]
 REFUSED = {
     '{"a":1e400}': "context must hold finite numbers only",
-    '{"a":NaN}': "context must hold finite numbers only",
     DEEP: "context must not be nested more than 32 levels deep",
     '{"a":"' + "x" * 66_000 + '"}': "context must be at most 65536 bytes as JSON",
     json.dumps('{"a":NaN}'): "context must hold finite numbers only",
@@ -59,6 +58,22 @@ def test_values_that_cannot_be_stored_are_refused_by_name(start: Callable[..., H
     odd = json.dumps({"interruptId": "\0/../x\u202e"})
     for tool in ("get_interrupt_status", "cancel_interrupt"):
         assert text_of(call(host, tool, odd)).startswith("Interrupt not found")
+
+
+def test_values_that_are_no_json_are_refused_by_the_id_of_the_call(
+    start: Callable[..., Host],
+) -> None:
+    host = start()
+    initialize(host)
+
+    for context in ['{"a":NaN}', '{"a":Infinity}', '{"a":1,"a":2}', '{"a":1e-400}', '{"a":01}']:
+        arguments = f'{{"userId":"u","action":"Pay","context":{context}}}'
+        params = f'{{"name":"create_interrupt","arguments":{arguments}}}'
+        host.write(f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}')
+        answer = host.read()
+        assert (answer["id"], answer["error"]["code"]) == (1, -32700)
+    listed = call(host, "list_pending_interrupts", '{"userId":"u"}')
+    assert listed["structuredContent"]["interrupts"] == []
 
 
 def text_of(result: Message) -> str:

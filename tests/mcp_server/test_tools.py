@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.shared.exceptions import MCPError
 
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.mcp_server.tools import create_server
@@ -88,7 +89,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "decide_interrupt",
         interruptId=created["interruptId"],
         decision="approved",
-        reason="null",
+        reason="Nil",
         modifiedParams={"amount": 2},
     )
     status = await call(mcp, "get_interrupt_status", interruptId=created["interruptId"])
@@ -122,7 +123,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "decidedAt": decided["decidedAt"],
         "decidedBy": "api-key",
         "decidedVia": "mcp",
-        "reason": "null",
+        "reason": "Nil",
         "modifiedParams": {"amount": 2},
         "payloadDigest": pending["payloadDigest"],
         "eventsHead": status["eventsHead"],
@@ -178,10 +179,13 @@ async def test_offered_tools_are_those_that_were_asked_for() -> None:
     settings = Settings.load({"LOOPIN_TOOLS": "get_interrupt_status, create_interrupt"})
     async with Client(create_server(settings)) as client:
         listed = [tool.name for tool in (await client.list_tools()).tools]
-        text = await refusal(client, "decide_interrupt", interruptId="x", decision="approved")
+        with pytest.raises(MCPError) as refused:
+            await client.call_tool("decide_interrupt", {"interruptId": "x"})
 
     assert listed == ["get_interrupt_status", "create_interrupt"]
-    assert text == "Unknown tool: decide_interrupt"
+    assert refused.value.code == -32602
+    known = "The tools are get_interrupt_status, create_interrupt."
+    assert refused.value.message == f"Unknown tool: decide_interrupt. {known}"
 
 
 async def test_unusable_settings_are_told_by_every_call() -> None:

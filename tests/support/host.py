@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -50,6 +51,10 @@ class Host:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def write_bytes(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        os.write(self.process.stdin.fileno(), data)
 
     def read(self) -> Message:
         """The next line; every line on stdout has to be JSON-RPC."""

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from loopin_mcp.api.audit.events import chain_fault, event_of
 from loopin_mcp.api.database.steps import Database, Row
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.wire.models import PendingPage
+from loopin_mcp.wire.models import Interrupt, PendingPage
 from tests.support import PUBLIC_URL, Clock
 from tests.support.store_model import Model
 
@@ -34,13 +34,16 @@ class StoreComparison(RuleBasedStateMachine):
         result: T = self.portal.call(lambda: what)
         return result
 
+    async def _read(self, interrupt_ids: list[str]) -> list[Interrupt]:
+        return [each async for each in self.store.get_interrupts(interrupt_ids)]
+
     def teardown(self) -> None:
         self.run(self.database.aclose())
 
     @invariant()
     def interrupts_are_as_the_model_has_them(self) -> None:
         ids = list(self.model.asked)
-        found = self.run(self.store.get_interrupts(ids)) if ids else []
+        found = self.run(self._read(ids)) if ids else []
         self.model.digests = {each.interrupt_id: each.payload_digest for each in found}
         statuses = {each.interrupt_id: each.status for each in found}
         assert statuses == self.model.statuses(self.clock())

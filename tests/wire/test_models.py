@@ -69,6 +69,12 @@ def test_figures_that_are_unknown_are_null_and_not_left_out() -> None:
             {"context": {"list": [nested(31)]}},
             "context must not be nested more than 32 levels deep",
         ),
+        (
+            {"context": {"a": [[]] * 4_999, "b": {"c": 1}, "d": [[2, 3]] * 1_666}},
+            "context must hold at most 10,000 values (holds 10,001)",
+        ),
+        ({"context": {1: "a"}}, "context must have names that are strings"),
+        ({"context": {"at": [MOMENT]}}, "context must be representable as JSON in UTF-8"),
         ({"context": {"rate": math.inf}}, "context must hold finite numbers only"),
         ({"context": {"text": "\ud800"}}, "context must be representable as JSON in UTF-8"),
         (
@@ -104,6 +110,7 @@ def test_field_out_of_bounds_is_refused_by_name(change: dict[str, Any], fault: s
         {"context": nested(32)},
         {"context": {"list": [nested(30)]}},
         {"context": {"text": "x" * 65_525}},
+        {"context": {"a": [0] * 9_999}},
         {"expiresIn": 2_592_000, "urgency": "high"},
         {"callbackUrl": "https://user.test/hook?a=b"},
     ],

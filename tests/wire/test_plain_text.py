@@ -29,20 +29,23 @@ def test_character_that_would_not_be_seen_is_shown_by_its_code(text: str, shown:
     [
         ("one\ntwo", "one ↵ two"),
         ("one\r\ntwo", "one ↵ two"),
-        ("one \n\n \t\n  two", "one ↵ two"),
-        ("wide\u3000\u00a0 \t   space", "wide space"),
-        ("\n\u3000 text \u00a0\r\n", "text"),
+        ("one \n\n \t\n  two", "one␣ ↵  ↵ ␣[U+0009] ↵ ␣␣two"),
+        ("wide\u3000\u00a0 \t   space", "wide[U+3000][U+00A0] [U+0009]␣␣␣space"),
+        ("wide\u3000space, no\u00a0break", "wide\u3000space, no\u00a0break"),
+        ("thin\u2009space", "thin[U+2009]space"),
+        ("\n\u3000 text \u00a0\r\n", " ↵ [U+3000] text [U+00A0] ↵ "),
+        (" text ", "␣text␣"),
         ("", ""),
     ],
 )
-def test_white_space_cannot_start_a_line_or_push_text_away(text: str, shown: str) -> None:
+def test_white_space_can_be_counted_on_one_line(text: str, shown: str) -> None:
     assert plain_text(text) == shown
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "Grüße, 東京, שָׁלוֹם, مرحبا, हिन्दी, རྫོགས་ཆེན",
+        "Grüße, 東京, हिन्दी, རྫོགས་ཆེན, Pha\u0323\u0302n, ΔΕΗ, Москва",
         "👍🏽 👩‍💻 👩🏽‍💻 ❤️ ❤️‍🔥 🏳️‍🌈 1️⃣ #️⃣",
         "<b>&amp;</b> $4,200.00 *as it is*",
     ],
@@ -52,9 +55,11 @@ def test_readable_text_is_left_as_it_is(text: str) -> None:
 
 
 def test_marks_cannot_be_piled_over_the_lines_around() -> None:
-    shown = plain_text("a" + 100 * "\u0301")
+    letter = "a\u0323\u0301\u0300\u0302"
 
-    assert shown == "a" + 8 * "\u0301" + 92 * "[U+0301]"
+    assert plain_text(letter) == letter
+    assert plain_text(f"{letter}\u0303\u0304 b") == f"{letter}[U+0303][U+0304] b"
+    assert plain_text("a" + 100 * "\u0301") == "a\u0301" + 99 * "[U+0301]"
 
 
 def test_no_character_of_the_kinds_that_hide_text_is_left() -> None:

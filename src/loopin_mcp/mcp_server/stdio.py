@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import threading
 import time
 from collections.abc import AsyncIterable
@@ -11,14 +10,13 @@ from typing import Any
 
 import anyio
 import mcp_types as types
-from anyio.abc import ObjectSendStream
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server import MCPServer
 from mcp.server.runner import serve_dual_era_loop
-from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
-from pydantic_core import from_json
+
+from loopin_mcp.mcp_server.lines import LineError, Lines, line_of
+from loopin_mcp.mcp_server.pipe import Pipe
 
 # A host kills a server that is still there two seconds after it closed stdin.
 ANSWER_WITHIN_S = 0.8
@@ -27,14 +25,7 @@ END_WITHIN_S = 1.5
 # How many lines can wait for a loop, and refusals for a host that does not read.
 BUFFER = 1000
 
-_Line = SessionMessage | Exception
-
-_ID = r'"id"\s*:\s*("(?:[^"\\]|\\.){1,100}"|-?\d{1,18})'
-# An id among the first keys of a line, or its last: there it cannot be one inside the params.
-_FIRST = re.compile(
-    r'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*|"method"\s*:\s*"[^"\\]{1,100}"\s*,\s*){0,2}' + _ID
-)
-_LAST = re.compile(_ID + r'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$')
+_Received = SessionMessage | Exception
 
 
 async def serve_stdio(server: MCPServer[Any]) -> None:
@@ -44,18 +35,15 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
     continue in the other. So two loops of the SDK share the pipe: requests in the envelope of
     2026-07-28 go to one, everything else to the other, and each locks to its own era.
     """
+    pipe = Pipe()
     # The SDK's loops need its low-level server, which has no public name.
     lowlevel = server._lowlevel_server
-    async with (
-        stdio_server() as (lines, stdout),
-        lowlevel.lifespan(lowlevel) as state,
-        anyio.create_task_group() as tasks,
-    ):
-        legacy, legacy_lines = anyio.create_memory_object_stream[_Line](BUFFER)
-        modern, modern_lines = anyio.create_memory_object_stream[_Line](BUFFER)
+    async with lowlevel.lifespan(lowlevel) as state, anyio.create_task_group() as tasks:
+        legacy, legacy_lines = anyio.create_memory_object_stream[_Received](BUFFER)
+        modern, modern_lines = anyio.create_memory_object_stream[_Received](BUFFER)
         answers, outgoing = anyio.create_memory_object_stream[SessionMessage](BUFFER)
-        pipe = _Pipe(legacy, modern, answers)
-        tasks.start_soon(pipe.write, outgoing, stdout)
+        exchange = _Exchange(pipe, legacy, modern, answers)
+        tasks.start_soon(exchange.write, outgoing)
         serve_era = partial(
             serve_dual_era_loop,
             lifespan_state=state,
@@ -65,43 +53,54 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
             tasks.start_soon(serve_era, lowlevel, received, answers.clone())
         async with legacy, modern, answers:
             try:
-                await pipe.read(lines)
+                await exchange.read()
             finally:
-                threading.Thread(target=_end_process, daemon=True).start()
-            await pipe.settle()
+                _end_soon()
+            await exchange.settle()
 
 
-class _Pipe:
-    """The lines on the pipe, and the requests that are not answered yet."""
+class _Exchange:
+    """The messages on the pipe, and the requests that are not answered yet."""
 
     def __init__(
         self,
-        legacy: MemoryObjectSendStream[_Line],
-        modern: MemoryObjectSendStream[_Line],
+        pipe: Pipe,
+        legacy: MemoryObjectSendStream[_Received],
+        modern: MemoryObjectSendStream[_Received],
         answers: MemoryObjectSendStream[SessionMessage],
     ) -> None:
+        self._pipe = pipe
         self._legacy = legacy
         self._modern = modern
         self._answers = answers
         self._open: set[types.RequestId | None] = set()
-        self._answered = anyio.Event()
+        self._written = anyio.Event()
+        # What the host still takes: everything, answers after the end of stdin, and then nothing.
+        self._takes: tuple[type, ...] = (object,)
 
-    async def read(self, lines: AsyncIterable[_Line]) -> None:
-        """Pass each line on to the loop of its era, until stdin ends."""
-        async for line in lines:
-            if isinstance(line, Exception):
-                self._refuse(line)
+    async def read(self) -> None:
+        """Pass each message on to the loop of its era, until stdin ends."""
+        lines = Lines()
+        async for line in self._pipe.lines():
+            try:
+                message = lines.read(line)
+            except LineError as error:
+                self._refuse(error)
                 continue
-            message = line.message
-            if isinstance(message, types.JSONRPCRequest):
-                self._open.add(message.id)
-                await (self._modern if _is_modern(message) else self._legacy).send(line)
-                continue
-            if isinstance(message, types.JSONRPCNotification):
-                self._forget_cancelled(message)
-                # Only the loop that has the request knows what a notification is about.
-                await self._modern.send(line)
-            await self._legacy.send(line)
+            if message is not None:
+                await self._pass_on(message)
+
+    async def _pass_on(self, message: types.JSONRPCMessage) -> None:
+        if isinstance(message, types.JSONRPCRequest):
+            self._open.add(message.id)
+            era = self._modern if _is_modern(message) else self._legacy
+            await era.send(SessionMessage(message))
+            return
+        if isinstance(message, types.JSONRPCNotification):
+            self._forget_cancelled(message)
+            # Only the loop that has the request knows what a notification is about.
+            await self._modern.send(SessionMessage(message))
+        await self._legacy.send(SessionMessage(message))
 
     def _forget_cancelled(self, notification: types.JSONRPCNotification) -> None:
         """Expect no answer to a request that the host has cancelled."""
@@ -109,38 +108,43 @@ class _Pipe:
         if notification.method == "notifications/cancelled" and isinstance(request_id, str | int):
             self._open.discard(request_id)
 
-    async def write(
-        self, outgoing: AsyncIterable[SessionMessage], stdout: ObjectSendStream[SessionMessage]
-    ) -> None:
-        """Write everything that both loops send."""
-        async for line in outgoing:
-            await stdout.send(line)
-            if isinstance(line.message, types.JSONRPCResponse | types.JSONRPCError):
-                self._open.discard(line.message.id)
-                self._answered.set()
-        await stdout.aclose()
+    async def write(self, outgoing: AsyncIterable[SessionMessage]) -> None:
+        """Write everything that both loops send, as long as the host takes it."""
+        async for sent in outgoing:
+            message = sent.message
+            if isinstance(message, self._takes):
+                try:
+                    await self._pipe.write(line_of(message))
+                except OSError:
+                    self._takes = ()
+                    _end_soon()
+            if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
+                self._open.discard(message.id)
+            self._written.set()
 
     async def settle(self) -> None:
         """Wait a moment for the answers to requests from before the end of stdin."""
+        self._takes = self._takes and (types.JSONRPCResponse, types.JSONRPCError)
         with anyio.move_on_after(ANSWER_WITHIN_S):
-            while self._open:
-                self._answered = anyio.Event()
-                await self._answered.wait()
+            while self._open or self._answers.statistics().current_buffer_used:
+                self._written = anyio.Event()
+                await self._written.wait()
+        # The loops answer what they break off, and hosts that are closing stumble over that.
+        self._takes = ()
 
-    def _refuse(self, fault: Exception) -> None:
-        """Answer a line that is not a valid message, if it has an id.
+    def _refuse(self, error: LineError) -> None:
+        """Answer a line that is not one message, for each request in it.
 
         The SDK drops such lines, and the host waits for an answer until its time limit. A host
         that reads nothing gets no answer, so that this never misses the end of stdin.
         """
-        request_id = _id_in(fault) if isinstance(fault, ValidationError) else None
-        if request_id is not None:
-            error = types.ErrorData(
-                code=types.INVALID_REQUEST, message="This line is not a valid request"
-            )
-            refusal = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
+        data = types.ErrorData(code=error.code, message=str(error))
+        ids: list[types.RequestId | None] = [*error.ids] or [None]
+        for request_id in ids:
+            refusal = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=data)
             with contextlib.suppress(anyio.WouldBlock):
                 self._answers.send_nowait(SessionMessage(refusal))
+                self._open.add(request_id)
 
 
 def _is_modern(request: types.JSONRPCRequest) -> bool:
@@ -153,29 +157,11 @@ def _is_modern(request: types.JSONRPCRequest) -> bool:
     )
 
 
-def _id_in(fault: ValidationError) -> types.RequestId | None:
-    """The id of the invalid request in a line."""
-    for error in fault.errors(include_url=False):
-        value = error["input"]
-        if isinstance(value, dict) and "method" in value:
-            value = value.get("id")
-            return value if isinstance(value, str | int) and not isinstance(value, bool) else None
-        if isinstance(value, str) and '"method"' in value:
-            return _id_in_text(value)
-    return None
-
-
-def _id_in_text(line: str) -> types.RequestId | None:
-    """The id in a line that is not JSON, is nested too deep, or has too large a number."""
-    found = _FIRST.match(line) or _LAST.search(line)
-    try:
-        request_id: types.RequestId | None = from_json(found[1]) if found else None
-    except ValueError:
-        return None
-    return request_id
-
-
-def _end_process() -> None:
+def _end_soon() -> None:
     """End the process in time, since a write to a pipe that nobody reads cannot be cancelled."""
+    threading.Thread(target=_end, daemon=True).start()
+
+
+def _end() -> None:
     time.sleep(END_WITHIN_S)
     os._exit(0)

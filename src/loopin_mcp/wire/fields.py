@@ -9,6 +9,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    GetPydanticSchema,
     JsonValue,
     PlainSerializer,
     WithJsonSchema,
@@ -18,19 +19,29 @@ from pydantic_core import to_json
 from loopin_mcp.settings.values import LONGEST_NAME
 from loopin_mcp.wire.plain_text import UNSEEN, is_blank
 
+LONGEST_EXPIRY_S = 2_592_000
 MAX_OBJECT_BYTES = 64 * 1024
 MAX_OBJECT_DEPTH = 32
+MAX_OBJECT_VALUES = 10_000
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 # The exact rule, which is too long for the schemas of the tools.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 
+# As tuples, since a union would be made anew at each use.
+_PLAIN = (str, int, float, type(None))
+_LISTS = (list, tuple)
+_NESTED = (dict, *_LISTS)
+
 
 def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     """Refuse an object that is nested too deep, too large, or not JSON."""
-    if _depth(value) > MAX_OBJECT_DEPTH:
+    depth, values = _extent(value)
+    if depth > MAX_OBJECT_DEPTH:
         raise ValueError(f"must not be nested more than {MAX_OBJECT_DEPTH} levels deep")
+    if values > MAX_OBJECT_VALUES:
+        raise ValueError(f"must hold at most {MAX_OBJECT_VALUES:,} values (holds {values:,})")
     try:
         size = len(to_json(value))
     except ValueError as error:
@@ -40,19 +51,30 @@ def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     return value
 
 
-def _depth(value: Any) -> int:  # noqa: ANN401 - this is the JSON edge
-    """How deep a JSON value is nested, found without recursion; refuses infinity and NaN."""
-    deepest = 0
-    todo: list[tuple[Any, int]] = [(value, 1)]
-    while todo:
-        item, depth = todo.pop()
-        if isinstance(item, float) and not math.isfinite(item):
-            raise ValueError("must hold finite numbers only")
-        if isinstance(item, dict | list | tuple):
-            deepest = max(deepest, depth)
-            children = item.values() if isinstance(item, dict) else item
-            todo.extend((child, depth + 1) for child in children)
-    return deepest
+def _extent(value: Any) -> tuple[int, int]:  # noqa: ANN401 - this is the JSON edge
+    """How deep a JSON value is nested, and how many values it holds at any level.
+
+    It is found without recursion. Infinity, NaN and whatever is not JSON are refused.
+    """
+    depth = values = 0
+    level = [value]
+    while level:
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                if not all(isinstance(name, str) for name in item):
+                    raise ValueError("must have names that are strings")
+                inner.extend(item.values())
+            elif isinstance(item, _LISTS):
+                inner.extend(item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise ValueError("must hold finite numbers only")
+            elif not isinstance(item, _PLAIN):
+                raise ValueError("must be representable as JSON in UTF-8")
+        depth += any(isinstance(item, _NESTED) for item in level)
+        values += len(inner)
+        level = inner
+    return depth, values
 
 
 def _whole_number(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
@@ -85,7 +107,7 @@ def _without_nul(value: str) -> str:
 
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     """Read a value that a LoopIn 1.0 server stored, which may be a string, as an object."""
-    _depth(value)
+    _extent(value)
     return value if isinstance(value, dict | None) else {"value": value}
 
 
@@ -111,12 +133,20 @@ UserId = Annotated[str, _text(LONGEST_NAME, "Human who is asked"), AfterValidato
 Action = Annotated[
     str, _text(2000, "One sentence: exactly what happens if approved"), AfterValidator(_seen)
 ]
-JSONObject = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]
+# Pydantic would take a hundred times as long to check each value as to read it.
+JSONObject = Annotated[
+    dict[str, JsonValue],
+    GetPydanticSchema(lambda _kind, schema_of: schema_of(dict[str, Any])),
+    WithJsonSchema({"type": "object"}),
+]
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
 Context = Annotated[
     PlainObject,
-    Field(description="All facts the human needs to decide (at most 64 KiB, 32 levels)"),
+    Field(
+        description="All facts the human needs to decide (at most 64 KiB, 32 levels and "
+        f"{MAX_OBJECT_VALUES:,} values)"
+    ),
 ]
 # In an optional field, pydantic loses a description that is given by Field.
 ModifiedParams = Annotated[
@@ -126,7 +156,7 @@ Urgency = Annotated[Literal["low", "medium", "high"], Field(description="How urg
 Verdict = Annotated[Literal["approved", "rejected"], Field(description="What the human decided")]
 ExpiresIn = Annotated[
     int,
-    Field(strict=True, ge=1, le=2_592_000, description="Seconds until it expires"),
+    Field(strict=True, ge=1, le=LONGEST_EXPIRY_S, description="Seconds until it expires"),
     BeforeValidator(_whole_number),
 ]
 CallbackUrl = Annotated[

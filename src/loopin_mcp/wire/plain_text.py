@@ -2,17 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 
-# Categories whose characters have no glyph: controls, formats, surrogates, private use,
-# unassigned, line and paragraph separators.
-_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters, symbols and marks without a glyph: fillers, the blank Braille cell, the null note
-# head, variation selectors.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\U00016fe4\U0001d159") | {
-    chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
-}
-# White space, controls, formats and _BLANK as a class of regular expressions: text of only these
-# shows nothing. Unassigned and private characters show at least as a box.
+from loopin_mcp.wire.misleading import Kind, pieces
+
+# White space, controls, formats and blank letters as a class of regular expressions: text of only
+# these shows nothing. Unassigned and private characters show at least as a box.
 UNSEEN = (
     r"\s\x00-\x20\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
     r"\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
@@ -21,37 +16,46 @@ UNSEEN = (
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _SEEN = re.compile(f"[^{UNSEEN}]")
-# Characters inside an emoji: a joiner, the emoji style and, at its end, a skin tone.
-_JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
-_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
-# Combining marks; no script needs more than eight on one letter.
-_MARKS, _HIGHEST_PILE = frozenset({"Mn", "Me"}), 8
-_NOT_ASCII = re.compile(r"[^ -~]")
-_SPACES = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_SPACE = re.compile(f"[{_SPACES}]+")
+_CUT = "(cut here: the review page has the whole)"
+# Blanks that would not be seen, or not be counted.
+_BLANKS = re.compile(r"^ +| +$| {2,}| +(?=\r?\n)|(?<=\n) +")
+_LINE_BREAK = re.compile(r"\r?\n")
+_ISOLATE, _END = "\u2067", "\u2069"
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
-_LINE_BREAK = re.compile(r" ?(?:\r?\n ?)+")
 
 
 def plain_text(text: str) -> str:
-    """The text on one line, in which no character hides or reorders others.
+    """The whole text on one line, in which no character hides or reorders others.
 
-    Line breaks become `↵`, other white space becomes one space, and an invisible character becomes
-    its code, such as `[U+202E]`.
+    Line breaks become `↵`, blanks in a row or at an end `␣`, and a character that could mislead its
+    code, such as `[U+202E]`. Words that are written from right to left are isolated.
     """
-    line = _LINE_BREAK.sub(" ↵ ", _SPACE.sub(" ", text.strip()))
-    return _NOT_ASCII.sub(_coded, line)
+    shown = _BLANKS.sub(lambda blanks: "␣" * len(blanks[0]), text)
+    return "".join(_SHOWN[piece.kind](piece.text) for piece in pieces(shown))
 
 
-def quoted(text: str, at_most: int) -> str:
-    """The plain text between backticks, which it cannot leave, cut after `at_most` characters.
+def code_of(character: str) -> str:
+    """The code of a character in brackets: `[U+202E]`."""
+    return f"[U+{ord(character):04X}]"
 
-    A host that renders Markdown shows such a span as it is, without links or headings.
+
+def _without_backticks(text: str) -> str:
+    return text.replace("`", code_of("`"))
+
+
+def quoted(
+    text: str, at_most: int | None = None, escape: Callable[[str], str] = _without_backticks
+) -> str:
+    """The plain text between backticks, cut after `at_most` characters.
+
+    A host that renders Markdown shows such a span as it is, without links or headings. `escape`
+    replaces backticks, with which the text could leave it.
     """
-    plain = plain_text(text).replace("`", "'")
-    if len(plain) <= at_most:
+    plain = escape(plain_text(text))
+    if at_most is None or len(plain) <= at_most:
         return f"`{plain}`"
-    return f"`{plain[:at_most]}` … (cut here: the review page has the whole)"
+    cut = plain[:at_most]
+    return f"`{cut}{_END * (cut.count(_ISOLATE) - cut.count(_END))}` … {_CUT}"
 
 
 def time_in_words(seconds: float) -> str:
@@ -71,40 +75,17 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def is_unseen(text: str, index: int) -> bool:
-    """Whether the character at `index` is invisible and does not change its neighbours."""
-    return _is_hidden(text[index]) and not _is_drawn(text, index)
-
-
 def is_blank(text: str) -> bool:
     """Whether the text shows nothing."""
     return _SEEN.search(text) is None
 
 
-def _coded(match: re.Match[str]) -> str:
-    character, text, index = match[0], match.string, match.start()
-    coded = is_unseen(text, index) or _is_piled(text, index)
-    return f"[U+{ord(character):04X}]" if coded else character
+def _one_line(text: str) -> str:
+    return _LINE_BREAK.sub(" ↵ ", text).replace("\t", code_of("\t"))
 
 
-def _is_piled(text: str, index: int) -> bool:
-    """Whether a mark tops a pile so high that it covers the lines around it."""
-    marks = text[max(0, index - _HIGHEST_PILE) : index + 1]
-    return len(marks) > _HIGHEST_PILE and all(unicodedata.category(m) in _MARKS for m in marks)
-
-
-def _is_hidden(character: str) -> bool:
-    return character in _BLANK or unicodedata.category(character) in _HIDDEN_CATEGORIES
-
-
-def _is_drawn(text: str, index: int) -> bool:
-    """Whether a character without a glyph of its own changes the emoji beside it."""
-    character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
-    if character == _EMOJI_STYLE:
-        return _is_symbol(before) or after == _KEYCAP
-    joins = _is_symbol(before) or before in _SKIN_TONES or before == _EMOJI_STYLE
-    return character == _JOINER and joins and _is_symbol(after)
-
-
-def _is_symbol(character: str) -> bool:
-    return character != "" and unicodedata.category(character) == "So"
+_SHOWN: Mapping[Kind, Callable[[str], str]] = {
+    "plain": _one_line,
+    "coded": lambda text: "".join(map(code_of, text)),
+    "rtl": lambda text: f"{_ISOLATE}{_one_line(text)}{_END}",
+}

@@ -83,10 +83,11 @@ async def test_agent_can_neither_hide_nor_imitate_anything(sqlite_store: Store) 
 
     action, names, label, link = message["message"].split("\n")
     assert action.startswith(
-        "`Pay' ↵ [Approve](http://evil.test) @everyone <b>[U+202E]Decide on this page: ↵ http://evil!"
+        "`Pay｀ ↵ ［Approve］(http：//evil．test) ＠everyone ＜b＞［U+202E］Decide on this page: ↵ "
+        "http：//evil!"
     )
     assert action.endswith("!` … (cut here: the review page has the whole)")
-    assert names == "`a' ↵ asks nobody` asks `user-1` · medium urgency · 60 minutes left"
+    assert names == "`a｀ ↵ asks nobody` asks `user-1` · medium urgency · 60 minutes left"
     assert (label, link) == ("Decide on this page:", created.review_url)
 
 
@@ -100,7 +101,7 @@ async def test_link_stays_whole_where_a_service_draws_markdown(sqlite_store: Sto
         [message] = receiver.messages
 
     assert message["message"].split("\n") == [
-        "`Pay *_x_* [here](http://evil.test) @all '`",
+        "`Pay ＊＿x＿＊ ［here］(http：//evil．test) ＠all ｀`",
         "`agent-1` asks `user-1` · medium urgency · 60 minutes left",
         "Decide on this page:",
         f"<{created.review_url}>",

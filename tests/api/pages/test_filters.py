@@ -40,7 +40,9 @@ def test_hidden_character_is_shown_by_its_code(text: str, code: str, name: str) 
 @pytest.mark.parametrize(
     "text",
     [
-        "Grüße, 東京, שלום, مرحبا, हिन्दी",
+        "Grüße, 東京, हिन्दी",
+        "שלום, 100 ש״ח: מה־זה?",
+        "مرحبا، ٤٬٢٠٠ ريال؟",
         "two\n\tlines",
         "two\r\nlines",
         "wide\u3000space and no\u00a0break",

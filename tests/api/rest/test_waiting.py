@@ -188,3 +188,48 @@ async def test_change_between_the_look_and_the_wait_is_not_missed(
         interrupt = await wait_for_settled(store, created.interrupt_id, 60, never)
 
     assert interrupt.status == "approved"
+
+
+@pytest.mark.parametrize("watch", [lambda store: store.expire_interrupts(), None])
+async def test_many_that_settle_at_once_are_answered_one_after_another(
+    sqlite_store: Store, clock: Clock, watch: Callable[[Store], Awaitable[None]] | None
+) -> None:
+    """Each may be large, and to answer all in one go would stop the API for that long."""
+    asked = new_interrupt(expires_in=1)
+    ids = [(await sqlite_store.create_interrupt(asked, AGENT)).interrupt_id for _ in range(20)]
+    answered: list[int] = []
+    turns = waiting = 0
+
+    async def gone() -> None:
+        nonlocal waiting
+        waiting += 1
+        await anyio.sleep_forever()
+
+    async def wait(interrupt_id: str) -> None:
+        with anyio.fail_after(PATIENCE_S):
+            await wait_for_settled(sqlite_store, interrupt_id, PATIENCE_S, gone)
+        answered.append(turns)
+
+    async def look_elsewhere() -> None:
+        async for interrupt in sqlite_store.get_interrupts(ids, only_settled=True):
+            sqlite_store.changes.publish(interrupt)
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count_turns)
+        async with anyio.create_task_group() as waits:
+            for interrupt_id in ids:
+                waits.start_soon(wait, interrupt_id)
+            while waiting < len(ids):
+                await anyio.lowlevel.checkpoint()
+            clock.advance(1)
+            await (watch(sqlite_store) if watch else look_elsewhere())
+        tasks.cancel_scope.cancel()
+
+    assert len(answered) == len(ids)
+    assert len(set(answered)) >= len(ids) - 1

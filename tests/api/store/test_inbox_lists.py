@@ -1,15 +1,18 @@
 """The reviewers' lists, on each kind of database: order, search, pages, names."""
 
 import itertools
+import json
 
 import pytest
 
+from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.inbox_lists import MOST_NAMES, Names
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import InvalidRequestError
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, REVIEWER, Clock, new_interrupt
+from tests.support.auditing import edit
 
 
 async def ask(store: Store, action: str, **changes: object) -> str:
@@ -222,3 +225,46 @@ async def test_names_are_those_there_are_in_order_and_not_endless(
     for number in range(MOST_NAMES):
         await ask(store, "Pay", user_id=f"user {number}")
     assert len((await store.overview.list_names()).users) == MOST_NAMES
+
+
+# Eight of these fill a page.
+LARGE = {"note": "x" * 65_000}
+
+
+async def test_page_ends_before_its_rows_become_too_large(store: Store, clock: Clock) -> None:
+    large = [await ask(store, f"large {place}", context=LARGE) for place in range(12)]
+    await ask(store, "small")
+
+    pages: list[list[str]] = []
+    cursor: str | None = None
+    while cursor or not pages:
+        page = await store.list_pending_interrupts("user-1", limit=13, cursor=cursor)
+        pages.append([each.interrupt_id for each in page.interrupts])
+        cursor = page.next_cursor
+    queue = await store.overview.list_pending(Search(), limit=13)
+    rest = await store.overview.list_pending(Search(), limit=13, cursor=queue.next_cursor)
+    for interrupt_id in large:
+        await store.cancel_interrupt(interrupt_id, AGENT)
+    history = await store.overview.list_settled(Search(), limit=13)
+    older = await store.overview.list_settled(Search(), limit=13, cursor=history.next_cursor)
+
+    assert list(map(len, pages)) == [9, 4]
+    assert len({*itertools.chain(*pages)}) == 13
+    assert [len(queue.interrupts), len(rest.interrupts)] == [9, 4]
+    assert [queue.count, rest.next_cursor] == [13, None]
+    assert [len(history.settled), len(older.settled)] == [9, 3]
+
+
+async def test_page_has_a_row_however_large_it_is(store: Store, database: Database) -> None:
+    """An earlier version may have stored it."""
+    huge = json.dumps({"text": "x" * 600_000})
+    for action in ("first", "second"):
+        interrupt_id = await ask(store, action)
+        change = f"UPDATE interrupts SET context = '{huge}' WHERE TRUE"  # noqa: S608 - a constant
+        await edit(database, interrupt_id, change)
+
+    page = await store.list_pending_interrupts("user-1", limit=5)
+    last = await store.list_pending_interrupts("user-1", limit=5, cursor=page.next_cursor)
+
+    assert [each.context == json.loads(huge) for each in page.interrupts] == [True]
+    assert (len(last.interrupts), last.next_cursor) == (1, None)

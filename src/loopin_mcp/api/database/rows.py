@@ -1,7 +1,6 @@
 """Reads interrupts from rows, and logs the damaged ones."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -10,7 +9,7 @@ from pydantic_core import from_json
 
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.steps import Row, Value
-from loopin_mcp.errors import InvalidRequestError, UnavailableError
+from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Interrupt
 
@@ -20,9 +19,6 @@ STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELS
 INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STATUS} AS status,
     created_ms, expires_ms, decided_ms, decided_by, decided_via, reason, modified_params"""
 ALL_COLUMNS = f"{INTERRUPT}, payload_digest, events_head, event_count"
-
-# What `cursor_at` makes, or nothing.
-CURSOR = r"^([0-9]{1,18}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"
 
 _STATUSES = {"pending", "approved", "rejected", "expired", "cancelled"}
 
@@ -41,18 +37,24 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
     with refuse_damage(row):
         if row["status"] not in _STATUSES:
             raise ValueError("there is no such status")
-        return Interrupt.model_validate(
+        interrupt = Interrupt.model_validate(
             {
                 **row,
-                "context": object_of(row["context"]),
+                "context": None,
                 "created_at": moment(row["created_ms"]),
                 "expires_at": moment(row["expires_ms"]),
                 "review_url": f"{public_url}/review/{row['interrupt_id']}",
                 "decision": row["status"] if decided_ms is not None else None,
                 "decided_at": moment(decided_ms) if decided_ms is not None else None,
-                "modified_params": modified_params and object_of(modified_params),
+                "modified_params": None,
             }
         )
+        # The values in them were checked before they were stored.
+        stored = {
+            "context": object_of(row["context"]),
+            "modified_params": modified_params and object_of(modified_params),
+        }
+        return interrupt.model_copy(update=stored)
 
 
 @contextmanager
@@ -86,23 +88,6 @@ def object_of(text: Value) -> JSONObject:
     if not isinstance(value, dict):
         raise TypeError("it is not an object")
     return value
-
-
-def cursor_at(row: Row, by: str = "created_ms") -> str:
-    """The position of a row in a list sorted by a column, as opaque text."""
-    return f"{row[by]}.{row['interrupt_id']}"
-
-
-def position_of(cursor: str) -> tuple[int, str]:
-    """The number and the id in a cursor that `cursor_at` made.
-
-    Raises:
-        InvalidRequestError: `cursor_at` cannot have made it.
-    """
-    if not re.fullmatch(CURSOR, cursor):
-        raise InvalidRequestError("cursor is not one that this API gave: start again without it")
-    place, _, last_id = cursor.partition(".")
-    return int(place), last_id
 
 
 class RowReader:

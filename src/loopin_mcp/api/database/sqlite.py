@@ -16,6 +16,11 @@ from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
 from loopin_mcp.api.database.steps import Row, Statement, Steps, Value, single
 from loopin_mcp.errors import ConfigurationError, UnavailableError
+from loopin_mcp.settings.private_files import (
+    make_private_directory,
+    refuse_open_directory,
+    refuse_open_file,
+)
 
 BUSY_TIMEOUT_S = 5.0
 # How often to look for changes of other processes while somebody waits for one.
@@ -56,6 +61,7 @@ class SQLite:
 
     def __init__(self, path: Path, upgrades: Upgrades, busy_timeout_s: float) -> None:
         make_private_directory(path.parent)
+        _refuse_open_to_others(path)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._file = SQLiteFile(path, busy_timeout_s)
         try:
@@ -160,10 +166,18 @@ class SQLite:
                 write.error = error
 
 
-def make_private_directory(path: Path) -> None:
-    """Create a directory and its parents, only for this user; existing ones stay as they are."""
-    for missing in (*reversed(path.parents), path):
-        missing.mkdir(mode=0o700, exist_ok=True)
+def _refuse_open_to_others(path: Path) -> None:
+    """Refuse a database that another user of this machine may change or replace.
+
+    Raises:
+        ConfigurationError: The message names the file or directory, and the remedy.
+    """
+    # SQLite keeps the log beside the file that a link leads to.
+    target = path.resolve()
+    for directory in {path.parent, target.parent}:
+        refuse_open_directory(directory)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        refuse_open_file(Path(f"{target}{suffix}"))
 
 
 def run(execute: Execute, steps: Steps[_T]) -> _T:

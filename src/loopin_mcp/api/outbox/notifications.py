@@ -3,6 +3,7 @@
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.outbox.apprise_service import Message
 from loopin_mcp.api.outbox.channels import Channels
+from loopin_mcp.api.outbox.inert_text import inert
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
@@ -49,12 +50,12 @@ def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:
     urgent = interrupt.urgency == "high"
     title = f"LoopIn: approval {'still ' if is_reminder else ''}needed"
     agent, user = (
-        quoted(name or "", LONGEST_NAME) for name in (interrupt.agent_id, interrupt.user_id)
+        quoted(name or "", LONGEST_NAME, inert) for name in (interrupt.agent_id, interrupt.user_id)
     )
     left = time_in_words((interrupt.expires_at - moment(now)).total_seconds())
     return Message(
         title=f"{title}, high urgency" if urgent else title,
-        text=f"{quoted(interrupt.action, LONGEST_ACTION)}\n"
+        text=f"{quoted(interrupt.action, LONGEST_ACTION, inert)}\n"
         f"{agent} asks {user} · {interrupt.urgency} urgency · {left} left\nDecide on this page:",
         link=interrupt.review_url,
         urgent=urgent,

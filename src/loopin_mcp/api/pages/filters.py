@@ -1,24 +1,35 @@
-"""Filters of the templates: text without invisible characters, times, people, differences."""
+"""Filters of the templates: text that cannot mislead, times, people, differences."""
 
 import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.digests import canonical
 from loopin_mcp.wire.fields import JSONObject
+from loopin_mcp.wire.misleading import has_left_to_right, pieces
 from loopin_mcp.wire.models import Interrupt
-from loopin_mcp.wire.plain_text import is_unseen, time_in_words
+from loopin_mcp.wire.plain_text import time_in_words
 
-_NOT_PLAIN = re.compile(r"[^ -~\n\t]")
+# The attributes that `visible` adds hold single spaces only.
+_NOT_OF_NAMES = re.compile(r"[\r\n\t]| {2,}|^ +| +$")
 _JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?=(:)?)')
+
+# A longer request is read and decided on its own page, since the inbox lists fifty of them.
+LONGEST_JSON = 8 * 1024
+# The most characters of HTML: of one text in a list, and of all values in one of its rows. A code
+# takes seventy.
+LONGEST_HTML, LONGEST_ROW, ROW_HTML = 6 * 1024, 48 * 1024, 150
+# How many characters of a longer text are shown.
+CUT_TO = 50
 
 KINDS = ("changed", "added", "unchanged")
 
@@ -39,8 +50,43 @@ _CHANNELS = {
 
 
 def visible(text: str) -> Markup:
-    """The text as HTML, with each invisible character replaced by its code."""
-    return Markup(_NOT_PLAIN.sub(_shown, escape(text)))  # noqa: S704 - it is escaped first
+    """The text as HTML, with each character that could mislead replaced by its code.
+
+    In text of both directions, words that are written from right to left are isolated.
+    """
+    isolates = has_left_to_right(text)
+    parts = []
+    for kind, part in pieces(text):
+        if kind == "coded":
+            parts.append("".join(map(_coded, part)))
+        elif kind == "rtl" and isolates:
+            parts.append(f'<bdi dir="rtl">{escape(part)}</bdi>')
+        else:
+            parts.append(escape(part))
+    return Markup("".join(parts))  # noqa: S704 - its parts are escaped
+
+
+def visible_name(name: str) -> Markup:
+    """A name as HTML on one line, with its line breaks, tabs and rows of blanks by their codes."""
+    return Markup(_NOT_OF_NAMES.sub(_coded_all, visible(name)))  # noqa: S704 - it is escaped
+
+
+def brief(text: str, show: Callable[[str], Markup] = visible) -> Markup:
+    """The text as HTML, or its beginning if it takes much HTML, for the rows of a list."""
+    whole = show(text)
+    return whole if len(whole) <= LONGEST_HTML else show(text[:CUT_TO]) + " …"
+
+
+def fits_in_list(interrupt: Interrupt) -> bool:
+    """Whether all of an interrupt is short enough, also as HTML, to be decided in a list."""
+    values = (interrupt.context, interrupt.modified_params)
+    names = (interrupt.agent_id or "", interrupt.user_id or "")
+    return (
+        len(to_json(values)) <= LONGEST_JSON
+        and len(visible(interrupt.action)) <= LONGEST_HTML
+        and all(len(visible_name(name)) <= LONGEST_HTML for name in names)
+        and len(visible_json([*values])) + ROW_HTML * len(interrupt.context or ()) <= LONGEST_ROW
+    )
 
 
 def visible_json(value: JsonValue) -> Markup:
@@ -55,10 +101,11 @@ def _isolated(match: re.Match[str]) -> str:
     return f'<bdi class="{kind}">{visible(match[1])}</bdi>'
 
 
-def _shown(match: re.Match[str]) -> str:
-    character, text, index = match[0], match.string, match.start()
-    if not is_unseen(text, index) or (character == "\r" and text[index + 1 : index + 2] == "\n"):
-        return character
+def _coded_all(found: re.Match[str]) -> str:
+    return "".join(map(_coded, found[0]))
+
+
+def _coded(character: str) -> str:
     name = unicodedata.name(character, "unnamed character")
     # A bdi, because `dir=auto` ignores it when it looks for the direction of the text.
     return f'<bdi class="hidden-character" title="{name}">U+{ord(character):04X}</bdi>'

@@ -20,11 +20,13 @@ from loopin_mcp.api.clock import moment
 from loopin_mcp.api.pages.filters import (
     UNNAMED,
     absolute_time,
+    brief,
     differences,
     formatted,
     relative_time,
     summed_up,
     visible,
+    visible_name,
     who_decided,
 )
 from loopin_mcp.api.store.store import Store
@@ -170,6 +172,9 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "visible": visible,
+        "named": visible_name,
+        "brief": brief,
+        "brief_name": partial(brief, show=visible_name),
         "plain": plain_text,
         "absolute": absolute_time,
         "relative": relative_time,

@@ -53,7 +53,8 @@ async def follow_changes(store: Store) -> None:
             changed = await store.changed_elsewhere()
             waited_for = store.changes.waited_for(changed)
             for ids in _portions(waited_for):
-                store.changes.publish(*await store.get_interrupts(ids, only_settled=True))
+                async for interrupt in store.get_interrupts(ids, only_settled=True):
+                    store.changes.publish(interrupt)
             store.changes.publish()
         if outage.lasts:
             await anyio.sleep(LOOK_AGAIN_S)
@@ -67,7 +68,8 @@ async def let_go(store: Store) -> None:
         # One by one, thousands of reads would take too long.
         with contextlib.suppress(LoopinError):
             for ids in _portions(changes.waited_for(None)):
-                changes.answer(*await store.get_interrupts(ids))
+                async for interrupt in store.get_interrupts(ids):
+                    changes.answer(interrupt)
     finally:
         changes.close()
 

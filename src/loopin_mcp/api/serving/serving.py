@@ -1,5 +1,6 @@
 """Serves the API on a socket, with the loops that run beside the requests."""
 
+import gc
 import ipaddress
 import logging
 import socket
@@ -35,6 +36,9 @@ from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY, is_loopback
 logger = logging.getLogger("loopin_mcp")
 
 SEND_BUFFER_BYTES = 128 * 1024
+# Python looks for garbage after so many new objects. By default, after 700: one stored context may
+# have 10,000, and reading it would take ten times as long.
+OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # The pause before a failed loop is run again.
 AGAIN_S = 10.0
 
@@ -85,6 +89,7 @@ async def serving(
 
     Yields the URL. Notifications go to `channels`. The default `limits` are those of the process.
     """
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     limits = limits or Limits.of_process()
     host, port = listener.getsockname()[:2]
     url = _url(host, port)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loopin_mcp.api.clock import Clock, moment
-from loopin_mcp.api.database.rows import INTERRUPT, RowReader, cursor_at, position_of
+from loopin_mcp.api.database.rows import INTERRUPT, RowReader
 from loopin_mcp.api.database.steps import Database, Row, Value
+from loopin_mcp.api.store.paging import cursor_at, next_cursor, page_of, position_of
 from loopin_mcp.api.store.search import Search, indexed, others, params_of, waiting
 from loopin_mcp.wire.models import Interrupt
 
@@ -75,23 +76,22 @@ class Overview:
         place, last_id = position_of(cursor) if cursor else (_FIRST, "")
         params = {"now": self._clock(), **params_of(search)}
         rows = await self._database.read(
-            f"""
-            SELECT {INTERRUPT}, {_PLACE} AS place FROM interrupts
-            WHERE {_PENDING}{waiting(search)} AND ({_PLACE}, interrupt_id) > (:place, :last_id)
-            ORDER BY {_PLACE}, interrupt_id LIMIT :limit
-            """,  # noqa: S608 - only constants
+            page_of(
+                f"{INTERRUPT}, {_PLACE} AS place",
+                f"{_PENDING}{waiting(search)} AND ({_PLACE}, interrupt_id) > (:place, :last_id)",
+                f"{_PLACE}, interrupt_id",
+            ),
             **params,
             place=place,
             last_id=last_id,
-            limit=limit + 1,
+            limit=limit,
         )
         [counted] = await self._database.read(
             f"SELECT COUNT(*) AS count FROM interrupts WHERE {_PENDING}{waiting(search)}",  # noqa: S608 - only constants
             **params,
         )
-        interrupts = tuple(self._reader.interrupts(rows[:limit]))
-        next_cursor = cursor_at(rows[limit - 1], "place") if len(rows) > limit else None
-        return Queue(int(counted["count"] or 0), interrupts, next_cursor)
+        interrupts = tuple(self._reader.interrupts(rows))
+        return Queue(int(counted["count"] or 0), interrupts, next_cursor(rows, "place"))
 
     async def list_settled(
         self,
@@ -112,21 +112,21 @@ class Overview:
         params = {"before_ms": before_ms, "last_id": last_id, **params_of(search)}
         end = await self._end_of_search(search, params, search_through) if others(search) else None
         rows = await self._database.read(
-            f"""
-            SELECT {INTERRUPT}, settled_ms FROM interrupts
-            WHERE {_SETTLED}{indexed(search)}{others(search)}
-                AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)
-            ORDER BY settled_ms DESC, interrupt_id DESC LIMIT :limit
-            """,  # noqa: S608 - only constants
+            page_of(
+                f"{INTERRUPT}, settled_ms",
+                f"""{_SETTLED}{indexed(search)}{others(search)}
+                    AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)""",
+                "settled_ms DESC, interrupt_id DESC",
+            ),
             **params,
             until_ms=end["settled_ms"] if end else _FIRST,
             until_id=end["interrupt_id"] if end else "",
             now=self._clock(),
-            limit=limit + 1,
+            limit=limit,
         )
-        settled = tuple(self._reader.undamaged(rows[:limit], self._settled))
-        if len(rows) > limit:
-            return History(settled, cursor_at(rows[limit - 1], "settled_ms"))
+        settled = tuple(self._reader.undamaged(rows, self._settled))
+        if following := next_cursor(rows, "settled_ms"):
+            return History(settled, following)
         if end:
             return History(settled, cursor_at(end, "settled_ms"), moment(end["settled_ms"]))
         return History(settled, None)

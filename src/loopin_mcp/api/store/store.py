@@ -1,18 +1,21 @@
 """The store of interrupts: creates and settles them, and reads what agents ask for."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from functools import partial
+
+from anyio.lowlevel import checkpoint
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.events import event_of, seen, view
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
-from loopin_mcp.api.database.rows import ALL_COLUMNS, INTERRUPT, RowReader, cursor_at, position_of
+from loopin_mcp.api.database.rows import ALL_COLUMNS, INTERRUPT, RowReader
 from loopin_mcp.api.database.steps import Database, Row, listed
 from loopin_mcp.api.store.analytics import Figures
 from loopin_mcp.api.store.creation import IdempotencyKey, create, create_once
 from loopin_mcp.api.store.deliveries import Deliveries
 from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.outcomes import cancel, decide, expire
+from loopin_mcp.api.store.paging import next_cursor, page_of, position_of
 from loopin_mcp.api.store.retention import Retention
 from loopin_mcp.api.store.wakeups import Changes
 from loopin_mcp.errors import ConflictError, NotFoundError
@@ -30,11 +33,17 @@ from loopin_mcp.wire.models import (
 )
 
 # How many expiries one transaction stores, so that other writers need not wait long.
-EXPIRED_AT_ONCE = 500
+EXPIRED_AT_ONCE = 100
 _EXPIRED = f"""
     SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
     ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged
     """  # noqa: S608 - a constant
+_PENDING = page_of(
+    INTERRUPT,
+    """user_id = :user_id AND status = 'pending' AND expires_ms > :now
+        AND (created_ms, interrupt_id) < (:created_ms, :last_id)""",
+    "created_ms DESC, interrupt_id DESC",
+)
 
 
 class Store:
@@ -62,7 +71,7 @@ class Store:
             RateLimitedError: Its user has too many pending interrupts.
         """
         row = await self._database.transact(partial(create, interrupt, self.clock(), actor))
-        self._publish(row)
+        self._publish_new()
         return self._created(row)
 
     async def create_interrupt_once(
@@ -86,7 +95,7 @@ class Store:
         finally:
             self._in_flight.discard(key)
         if not existed:
-            self._publish(row)
+            self._publish_new()
         return self._created(row), existed
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
@@ -124,24 +133,19 @@ class Store:
         """
         created_ms, last_id = position_of(cursor) if cursor else (2**62, "")
         rows = await self._database.read(
-            f"""
-            SELECT {INTERRUPT} FROM interrupts
-            WHERE user_id = :user_id AND status = 'pending' AND expires_ms > :now
-                AND (created_ms, interrupt_id) < (:created_ms, :last_id)
-            ORDER BY created_ms DESC, interrupt_id DESC LIMIT :limit
-            """,  # noqa: S608 - only constants
+            _PENDING,
             user_id=user_id,
             now=self.clock(),
             created_ms=created_ms,
             last_id=last_id,
-            limit=limit + 1,
+            limit=limit,
         )
-        interrupts = self._reader.interrupts(rows[:limit])
+        interrupts = self._reader.interrupts(rows)
         return PendingPage(
             user_id=user_id,
             count=len(interrupts),
             interrupts=tuple(interrupts),
-            next_cursor=cursor_at(rows[limit - 1]) if len(rows) > limit else None,
+            next_cursor=next_cursor(rows),
         )
 
     async def decide_interrupt(
@@ -214,7 +218,10 @@ class Store:
             # All processes lock them in the same order, so that there are no deadlocks.
             ids = sorted(str(row["interrupt_id"]) for row in due)
             expired = await self._database.transact(partial(expire, ids, now, self._reader))
-            self._publish(*expired)
+            for row in expired:
+                self._publish(row)
+                # Those who wait are answered in between, and other requests too.
+                await checkpoint()
             damaged += len(due) - len(expired)
 
     async def changed_elsewhere(self) -> Collection[str] | None:
@@ -232,7 +239,7 @@ class Store:
 
     async def get_interrupts(
         self, interrupt_ids: list[str], *, only_settled: bool = False
-    ) -> list[Interrupt]:
+    ) -> AsyncIterator[Interrupt]:
         """These interrupts as they are now, or only those that are no longer pending."""
         among, ids = listed("id", interrupt_ids)
         condition = "(status <> 'pending' OR expires_ms <= :now)" if only_settled else "TRUE"
@@ -243,7 +250,11 @@ class Store:
             now=self.clock(),
             **ids,
         )
-        return self._reader.interrupts(rows)
+        for row in rows:
+            for interrupt in self._reader.interrupts([row]):
+                yield interrupt
+            # To read many takes time, which must not delay other requests.
+            await checkpoint()
 
     async def _row(self, interrupt_id: str, columns: str) -> Row:
         rows = await self._database.read(
@@ -255,9 +266,15 @@ class Store:
             raise NotFoundError("Interrupt not found")
         return rows[0]
 
-    def _publish(self, *rows: Row) -> None:
+    def _publish_new(self) -> None:
         self.deliveries.bell.ring()
-        self.changes.publish(*self._reader.interrupts(rows))
+        self.changes.created.ring()
+        self.changes.publish()
+
+    def _publish(self, settled: Row) -> None:
+        self.deliveries.bell.ring()
+        is_waited_for = self.changes.waited_for([str(settled["interrupt_id"])])
+        self.changes.publish(*(self._reader.interrupts([settled]) if is_waited_for else ()))
 
     def _created(self, row: Row) -> Created:
         created = self._reader.interrupt(row)

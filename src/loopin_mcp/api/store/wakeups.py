@@ -89,13 +89,9 @@ class Changes:
             self._wanted = anyio.Event()
             await self._wanted.wait()
 
-    def publish(self, *changed: Interrupt) -> None:
-        """Wake the waits for any change, and for those of these interrupts that are settled."""
-        for interrupt in changed:
-            if interrupt.is_pending:
-                self.created.ring()
-            else:
-                self._wake(interrupt.interrupt_id, interrupt)
+    def publish(self, *settled: Interrupt) -> None:
+        """Wake the waits for any change, and for these interrupts, which are settled."""
+        self.answer(*settled)
         self._next.ring()
         self._next_is_wanted = False
 

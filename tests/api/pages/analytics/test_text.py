@@ -95,6 +95,7 @@ async def test_signed_out_browser_is_led_to_sign_in_and_back(store: Store) -> No
 
 
 ZALGO = "Z" + "\u0301\u0336" * 300
+CODED_ZALGO = "Z\u0301" + "U+0336U+0301" * 59
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ ZALGO = "Z" + "\u0301\u0336" * 300
         ("a\u200b", "aU+200B", "aU+200B"),
         ("' onload=x {{ 7*7 }}", "' onload=x {{ <number>*<number> }}", "' onload=x {{ 7*7 }}"),
         ("Z" * 2000, "Z" * 120 + "…", "Z" * 120 + "…"),
-        (ZALGO, ZALGO[:120] + "…", ZALGO[:120] + "…"),
+        (ZALGO, CODED_ZALGO + "…", CODED_ZALGO + "…"),
     ],
 )
 async def test_hostile_names_are_shown_as_inert_text(

@@ -131,7 +131,7 @@ def box(tab: Page, button: str) -> FloatRect:
 def test_note_explains_codes_only_where_characters_hide(ask: Ask, open_tab: OpenTab) -> None:
     plain, hiding = open_tab(ask()), open_tab(ask(action="Pay\u200b"))
 
-    note = "Invisible characters are shown by their code"
+    note = "Characters that could mislead are shown by their code"
     expect(plain.get_by_text(note)).to_be_hidden()
     expect(hiding.get_by_text(note)).to_be_visible()
 

@@ -56,7 +56,7 @@ async def test_flat_context_is_a_table_of_its_values(
         "yes": "true",
         "none": "null",
         '""': '""',
-        "blank": '" \u3000"',
+        "blank": '" U+3000"',
     }
 
 
