@@ -33,6 +33,7 @@ from loopin_mcp.settings.api_options import Options
 from loopin_mcp.settings.data_dir import require_home
 from loopin_mcp.settings.private_files import (
     ANY,
+    OTHERS_WRITE,
     make_private_directory,
     refuse_open_directory,
     refuse_open_file,
@@ -49,9 +50,9 @@ LOOK_AGAIN_S = 0.05
 LOOKS_PER_PROBE = 1.5
 # Systems take the ports of outgoing connections from above these.
 SPARE_PORTS = range(20_000, 30_000)
+STRANGER_S = 30.0
 
 logger = logging.getLogger("loopin_mcp")
-STRANGER_S = 30.0
 
 
 @asynccontextmanager
@@ -147,6 +148,7 @@ class _Copy:
 
     async def _serve(self, listener: socket.socket, api_key: str) -> Address:
         with contextlib.suppress(OSError):
+            self._note.touch(mode=0o600)
             self._note.write_text(str(port_of(listener)), encoding="ascii")
         with ungrouped():
             address: Address = await self._tasks.start(self._run, listener, api_key)
@@ -219,7 +221,8 @@ def load_api_key(data_dir: Path) -> str:
         if not path.exists():
             make_private_directory(data_dir)
         refuse_open_directory(data_dir)
-        refuse_open_file(data_dir / "port")
+        # Earlier versions let the group write it if the user's umask does.
+        refuse_open_file(data_dir / "port", OTHERS_WRITE)
         if not path.exists():
             write_once(path, secrets.token_urlsafe(32))
         _refuse_open_key(path)
