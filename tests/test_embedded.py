@@ -298,7 +298,7 @@ async def test_copies_agree_in_time_if_the_port_neither_accepts_nor_refuses(
             waiting.connect_ex(("127.0.0.1", settings.port))
         found: list[Address] = []
         async with AsyncExitStack() as stack:
-            copies = [await stack.enter_async_context(embedded_api(settings, 1)) for _ in range(3)]
+            copies = [await stack.enter_async_context(embedded_api(settings, 2)) for _ in range(3)]
 
             async def find(locate: Locate) -> None:
                 found.append(await locate())

@@ -46,7 +46,7 @@ PROBE_TIMEOUT_S = 2.0
 # How often to probe a port whose owner is stopping, and how long to ignore a stranger's port.
 LOOKS = 20
 LOOK_AGAIN_S = 0.05
-# All looks together may take as long as this many probes that time out.
+# Looks at the usual and the noted port together may take as long as this many probes.
 LOOKS_PER_PROBE = 1.5
 # Systems take the ports of outgoing connections from above these.
 SPARE_PORTS = range(20_000, 30_000)
@@ -93,6 +93,7 @@ class _Copy:
         self._strangers: dict[int, float] = {}
         self._note = settings.data_dir / "port"
         self._looks_end = math.inf
+        self._spare: list[int] = []
 
     async def locate(self) -> Address:
         """The address of the API, which this starts if it is not running.
@@ -111,11 +112,12 @@ class _Copy:
     async def _find_or_serve(self) -> Address:
         api_key = await anyio.to_thread.run_sync(load_api_key, self._settings.data_dir)
         self._looks_end = anyio.current_time() + LOOKS_PER_PROBE * self._probe_timeout_s
+        self._spare = _spare_ports(api_key) if self._settings.port else []
         noted = _noted_port(self._note)
         # Another copy may have another LOOPIN_PORT, and its API may be running.
         if noted and not self._is_avoided(noted) and await self._is_sibling(noted, api_key):
             return self._met(noted, api_key)
-        for port in self._candidates(noted, api_key):
+        for port in self._candidates(noted):
             for _ in range(LOOKS):
                 if listener := listen_if_free(port):
                     return await self._serve(listener, api_key)
@@ -128,14 +130,13 @@ class _Copy:
                 await anyio.sleep(LOOK_AGAIN_S)
         return await self._serve(listen_anywhere(), api_key)
 
-    def _candidates(self, noted: int | None, api_key: str) -> list[int]:
+    def _candidates(self, noted: int | None) -> list[int]:
         """The ports to try, without those of other programs: first the one that worked last.
 
         Copies that start together and find a stranger on the usual port agree on the next one.
         """
         usual = self._settings.port
-        spare = _spare_ports(api_key) if usual else []
-        ports = dict.fromkeys(filter(None, (self._proven, usual, noted, *spare)))
+        ports = dict.fromkeys(filter(None, (self._proven, usual, noted, *self._spare)))
         return [port for port in ports if not self._is_avoided(port)]
 
     def _is_avoided(self, port: int) -> bool:
@@ -185,7 +186,9 @@ class _Copy:
         """
         is_sibling: bool | None = False
         left_s = self._looks_end - anyio.current_time()
-        with anyio.move_on_after(min(self._probe_timeout_s, left_s)):
+        # Strangers hardly ever use a spare port, so a copy there may take its time.
+        most_s = self._probe_timeout_s if port in self._spare else left_s
+        with anyio.move_on_after(min(self._probe_timeout_s, most_s)):
             is_sibling = await self._prove(port, api_key)
         if is_sibling is False:
             self._strangers[port] = anyio.current_time() + STRANGER_S
