@@ -22,6 +22,7 @@ from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.client.transport import BrokenError, NotConnectedError
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.data_dir import require_home
 from loopin_mcp.settings.private_files import (
     ANY,
     make_private_directory,
@@ -163,6 +164,7 @@ def load_api_key(data_dir: Path) -> str:
     Raises:
         ConfigurationError: The directory or the file cannot be used.
     """
+    require_home(data_dir)
     path = data_dir / "api-key"
     try:
         if not path.exists():

@@ -10,6 +10,7 @@ from tests.support.confirmation import (
     APPROVAL,
     DECLINE,
     LEFT,
+    YES,
     Human,
     host,
     mocked_api,
@@ -18,11 +19,11 @@ from tests.support.server import call, in_each_era, refusal
 
 
 @in_each_era
-@pytest.mark.parametrize("content", [{}, None, {"note": "yes", "sure": True, "kinds": ["a"]}])
-async def test_accepted_form_records_the_decision_whatever_comes_with_it(
-    era: str, content: dict[str, Any] | None
+@pytest.mark.parametrize("more", [{}, {"note": "yes", "sure": False, "kinds": ["a"]}])
+async def test_confirmed_form_records_the_decision_whatever_comes_with_it(
+    era: str, more: dict[str, Any]
 ) -> None:
-    human = Human(ElicitResult(action="accept", content=content))
+    human = Human(ElicitResult(action="accept", content=YES | more))
     with mocked_api() as api:
         async with host(era, human) as client:
             decided = await call(client, "decide_interrupt", **APPROVAL, reason="Yes, pay")
@@ -54,16 +55,27 @@ async def test_form_that_is_not_accepted_records_nothing(
 
 
 @in_each_era
-@pytest.mark.parametrize("confirmed", ["false", "", 0, ["no"]])
-async def test_form_that_is_accepted_with_something_odd_records_nothing(
-    era: str, confirmed: str | int | list[str]
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        {},
+        {"sure": True},
+        {"Confirmed": True},
+        *({"confirmed": odd} for odd in (None, "true", "True", "false", "", 1, 0, 1.5, ["true"])),
+    ],
+)
+async def test_form_that_is_accepted_without_true_records_nothing(
+    era: str, content: dict[str, Any] | None
 ) -> None:
-    human = Human(ElicitResult(action="accept", content={"confirmed": confirmed}))
+    human = Human(ElicitResult(action="accept", content=content))
     with mocked_api() as api:
         async with host(era, human) as client:
             text = await refusal(client, "decide_interrupt", **APPROVAL)
 
-    assert text == f"The host did not ask, or gave no answer that can be read, {LEFT}"
+    assert text == (
+        "The form in the host was accepted without the human's `true` in its only field, " + LEFT
+    )
     assert api.decisions == []
 
 

@@ -1,6 +1,6 @@
 """A decision that was confirmed in the host counts only for the content it showed."""
 
-from mcp_types import ElicitResult, InputRequiredResult
+from mcp_types import InputRequiredResult
 
 from tests.support.confirmation import ACCEPT, APPROVAL, INTERRUPT, LEFT, Human, host, mocked_api
 from tests.support.server import call, in_each_era, refusal, text_of
@@ -51,7 +51,7 @@ async def test_form_counts_for_nothing_once_the_payload_is_another() -> None:
             result = await client.session.call_tool(
                 "decide_interrupt",
                 APPROVAL,
-                input_responses={"confirm": ElicitResult(action="accept", content={})},
+                input_responses={"confirm": ACCEPT},
                 request_state=shown.request_state,
             )
 

@@ -14,11 +14,13 @@ from mcp_types import (
     ListRootsResult,
 )
 
+from loopin_mcp.mcp_server import forms
+from tests.mcp_server.test_forms import Clocks
 from tests.support.confirmation import APPROVAL, LEFT, URL, Human, host, mocked_api
 from tests.support.server import text_of
 
 ERA = "2026-07-28"
-ACCEPT: InputResponses = {"confirm": ElicitResult(action="accept", content={})}
+ACCEPT: InputResponses = {"confirm": ElicitResult(action="accept", content={"confirmed": True})}
 DECLINE: InputResponses = {"confirm": ElicitResult(action="decline")}
 SPENT = (
     "The answer to the form in the host came too late, a second time, or for an interrupt that has "
@@ -92,15 +94,21 @@ async def test_human_who_declined_cannot_be_overruled_with_the_same_form() -> No
     assert api.decisions == []
 
 
-async def test_answer_after_the_bound_records_nothing() -> None:
+@pytest.mark.parametrize(("after_s", "counts"), [(3600, True), (3_000_000, False)])
+async def test_form_lives_as_long_as_an_interrupt_may(
+    monkeypatch: pytest.MonkeyPatch, after_s: int, *, counts: bool
+) -> None:
+    clocks = Clocks()
+    monkeypatch.setattr(forms, "time", clocks)
     with mocked_api() as api:
-        async with host(ERA, untouched(), answer_within_s=0) as client:
+        async with host(ERA, untouched()) as client:
             state = await asked(client)
+            clocks.steady += after_s
             await asked(client)
-            late = await decide(client, ACCEPT, state)
+            answer = await decide(client, ACCEPT, state)
 
-    assert refused(late) == SPENT
-    assert api.decisions == []
+    assert len(api.decisions) == counts
+    assert counts or refused(answer) == SPENT
 
 
 @pytest.mark.parametrize(

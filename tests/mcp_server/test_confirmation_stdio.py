@@ -9,7 +9,7 @@ from tests.support.confirmation import FORM
 from tests.support.host import ENVELOPE, LEGACY, MODERN, Host, Message, create, initialize
 
 FORMS: Message = {"elicitation": {"form": {}}}
-ACCEPT: Message = {"action": "accept", "content": {}}
+ACCEPT: Message = {"action": "accept", "content": {"confirmed": True}}
 # A server whose forms are open for a second.
 IMPATIENT = """
 import os, anyio
@@ -89,21 +89,32 @@ in_each_era = pytest.mark.parametrize("era", [LEGACY, MODERN])
 def test_accepted_form_records_the_decision(start: Callable[..., Host], era: str) -> None:
     host = start()
     contents: list[Message] = [
-        {},
-        {"content": {}},
-        {"content": None},
-        {"content": {"confirmed": True}},
-        {"content": {"note": "x", "n": 1, "kinds": ["a"], "none": None}},
+        {"confirmed": True},
+        {"confirmed": True, "note": "x", "n": 1, "kinds": ["a"], "none": None},
     ]
 
     for content in contents:
         asked = Asked(host, era, FORMS)
-        outcome = asked.answer({"action": "accept", **content})
+        outcome = asked.answer({"action": "accept", "content": content})
         assert outcome["structuredContent"]["decision"] == "approved"
         assert asked.status() == "approved"
         assert asked.form is not None
         assert asked.form["requestedSchema"] == FORM
         assert asked.interrupt["reviewUrl"] in asked.form["message"]
+
+
+@in_each_era
+def test_form_that_is_accepted_without_a_yes_leaves_the_interrupt_pending(
+    start: Callable[..., Host], era: str
+) -> None:
+    host = start()
+    contents: list[Message] = [{}, {"content": {}}, {"content": None}, {"content": {"n": 1}}]
+
+    for content in contents:
+        asked = Asked(host, era, FORMS)
+        text = text_of(asked.answer({"action": "accept", **content}))
+        assert text.startswith("The form in the host was accepted without the human's `true`")
+        assert asked.status() == "pending"
 
 
 @in_each_era

@@ -33,9 +33,18 @@ def test_form_counts_as_long_as_neither_clock_has_passed_its_time(
     clocks = Clocks()
     monkeypatch.setattr(forms, "time", clocks)
     issued = Forms(45)
-    token = issued.issue(QUESTION)
+    token = issued.issue(QUESTION, 45)
 
     clocks.steady += steady_s
     clocks.wall += wall_s
 
     assert issued.redeem(token, QUESTION) == counts
+
+
+def test_oldest_of_very_many_open_forms_counts_no_longer() -> None:
+    issued = Forms()
+    tokens = [issued.issue(QUESTION, 2_592_000) for _ in range(1001)]
+
+    assert not issued.redeem(tokens[0], QUESTION)
+    assert issued.redeem(tokens[1], QUESTION)
+    assert issued.redeem(tokens[-1], QUESTION)

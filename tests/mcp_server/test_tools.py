@@ -89,7 +89,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "decide_interrupt",
         interruptId=created["interruptId"],
         decision="approved",
-        reason="null",
+        reason="Nil",
         modifiedParams={"amount": 2},
     )
     status = await call(mcp, "get_interrupt_status", interruptId=created["interruptId"])
@@ -123,7 +123,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "decidedAt": decided["decidedAt"],
         "decidedBy": "api-key",
         "decidedVia": "mcp",
-        "reason": "null",
+        "reason": "Nil",
         "modifiedParams": {"amount": 2},
         "payloadDigest": pending["payloadDigest"],
         "eventsHead": status["eventsHead"],

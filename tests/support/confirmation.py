@@ -24,6 +24,7 @@ INTERRUPT = {
     "status": "pending",
     "action": "Pay 5 EUR",
     "agentId": "agent-1",
+    "userId": "alice",
     "reviewUrl": LINK,
 }
 PENDING = "so nothing was recorded and the interrupt stays pending. Do not decide yourself: the"
@@ -31,11 +32,18 @@ LEFT = f"{PENDING} human can decide at {LINK}"
 FORM = {
     "type": "object",
     "properties": {
-        "confirmed": {"type": "boolean", "title": "I have decided this", "default": True}
+        "confirmed": {
+            "type": "boolean",
+            "title": "I have decided this",
+            "description": "An agent reports this as your decision. Confirm only if it is. "
+            "Decisions are final.",
+        }
     },
+    "required": ["confirmed"],
 }
 APPROVAL = {"interruptId": "i", "decision": "approved"}
-ACCEPT = ElicitResult(action="accept", content={})
+YES: dict[str, Any] = {"confirmed": True}
+ACCEPT = ElicitResult(action="accept", content=YES)
 DECLINE = ElicitResult(action="decline")
 
 

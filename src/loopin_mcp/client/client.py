@@ -14,6 +14,8 @@ from loopin_mcp.client.addresses import Locate, fixed_address, segment
 from loopin_mcp.client.answers import Answer
 from loopin_mcp.client.retries import delay_before_retry, outlasting_outages, polling_delays
 from loopin_mcp.client.transport import (
+    INTERRUPT_ANSWER,
+    LIST_ANSWER,
     NotConnectedError,
     Outgoing,
     Transport,
@@ -137,6 +139,7 @@ class LoopinClient:
             "GET",
             "interrupts/pending/" + segment("userId", user_id),
             query={name: value for name, value in query.items() if value is not None},
+            longest_answer=LIST_ANSWER,
         )
         answer = await self._send(outgoing)
         interrupts = tuple(
@@ -192,7 +195,8 @@ class LoopinClient:
         asked = anyio.current_time()
         path = "interrupts/" + segment("interruptId", interrupt_id)
         hold_s = math.ceil(min(max(wait_s, 0), HOLD_S))
-        answer = await self._send(Outgoing("GET", path, wait_s=hold_s))
+        asking = Outgoing("GET", path, wait_s=hold_s, longest_answer=INTERRUPT_ANSWER)
+        answer = await self._send(asking)
         was_held = answer.was_held and anyio.current_time() - asked >= SHORTEST_HOLD_S
         return _about(interrupt_id, Interrupt, answer).as_of(answer.now), was_held
 

@@ -13,7 +13,11 @@ from loopin_mcp.client.answers import Answer, doubt
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# The most bytes of an answer: to most calls, about one interrupt, and a list. Servers of LoopIn 1.0
+# send lists without pages.
+SMALL_ANSWER = 256 * 1024
+INTERRUPT_ANSWER = 2 * 1024 * 1024
+LIST_ANSWER = 32 * 1024 * 1024
 
 # How a human's decision reaches this client.
 Via = Literal["api", "mcp"]
@@ -31,6 +35,8 @@ class BrokenError(UnreachableError):
 class Outgoing:
     """A request to the API, which may ask it to hold its answer for `wait_s` seconds.
 
+    No more than `longest_answer` bytes of the answer are read.
+
     With an `idempotency_key` it takes effect once, however often it arrives, if the API knows such
     keys: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
     """
@@ -40,6 +46,7 @@ class Outgoing:
     body: BaseModel | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     wait_s: int = 0
+    longest_answer: int = SMALL_ANSWER
     idempotency_key: str | None = field(default=None, repr=False)
 
 
@@ -68,7 +75,7 @@ class Transport:
             with anyio.fail_after(self.longest_s + outgoing.wait_s):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
-                    content = await _read_bounded(response)
+                    content = await _read_bounded(response, outgoing.longest_answer)
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.RequestError) as error:
@@ -176,17 +183,15 @@ def new_http(*, trust_env: bool) -> httpx.AsyncClient:
     )
 
 
-async def _read_bounded(response: httpx.Response) -> bytes:
+async def _read_bounded(response: httpx.Response, longest: int) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
         # The request did not ask for it, and a small answer may unpack to more than memory holds.
         raise httpx.DecodingError("it is compressed", request=response.request)
     content = bytearray()
     async for chunk in response.aiter_raw():
         content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise httpx.DecodingError(
-                f"more than {MAX_ANSWER_BYTES} bytes", request=response.request
-            )
+        if len(content) > longest:
+            raise httpx.DecodingError(f"more than {longest} bytes", request=response.request)
     return bytes(content)
 
 

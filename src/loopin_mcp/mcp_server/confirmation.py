@@ -14,13 +14,14 @@ from loopin_mcp.mcp_server.forms import (
     Forms,
     Question,
     form_message,
-    too_long_to_show,
+    time_to_answer,
 )
 from loopin_mcp.wire.models import Decision, Interrupt
 from loopin_mcp.wire.plain_text import plain_text
 
 _FORM = "confirm"
 _UNCONFIRMED = {
+    "blank": "The form in the host was accepted without the human's `true` in its only field",
     "decline": "The form in the host was declined",
     "cancel": "The form in the host was dismissed",
     "late": "The answer to the form in the host came too late, a second time, or for an interrupt "
@@ -55,17 +56,21 @@ async def confirm_decision(
         raise ConflictError(f"The interrupt's status is now {status}.")
     if not can_ask:
         raise _refusal("This host cannot ask a human, which LOOPIN_CONFIRM requires", interrupt)
-    if part := too_long_to_show(decision):
-        raise _refusal(f"{part} is too long for a form of the host to show all of it", interrupt)
     return await _ask(ctx, loopin.forms, interrupt, decision)
 
 
 async def _ask(
     ctx: Call, forms: Forms, interrupt: Interrupt, decision: Decision
 ) -> Decision | types.InputRequiredResult:
-    message = form_message(interrupt, decision)
+    is_request = ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
+    lasts_s = time_to_answer(interrupt)
+    if is_request:
+        lasts_s = min(lasts_s, forms.answer_within_s)
+    message = form_message(interrupt, decision, lasts_s)
+    if message is None:
+        raise _refusal("A form of the host cannot show all of this decision", interrupt)
     decision = decision.model_copy(update={"payload_digest": interrupt.payload_digest})
-    if ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+    if is_request:
         action = await _answer_to_request(ctx, forms, message)
     else:
         question = Question(interrupt.interrupt_id, decision)
@@ -74,7 +79,7 @@ async def _ask(
             params = types.ElicitRequestFormParams(message=message, requested_schema=FORM)
             return types.InputRequiredResult(
                 input_requests={_FORM: types.ElicitRequest(params=params)},
-                request_state=forms.issue(question),
+                request_state=forms.issue(question, lasts_s),
             )
         action = answered
     if action == "accept":
@@ -110,12 +115,11 @@ def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
 
 
 def _action(result: types.ElicitResult) -> str:
-    """What the human did: accepting a form that says no is declining it."""
+    """What the human did: only `true` confirms, and accepting a form that says no declines it."""
     confirmed = (result.content or {}).get(CONFIRMED)
-    if result.action != "accept" or confirmed is None or confirmed is True:
+    if result.action != "accept" or confirmed is True:
         return result.action
-    # A value that is not a boolean, such as "false", may well mean no.
-    return "decline" if confirmed is False else "fault"
+    return "decline" if confirmed is False else "blank"
 
 
 def _shows_forms(capabilities: types.ClientCapabilities | None) -> bool:

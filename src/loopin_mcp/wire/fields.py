@@ -19,6 +19,7 @@ from pydantic_core import to_json
 from loopin_mcp.settings.values import LONGEST_NAME
 from loopin_mcp.wire.plain_text import UNSEEN, is_blank
 
+LONGEST_EXPIRY_S = 2_592_000
 MAX_OBJECT_BYTES = 64 * 1024
 MAX_OBJECT_DEPTH = 32
 MAX_OBJECT_VALUES = 10_000
@@ -155,7 +156,7 @@ Urgency = Annotated[Literal["low", "medium", "high"], Field(description="How urg
 Verdict = Annotated[Literal["approved", "rejected"], Field(description="What the human decided")]
 ExpiresIn = Annotated[
     int,
-    Field(strict=True, ge=1, le=2_592_000, description="Seconds until it expires"),
+    Field(strict=True, ge=1, le=LONGEST_EXPIRY_S, description="Seconds until it expires"),
     BeforeValidator(_whole_number),
 ]
 CallbackUrl = Annotated[
