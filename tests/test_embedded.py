@@ -1,5 +1,6 @@
 """The embedded API: copies share it, check it, and take it over."""
 
+import os
 import socket
 import stat
 import sys
@@ -233,6 +234,18 @@ async def test_unusable_note_of_a_port_is_passed_over(settings: Settings) -> Non
         address = await locate()
 
     assert (settings.data_dir / "port").read_text() == str(port_in(address))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+async def test_note_of_a_port_is_private_with_any_umask(settings: Settings) -> None:
+    before = os.umask(0)
+    try:
+        async with silence_on(settings.port), copy_of(settings) as locate:
+            await locate()
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((settings.data_dir / "port").stat().st_mode) == 0o600
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")

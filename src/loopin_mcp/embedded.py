@@ -25,6 +25,7 @@ from loopin_mcp.settings.api_options import Options
 from loopin_mcp.settings.data_dir import require_home
 from loopin_mcp.settings.private_files import (
     ANY,
+    OTHERS_WRITE,
     make_private_directory,
     refuse_open_directory,
     refuse_open_file,
@@ -109,6 +110,7 @@ class _Copy:
                 await anyio.sleep(LOOK_AGAIN_S)
         listener = listen(LOOPBACK, 0)
         with contextlib.suppress(OSError):
+            note.touch(mode=0o600)
             note.write_text(str(port_of(listener)), encoding="ascii")
         return await self._serve(listener, api_key)
 
@@ -170,7 +172,8 @@ def load_api_key(data_dir: Path) -> str:
         if not path.exists():
             make_private_directory(data_dir)
         refuse_open_directory(data_dir)
-        refuse_open_file(data_dir / "port")
+        # Earlier versions let the group write it if the user's umask does.
+        refuse_open_file(data_dir / "port", OTHERS_WRITE)
         if not path.exists():
             write_once(path, secrets.token_urlsafe(32))
         _refuse_open_key(path)

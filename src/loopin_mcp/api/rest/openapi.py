@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from loopin_mcp.api.access.browser import json_response
 from loopin_mcp.api.rest.headers import (
     LONGEST_KEY,
     LONGEST_WAIT_S,
@@ -195,15 +197,16 @@ class Description:
     """`GET /openapi.json`, for an API with these options."""
 
     def __init__(self, options: Options) -> None:
-        self._document = openapi_document(
+        document = openapi_document(
             keyed=bool(options.api_key or options.reviewers),
             anonymous=options.api_key is None,
             embedded=options.embedded,
         )
+        self._document = to_json(document)
 
     async def get_openapi_document(self, _request: Request) -> Response:
         """The description of all the API's calls."""
-        return JSONResponse(self._document)
+        return json_response(self._document)
 
 
 def openapi_document(*, keyed: bool, anonymous: bool = False, embedded: bool = False) -> Part:

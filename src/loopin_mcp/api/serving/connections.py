@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from loopin_mcp.api.access.browser import JSON_HEADERS
 from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.rest.headers import HEADERS_FAULT, URL_FAULT, has_body
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
@@ -252,9 +253,10 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: str, error: str, header: str = "") -> None:
         body = to_json({"error": error})
+        headers = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items())
         head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n{header}Connection: close\r\n\r\n"
+            f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n{header}"
+            "Connection: close\r\n\r\n"
         )
         self._end(head.encode() + body)
 
