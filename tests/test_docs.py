@@ -282,14 +282,15 @@ AGENTS = [
 
 
 @pytest.mark.parametrize("snippet", AGENTS)
-async def test_python_snippet_acts_once_a_human_approved(
+async def test_python_snippet_does_what_a_human_approved(
     snippet: str, serve: Callable[..., str]
 ) -> None:
     api_url = serve(API_KEY_SECRET=KEY)
 
-    printed = await run_agent(["-c", snippet], api_url, Decision(decision="approved"))
+    changed = Decision(decision="approved", modified_params={"servers": 5})
+    printed = await run_agent(["-c", snippet], api_url, changed)
 
-    assert printed.endswith("\nDeploying\n")
+    assert printed.endswith("\nDeploying {'build': 118, 'servers': 5}\n")
 
 
 @pytest.mark.parametrize(
