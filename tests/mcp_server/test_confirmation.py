@@ -9,6 +9,7 @@ from tests.support.confirmation import (
     ACCEPT,
     APPROVAL,
     DECLINE,
+    INTERRUPT,
     LEFT,
     YES,
     Human,
@@ -200,3 +201,24 @@ async def test_decision_that_comes_first_elsewhere_is_told_after_the_form(era: s
             text = await refusal(client, "decide_interrupt", **APPROVAL)
 
     assert "The interrupt's status is now rejected. Nothing was changed." in text
+
+
+@in_each_era
+@pytest.mark.parametrize(
+    ("human", "words"),
+    [
+        (Human(ACCEPT), "A human approved this: do"),
+        (None, "An approval was recorded through an MCP server: do"),
+    ],
+)
+async def test_human_is_named_only_if_one_confirmed(
+    era: str, human: Human | None, words: str
+) -> None:
+    with mocked_api() as api:
+        async with host(era, human) as client:
+            await call(client, "decide_interrupt", **APPROVAL)
+            decided = {"status": "approved", "decidedBy": "api-key", "decidedVia": "mcp"}
+            api.status.respond(json=INTERRUPT | decided)
+            status = await call(client, "get_interrupt_status", interruptId="i")
+
+    assert status["nextStep"].startswith(words)

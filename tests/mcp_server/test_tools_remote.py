@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import anyio
+import pytest
 import respx
 from mcp import Client
 from mcp_types import Implementation
@@ -62,6 +63,38 @@ async def test_client_without_a_name_has_to_name_the_agent() -> None:
         text = await refusal(client, "create_interrupt", action="Pay", context={})
 
     assert text == "agentId is required: give it, or set LOOPIN_AGENT_ID."
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "agent"),
+    [
+        ("codex-mcp-client", None, "Codex"),
+        ("@cline/core", None, "Cline"),
+        ("claude-code", None, "Claude Code"),
+        ("gemini-cli-mcp-client", None, "Gemini CLI"),
+        ("mcp", " ", "MCP client"),
+        ("acme-agent", "Acme\n Agent", "Acme Agent"),
+        ("@acme/bot-client", None, "bot"),
+        ("@acme/sdk", None, "acme"),
+        ("acme/robot", None, "robot"),
+        ("Paul's Bot", None, "Paul's Bot"),
+        ("-client", None, "-client"),
+        ("x" * 300, None, "x" * 200),
+    ],
+)
+@respx.mock
+async def test_agent_has_the_plain_name_of_its_client(
+    name: str, title: str | None, agent: str
+) -> None:
+    route = respx.post(f"{URL}/interrupts").respond(
+        201, json={"interruptId": "i", "status": "pending", "expiresAt": "2030-01-01T00:00:00Z"}
+    )
+    client_info = Implementation(name=name, title=title, version="1")
+    server = create_server(Settings(api_url=URL, user_id="u"))
+    async with Client(server, client_info=client_info) as client:
+        await call(client, "create_interrupt", action="Pay", context={})
+
+    assert json.loads(route.calls.last.request.content)["agentId"] == agent
 
 
 @respx.mock
