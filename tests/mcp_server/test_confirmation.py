@@ -177,14 +177,14 @@ async def test_settled_interrupt_is_a_conflict_and_nobody_is_asked(
 
 @in_each_era
 @pytest.mark.parametrize(
-    ("status", "told"), [(404, "Interrupt not found (HTTP 404 from GET "), (401, "Unauthorized (")]
+    ("status", "told"), [(404, "Interrupt not found. "), (401, "Unauthorized. ")]
 )
 async def test_refusal_of_the_api_is_told_and_nobody_is_asked(
     era: str, status: int, told: str
 ) -> None:
     human = Human(ACCEPT)
     with mocked_api() as api:
-        api.status.respond(status, json={"error": told.partition(" (")[0]})
+        api.status.respond(status, json={"error": told.strip(". ")})
         async with host(era, human) as client:
             text = await refusal(client, "decide_interrupt", **APPROVAL)
 

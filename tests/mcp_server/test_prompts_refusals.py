@@ -50,7 +50,8 @@ async def test_refusal_of_the_api_is_a_plain_error(era: str) -> None:
         error = await refusal(client, "review_pending")
 
     assert error.code == -32603
-    assert error.message.startswith("Unauthorized (HTTP 401 from GET https://loopin.example.com/")
+    assert error.message.startswith("Unauthorized. The API key is missing or wrong")
+    assert "(HTTP 401 from GET https://loopin.example.com/" in error.message
 
 
 async def test_missing_user_and_unusable_settings_are_plain_errors() -> None:

@@ -195,7 +195,7 @@ async def test_unusable_settings_are_told_by_every_call() -> None:
     async with Client(server) as client:
         text = await refusal(client, "get_interrupt_status", interruptId="x")
 
-    assert text == "LOOPIN_API_URL is wrong."
+    assert text == "LOOPIN_API_URL is wrong. Nothing is approved: do not act."
 
 
 async def test_unusable_data_directory_is_told_by_every_call(tmp_path: Path) -> None:

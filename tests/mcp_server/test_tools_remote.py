@@ -53,7 +53,8 @@ async def test_remote_api_needs_a_named_user_or_a_default() -> None:
             await refusal(client, "get_interrupt_analytics"),
         }
 
-    assert texts == {"userId is required: give it, or set LOOPIN_USER_ID."}
+    missing = "userId is required: give it, or set LOOPIN_USER_ID."
+    assert texts == {missing, f"{missing} Nothing is approved: do not act."}
 
 
 @respx.mock
@@ -62,7 +63,7 @@ async def test_client_without_a_name_has_to_name_the_agent() -> None:
     async with Client(server, client_info=Implementation(name=" ", version="1")) as client:
         text = await refusal(client, "create_interrupt", action="Pay", context={})
 
-    assert text == "agentId is required: give it, or set LOOPIN_AGENT_ID."
+    assert text.startswith("agentId is required: give it, or set LOOPIN_AGENT_ID.")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ async def test_refusal_of_the_api_is_a_tool_error_in_plain_words() -> None:
         text = await refusal(client, "cancel_interrupt", interruptId="i")
 
     assert text == (
-        f"Unauthorized (HTTP 401 from DELETE {URL}/interrupts/i). The API key is missing or wrong: "
-        "ask the user to set LOOPIN_API_KEY to the key of this LoopIn API and to restart the MCP "
-        "server."
+        "Unauthorized. The API key is missing or wrong: ask the user to set LOOPIN_API_KEY to the "
+        "key of this LoopIn API and to restart the MCP server. "
+        f"(HTTP 401 from DELETE {URL}/interrupts/i)"
     )

@@ -96,4 +96,4 @@ async def test_wait_for_what_does_not_exist_is_refused_at_once(tmp_path: Path, e
         with anyio.fail_after(PATIENCE_S):
             text = await refusal(client, "get_interrupt_status", interruptId="none", waitSeconds=40)
 
-    assert text.startswith("Interrupt not found (HTTP 404 ")
+    assert text.startswith("Interrupt not found. ")

@@ -27,6 +27,9 @@ from loopin_mcp.wire.validation import explain
 _LifespanT = TypeVar("_LifespanT")
 
 _NOTE = "note"
+# The tools from which an agent learns whether it may act.
+_ASKING = ("create_interrupt", "get_interrupt_status")
+_NOT_APPROVED = "Nothing is approved: do not act."
 # As `true`, for readers of schemas: google-genai fails on booleans here, llama.cpp reads {} as
 # "objects only", and OpenAI wants `items`.
 _SCALARS = ["string", "number", "boolean", "null"]
@@ -53,14 +56,15 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
         if schema is None:
             raise ToolError(f"Unknown tool: {name}")
         note = ""
+        also = _NOT_APPROVED if name in _ASKING else ""
         try:
             given = read_arguments(name, schema, arguments)
             note = given.note
             result = await super().call_tool(name, given.known, context)
         except LoopinError as error:
-            raise ToolError(for_model(error)) from error
+            raise ToolError(for_model(error, also)) from error
         except ToolError as error:
-            if refusal := _refusal(error):
+            if refusal := _refusal(error, also):
                 raise ToolError(f"{refusal} {note}".rstrip()) from error.__cause__
             raise
         return _compact(result, note) if isinstance(result, types.CallToolResult) else result
@@ -92,13 +96,13 @@ class PlainSpokenPrompt(Prompt):
             raise
 
 
-def _refusal(error: ToolError) -> str:
+def _refusal(error: ToolError, also: str = "") -> str:
     """Why a function or the check of its arguments failed; empty if it crashed."""
     match error.__cause__:
         case LoopinError() as cause:
-            return for_model(cause)
+            return for_model(cause, also)
         case ValidationError() as cause:
-            return f"{explain(cause)}. Correct that and call again."
+            return f"{explain(cause)}. Correct that and call again. {also}".rstrip()
     return ""
 
 
