@@ -89,7 +89,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "decide_interrupt",
         interruptId=created["interruptId"],
         decision="approved",
-        reason="null",
+        reason="Nil",
         modifiedParams={"amount": 2},
     )
     status = await call(mcp, "get_interrupt_status", interruptId=created["interruptId"])
@@ -121,9 +121,10 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "status": "approved",
         "decision": "approved",
         "decidedAt": decided["decidedAt"],
+        "settledAt": decided["decidedAt"],
         "decidedBy": "api-key",
         "decidedVia": "mcp",
-        "reason": "null",
+        "reason": "Nil",
         "modifiedParams": {"amount": 2},
         "payloadDigest": pending["payloadDigest"],
         "eventsHead": status["eventsHead"],

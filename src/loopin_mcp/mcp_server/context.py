@@ -1,19 +1,25 @@
-"""What tools and prompts work with: client, settings, and defaults for agent and user."""
+"""What tools and prompts work with: client, settings, default names, and reports of progress."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import anyio
 from mcp.server.mcpserver import Context
 
 from loopin_mcp.client.addresses import Address
 from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.client.transport import check_host
 from loopin_mcp.embedded import embedded_api
-from loopin_mcp.errors import ConfigurationError, LoopinError
+from loopin_mcp.errors import ConfigurationError, LoopinError, ungrouped
 from loopin_mcp.mcp_server.forms import Forms
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import LONGEST_NAME
+
+PROGRESS_EVERY_S = 5.0
+
+_Outcome = TypeVar("_Outcome")
 
 
 @dataclass(frozen=True)
@@ -78,3 +84,29 @@ async def _usable_client(
         )
     locate = await stack.enter_async_context(embedded_api(settings))
     return LoopinClient(locate=locate, timeout_s=settings.timeout_s, channel="mcp")
+
+
+async def with_progress(
+    ctx: Call, wait: Callable[[float], Awaitable[_Outcome]], wait_s: float, every_s: float
+) -> _Outcome:
+    """The outcome of `wait(wait_s)`, with a report to the host every `every_s` seconds until then.
+
+    Raises:
+        LoopinError: `wait` raised it.
+    """
+    with ungrouped():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_report, ctx, wait_s, every_s)
+            outcome = await wait(wait_s)
+            tasks.cancel_scope.cancel()
+    return outcome
+
+
+async def _report(ctx: Call, wait_s: float, every_s: float) -> None:
+    started = anyio.current_time()
+    while True:
+        await anyio.sleep(every_s)
+        waited_s = round(anyio.current_time() - started, 2)
+        left_s = max(0, wait_s - waited_s)
+        message = f"Waited {waited_s:.0f} s for a human's decision, {left_s:.0f} s left"
+        await ctx.report_progress(waited_s, wait_s, message)

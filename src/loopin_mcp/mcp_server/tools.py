@@ -3,25 +3,25 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 from mcp.server import CacheHint, MCPServer
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import InputRequiredResult, ToolAnnotations
-from pydantic import BeforeValidator
 
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.mcp_server.confirmation import confirm_decision
 from loopin_mcp.mcp_server.context import (
+    PROGRESS_EVERY_S,
     Call,
     Loopin,
     default_agent_id,
     default_user_id,
     open_client,
+    with_progress,
 )
 from loopin_mcp.mcp_server.forms import ANSWER_WITHIN_S, Forms
-from loopin_mcp.mcp_server.progress import PROGRESS_EVERY_S, with_progress
 from loopin_mcp.mcp_server.prompts import prompts_for
 from loopin_mcp.mcp_server.protocol import PlainProtocol, declare_tools_and_prompts, icons
 from loopin_mcp.mcp_server.results import (
@@ -32,7 +32,7 @@ from loopin_mcp.mcp_server.results import (
     status_result,
     with_next_step,
 )
-from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of, unquoted
+from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import HOME_PAGE, __version__
 from loopin_mcp.wire import fields
@@ -128,15 +128,11 @@ def _tool(
     return register
 
 
-_ToolContext = Annotated[fields.Context, BeforeValidator(unquoted)]
-_ToolParams = Annotated[fields.ModifiedParams, BeforeValidator(unquoted)]
-
-
 @_tool("Ask a human to approve", open_world=True)
 async def create_interrupt(
     ctx: Call,
     action: fields.Action,
-    context: _ToolContext,
+    context: fields.Context,
     agent_id: fields.AgentId = "",
     user_id: fields.UserId = "",
     urgency: fields.Urgency = "medium",
@@ -208,7 +204,7 @@ async def decide_interrupt(
     interrupt_id: fields.InterruptId,
     decision: fields.Verdict,
     reason: fields.Reason = "",
-    modified_params: _ToolParams | None = None,
+    modified_params: fields.ModifiedParams | None = None,
 ) -> DecidedResult | InputRequiredResult:
     """Record a decision that a human has just stated in this conversation.
 
