@@ -2,14 +2,14 @@
 
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 import respx
 
 from loopin_mcp import APIError, Decision, LoopinClient, UnreachableError
-from loopin_mcp.client.transport import MAX_ANSWER_BYTES
+from loopin_mcp.client.transport import INTERRUPT_ANSWER, LIST_ANSWER, SMALL_ANSWER
 from tests.support.client import NOT_LOOPIN, PENDING, STATUS, TRACE, URL, answer
 
 
@@ -91,16 +91,35 @@ async def test_receipt_for_another_interrupt_is_refused(client: LoopinClient) ->
         await client.cancel_interrupt("int-1")
 
 
-async def test_endless_answer_is_cut_off(client: LoopinClient, route: respx.Route) -> None:
+@pytest.mark.parametrize(
+    ("call", "asked", "longest"),
+    [
+        (lambda client: client.get_health(), "GET /health", SMALL_ANSWER),
+        (lambda client: client.get_interrupt_analytics("u"), "GET /analytics/u", SMALL_ANSWER),
+        (lambda client: client.get_interrupt_status("i"), "GET /interrupts/i", INTERRUPT_ANSWER),
+        (
+            lambda client: client.list_pending_interrupts("u"),
+            "GET /interrupts/pending/u",
+            LIST_ANSWER,
+        ),
+    ],
+)
+async def test_answer_longer_than_the_call_can_have_is_cut_off(
+    client: LoopinClient,
+    route: respx.Route,
+    call: Callable[[LoopinClient], Awaitable[object]],
+    asked: str,
+    longest: int,
+) -> None:
     endless = Endless()
     route.return_value = httpx.Response(200, stream=endless)
 
     with pytest.raises(UnreachableError) as failure:
-        await client.get_interrupt_status("int-1")
+        await call(client)
 
     assert str(failure.value) == (
-        f"The answer of the LoopIn API at {URL} to GET /interrupts/int-1 cannot be read: more than "
-        f"{MAX_ANSWER_BYTES} bytes. Check the API and any proxy before it."
+        f"The answer of the LoopIn API at {URL} to {asked} cannot be read: more than "
+        f"{longest} bytes. Check the API and any proxy before it."
     )
     assert (route.call_count, endless.closed) == (1, True)
 

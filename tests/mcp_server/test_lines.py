@@ -226,6 +226,15 @@ def test_id_in_doubt_is_not_answered(line: str) -> None:
     assert refused(line)[2] == []
 
 
+@pytest.mark.parametrize("number", ["12345678901234567168.0", "-9007199254740993e0", "1e-400"])
+@pytest.mark.parametrize("argument", ["context", "modifiedParams"])
+def test_number_that_would_be_rounded_is_named(number: str, argument: str) -> None:
+    params = f'{{"name":"x","arguments":{{"{argument}":{{"deep":[{number}]}}}}}}'
+    line = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}'
+
+    assert refused(line)[1].startswith(f"This line has the number {number}, which would be rounded")
+
+
 def test_name_that_a_message_has_twice_is_named() -> None:
     line = '{"jsonrpc":"2.0","id":1,"method":"x","params":{"amount":1,"amount":2}}'
 

@@ -112,7 +112,6 @@ def test_directory_that_others_may_write_is_refused(
 @pytest.mark.parametrize(
     ("open_data", "name"),
     [
-        (open_key, "port"),
         (open_file, "api.db"),
         (open_file, "api.db-wal"),
         (open_url, "api.db-shm"),
@@ -126,6 +125,15 @@ def test_file_that_others_may_write_is_refused(
 
     refusal = refusal_of(open_data, data_dir)
     assert f"{data_dir / name}: run chmod go-w '{data_dir / name}'" in refusal
+
+
+def test_note_of_the_port_that_others_may_write_is_refused(data_dir: Path) -> None:
+    # Version 0.1.0 made it so, for a user with the umask 002.
+    (data_dir / "port").chmod(0o664)
+    open_key(data_dir)
+    (data_dir / "port").chmod(0o666)
+
+    assert f"{data_dir / 'port'}: run chmod go-w" in refusal_of(open_key, data_dir)
 
 
 @pytest.mark.parametrize(

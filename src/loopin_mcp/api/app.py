@@ -10,10 +10,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.api.access.guard import Guard, host_rule, refusal
 from loopin_mcp.api.access.keys import Door, Keys, Sleep
 from loopin_mcp.api.access.limits import CreateRate, Limits, Waits
@@ -147,7 +148,7 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
     if "Allow" in headers:
         # If routes share a path, Starlette names only the methods of the first one.
         headers["Allow"] = ", ".join(sorted(_methods_at(request)))
-    return JSONResponse({"error": error.detail}, error.status_code, headers)
+    return error_response(error.detail, error.status_code, headers)
 
 
 def _methods_at(request: Request) -> set[str]:
@@ -160,7 +161,7 @@ def _methods_at(request: Request) -> set[str]:
 
 
 async def _apologise(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"error": "The API has a fault; it is in its log"}, 500)
+    return error_response("The API has a fault; it is in its log", 500)
 
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {

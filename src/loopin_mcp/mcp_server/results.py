@@ -39,9 +39,7 @@ class InterruptStatus(Interrupt):
     """An interrupt, and whether the agent may act on it."""
 
     approved: bool = Field(description="True only if a human approved: act only then")
-    wait_lowered_to: Unset[float] = Field(
-        None, description="Longest wait here, if waitSeconds was above it"
-    )
+    wait_lowered_to: Unset[float] = Field(None, description="Longest wait here")
     next_step: NextStep
     note: Note = None
 

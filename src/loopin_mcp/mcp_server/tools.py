@@ -194,8 +194,8 @@ async def get_interrupt_status(
     Use it after create_interrupt, again and again while status is pending; that is normal. Act
     only if approved is true, once, with modifiedParams instead of your own values if there are
     any. rejected, expired, cancelled or an error: nothing is approved, do not act; reason may say
-    why. If you cannot keep waiting, tell the user and stop; check again when they write. nextStep
-    says what to do. To find an interrupt use list_pending_interrupts.
+    why. If you cannot keep waiting, tell the user and stop; check again when they write. To find
+    an interrupt use list_pending_interrupts.
     """
     loopin = ctx.request_context.lifespan_context
     longest_s = loopin.settings.max_wait_s

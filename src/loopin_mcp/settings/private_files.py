@@ -17,6 +17,7 @@ if sys.platform != "win32":
 
 # Rights of other users.
 WRITE = 0o022
+OTHERS_WRITE = 0o002
 ANY = 0o077
 _READ = 0o044
 _GROUP = 0o070

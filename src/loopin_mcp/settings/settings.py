@@ -7,14 +7,14 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import platformdirs
-
 from loopin_mcp.desktop import has_desktop
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.data_dir import default_data_dir
 from loopin_mcp.settings.placeholders import refuse_placeholder, refuse_quotes
 from loopin_mcp.settings.values import (
     Network,
     any_text,
+    checked_api_url,
     checked_base_url,
     checked_directory,
     checked_key,
@@ -83,7 +83,7 @@ def _setting(
 class Settings:
     """Every setting, with its variable and default; docs/settings.md says what each means."""
 
-    api_url: str | None = _setting("LOOPIN_API_URL", checked_base_url, readers=_MCP_SERVER)
+    api_url: str | None = _setting("LOOPIN_API_URL", checked_api_url, readers=_MCP_SERVER)
     api_key: str | None = _setting("LOOPIN_API_KEY", checked_key, readers=_MCP_SERVER, secret=True)
     user_id: str | None = _setting("LOOPIN_USER_ID", checked_name, readers=_MCP_SERVER)
     agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name, readers=_MCP_SERVER)
@@ -91,11 +91,7 @@ class Settings:
     confirm: Confirm = _setting("LOOPIN_CONFIRM", one_of(Confirm), "auto", readers=_MCP_SERVER)
     max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0, readers=_MCP_SERVER)
     timeout_s: float = _setting("LOOPIN_TIMEOUT", checked_seconds, 10.0, readers=_MCP_SERVER)
-    data_dir: Path = _setting(
-        "LOOPIN_DATA_DIR",
-        checked_directory,
-        Path(platformdirs.user_data_dir("loopin-mcp", appauthor=False)),
-    )
+    data_dir: Path = _setting("LOOPIN_DATA_DIR", checked_directory, default_data_dir({}))
     port: int = _setting("LOOPIN_PORT", whole_number("a port number", 0, 65_535), 3002, plain=True)
     host: str = _setting("LOOPIN_HOST", any_text, "127.0.0.1", readers=_API, plain=True)
     public_url: str | None = _setting("LOOPIN_BASE_URL", checked_base_url)
@@ -142,6 +138,9 @@ class Settings:
                     values[setting.name] = setting.metadata["parse"](variable, text)
         if values.setdefault("open_review", "auto") == "auto" and not has_desktop(environment):
             values["open_review"] = "off"
+        # An MCP server with LOOPIN_API_URL keeps no data.
+        if "api_url" not in values:
+            values.setdefault("data_dir", default_data_dir(environment))
         settings = cls(**values)
         refuse_shared_key(settings.reviewer_keys or {}, settings.api_key_secret)
         return settings

@@ -1,13 +1,17 @@
 """Reads untrusted JSON, and explains in plain words what is wrong with it."""
 
 import json
+import math
 from collections import Counter
+from decimal import Decimal, InvalidOperation
 
 from pydantic import JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, from_json
 
 _SHOWN_CHARACTERS = 100
+# Doubles hold all integers up to the one; up to the other, they are written like integers.
+_EXACT_INTEGERS, _LARGE = 2.0**53, 1e21
 
 _SAYINGS = {
     "missing": "is required",
@@ -31,25 +35,45 @@ _SAYINGS = {
 
 
 def parse_json(text: str | bytes) -> JsonValue:
-    """The value of a JSON text in UTF-8 (RFC 8259). Integers keep all digits, fractions 15 to 17.
+    """The value of a JSON text in UTF-8 (RFC 8259), in which every number is kept as it is written.
 
     Raises:
-        ValueError: It is not JSON, a number in it is too small for a double, or an object in it
-            has a name twice. Of two values, readers may choose either (RFC 8259), and the human
-            has to see the one that the agent acts on.
+        ValueError: It is not JSON, a number in it would be rounded, or an object in it has a name
+            twice. Of two values, or of a number and its rounded form, readers may choose either
+            (RFC 8259), and the human has to see the one that the agent acts on.
     """
     try:
         value: JsonValue = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise ValueError(f"is not valid JSON: {error}") from None
-    json.loads(text, object_pairs_hook=_refuse_repeats, parse_float=_refuse_vanishing)
+    json.loads(text, object_pairs_hook=_refuse_repeats, parse_float=_refuse_rounding)
     return value
 
 
-def _refuse_vanishing(literal: str) -> None:
-    """Refuse a number so small that it would become zero."""
-    if not float(literal) and literal.lower().partition("e")[0].strip("-0."):
-        raise ValueError(f"has the number {literal[:_SHOWN_CHARACTERS]}, which is too small")
+def _refuse_rounding(literal: str) -> None:
+    """Refuse a number with a fraction or exponent that is not the double that readers make of it.
+
+    Its shortest form counts, such as 0.1. If an integer of the same digits is kept exactly, so that
+    both have one digest, its exact value counts too. What is too large for a double is left to the
+    fields.
+    """
+    double = float(literal)
+    if not math.isfinite(double):
+        return
+    try:
+        written = Decimal(literal)
+    except InvalidOperation:
+        written = Decimal(0) if _is_zero(literal) else Decimal("NaN")
+    looks_whole = _EXACT_INTEGERS < abs(double) < _LARGE
+    if written != Decimal(repr(double)) or (looks_whole and written != Decimal(double)):
+        raise ValueError(
+            f"has the number {literal[:_SHOWN_CHARACTERS]}, which would be rounded: send it as an "
+            "integer, with fewer digits, or as text"
+        )
+
+
+def _is_zero(literal: str) -> bool:
+    return not literal.lower().partition("e")[0].strip("-0.")
 
 
 def _refuse_repeats(pairs: list[tuple[str, object]]) -> None:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.database.sqlite_file import use_write_ahead_log
+from loopin_mcp.api.database.sqlite_file import fault_of, use_write_ahead_log
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_database, open_sqlite
 from loopin_mcp.api.store.store import Store
@@ -77,6 +77,34 @@ async def test_newer_database_is_refused_by_name(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"newer\.db has schema version 99.*update"):
         await open_sqlite(path)
+
+
+@pytest.mark.parametrize("version", ["3.34.1", "3.7.17"])
+async def test_sqlite_that_is_too_old_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    numbers = tuple(int(number) for number in version.split("."))
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", numbers)
+    monkeypatch.setattr(sqlite3, "sqlite_version", version)
+
+    with pytest.raises(ConfigurationError, match=f"{version}, .* needs 3.35 or newer.* uvx"):
+        await open_sqlite(tmp_path / "new" / "loopin.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [sqlite3.SQLITE_IOERR_SHMMAP, sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_PROTOCOL],
+)
+def test_file_system_without_what_sqlite_needs_is_said_to_lack_it(code: int) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+
+    fault = fault_of(error)
+
+    assert fault is not None
+    assert "its file system lacks the locks or the shared memory" in fault.what
+    assert "LOOPIN_DATA_DIR" in fault.remedy
 
 
 async def test_file_in_place_of_the_directory_is_named_with_the_remedy(tmp_path: Path) -> None:

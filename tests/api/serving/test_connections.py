@@ -24,11 +24,12 @@ def is_well(answer: tuple[int, dict[str, str]]) -> bool:
     return answer[0] == 200 and answer[1].items() >= OK.items()
 
 
-async def store_large_list(data_dir: Path) -> None:
-    """Store six megabytes of interrupts for one user, more than systems buffer."""
+async def large_page(data_dir: Path) -> bytes:
+    """Ask for a page of almost three megabytes, more than systems buffer."""
     async with attacked(data_dir, LIMITS) as api:
-        for _ in range(100):
-            await api.create(context={"text": "x" * 60_000})
+        # Each character is shown by its code.
+        interrupt_id = await api.create(context={"text": "\x7f" * 40_000})
+    return request("GET", f"/review/{interrupt_id}")
 
 
 def length_in(head: str) -> int:
@@ -167,9 +168,9 @@ async def test_newcomer_is_told_when_nobody_is_idle(tmp_path: Path) -> None:
 
 
 async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) -> None:
-    await store_large_list(tmp_path)
+    asked = await large_page(tmp_path)
     async with attacked(tmp_path, LIMITS) as api:
-        reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
+        reader = await api.connect(asked)
         size = length_in(await reader.head())
         # The system buffered the first part.
         for _ in range(5):
@@ -179,9 +180,9 @@ async def test_reader_that_takes_nothing_of_its_answer_is_cut(tmp_path: Path) ->
 
 
 async def test_reader_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
-    await store_large_list(tmp_path)
+    asked = await large_page(tmp_path)
     async with attacked(tmp_path, LIMITS) as api:
-        reader = await api.connect(request("GET", "/interrupts/pending/u?limit=200"))
+        reader = await api.connect(asked)
         size = length_in(await reader.head())
         piece = size // 10
         for _ in range(9):
@@ -189,3 +190,18 @@ async def test_reader_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path
             await api.pass_time(LIMITS.patience_s)
 
         assert len(await reader.until_cut()) == size - 9 * piece
+
+
+async def test_too_many_unread_answers_make_room_for_more(tmp_path: Path) -> None:
+    asked = await large_page(tmp_path)
+    async with attacked(tmp_path, Limits(unread_bytes=6 * 1024 * 1024)) as api:
+        readers = []
+        for _ in range(5):
+            readers.append(await api.connect(asked))
+            size = length_in(await readers[-1].head())
+        idle = await api.connect()
+
+        assert is_well(await api.ask(GET_HEALTH))
+        assert is_well(await (await idle.send(GET_HEALTH)).answer())
+        assert all([len(await reader.until_cut()) < size for reader in readers[:3]])
+        assert all([len(await reader.receive(size)) == size for reader in readers[3:]])

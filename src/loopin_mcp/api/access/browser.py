@@ -1,8 +1,11 @@
-"""The headers of every page, and what the headers of a browser's request say."""
+"""The headers of every response, and what the headers of a browser's request say."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from pydantic_core import to_json
 from starlette.requests import Request
+from starlette.responses import Response
 
 from loopin_mcp.errors import ForbiddenError
 
@@ -20,6 +23,24 @@ PAGE_HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
+
+JSON_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Type": "application/json",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def json_response(
+    body: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A response with this JSON."""
+    return Response(body, status, {**JSON_HEADERS, **(headers or {})})
+
+
+def error_response(error: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """A refusal: JSON with one sentence."""
+    return json_response(to_json({"error": error}), status, headers)
 
 
 def root_of(public_url: str) -> str:

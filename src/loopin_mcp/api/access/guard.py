@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.api.access.keys import ANONYMOUS, Door
 from loopin_mcp.errors import APIError, UnauthorizedError
 from loopin_mcp.settings.values import is_loopback
@@ -48,9 +49,9 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def refusal(error: APIError) -> JSONResponse:
+def refusal(error: APIError) -> Response:
     """The response for an error."""
-    return JSONResponse({"error": str(error)}, error.status, retry_headers(error))
+    return error_response(str(error), error.status, retry_headers(error))
 
 
 def retry_headers(error: APIError) -> dict[str, str]:

@@ -26,6 +26,8 @@ class Limits:
     patience_s: float = 20.0
     # The bytes of incomplete requests, on all connections together.
     held_bytes: int = 128 * 1024 * 1024
+    # The bytes of responses that clients have not read yet, on all connections together.
+    unread_bytes: int = 64 * 1024 * 1024
     # How many connections are accepted at once, before they are counted.
     at_once: int = 512
 

@@ -22,6 +22,8 @@ from loopin_mcp.settings.private_files import (
     refuse_open_file,
 )
 
+# The first with RETURNING and DROP COLUMN.
+OLDEST = (3, 35)
 BUSY_TIMEOUT_S = 5.0
 # How often to look for changes of other processes while somebody waits for one.
 LOOK_S = 0.025
@@ -87,8 +89,15 @@ class SQLite:
         `busy_timeout_s` is how long a statement waits for another process.
 
         Raises:
-            ConfigurationError: It cannot be opened, or a newer program wrote it.
+            ConfigurationError: It cannot be opened, a newer program wrote it, or this Python's
+                SQLite is too old.
         """
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise ConfigurationError(
+                f"The SQLite of this Python is version {sqlite3.sqlite_version}, and LoopIn needs "
+                f"{'.'.join(map(str, OLDEST))} or newer. Run it with a Python that brings its own: "
+                "put --managed-python after uvx, and --python 3.13."
+            )
         try:
             return await anyio.to_thread.run_sync(cls, path, upgrades, busy_timeout_s)
         except (OSError, sqlite3.Error) as error:

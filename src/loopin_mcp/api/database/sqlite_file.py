@@ -39,7 +39,18 @@ _FAULTS = {
     sqlite3.SQLITE_PERM: ("it may not be written", PLACE),
     sqlite3.SQLITE_READONLY: ("it may not be written", PLACE),
 }
+_LACKING = (
+    "its file system lacks the locks or the shared memory that SQLite needs",
+    f"Use a directory on a local disk, and no network drive. {PLACE}",
+)
 _OTHER = ("SQLite refuses", "Look at what SQLite says")
+# By extended result codes, and one primary.
+_LACKS = (
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_PROTOCOL,
+)
 
 # Device and inode of the file at a path, or None if there is none.
 _Found = tuple[int, int] | None
@@ -62,7 +73,7 @@ def fault_of(error: Exception) -> Fault | None:
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    what, remedy = found = _FAULTS.get(code & 0xFF, _OTHER)
+    what, remedy = found = _LACKING if code in _LACKS else _FAULTS.get(code & 0xFF, _OTHER)
     return Fault(f"{what} ({error})", remedy, is_damage=found is _DAMAGED)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.data_dir import require_home
 
 _FORM = "such as postgresql://loopin@db.example.com/loopin"
 _SCHEMA = "set the schema of its user instead: ALTER ROLE loopin SET search_path TO name"
@@ -27,9 +28,10 @@ def sqlite_path(url: str | None, default: Path) -> Path | None:
     """The SQLite file at DATABASE_URL, `default` if that is not set, or None for PostgreSQL.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: It is neither, or the default is in a home that is not known.
     """
     if url is None:
+        require_home(default)
         return default
     if url.startswith("sqlite:///"):
         path, _, parameters = url.removeprefix("sqlite:///").partition("?")

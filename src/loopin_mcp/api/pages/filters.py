@@ -4,12 +4,13 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.digests import canonical
@@ -21,6 +22,14 @@ from loopin_mcp.wire.plain_text import time_in_words
 # The attributes that `visible` adds hold single spaces only.
 _NOT_OF_NAMES = re.compile(r"[\r\n\t]| {2,}|^ +| +$")
 _JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?=(:)?)')
+
+# A longer request is read and decided on its own page, since the inbox lists fifty of them.
+LONGEST_JSON = 8 * 1024
+# The most characters of HTML: of one text in a list, and of all values in one of its rows. A code
+# takes seventy.
+LONGEST_HTML, LONGEST_ROW, ROW_HTML = 6 * 1024, 48 * 1024, 150
+# How many characters of a longer text are shown.
+CUT_TO = 50
 
 KINDS = ("changed", "added", "unchanged")
 
@@ -60,6 +69,24 @@ def visible(text: str) -> Markup:
 def visible_name(name: str) -> Markup:
     """A name as HTML on one line, with its line breaks, tabs and rows of blanks by their codes."""
     return Markup(_NOT_OF_NAMES.sub(_coded_all, visible(name)))  # noqa: S704 - it is escaped
+
+
+def brief(text: str, show: Callable[[str], Markup] = visible) -> Markup:
+    """The text as HTML, or its beginning if it takes much HTML, for the rows of a list."""
+    whole = show(text)
+    return whole if len(whole) <= LONGEST_HTML else show(text[:CUT_TO]) + " …"
+
+
+def fits_in_list(interrupt: Interrupt) -> bool:
+    """Whether all of an interrupt is short enough, also as HTML, to be decided in a list."""
+    values = (interrupt.context, interrupt.modified_params)
+    names = (interrupt.agent_id or "", interrupt.user_id or "")
+    return (
+        len(to_json(values)) <= LONGEST_JSON
+        and len(visible(interrupt.action)) <= LONGEST_HTML
+        and all(len(visible_name(name)) <= LONGEST_HTML for name in names)
+        and len(visible_json([*values])) + ROW_HTML * len(interrupt.context or ()) <= LONGEST_ROW
+    )
 
 
 def visible_json(value: JsonValue) -> Markup:

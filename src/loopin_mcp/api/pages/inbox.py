@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from loopin_mcp.api.access.browser import PAGE_HEADERS
 from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.pages.filters import fits_in_list
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.pages.review import NOT_RECORDED, Review
 from loopin_mcp.api.pages.review_model import STATES
@@ -22,8 +22,6 @@ from loopin_mcp.wire.models import Interrupt, Wire
 
 PAGE = 50
 RECENT = 8
-# A longer request is read and decided on its own page, since the inbox lists fifty of them.
-LONGEST_BYTES = 8 * 1024
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
 STATUSES = {"": "Any", **{status: state for status, state in STATES.items() if status != "pending"}}
@@ -190,7 +188,7 @@ class Inbox:
         self, request: Request, template: str, model: InboxPage | HistoryPage
     ) -> Response:
         return await self._pages.show(
-            request, template, page=model, way_of=way_of, is_short=is_short
+            request, template, page=model, way_of=way_of, is_short=fits_in_list
         )
 
     async def _choices(self, search: Search) -> Choices:
@@ -212,11 +210,6 @@ def way_of(interrupt: Interrupt) -> str:
     if name not in _WAYS:
         return name and f"by {name}"
     return _WAYS.get(interrupt.decided_via or "", _WAYS[name])
-
-
-def is_short(interrupt: Interrupt) -> bool:
-    """Whether it is short enough to be read and decided in a list."""
-    return len(to_json((interrupt.context, interrupt.modified_params))) <= LONGEST_BYTES
 
 
 def _with(chosen: str, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from loopin_mcp.api.clock import moment
 from loopin_mcp.api.pages.filters import (
     UNNAMED,
     absolute_time,
+    brief,
     differences,
     formatted,
     relative_time,
@@ -172,6 +173,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "visible": visible,
         "named": visible_name,
+        "brief": brief,
+        "brief_name": partial(brief, show=visible_name),
         "plain": plain_text,
         "absolute": absolute_time,
         "relative": relative_time,

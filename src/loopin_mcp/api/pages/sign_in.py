@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import refuse_foreign_page
+from loopin_mcp.api.access.browser import json_response, refuse_foreign_page
 from loopin_mcp.api.access.keys import API_KEY, Door
 from loopin_mcp.api.access.sessions import LINK_S, Sessions
 from loopin_mcp.api.clock import moment
@@ -83,12 +83,7 @@ class SignIn:
         link = SignInLink(
             url=self._sessions.new_link(), expires_at=moment(self._store.clock() + LINK_S * 1000)
         )
-        return Response(
-            link.model_dump_json(by_alias=True),
-            201,
-            {"Cache-Control": "no-store"},
-            "application/json",
-        )
+        return json_response(link.model_dump_json(by_alias=True), 201)
 
     def _signed_in(self, target: str, holder: str) -> Response:
         answer = self._pages.redirect(target)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from urllib.request import parse_http_list
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.errors import InvalidRequestError
 
 LONGEST_WAIT_S = 60
@@ -71,7 +72,7 @@ class RequestHeads:
         await (_refusal_of_head(scope) or self._app)(scope, receive, send)
 
 
-def _refusal_of_head(scope: Scope) -> JSONResponse | None:
+def _refusal_of_head(scope: Scope) -> Response | None:
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     names = [name for name, _ in headers]
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
@@ -87,8 +88,8 @@ def _refusal_of_head(scope: Scope) -> JSONResponse | None:
     return None
 
 
-def _refused(status: int, error: str) -> JSONResponse:
-    return JSONResponse({"error": error}, status, {"Connection": "close"})
+def _refused(status: int, error: str) -> Response:
+    return error_response(error, status, {"Connection": "close"})
 
 
 def has_body(scope: Scope) -> bool:

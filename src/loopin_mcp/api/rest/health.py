@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from loopin_mcp.api.access.browser import json_response
 from loopin_mcp.errors import InvalidRequestError
 from loopin_mcp.wire.models import Health
 
@@ -51,4 +52,4 @@ class HealthCheck:
         if challenge and self._proof_key:
             proof = proof_of_key(self._proof_key, challenge, self._port)
         health = Health(status="ok", service="loopin-api", version=self._version, proof=proof)
-        return Response(health.model_dump_json(by_alias=True), media_type="application/json")
+        return json_response(health.model_dump_json(by_alias=True))

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from loopin_mcp.api.access.browser import json_response
 from loopin_mcp.api.access.guard import actor_of
 from loopin_mcp.api.access.keys import Keys
 from loopin_mcp.api.access.limits import CreateRate, Waits
@@ -95,7 +96,7 @@ class Interrupts:
             headers["Link"] = f'<{self._store.public_url}{path}?{next_query}>; rel="next"'
         # Serializing megabytes takes time, which must not delay other requests.
         body = await anyio.to_thread.run_sync(partial(to_json, page.interrupts, by_alias=True))
-        return Response(body, media_type="application/json", headers=headers)
+        return json_response(body, headers=headers)
 
     async def decide_interrupt(self, request: Request) -> Response:
         """`POST /interrupts/{interruptId}/decide`."""
@@ -112,7 +113,7 @@ class Interrupts:
     async def list_events(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}/events`."""
         events = await self._store.list_events(interrupt_id_of(request))
-        return Response(to_json(events, by_alias=True), media_type="application/json")
+        return json_response(to_json(events, by_alias=True))
 
     async def get_interrupt_analytics(self, request: Request) -> Response:
         """`GET /analytics/{userId}`."""
@@ -125,6 +126,4 @@ def _user_id_of(request: Request) -> str:
 
 
 def _json(model: BaseModel, status: int = 200) -> Response:
-    return Response(
-        model.model_dump_json(by_alias=True), status_code=status, media_type="application/json"
-    )
+    return json_response(model.model_dump_json(by_alias=True), status)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from loopin_mcp.api.access.browser import JSON_HEADERS
 from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.rest.headers import HEADERS_FAULT, URL_FAULT, has_body
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
@@ -26,8 +27,9 @@ class Connections:
 
     A connection waits for its client while a request is incomplete or a response is not read, both
     for a bounded time. If there are too many connections, or too many bytes of incomplete requests,
-    the one that has waited for its client the longest is closed. Connections whose request the
-    server is working on, or holds until a human decides, are never closed.
+    the one that has waited for its client the longest is closed; if there are too many bytes of
+    unread responses, the one of them whose client has read nothing for the longest. Connections
+    whose request the server is working on, or holds until a human decides, are never closed.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -36,6 +38,8 @@ class Connections:
         # Longest wait first.
         self._waiting: dict[Connection, asyncio.TimerHandle] = {}
         self._held_bytes = 0
+        self._unread: dict[Connection, int] = {}
+        self._unread_bytes = 0
 
     def under(self, make_protocol: MakeProtocol) -> MakeProtocol:
         """A factory of uvicorn's HTTP protocols, each on one of these connections."""
@@ -86,6 +90,17 @@ class Connections:
         while self._held_bytes > self._limits.held_bytes and self._waiting:
             next(iter(self._waiting)).cut()
 
+    def block(self, connection: "Connection") -> None:
+        """Count the bytes of a response that its client does not read."""
+        self._unread[connection] = connection.unsent_bytes
+        self._unread_bytes += self._unread[connection]
+        while self._unread_bytes > self._limits.unread_bytes:
+            next(each for each in self._waiting if each in self._unread).cut()
+
+    def unblock(self, connection: "Connection") -> None:
+        """Discount them, since the client has read most of them or never will."""
+        self._unread_bytes -= self._unread.pop(connection, 0)
+
     def cut_waiting(self) -> None:
         """Close all connections that wait for their clients."""
         for connection in tuple(self._waiting):
@@ -94,6 +109,7 @@ class Connections:
     def leave(self, connection: "Connection") -> None:
         """Remove a connection."""
         connection.forget()
+        self.unblock(connection)
         self._open.discard(connection)
         self.stop_waiting(connection)
 
@@ -144,11 +160,13 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self._is_blocked = True
         self._take_turns()
+        self._connections.block(self)
         self.protocol.pause_writing()
 
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`."""
         self._is_blocked = False
+        self._connections.unblock(self)
         self._take_turns()
         self.protocol.resume_writing()
 
@@ -235,9 +253,10 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: str, error: str, header: str = "") -> None:
         body = to_json({"error": error})
+        headers = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items())
         head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n{header}Connection: close\r\n\r\n"
+            f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n{header}"
+            "Connection: close\r\n\r\n"
         )
         self._end(head.encode() + body)
 

@@ -1,8 +1,11 @@
 """Decisions in the inbox: the same checks as on the review page, and back to the list."""
 
+from typing import Any
+
 import httpx
 import pytest
 
+from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import REVIEWER, Clock, Down, api_client
@@ -184,15 +187,51 @@ async def test_outcome_is_told_of_what_is_settled_alone(
     assert page["status"][0] == ""
 
 
-async def test_context_too_long_for_the_list_is_decided_on_its_own_page(
-    inbox: httpx.AsyncClient, sqlite_store: Store
+DEL = "\x7f"
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        {"context": {"text": "x" * 17_000}},
+        {"context": {"text": DEL * 900}},
+        {"context": {f"{number}": 0 for number in range(600)}},
+        {"action": f"Pay {DEL * 100}"},
+        {"agent_id": DEL.join("a" * 99)},
+        {"user_id": DEL.join("u" * 99)},
+    ],
+)
+async def test_request_too_long_for_the_list_is_decided_on_its_own_page(
+    inbox: httpx.AsyncClient, sqlite_store: Store, long: dict[str, Any]
 ) -> None:
-    await ask(sqlite_store, context={"text": "x" * 17_000})
+    await ask(sqlite_store, **long)
 
     page = Page(await inbox.get("/"))
 
     assert page["notice"] == [
-        "The context is too long for this list. Open the request to read it and decide."
+        "This request is too long for this list. Open the request to read it and decide."
     ]
     assert page["decision"] == []
     assert "Open the review page" in page["a"]
+
+
+async def test_pages_stay_small_whatever_agents_write(
+    inbox: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    for _ in range(50):
+        await ask(
+            sqlite_store,
+            agent_id="a" + DEL * 199,
+            user_id="u" + DEL * 199,
+            action="Pay" + DEL * 1_997,
+            context={"text": DEL * 800},
+        )
+    waiting = await inbox.get("/")
+    for row in (await sqlite_store.overview.list_pending(Search(), limit=50)).interrupts:
+        changed = Decision(decision="approved", modified_params={"text": DEL * 800})
+        await sqlite_store.decide_interrupt(row.interrupt_id, changed, REVIEWER)
+    history = await inbox.get("/history")
+
+    assert waiting.text.count("This request is too long") == 50
+    assert history.text.count("Too long for this list") == 50
+    assert max(len(waiting.content), len(history.content)) < 1024 * 1024
