@@ -26,7 +26,7 @@ PAYMENT = {"payee": "Harbour Print Ltd", "invoice": "2026-117", "amount": 4200, 
 async def main() -> None:
     """Ask, wait, and pay only if a human approved."""
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "loopin_mcp"], env=dict(os.environ)
+        command=sys.executable, args=["-P", "-m", "loopin_mcp"], env=dict(os.environ)
     )
     agent = Implementation(name="payment-agent", version="1.0")
     async with Client(server, client_info=agent) as loopin:
