@@ -4,7 +4,7 @@
 
 The server reads its settings from the environment. Without any it brings its own API, so there
 is nothing else to start. With LOOPIN_API_URL and LOOPIN_API_KEY it uses the API named there, and
-LOOPIN_USER_ID has to name the human to ask.
+LOOPIN_USER_ID has to name the human to ask. The exit code is 0 only if the agent paid.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import Implementation, TextContent
 
 
@@ -23,8 +23,8 @@ class RefusedError(Exception):
 PAYMENT = {"payee": "Harbour Print Ltd", "invoice": "2026-117", "amount": 4200, "currency": "EUR"}
 
 
-async def main() -> None:
-    """Ask, wait, and pay only if a human approved."""
+async def ask() -> dict[str, Any]:
+    """Ask a human, and wait until the request is settled."""
     server = StdioServerParameters(
         command=sys.executable, args=["-P", "-m", "loopin_mcp"], env=dict(os.environ)
     )
@@ -42,11 +42,7 @@ async def main() -> None:
         answer = await call(loopin, "get_interrupt_status", wait)
         while answer["status"] == "pending":
             answer = await call(loopin, "get_interrupt_status", wait)
-    if answer["approved"]:
-        # What the human changed replaces what was proposed.
-        pay(PAYMENT | answer.get("modifiedParams", {}))
-    else:
-        print(f"Not paid, {answer['status']}: {answer.get('reason', 'no reason given')}")
+        return answer
 
 
 async def call(loopin: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -68,11 +64,18 @@ def pay(payment: dict[str, Any]) -> None:
     print(f"Paid {payment['amount']} {payment['currency']} to {payment['payee']}")
 
 
+answer: dict[str, Any] = {}
+problem: BaseException | None = None
 try:
-    anyio.run(main)
-except* RefusedError as refused:
-    refusal: Exception = refused
-    # It comes through the task groups of the client.
-    while isinstance(refusal, ExceptionGroup):
-        refusal = refusal.exceptions[0]
-    sys.exit(str(refusal))
+    answer = anyio.run(ask)
+except* (RefusedError, MCPError, OSError) as failed:
+    problem = failed
+# The client's task groups wrap what went wrong.
+while isinstance(problem, BaseExceptionGroup):
+    problem = problem.exceptions[0]
+if problem:
+    sys.exit(f"Not paid: {problem}")
+if not answer["approved"]:
+    sys.exit(f"Not paid, {answer['status']}: {answer.get('reason', 'no reason given')}")
+# What the human changed replaces what was proposed.
+pay(PAYMENT | answer.get("modifiedParams", {}))

@@ -6,14 +6,16 @@ Start an API in one terminal and the agent in another, then open the link it pri
     python examples/pay_with_approval.py
 
 LOOPIN_API_URL, LOOPIN_API_KEY and LOOPIN_USER_ID name another API, its key and the human to ask.
+The exit code is 0 only if the agent paid.
 """
 
 import os
+import sys
 from typing import Any
 
 import anyio
 
-from loopin_mcp import LoopinClient, NewInterrupt
+from loopin_mcp import Interrupt, LoopinClient, LoopinError, NewInterrupt
 
 PAYMENT: dict[str, Any] = {
     "payee": "Harbour Print Ltd",
@@ -23,8 +25,8 @@ PAYMENT: dict[str, Any] = {
 }
 
 
-async def main() -> None:
-    """Ask, wait, and pay only if a human approved."""
+async def ask() -> Interrupt:
+    """Ask a human, and wait until the request is settled."""
     url = os.environ.get("LOOPIN_API_URL", "http://127.0.0.1:3002")
     async with LoopinClient(url, os.environ.get("LOOPIN_API_KEY")) as loopin:
         question = NewInterrupt(
@@ -37,12 +39,7 @@ async def main() -> None:
         )
         created = await loopin.create_interrupt(question)
         print(f"Decide at {created.review_url}")
-        answer = await loopin.wait_for_decision(created.interrupt_id)
-    if answer.status == "approved":
-        # What the human changed replaces what was proposed.
-        pay(PAYMENT | (answer.modified_params or {}))
-    else:
-        print(f"Not paid, {answer.status}: {answer.reason or 'no reason given'}")
+        return await loopin.wait_for_decision(created.interrupt_id)
 
 
 def pay(payment: dict[str, Any]) -> None:
@@ -50,4 +47,11 @@ def pay(payment: dict[str, Any]) -> None:
     print(f"Paid {payment['amount']} {payment['currency']} to {payment['payee']}")
 
 
-anyio.run(main)
+try:
+    answer = anyio.run(ask)
+except LoopinError as error:
+    sys.exit(f"Not paid: {error}")
+if answer.status != "approved":
+    sys.exit(f"Not paid, {answer.status}: {answer.reason or 'no reason given'}")
+# What the human changed replaces what was proposed.
+pay(PAYMENT | (answer.modified_params or {}))

@@ -77,6 +77,10 @@ try:
     Receiver.secret = base64.b64decode(key, validate=True)
 except (IndexError, ValueError):
     sys.exit(__doc__)
-with HTTPServer(("127.0.0.1", port), Receiver) as server, contextlib.suppress(KeyboardInterrupt):
+try:
+    server = HTTPServer(("127.0.0.1", port), Receiver)
+except (OSError, OverflowError) as error:
+    sys.exit(f"Cannot listen on port {port}: {error}")
+with server, contextlib.suppress(KeyboardInterrupt):
     print(f"Waiting for callbacks at http://127.0.0.1:{server.server_port}/", flush=True)
     server.serve_forever()

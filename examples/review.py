@@ -13,7 +13,7 @@ import sys
 import anyio
 import anyio.to_thread
 
-from loopin_mcp import ConflictError, Decision, Interrupt, LoopinClient
+from loopin_mcp import ConflictError, Decision, Interrupt, LoopinClient, LoopinError
 
 
 async def main(user_id: str) -> None:
@@ -61,4 +61,9 @@ async def ask(prompt: str) -> str:
 
 if len(sys.argv) != 2:
     sys.exit(__doc__)
-anyio.run(main, sys.argv[1])
+try:
+    anyio.run(main, sys.argv[1])
+except LoopinError as error:
+    sys.exit(str(error))
+except EOFError:
+    sys.exit("The input ended. What is not recorded is still pending.")

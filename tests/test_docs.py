@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -183,6 +184,17 @@ def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
         Settings.load({k: v for k, v in entry.get("env", {}).items() if "${" not in v})
 
 
+def test_toml_snippets_configure_a_command_that_exists() -> None:
+    shown = [tomllib.loads(snippet) for snippet in snippets(PAGES["docs/hosts.md"], "toml")]
+    codex, vibe = (each["mcp_servers"] for each in shown)
+
+    for entry in (codex["loopin"], *vibe):
+        assert [entry["command"], *entry["args"]] == COMMANDS[0]
+    allowed = {name for name, tool in codex["loopin"]["tools"].items() if tool["approval_mode"]}
+    assert allowed < set(TOOLS)
+    assert "decide_interrupt" not in allowed
+
+
 def test_json_snippets_are_configurations_or_permissions() -> None:
     others = [
         shown
@@ -282,14 +294,15 @@ AGENTS = [
 
 
 @pytest.mark.parametrize("snippet", AGENTS)
-async def test_python_snippet_acts_once_a_human_approved(
+async def test_python_snippet_does_what_a_human_approved(
     snippet: str, serve: Callable[..., str]
 ) -> None:
     api_url = serve(API_KEY_SECRET=KEY)
 
-    printed = await run_agent(["-c", snippet], api_url, Decision(decision="approved"))
+    changed = Decision(decision="approved", modified_params={"servers": 5})
+    printed = await run_agent(["-c", snippet], api_url, changed)
 
-    assert printed.endswith("\nDeploying\n")
+    assert printed.endswith("\nDeploying {'build': 118, 'servers': 5}\n")
 
 
 @pytest.mark.parametrize(

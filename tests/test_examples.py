@@ -29,28 +29,13 @@ def run_reviewer(api_url: str, typed: str) -> str:
 
 
 @pytest.mark.parametrize("example", ["pay_with_approval.py", "pay_over_mcp.py"])
-@pytest.mark.parametrize(
-    ("decision", "outcome"),
-    [
-        (
-            Decision(decision="approved", modified_params={"amount": 400}),
-            "Paid 400 EUR to Harbour Print Ltd\n",
-        ),
-        (
-            Decision(decision="rejected", reason="Paid last week"),
-            "Not paid, rejected: Paid last week\n",
-        ),
-    ],
-    ids=["approved with a change", "rejected"],
-)
-async def test_agent_does_what_the_human_decided(
-    example: str, decision: Decision, outcome: str, serve: Callable[..., str]
-) -> None:
+async def test_agent_does_what_the_human_decided(example: str, serve: Callable[..., str]) -> None:
     api_url = serve(API_KEY_SECRET=KEY)
+    decision = Decision(decision="approved", modified_params={"amount": 400})
 
     printed = await run_agent([str(EXAMPLES / example)], api_url, decision)
 
-    assert printed.splitlines(keepends=True)[1:] == [outcome]
+    assert printed.splitlines()[1:] == ["Paid 400 EUR to Harbour Print Ltd"]
 
 
 async def test_reviewer_approves_rejects_and_leaves_for_later(serve: Callable[..., str]) -> None:
