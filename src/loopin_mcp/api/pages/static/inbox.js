@@ -36,7 +36,7 @@
     while (lookAgain) {
       lookAgain = false;
       const gap = pause(SHORTEST_GAP_MS);
-      await fetch(location.href).then(show).catch(() => { /* The stream reports the lost connection. */ });
+      await loopin.fetch(location.href).then(show).catch(() => { /* The stream reports the lost connection. */ });
       await gap;
     }
     looking = false;
@@ -89,7 +89,7 @@
 
   /** The outcome of a request in words; empty while it is pending, undefined if not known. */
   async function outcomeOf(row) {
-    const page = await fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
+    const page = await loopin.fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
     if (!page?.getElementById("request")) return undefined;
     return page.querySelector("[data-outcome]")?.dataset.outcome ?? "";
   }
@@ -119,9 +119,13 @@
     body.set("decision", decision);
     // An earlier, unconfirmed decision may have been recorded.
     const settled = row.dataset.sent ? await outcomeOf(row) : "";
-    const answer = settled === "" && await fetch(form.action,
+    const answer = settled === "" && await loopin.fetch(form.action,
       { method: "POST", body, headers: { Prefer: "return=minimal" } }).catch(() => null);
     if (answer?.status === 204) return showDecided(row);
+    if (answer?.status === 401) {
+      row.removeAttribute("aria-busy");
+      return leaveSignedOut();
+    }
     // A conflict may be with the earlier decision.
     const isRefused = answer?.status >= 400 && answer.status < (row.dataset.sent ? 409 : 500);
     if (isRefused) return sendToPage(form, decision);
@@ -141,7 +145,7 @@
     drop(row);
     const there = new URL(location.href);
     there.searchParams.set("done", row.id.replace("request-", ""));
-    const page = await fetch(there).then(parsed).catch(() => null);
+    const page = await loopin.fetch(there).then(parsed).catch(() => null);
     if (!page?.getElementById("rows")) return say(`Your decision was recorded: ${action}`);
     exchangePart(outcome, page.getElementById("outcome"));
     exchange(page);
@@ -201,8 +205,8 @@
   function leaveSignedOut() {
     stream.stop();
     const link = document.createElement("a");
-    Object.assign(link, { href: location.href, textContent: "Sign in again" });
-    say("You are signed out, so this list is no longer updated.", link);
+    Object.assign(link, { href: location.href, target: "_blank", textContent: "Sign in again" });
+    say("You are signed out, so this list is no longer updated. What you typed stays.", link);
   }
 
   function refresh() {
@@ -236,11 +240,16 @@
     if (row && !event.target.open) drop(row);
   }, true);
 
-  const stream = loopin.follow(list.dataset.events, { changed: look }, {
+  const stream = loopin.follow(() => list.dataset.events, { changed: look }, {
     // The title shows the number even if another tab is in front.
     rests: false,
     lost: "Connection lost. This list may be out of date. Reconnecting…",
     whenLost: look,
+  });
+
+  document.addEventListener("moved", () => {
+    outcome.replaceChildren();
+    stream.resume();
   });
 
   // A browser has six connections for all its tabs, so only the tab shown last keeps one.
