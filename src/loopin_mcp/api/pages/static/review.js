@@ -34,6 +34,7 @@
     if (!shown?.getElementById("sign-in")) return;
     stream.stop();
     form.before(document.getElementById("signed-out").content.cloneNode(true));
+    loopin.hold();
   }
 
   document.addEventListener("moved", () => {
@@ -88,6 +89,7 @@
     if (!shown.persisted) return;
     clearTimeout(sending);
     wait();
+    loopin.hold();
   });
 
   document.addEventListener("urgent", () => {
