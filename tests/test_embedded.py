@@ -9,15 +9,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     suppress,
 )
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
+import uvicorn
 from anyio.abc import SocketStream
 
 from loopin_mcp.client.addresses import Address, Locate
@@ -47,8 +50,8 @@ async def silence_on(port: int) -> AsyncIterator[list[SocketStream]]:
 
     async def say_nothing(stream: SocketStream) -> None:
         visits.append(stream)
-        # Longer than connecting and answering may take together.
-        leap(2 * PATIENCE_S)
+        # Longer than one probe, and shorter than all looks together.
+        leap(PATIENCE_S)
         async with stream:
             await anyio.sleep_forever()
 
@@ -174,6 +177,8 @@ async def test_relayed_proof_is_no_proof_and_the_key_is_not_sent(
     relay_port, keys_seen = relay
     async with copy_of(settings) as real:
         (tmp_path / "target").write_text((await real()).base_url)
+        # It would lead to the real one.
+        (settings.data_dir / "port").unlink()
         fooled = Settings(data_dir=settings.data_dir, port=relay_port)
         async with embedded_api(fooled) as locate:
             address = await locate()
@@ -271,10 +276,72 @@ async def test_stranger_that_was_recognised_is_left_alone_for_a_while(settings: 
         copy_of(settings) as first,
         copy_of(settings) as second,
     ):
-        addresses = [await locate() for locate in (first, second, second, second)]
+        addresses = [await first()]
+        # It would lead to the first copy at once.
+        (settings.data_dir / "port").unlink()
+        addresses += [await second() for _ in range(3)]
 
     assert len(set(addresses)) == 1
     assert len(visits) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse what does not fit")
+async def test_copies_agree_in_time_if_the_port_neither_accepts_nor_refuses(
+    settings: Settings,
+) -> None:
+    with ExitStack() as sockets:
+        stalled = sockets.enter_context(socket.create_server(("127.0.0.1", settings.port)))
+        stalled.listen(0)
+        for _ in range(3):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", settings.port))
+        found: list[Address] = []
+        async with AsyncExitStack() as stack:
+            copies = [await stack.enter_async_context(embedded_api(settings, 2)) for _ in range(3)]
+
+            async def find(locate: Locate) -> None:
+                found.append(await locate())
+
+            with anyio.fail_after(PATIENCE_S):
+                async with anyio.create_task_group() as starts:
+                    for locate in copies:
+                        starts.start_soon(find, locate)
+
+    assert len(found) == 3
+    assert len(set(found)) == 1
+    assert port_in(found[0]) != settings.port
+
+
+async def test_copy_with_another_port_in_its_settings_finds_the_running_api(
+    settings: Settings,
+) -> None:
+    async with copy_of(settings) as of_host, copy_of(replace(settings, port=0)) as of_shell:
+        addresses = [await of_host(), await of_shell()]
+
+    assert addresses[0] == addresses[1]
+
+
+async def test_api_that_fails_is_started_again_by_the_next_call(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = anyio.Event()
+
+    async def fail(_server: uvicorn.Server, _counter: int) -> bool:
+        failed.set()
+        raise ZeroDivisionError
+
+    async with copy_of(settings) as locate, LoopinClient(locate=locate) as client:
+        created = await client.create_interrupt(new_interrupt())
+        with monkeypatch.context() as fault, anyio.fail_after(PATIENCE_S):
+            fault.setattr(uvicorn.Server, "on_tick", fail)
+            await failed.wait()
+        read = await client.get_interrupt_status(created.interrupt_id)
+
+    assert read.status == "pending"
+    assert [record.getMessage() for record in caplog.records] == [
+        "The local API failed: ZeroDivisionError. The next call restarts it"
+    ]
 
 
 async def test_port_whose_owner_breaks_off_is_looked_at_again(settings: Settings) -> None:

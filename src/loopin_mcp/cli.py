@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -16,7 +17,7 @@ import anyio
 import click
 
 from loopin_mcp.desktop import has_desktop, start_browser
-from loopin_mcp.errors import ConfigurationError, LoopinError
+from loopin_mcp.errors import ConfigurationError, LoopinError, first_of
 from loopin_mcp.settings.settings import Reader, Settings
 from loopin_mcp.version import __version__
 
@@ -34,7 +35,20 @@ _print: Callable[[str], None] = click.echo
 _say: Callable[[str], None] = partial(click.echo, err=True)
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The command and its subcommands, none of which ends in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """See `click.Group.invoke`."""
+        with _refusing():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="loopin-mcp")
 @click.pass_context
 def main(ctx: click.Context) -> None:
@@ -110,8 +124,7 @@ def demo(decide: str | None) -> None:
 
     environment = dict(os.environ)
     _forget_secrets()
-    with _refusing():
-        anyio.run(run_demo, decide, environment, _print)
+    anyio.run(run_demo, decide, environment, _print)
 
 
 @main.command(short_help="Send a test notification to every channel.")
@@ -124,8 +137,7 @@ def notify() -> None:
     with _loading():
         from loopin_mcp.commands.notify import send_test_notifications
 
-    with _refusing():
-        arrived = anyio.run(send_test_notifications, _load_settings("embedded"), _print)
+    arrived = anyio.run(send_test_notifications, _load_settings("embedded"), _print)
     raise SystemExit(0 if arrived else 1)
 
 
@@ -188,9 +200,8 @@ def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
         async with open_archive(settings, embedded=embedded) as archive:
             return await work(archive, keys, say=_print, progress=_say)
 
-    with _refusing():
-        settings = _load_settings("embedded" if embedded else "api")
-        raise SystemExit(0 if anyio.run(on_archive) else 1)
+    settings = _load_settings("embedded" if embedded else "api")
+    raise SystemExit(0 if anyio.run(on_archive) else 1)
 
 
 @contextlib.contextmanager
@@ -206,24 +217,38 @@ def _loading() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """End the command with one line on an expected failure, and with code 130 on Ctrl+C."""
+    """End the program with one line on a failure, and with code 130 on Ctrl+C."""
     try:
         yield
-    except LoopinError as error:
-        raise click.ClickException(str(error)) from error
+    except (click.ClickException, click.exceptions.Exit):
+        raise
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:
+        raise _ending(error) from error
+
+
+def _ending(caught: Exception) -> Exception:
+    """What Click shows in one line; it ends quietly if nobody reads the output any more."""
+    error = first_of(caught)
+    if isinstance(error, LoopinError):
+        return click.ClickException(str(error))
+    if isinstance(error, BrokenPipeError):
+        return error
+    *_, place = traceback.extract_tb(error.__traceback__ or caught.__traceback__)
+    return click.ClickException(
+        f"Unexpected {type(error).__name__} at {place.filename}:{place.lineno}. Please report it."
+    )
 
 
 @contextlib.contextmanager
 def _until_interrupted() -> Iterator[None]:
     """Let SIGTERM end the block like Ctrl+C does: the requests in flight are still answered."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    with _refusing():
-        try:
-            yield
-        except KeyboardInterrupt:
-            _say("Stopped.")
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("Stopped.")
 
 
 def _load_settings(reader: Reader) -> Settings:

@@ -134,13 +134,18 @@ def error_for(status: int, code: str | None = None) -> type[APIError]:
     return _BY_STATUS.get(status, UnavailableError if status >= 500 else APIError)
 
 
+def first_of(error: Exception) -> Exception:
+    """The first error in a group, or the error itself."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 @contextmanager
 def ungrouped() -> Iterator[None]:
     """Raise the first error of a task group without its ExceptionGroup."""
     try:
         yield
     except ExceptionGroup as group:
-        error: Exception = group
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
+        error = first_of(group)
         raise error from error.__cause__

@@ -1,12 +1,21 @@
 """The URL of a request: its base, and the ids in its path."""
 
+import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import respx
 
-from loopin_mcp import ConfigurationError, InvalidRequestError, LoopinClient, NotFoundError
-from tests.support.client import BY_INTERRUPT, BY_USER, PENDING, URL, Call, answer
+from loopin_mcp import (
+    ConfigurationError,
+    InvalidRequestError,
+    LoopinClient,
+    NotFoundError,
+    UnreachableError,
+)
+from loopin_mcp.settings.settings import Settings
+from tests.support.client import BY_INTERRUPT, BY_USER, PENDING, URL, Call, Naps, answer
 
 
 @pytest.mark.parametrize("base_url", [f"{URL}/some/prefix", f"{URL}/some/prefix/"])
@@ -116,21 +125,57 @@ async def test_what_no_url_can_hold_is_refused_unsent(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    "host",
     [
-        ("HTTPS_PROXY", "socks5://127.0.0.1:1"),
-        ("HTTPS_PROXY", "foo:bar:baz"),
-        ("ALL_PROXY", "ftp://127.0.0.1"),
-        ("SSL_CERT_FILE", "/nowhere.pem"),
+        *("localhost", "LOCALHOST", "localhost.", "any.localhost", "localhost.localdomain"),
+        *("localhost6", "ip6-localhost", "ip6-loopback", "0.0.0.0", "[::]"),  # noqa: S104
     ],
 )
-def test_unusable_proxy_or_certificates_are_named(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
-) -> None:
-    monkeypatch.setenv(variable, value)
+def test_name_of_this_machine_is_refused_over_http(host: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        LoopinClient(f"http://{host}:3002")
+    with pytest.raises(ConfigurationError, match="^LOOPIN_API_URL has the host "):
+        Settings.load({"LOOPIN_API_URL": f"http://{host}:3002"})
 
-    with pytest.raises(ConfigurationError, match=f"settings of the environment .*{variable}"):
-        LoopinClient("https://loopin.test")
+    assert str(refusal.value) == (
+        f"base_url has the host {host.lower().strip('[].')}, where another program on this machine "
+        "could answer: write the address that the API listens on, http://127.0.0.1 or "
+        "http://[::1], with its port."
+    )
+    LoopinClient(f"https://{host}:3002")
+
+
+def know(monkeypatch: pytest.MonkeyPatch, **names: str) -> None:
+    """Let the system know these names and their addresses only; nothing is asked for others."""
+    look_up = socket.getaddrinfo
+
+    def answer(host: bytes | str, *rest: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is
+        name = host.decode() if isinstance(host, bytes) else host
+        if any(letter in name for letter in "ghijklmnopqrstuvw") and name not in names:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(names.get(name, name), *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+@pytest.mark.parametrize("host", ["devbox", "127.1", "0x7f000001", "0"])
+async def test_host_that_turns_out_to_be_this_machine_is_refused_unasked(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know(monkeypatch, devbox="127.0.1.1")
+    async with LoopinClient(f"http://{host}:1") as client:
+        with pytest.raises(ConfigurationError, match="^The URL of the LoopIn API, http://.*, has"):
+            await client.get_health()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "nowhere.invalid"])
+async def test_address_or_unknown_name_is_connected_to(
+    host: str, naps: Naps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know(monkeypatch)
+    async with LoopinClient(f"http://{host}:1", sleep=naps) as client:
+        with pytest.raises(UnreachableError):
+            await client.get_health()
 
 
 def test_host_that_cannot_be_decoded_is_refused() -> None:

@@ -1,6 +1,7 @@
 """The stdio server with invalid lines, invalid settings, cancelled calls and every ending."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.mcp_server.lines import LONGEST_LINE
-from tests.support import PATIENCE_S, clean_environment
-from tests.support.host import ENVELOPE, Host, initialize
+from tests.support import PATIENCE_S, clean_environment, missing
+from tests.support.host import ENVELOPE, Host, create, initialize
 
 
 def test_lines_that_are_no_message_are_answered_and_the_connection_continues(
@@ -151,6 +152,53 @@ def test_wrong_setting_does_not_stop_the_server_and_every_tool_says_what_to_mend
         "LOOPIN_API_URL must be an http or https URL. Set it to a base URL, "
         "such as https://loopin.example.com."
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such namespaces")
+def test_machine_without_loopback_is_said_to_be_without_it(start: Callable[..., Host]) -> None:
+    apart = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"]).returncode:
+        missing("unshare")
+    command = [*apart, sys.executable, "-m", "loopin_mcp"]
+    host = start("-c", f"import os; os.execvp('unshare', {command!r})")
+    initialize(host)
+
+    answer = host.ask("tools/call", {"name": "list_pending_interrupts", "arguments": {}})
+
+    [content] = answer["result"]["content"]
+    assert content["text"] == (
+        "Connections to 127.0.0.1 do not work here (Network is unreachable), and LoopIn's local "
+        "API needs them. Allow them in the sandbox or container that runs the MCP server."
+    )
+
+
+@pytest.mark.parametrize("unusable", ["nowhere.pem", "."])
+def test_local_api_needs_no_certificates(
+    start: Callable[..., Host], tmp_path: Path, unusable: str
+) -> None:
+    host = start(SSL_CERT_FILE=str(tmp_path / unusable))
+    initialize(host)
+
+    # The second call would find that a background task has ended the server.
+    created = [create(host, None) for _ in range(2)]
+    _, stderr = host.end()
+
+    assert all(created)
+    assert "SSL_CERT_FILE cannot be used (" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_certificates_that_a_remote_api_needs_are_named(
+    start: Callable[..., Host], tmp_path: Path
+) -> None:
+    nowhere = str(tmp_path / "nowhere.pem")
+    host = start(SSL_CERT_FILE=nowhere, LOOPIN_API_URL="https://127.0.0.1:1")
+    initialize(host)
+
+    call = {"name": "cancel_interrupt", "arguments": {"interruptId": "x"}}
+    texts = [host.ask("tools/call", call)["result"]["content"][0]["text"] for _ in range(2)]
+
+    assert [text.partition(" (")[0] for text in texts] == ["SSL_CERT_FILE cannot be used"] * 2
 
 
 @pytest.mark.parametrize("ending", ["stdin", "SIGTERM"])

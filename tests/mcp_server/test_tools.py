@@ -121,6 +121,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "status": "approved",
         "decision": "approved",
         "decidedAt": decided["decidedAt"],
+        "settledAt": decided["decidedAt"],
         "decidedBy": "api-key",
         "decidedVia": "mcp",
         "reason": "Nil",

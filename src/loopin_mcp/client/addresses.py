@@ -1,11 +1,22 @@
 """The address of the API, and paths on it that no id can leave."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+import anyio
 
 from loopin_mcp.errors import InvalidRequestError
-from loopin_mcp.settings.values import checked_base_url, checked_key
+from loopin_mcp.settings.values import (
+    ambiguous_host,
+    checked_api_url,
+    checked_key,
+    is_any_address,
+    is_loopback,
+)
+
+LOOKUP_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -27,13 +38,42 @@ def fixed_address(base_url: str, api_key: str | None) -> Locate:
         ConfigurationError: The URL or the key cannot be used.
     """
     address = Address(
-        checked_base_url("base_url", base_url), api_key and checked_key("api_key", api_key)
+        checked_api_url("base_url", base_url), api_key and checked_key("api_key", api_key)
     )
 
     async def locate() -> Address:
         return address
 
     return locate
+
+
+def elsewhere(locate: Locate) -> Locate:
+    """A `locate` that looks the host up once, and refuses a name of this machine over http.
+
+    It raises a ConfigurationError then; see `checked_api_url`.
+    """
+    known: set[Address] = set()
+
+    async def checked() -> Address:
+        address = await locate()
+        if address not in known and address.base_url.startswith("http:"):
+            await _refuse_name_of_this_machine(address.base_url)
+        known.add(address)
+        return address
+
+    return checked
+
+
+async def _refuse_name_of_this_machine(base_url: str) -> None:
+    host = urlsplit(base_url).hostname or ""
+    if is_loopback(host):
+        return
+    # If the lookup fails or takes too long, so does connecting.
+    with anyio.move_on_after(LOOKUP_S), suppress(OSError, UnicodeError):
+        found = await anyio.getaddrinfo(host, None)
+        addresses = [str(address) for *_, (address, *_) in found]
+        if any(is_loopback(each) or is_any_address(each) for each in addresses):
+            raise ambiguous_host(f"The URL of the LoopIn API, {base_url},", host)
 
 
 def segment(name: str, value: str) -> str:

@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
-from loopin_mcp.client.addresses import Locate, fixed_address, segment
+from loopin_mcp.client.addresses import Locate, elsewhere, fixed_address, segment
 from loopin_mcp.client.answers import Answer
+from loopin_mcp.client.connections import Connection, connection_to
 from loopin_mcp.client.retries import delay_before_retry, outlasting_outages, polling_delays
 from loopin_mcp.client.transport import (
     INTERRUPT_ANSWER,
@@ -21,10 +21,8 @@ from loopin_mcp.client.transport import (
     Transport,
     Via,
     check_host,
-    new_http,
 )
 from loopin_mcp.errors import APIError, LoopinError, NotFoundError, UnreachableError
-from loopin_mcp.settings.values import is_loopback
 from loopin_mcp.wire.models import (
     Analytics,
     Cancelled,
@@ -76,12 +74,13 @@ class LoopinClient:
     ) -> None:
         self._locate = locate or fixed_address(base_url, api_key)
         check_host("base_url", base_url)
+        connection = Connection(http) if http else connection_to("" if locate else base_url)
+        if not (locate or http or connection.proxy):
+            self._locate = elsewhere(self._locate)
         self._attempts = attempts
         self._sleep = sleep
-        # A proxy from the environment must not see what stays on this machine.
-        leaves_this_machine = locate is None and not is_loopback(urlsplit(base_url).hostname or "")
-        self._http = http or new_http(trust_env=leaves_this_machine)
-        self._transport = Transport(self._http, timeout_s, channel)
+        self._http = connection.http
+        self._transport = Transport(connection, timeout_s, channel)
         self._owns_http = http is None
 
     async def __aenter__(self) -> Self:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from loopin_mcp.client.addresses import Address
 from loopin_mcp.client.answers import Answer, doubt
+from loopin_mcp.client.connections import Connection, failure_of, reason_of
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
@@ -51,13 +52,13 @@ class Outgoing:
 
 
 class Transport:
-    """Sends requests over `http`; an answer may take `timeout_s` once there is a connection.
+    """Sends requests over `connection`; an answer may take `timeout_s` once there is a connection.
 
     `channel` tells the API how decisions reach this client.
     """
 
-    def __init__(self, http: httpx.AsyncClient, timeout_s: float, channel: Via) -> None:
-        self._http = http
+    def __init__(self, connection: Connection, timeout_s: float, channel: Via) -> None:
+        self._http, self._proxy = connection.http, connection.proxy
         self._timeout_s = timeout_s
         self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._channel = channel
@@ -124,10 +125,11 @@ class Transport:
         """Why no answer came, and whether the request may have arrived."""
         call, unsure = f"{outgoing.method} /{outgoing.path}", doubt(outgoing.method)
         match error:
-            case httpx.ConnectError() | httpx.ConnectTimeout():
+            case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
+                through = f" through {self._proxy}" if self._proxy else ""
                 return NotConnectedError(
-                    f"No connection to the LoopIn API at {base_url}: {_reason(error)}. Check "
-                    "that it runs there, and that the address is right."
+                    f"No connection to the LoopIn API at {base_url}{through}: "
+                    f"{failure_of(error, self._proxy)}"
                 )
             case TimeoutError() | httpx.TimeoutException():
                 return UnreachableError(
@@ -141,7 +143,7 @@ class Transport:
                     f"{error}. Check the API and any proxy before it." + unsure
                 )
         return BrokenError(
-            f"The LoopIn API at {base_url} broke off its answer to {call}: {_reason(error)}. "
+            f"The LoopIn API at {base_url} broke off its answer to {call}: {reason_of(error)}. "
             "Check the API and any proxy before it." + unsure
         )
 
@@ -160,29 +162,6 @@ def check_host(name: str, base_url: str) -> None:
         ) from None
 
 
-def new_http(*, trust_env: bool) -> httpx.AsyncClient:
-    """An HTTP client; with `trust_env` it uses the proxies and certificates of the environment.
-
-    Raises:
-        ConfigurationError: Those cannot be used.
-    """
-    try:
-        return httpx.AsyncClient(
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-            trust_env=trust_env,
-        )
-    except (ImportError, OSError) as error:
-        reason = f" ({error})"
-    except (ValueError, httpx.InvalidURL):
-        # Its text quotes a proxy's URL, which may hold a password.
-        reason = ""
-    raise ConfigurationError(
-        f"The proxy or certificate settings of the environment cannot be used{reason}: correct or "
-        "unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR."
-    )
-
-
 async def _read_bounded(response: httpx.Response, longest: int) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
         # The request did not ask for it, and a small answer may unpack to more than memory holds.
@@ -193,20 +172,3 @@ async def _read_bounded(response: httpx.Response, longest: int) -> bytes:
         if len(content) > longest:
             raise httpx.DecodingError(f"more than {longest} bytes", request=response.request)
     return bytes(content)
-
-
-def _reason(error: Exception) -> str:
-    """The most helpful text in a chain of errors: the operating system's, if there is one."""
-    # The protocol's own text quotes the bytes that came, which may hold secrets.
-    if isinstance(error, httpx.ProtocolError):
-        return "it was cut short, or is not HTTP"
-    if isinstance(error, httpx.ConnectTimeout):
-        return "connecting took too long"
-    link: BaseException | None = error
-    seen: list[BaseException] = []
-    while link is not None and link not in seen:
-        if isinstance(link, OSError) and link.strerror:
-            return link.strerror
-        seen.append(link)
-        link = link.__cause__ or link.__context__
-    return str(error) or "the connection was lost"

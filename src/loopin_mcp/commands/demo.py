@@ -15,6 +15,7 @@ from mcp_types import Implementation, TextContent
 from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import LoopinError, ungrouped
 from loopin_mcp.version import __version__
+from loopin_mcp.wire.plain_text import marked
 
 AGENT = "payment-agent"
 ACTION = "Pay invoice 2026-117 of Harbour Print Ltd: 4,200.00 EUR"
@@ -69,7 +70,7 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wai
                 await _cancel(mcp, created["interruptId"], say)
             raise
     say("The agent reads:")
-    say(json.dumps(status, indent=2, ensure_ascii=False))
+    say(marked(json.dumps(status, indent=2, ensure_ascii=False)))
     say("The agent pays." if status["approved"] else "The agent does not pay.")
 
 

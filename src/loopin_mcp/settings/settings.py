@@ -14,6 +14,7 @@ from loopin_mcp.settings.placeholders import refuse_placeholder, refuse_quotes
 from loopin_mcp.settings.values import (
     Network,
     any_text,
+    checked_api_url,
     checked_audit_keys,
     checked_base_url,
     checked_directory,
@@ -83,7 +84,7 @@ def _setting(
 class Settings:
     """Every setting, with its variable and default; docs/settings.md says what each means."""
 
-    api_url: str | None = _setting("LOOPIN_API_URL", checked_base_url, readers=_MCP_SERVER)
+    api_url: str | None = _setting("LOOPIN_API_URL", checked_api_url, readers=_MCP_SERVER)
     api_key: str | None = _setting("LOOPIN_API_KEY", checked_key, readers=_MCP_SERVER, secret=True)
     user_id: str | None = _setting("LOOPIN_USER_ID", checked_name, readers=_MCP_SERVER)
     agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name, readers=_MCP_SERVER)

@@ -22,6 +22,12 @@ _URL_REMEDY = "Set it to a base URL, such as https://loopin.example.com."
 
 SHORTEST_KEY = 32
 LONGEST_REVIEWER = 100
+# RFC 6761, and the names of loopback in the hosts files of Linux distributions.
+_THIS_MACHINE = re.compile(
+    r"(?:.*\.)?(?:localhost|localhost\.localdomain|localhost[46]|localhost[46]\.localdomain[46]"
+    r"|ip6-localhost|ip6-loopback)",
+    re.IGNORECASE,
+)
 # Names that the API uses for itself, for unnamed people, and for channels.
 _TAKEN = frozenset(
     ("anonymous", "api", "apikey", "inbox", "loopin", "mcp", "reviewlink", "reviewpage", "system")
@@ -36,10 +42,22 @@ MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes 
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine, by an address that no other machine can reach."""
+    address = _address_of(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_any_address(host: str) -> bool:
+    """Whether a host is 0.0.0.0 or ::, where a connection leads to this machine."""
+    address = _address_of(host)
+    return address is not None and address.is_unspecified
+
+
+def _address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def checked_base_url(variable: str, value: str) -> str:
@@ -68,6 +86,32 @@ def checked_base_url(variable: str, value: str) -> str:
             f"{variable} must be a base URL in ASCII, without query and spaces. {_URL_REMEDY}"
         )
     return value.rstrip("/")
+
+
+def checked_api_url(variable: str, value: str) -> str:
+    """The base URL of an API, whose host cannot mean two programs on this machine.
+
+    Over plain http, the key goes to whoever listens. A name such as localhost leads to 127.0.0.1
+    and to ::1, where another user may listen.
+
+    Raises:
+        ConfigurationError: As for `checked_base_url`; or it is http and names this machine.
+    """
+    base_url = checked_base_url(variable, value)
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme == "http" and (_THIS_MACHINE.fullmatch(host) or is_any_address(host)):
+        raise ambiguous_host(variable, host)
+    return base_url
+
+
+def ambiguous_host(variable: str, host: str) -> ConfigurationError:
+    """The error of a URL whose host may be more than one program on this machine."""
+    return ConfigurationError(
+        f"{variable} has the host {host}, where another program on this machine could answer: "
+        "write the address that the API listens on, http://127.0.0.1 or http://[::1], with its "
+        "port."
+    )
 
 
 def checked_key(variable: str, value: str) -> str:

@@ -9,8 +9,10 @@ from loopin_mcp.api.database.steps import Row, Value
 from loopin_mcp.wire.fields import JSONObject, format_time
 from loopin_mcp.wire.models import Event, Interrupt, NewInterrupt
 
-# The columns that `state_of` needs. From the expiry on, the status is not the stored one.
-STATE = f"{ALL_COLUMNS}, settled_ms, callback_url, interrupts.status AS stored_status"
+# The columns that `state_of` needs. From the expiry on, the status of ALL_COLUMNS and its time are
+# not the stored ones.
+STATE = f"""{ALL_COLUMNS}, callback_url, interrupts.status AS stored_status,
+    interrupts.settled_ms AS stored_settled_ms"""
 
 _FIELDS = {
     "created_at",
@@ -31,8 +33,8 @@ def state_of(row: Row, *, deep: bool = True) -> JSONObject:
     interrupt = interrupt_of(row if deep else {**row, "context": "{}"}, "")
     state: JSONObject = interrupt.model_dump(mode="json", by_alias=True, include=_FIELDS)
     state |= {"status": row["stored_status"]}
-    if row["settled_ms"] is not None:
-        state["settledAt"] = format_time(moment(row["settled_ms"]))
+    if row["stored_settled_ms"] is not None:
+        state["settledAt"] = format_time(moment(row["stored_settled_ms"]))
     asked = asked_of(interrupt, row["callback_url"])
     return {**state, **asked} | ({} if deep else {"payloadDigest": row["payload_digest"]})
 

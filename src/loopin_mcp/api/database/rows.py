@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic_core import from_json
@@ -15,9 +16,11 @@ from loopin_mcp.wire.models import Interrupt
 
 # From expires_ms on, every read says expired, whether or not the expiry is stored yet.
 STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
+SETTLED = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN expires_ms ELSE settled_ms END"
 # The columns that `interrupt_of` needs; ALL_COLUMNS adds the digest and the trail's head.
 INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STATUS} AS status,
-    created_ms, expires_ms, decided_ms, decided_by, decided_via, reason, modified_params"""
+    created_ms, expires_ms, {SETTLED} AS settled_ms, decided_ms, decided_by, decided_via,
+    reason, modified_params"""
 ALL_COLUMNS = f"{INTERRUPT}, payload_digest, events_head, event_count"
 
 _STATUSES = {"pending", "approved", "rejected", "expired", "cancelled"}
@@ -44,8 +47,9 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
                 "created_at": moment(row["created_ms"]),
                 "expires_at": moment(row["expires_ms"]),
                 "review_url": f"{public_url}/review/{row['interrupt_id']}",
+                "settled_at": _moment(row["settled_ms"]),
                 "decision": row["status"] if decided_ms is not None else None,
-                "decided_at": moment(decided_ms) if decided_ms is not None else None,
+                "decided_at": _moment(decided_ms),
                 "modified_params": None,
             }
         )
@@ -55,6 +59,10 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
             "modified_params": modified_params and object_of(modified_params),
         }
         return interrupt.model_copy(update=stored)
+
+
+def _moment(at_ms: Value) -> datetime | None:
+    return None if at_ms is None else moment(at_ms)
 
 
 @contextmanager

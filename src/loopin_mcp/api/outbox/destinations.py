@@ -3,6 +3,7 @@
 import logging
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from contextvars import ContextVar
@@ -44,6 +45,9 @@ _SPECIAL_RANGES = """
     2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20
     """
 _SPECIAL = [ip_network(network) for network in _SPECIAL_RANGES.split()]
+
+
+logger = logging.getLogger("loopin_mcp")
 
 
 class DestinationError(Exception):
@@ -143,7 +147,8 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
     def __init__(self, destinations: Destinations) -> None:
         self._destinations = destinations
         # A response may stay unread, so its connection cannot be used again.
-        self._direct = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._direct = httpx.AsyncHTTPTransport(verify=_certificates(), limits=limits)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send to the first address that accepts the connection."""
@@ -186,6 +191,16 @@ def _is_public(address: Address) -> bool:
         if address not in _IPV6_UNICAST:
             return False
     return not any(address in network for network in _SPECIAL)
+
+
+def _certificates() -> ssl.SSLContext:
+    """Those that httpx trusts; none if SSL_CERT_FILE cannot be used, which only fails https."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        reason = error.strerror or "not a file of certificates"
+        logger.error("SSL_CERT_FILE cannot be used (%s): callbacks to https:// fail", reason)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _sent_to(address: Address, request: httpx.Request) -> httpx.Request:

@@ -8,6 +8,8 @@ const loopin = (() => {
   const LONGEST_RETRY_MS = 10_000;
   // A stream that ends sooner does not count: the server has too many.
   const STEADY_MS = 1_000;
+  // A hand that was about to click or press does so within this time.
+  const HOLD_MS = 500;
   const LOST = "Connection lost. Reconnecting…";
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
   const LOCAL = new Intl.DateTimeFormat("en-GB", {
@@ -130,11 +132,31 @@ const loopin = (() => {
     };
   }
 
+  let held = null;
+
+  /** Disable what decides for a moment: it has just moved, or come to where something else was. */
+  function hold() {
+    clearTimeout(held?.timer);
+    const focused = held?.focused ?? document.activeElement;
+    const buttons = [...document.querySelectorAll('button[name="decision"]')];
+    for (const button of buttons) button.disabled = true;
+    held = { focused, timer: setTimeout(release, HOLD_MS, buttons) };
+  }
+
+  function release(buttons) {
+    for (const button of buttons) button.disabled = false;
+    // A button that is disabled loses the focus.
+    if (document.activeElement === document.body) held.focused.focus({ preventScroll: true });
+    held = null;
+  }
+
   function sayConnection(text) {
     write(document.getElementById("connection"), text);
   }
 
   refresh();
   setInterval(refresh, 1000);
-  return { refresh, follow, secondsTo };
+  // The second click of a double click on a link falls on the page behind it.
+  if (document.referrer.startsWith(location.origin)) hold();
+  return { refresh, follow, hold, secondsTo };
 })();

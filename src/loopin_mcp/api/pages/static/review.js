@@ -34,6 +34,7 @@
     if (!shown?.getElementById("sign-in")) return;
     stream.stop();
     form.before(document.getElementById("signed-out").content);
+    loopin.hold();
   }
 
   /** The current version of the page, or null. */
@@ -83,6 +84,7 @@
     if (!shown.persisted) return;
     clearTimeout(sending);
     wait();
+    loopin.hold();
   });
 
   document.addEventListener("urgent", () => {
