@@ -17,6 +17,7 @@ from processes import ENVIRONMENT
 from loopin_mcp import Decision
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.stored_trails import view
 from loopin_mcp.api.database.sqlite import SQLite
 from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.api.serving.housekeeping import clean_up
@@ -24,7 +25,6 @@ from loopin_mcp.api.store.creation import create
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.outcomes import decide
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.api.store.trails import view
 from loopin_mcp.wire.models import NewInterrupt
 
 KEY = "key-of-the-audit-trail-in-this-bench"

@@ -10,6 +10,7 @@ import anyio.abc
 
 from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.database.outages import Outage
+from loopin_mcp.api.database.rows import short_id
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError
@@ -195,4 +196,7 @@ class Outbox:
 
 
 def _name_of(sender: Sender, delivery: Delivery) -> str:
-    return f"{sender.name} of {plain_text(delivery.interrupt_id)}"
+    """A delivery's name in logs. Callbacks are about interrupts that are settled."""
+    is_settled = delivery.kind == "callback"
+    about = delivery.interrupt_id if is_settled else short_id(delivery.interrupt_id)
+    return f"{sender.name} of {plain_text(about)}"

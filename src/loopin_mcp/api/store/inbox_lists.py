@@ -6,13 +6,13 @@ from datetime import datetime
 from functools import partial
 
 from loopin_mcp.api.audit.replay import STATE
+from loopin_mcp.api.audit.stored_trails import Trails
 from loopin_mcp.api.audit.trail import Fault
 from loopin_mcp.api.clock import Clock, moment
 from loopin_mcp.api.database.rows import RowReader
 from loopin_mcp.api.database.steps import Database, Row, Value
 from loopin_mcp.api.store.paging import cursor_at, next_cursor, page_of, position_of
 from loopin_mcp.api.store.search import Search, indexed, others, params_of, waiting
-from loopin_mcp.api.store.trails import Trails
 from loopin_mcp.wire.models import Interrupt
 
 # How many settled interrupts one call searches through.

@@ -10,6 +10,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.events import event_of
 from loopin_mcp.api.audit.replay import STATE
+from loopin_mcp.api.audit.stored_trails import Trails, seen, view
 from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
 from loopin_mcp.api.database.rows import INTERRUPT, RowReader
@@ -21,7 +22,7 @@ from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.outcomes import cancel, decide, expire
 from loopin_mcp.api.store.paging import next_cursor, page_of, position_of
 from loopin_mcp.api.store.retention import Retention
-from loopin_mcp.api.store.trails import Trails, seen, view
+from loopin_mcp.api.store.sessions import StoredSessions
 from loopin_mcp.api.store.wakeups import Changes
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.wire.fields import DEFAULT_PAGE
@@ -75,6 +76,7 @@ class Store:
         self.retention = Retention(database, clock, keys)
         self._trails = Trails(database, keys)
         self.overview = Overview(database, self._reader, self._trails, clock)
+        self.sessions = StoredSessions(database, clock)
         self._in_flight: set[IdempotencyKey] = set()
 
     async def create_interrupt(self, interrupt: NewInterrupt, actor: Actor) -> Created:
