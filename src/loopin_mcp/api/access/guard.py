@@ -21,7 +21,7 @@ from loopin_mcp.settings.values import is_loopback
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
 _PUBLIC = ("/health", "/openapi.json", "/", "/history", "/analytics", "/sign-in", "/sign-out")
-_PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/")
+_PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/", "/proofs/")
 
 HostRule = Callable[[str], bool]
 
@@ -51,7 +51,8 @@ def _is_address(name: str) -> bool:
 
 def refusal(error: APIError) -> Response:
     """The response for an error."""
-    return error_response(str(error), error.status, retry_headers(error))
+    code = {"code": error.code} if error.code else {}
+    return error_response(str(error), error.status, retry_headers(error), **code)
 
 
 def retry_headers(error: APIError) -> dict[str, str]:

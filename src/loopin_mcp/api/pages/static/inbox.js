@@ -38,7 +38,7 @@
     while (lookAgain) {
       lookAgain = false;
       const gap = pause(SHORTEST_GAP_MS);
-      await fetch(location.href).then(show).catch(() => { /* The stream reports the lost connection. */ });
+      await loopin.fetch(location.href).then(show).catch(() => { /* The stream reports the lost connection. */ });
       await gap;
     }
     looking = false;
@@ -124,7 +124,7 @@
 
   /** The outcome of a request; null while it is pending, undefined if not known. */
   async function outcomeOf(row) {
-    const page = await fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
+    const page = await loopin.fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
     if (!page?.getElementById("request")) return undefined;
     const words = page.querySelector("[data-outcome]")?.dataset.outcome;
     return words ? { words, state: page.getElementById("outcome").textContent } : null;
@@ -158,9 +158,13 @@
     body.set("decision", decision);
     // An earlier, unconfirmed decision may have been recorded.
     const settled = row.dataset.sent ? await outcomeOf(row) : null;
-    const answer = settled === null && await fetch(form.action,
+    const answer = settled === null && await loopin.fetch(form.action,
       { method: "POST", body, headers: { Prefer: "return=minimal" } }).catch(() => null);
     if (answer?.status === 204) return showDecided(row, decision);
+    if (answer?.status === 401) {
+      row.removeAttribute("aria-busy");
+      return leaveSignedOut();
+    }
     // A conflict may be with the earlier decision.
     const isRefused = answer?.status >= 400 && answer.status < (row.dataset.sent ? 409 : 500);
     if (isRefused) return sendToPage(form, decision);
@@ -183,7 +187,7 @@
     showSettled(row, { words: `${state}. Your decision was recorded.`, state });
     const there = new URL(location.href);
     there.searchParams.set("done", row.id.replace("request-", ""));
-    const page = await fetch(there).then(parsed).catch(() => null);
+    const page = await loopin.fetch(there).then(parsed).catch(() => null);
     if (!page?.getElementById("rows")) return say(`Your decision was recorded: ${action}`);
     exchangePart(outcome, page.getElementById("outcome"));
     await exchange(page);
@@ -217,8 +221,8 @@
   function leaveSignedOut() {
     stream.stop();
     const link = document.createElement("a");
-    Object.assign(link, { href: location.href, textContent: "Sign in again" });
-    say("You are signed out, so this list is no longer updated.", link);
+    Object.assign(link, { href: location.href, target: "_blank", textContent: "Sign in again" });
+    say("You are signed out, so this list is no longer updated. What you typed stays.", link);
   }
 
   function refresh() {
@@ -238,11 +242,16 @@
 
   tidier.addEventListener("click", tidy);
 
-  const stream = loopin.follow(list.dataset.events, { changed: look }, {
+  const stream = loopin.follow(() => list.dataset.events, { changed: look }, {
     // The title shows the number even if another tab is in front.
     rests: false,
     lost: "Connection lost. This list may be out of date. Reconnecting…",
     whenLost: look,
+  });
+
+  document.addEventListener("moved", () => {
+    outcome.replaceChildren();
+    stream.resume();
   });
 
   // A browser has six connections for all its tabs, so only the tab shown last keeps one.
