@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -181,6 +182,17 @@ def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
         entry = servers["loopin"]
         assert [entry["command"].rpartition("/")[2], *entry["args"]] in COMMANDS
         Settings.load({k: v for k, v in entry.get("env", {}).items() if "${" not in v})
+
+
+def test_toml_snippets_configure_a_command_that_exists() -> None:
+    shown = [tomllib.loads(snippet) for snippet in snippets(PAGES["docs/hosts.md"], "toml")]
+    codex, vibe = (each["mcp_servers"] for each in shown)
+
+    for entry in (codex["loopin"], *vibe):
+        assert [entry["command"], *entry["args"]] == COMMANDS[0]
+    allowed = {name for name, tool in codex["loopin"]["tools"].items() if tool["approval_mode"]}
+    assert allowed < set(TOOLS)
+    assert "decide_interrupt" not in allowed
 
 
 def test_json_snippets_are_configurations_or_permissions() -> None:

@@ -77,13 +77,14 @@ def test_values_travel_unchanged_from_tool_to_page(
     created = loop.call(
         "create_interrupt", action="Pay", userId=user, agentId=agent, context=context
     )
-    read = loop.call("get_interrupt_status", interruptId=created["interruptId"])
     listed = loop.call("list_pending_interrupts", userId=user, limit=1)
-    analytics = loop.call("get_interrupt_analytics", userId=user)
     page = loop.page(created["reviewUrl"])
+    loop.call("decide_interrupt", interruptId=created["interruptId"], decision="rejected")
+    read = loop.call("get_interrupt_status", interruptId=created["interruptId"])
+    analytics = loop.call("get_interrupt_analytics", userId=user)
 
     assert (read["userId"], read["agentId"], read["context"]) == (user, agent, context)
-    assert [item["context"] for item in listed["interrupts"]] == [context]
+    assert [item["interruptId"] for item in listed["interrupts"]] == [created["interruptId"]]
     assert analytics["userId"] == user
     assert analytics["totalInterrupts"] >= 1
     assert "<script>" not in page

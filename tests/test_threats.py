@@ -36,11 +36,11 @@ def use_key(key: str, interrupt_id: str, link: str) -> None:
         headers = {"X-API-Key": key}
         decide = urljoin(link, f"../interrupts/{interrupt_id}/decide")
         web.post(decide, json=APPROVE, headers=headers)
-        web.post(urljoin(link, "../sign-in"), data={"key": key})
+        place = web.post(urljoin(link, "../sign-in"), data={"key": key}).url
         links = web.post(urljoin(link, "../sign-in-links"), headers=headers)
         if links.status_code == 201:
-            web.get(links.json()["url"])
-        web.post(urljoin(link, f"../inbox/{interrupt_id}"), data=APPROVE)
+            place = web.get(links.json()["url"]).url
+        web.post(place.join(f"inbox/{interrupt_id}"), data=APPROVE)
 
 
 def use_what_lies_on_the_account(setup: Setup, interrupt_id: str, link: str) -> None:
@@ -56,8 +56,9 @@ def use_the_agents_key(setup: Setup, interrupt_id: str, link: str) -> None:
 def come_from_another_page(setup: Setup, interrupt_id: str, link: str) -> None:
     """The requests that a foreign page can send in a signed-in human's browser."""
     with browse() as web:
-        web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key})
-        for form in (link, urljoin(link, f"../inbox/{interrupt_id}")):
+        place = web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key}).url
+        paths = (f"review/{interrupt_id}", f"inbox/{interrupt_id}")
+        for form in (link, *(str(place.join(path)) for path in paths)):
             web.post(form, data=APPROVE, headers=FOREIGN)
             web.post(form, data=APPROVE, headers={"Sec-Fetch-Site": "same-site"})
             web.post(form, data=APPROVE, headers={"Host": "rebound.example"})
@@ -114,8 +115,8 @@ def test_human_decides_in_each_set_up(setup: Setup) -> None:
     interrupt_id, link = setup.ask_human()
 
     with browse() as web:
-        web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key})
-        web.post(link, data=APPROVE)
+        place = web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key}).url
+        web.post(place.join(f"review/{interrupt_id}"), data=APPROVE)
 
     status = setup.status_of(interrupt_id)
     assert (status["approved"], status["decidedVia"]) == (True, "review-page")

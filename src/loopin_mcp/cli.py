@@ -9,8 +9,10 @@ import signal
 import sys
 import traceback
 import warnings
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from io import BufferedReader, TextIOWrapper
 from typing import TextIO
 
 import anyio
@@ -158,12 +160,11 @@ _embedded = click.option(
 @_embedded
 @click.option(
     "--heads",
-    # A head that is not UTF-8 is refused later, by the number of its entry.
-    type=click.File(encoding="utf-8-sig", errors="surrogateescape"),
+    type=click.File("rb"),
     help="Also check every eventsHead that was kept elsewhere: JSON lines with interruptId and "
     "eventsHead, such as callbacks or an export, or CSV with these columns.",
 )
-def verify(*, embedded: bool, heads: TextIO | None) -> None:
+def verify(*, embedded: bool, heads: BufferedReader | None) -> None:
     """Find every interrupt that somebody tampered with.
 
     Reports events that were changed, dropped, added or reordered, and requests or decisions that
@@ -172,7 +173,8 @@ def verify(*, embedded: bool, heads: TextIO | None) -> None:
     """
     from loopin_mcp.api.audit.commands import verify
 
-    _audit(partial(verify, heads=heads), embedded=embedded)
+    lines = None if heads is None else _text_of(heads)
+    _audit(partial(verify, heads=lines), embedded=embedded)
 
 
 @audit.command(short_help="Print every interrupt with its events, as JSON lines.")
@@ -186,6 +188,15 @@ def export(*, embedded: bool) -> None:
     from loopin_mcp.api.audit.commands import export
 
     _audit(export, embedded=embedded)
+
+
+def _text_of(file: BufferedReader) -> TextIO:
+    """The text of a file in UTF-8, or in UTF-16 as PowerShell's `>` writes it."""
+    start = file.peek(len(BOM_UTF16_LE))
+    if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return TextIOWrapper(file, "utf-16")
+    # A head that is not UTF-8 is refused later, by the number of its entry.
+    return TextIOWrapper(file, "utf-8-sig", "surrogateescape")
 
 
 def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:

@@ -36,7 +36,7 @@ class APIError(LoopinError):
     """A response that is not a success, with its HTTP status.
 
     `retry_after_s` says when to try again, if the API said so. `is_foreign` says that something
-    other than a LoopIn API answered.
+    other than a LoopIn API answered. `request` is the method and URL that it answered.
     """
 
     status: int = 0
@@ -48,11 +48,13 @@ class APIError(LoopinError):
         retry_after_s: float | None = None,
         *,
         is_foreign: bool = False,
+        request: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status or type(self).status
         self.retry_after_s = retry_after_s
         self.is_foreign = is_foreign
+        self.request = request
 
 
 class InvalidRequestError(APIError):

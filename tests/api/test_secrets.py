@@ -20,7 +20,7 @@ from tests.support.secrets import (
     SECRETS,
     shows_secret,
 )
-from tests.support.visitors import sign_in
+from tests.support.visitors import enter, sign_in
 
 WRONG = f"wrong-{LONG}"
 NEW = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}, "callbackUrl": CALLBACK_URL}
@@ -131,6 +131,8 @@ async def test_pages_of_a_reviewer_show_neither_keys_nor_callbacks_nor_the_sessi
     ids = [(await agent("POST", "/interrupts", NEW)).json()["interruptId"] for _ in range(2)]
     signed_in = await sign_in(browser, ALICES_KEY)
     [session] = browser.cookies.values()
+    place = browser.base_url.path.strip("/~")
+    agent.seen += [await browser.get(f"/interrupts/{ids[0]}", headers={"X-API-Key": AGENTS_KEY})]
     form = {"decision": "approved", "reason": "Fine"}
     reviewer.seen.append(await browser.post(f"/review/{ids[0]}", data=form))
     reviewer.seen.append(await browser.post(f"/review/{ids[0]}", data=form))
@@ -144,6 +146,8 @@ async def test_pages_of_a_reviewer_show_neither_keys_nor_callbacks_nor_the_sessi
     assert [answer.url for answer in reviewer.seen if session in answer.text] == []
     assert not shows_secret(caplog.text)
     assert session not in caplog.text
+    assert place not in caplog.text
+    assert [answer.url for answer in agent.seen if place in f"{answer.headers}{answer.text}"] == []
 
 
 async def test_link_that_signs_in_is_told_to_who_asked_and_nobody_else(
@@ -153,7 +157,9 @@ async def test_link_that_signs_in_is_told_to_who_asked_and_nobody_else(
         agent, human = Witness(browser, X_API_Key=AGENTS_KEY), Witness(browser)
         link = (await agent("POST", "/sign-in-links")).json()["url"]
         token = link.rpartition("/")[2]
-        opened = [await human("GET", link), await human("GET", link), await human("GET", "/")]
+        opened = [await human("GET", link)]
+        enter(browser, opened[0])
+        opened += [await human("GET", f"/sign-in/{token}"), await human("GET", "/")]
 
     assert [answer.status_code for answer in opened] == [303, 303, 200]
     assert [answer.url for answer in opened if token in f"{answer.headers}{answer.text}"] == []

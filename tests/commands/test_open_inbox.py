@@ -101,7 +101,7 @@ def test_reviewers_sign_in_themselves(tmp_path: Path, start: Callable[..., Host]
     assert (printed.returncode, printed.stderr) == (0, "")
     with web.browse() as browser:
         page = browser.get(printed.stdout.strip())
-    assert (page.status_code, page.url.path) == (200, "/sign-in")
+    assert (page.status_code, page.url.path) == (401, "/")
 
 
 @pytest.mark.subprocess

@@ -43,6 +43,8 @@ def test_odd_values_are_stored_as_they_were_sent(start: Callable[..., Host]) -> 
 
     for context in STORED:
         created = create(host, context)["structuredContent"]["interruptId"]
+        decision = {"interruptId": created, "decision": "rejected"}
+        call(host, "decide_interrupt", json.dumps(decision))
         read = call(host, "get_interrupt_status", json.dumps({"interruptId": created}))
 
         assert json.dumps(read["structuredContent"]["context"]) == json.dumps(json.loads(context))

@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import anyio
 import httpx
 from anyio.streams.memory import MemoryObjectReceiveStream
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
 from loopin_mcp.api.access.keys import API_KEY
@@ -99,13 +98,13 @@ class PagesAPI:
     def stream(self, path: str, **options: str) -> AbstractAsyncContextManager[Events]:
         return stream(self.app, path, **options)
 
-    async def get(self, path: str, **headers: str) -> httpx.Response:
+    async def get(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
-            return await client.get(path, headers=headers)
+            return await client.request(method, path, headers=headers)
 
-    def cookie(self, subject: str = API_KEY) -> str:
-        """The cookie of a browser that is signed in."""
-        response = Response()
-        self.sessions.sign_in(response, subject)
-        return response.headers["set-cookie"].partition(";")[0]
+    async def sign_in(self, subject: str = API_KEY) -> tuple[str, str]:
+        """The place and the cookie of a browser that is signed in."""
+        answer = await self.sessions.sign_in(subject, "")
+        cookie, _, _ = answer.headers["set-cookie"].partition(";")
+        return answer.headers["location"].rstrip("/"), cookie

@@ -58,6 +58,8 @@ def test_figures_that_are_unknown_are_null_and_not_left_out() -> None:
         ({"agentId": ""}, "agentId must not be empty"),
         ({"userId": " \t"}, "userId must not be blank and must not contain NUL"),
         ({"userId": "a\0b"}, "userId must not be blank and must not contain NUL"),
+        ({"userId": "."}, "userId must not be . or .., which no URL can contain"),
+        ({"agentId": ".."}, "agentId must not be . or .., which no URL can contain"),
         ({"userId": 7}, "userId must be a string"),
         ({"userId": "\ud800"}, "userId must be text in UTF-8"),
         ({"userId": "u" * 201}, "userId must be at most 200 characters"),
@@ -107,6 +109,7 @@ def test_field_out_of_bounds_is_refused_by_name(change: dict[str, Any], fault: s
     "change",
     [
         {"userId": "ü/?#%" * 40, "agentId": " a "},
+        {"userId": "...", "agentId": " .. "},
         {"context": nested(32)},
         {"context": {"list": [nested(30)]}},
         {"context": {"text": "x" * 65_525}},
@@ -212,4 +215,7 @@ def test_pending_interrupt_expires_to_the_moment(
 ) -> None:
     interrupt = Interrupt(interrupt_id="a", status=status, action="Pay", expires_at=expires_at)
 
-    assert interrupt.as_of(MOMENT) == interrupt.model_copy(update={"status": seen})
+    settled_at = expires_at if seen == "expired" else None
+    assert interrupt.as_of(MOMENT) == interrupt.model_copy(
+        update={"status": seen, "settled_at": settled_at}
+    )

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from loopin_mcp.wire.plain_text import plain_text
+from loopin_mcp.wire.plain_text import marked, plain_text
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,9 @@ def test_no_character_of_the_kinds_that_hide_text_is_left() -> None:
     left = [character for character in hiding if character in plain_text(f"a{character}b")]
 
     assert left == []
+
+
+def test_text_on_a_terminal_keeps_its_lines_and_hides_nothing() -> None:
+    text = '{\n  "reason": "a\x9b2J\u202eb", "to": "דנה כהן"\n}'
+
+    assert marked(text) == ('{\n  "reason": "a[U+009B]2J[U+202E]b", "to": "\u2067דנה כהן\u2069"\n}')

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_bytes
 
 import anyio
 from starlette.applications import Starlette
@@ -18,7 +19,10 @@ from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.api.access.guard import Guard, host_rule, refusal
 from loopin_mcp.api.access.keys import Door, Keys, Sleep
 from loopin_mcp.api.access.limits import CreateRate, Limits, Waits
+from loopin_mcp.api.access.places import Places
+from loopin_mcp.api.access.proofs import Proofs
 from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.access.workers import NoWorkers
 from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.pages.analytics.page import AnalyticsPage
 from loopin_mcp.api.pages.inbox import Inbox
@@ -58,27 +62,39 @@ def create_app(
     port: int = 3002,
     limits: Limits | None = None,
     *,
+    page_key: bytes | None = None,
     heartbeat_s: float = HEARTBEAT_S,
     sleep: Sleep = anyio.sleep,
 ) -> API:
-    """The LoopIn API as an ASGI app, for a server that listens on `host` and `port`."""
+    """The LoopIn API as an ASGI app, for a server that listens on `host` and `port`.
+
+    `page_key` proves it to open pages, also after a restart.
+    """
     keys, waits = Keys(options.api_key, options.reviewers), Waits(limits or Limits())
     door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
-    sessions = Sessions(keys, store.clock, store.public_url)
+    sessions = Sessions(keys, store.sessions, store.clock, store.public_url)
+    address = f"{host}:{port}" if options.is_local else store.public_url
+    proofs = Proofs(page_key or token_bytes(), address)
     live = Live(store, sessions, waits, heartbeat_s)
-    pages = Pages(store, sessions)
+    pages = Pages(store, sessions, proofs, embedded=options.embedded)
     calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
     health = HealthCheck(__version__, port, _proof_key(options))
-    sign_in = SignIn(store, sessions, pages, door, embedded=options.embedded)
+    sign_in = SignIn(store, sessions, pages, door)
     guard = Middleware(Guard, door=door, knows_host=host_rule(host, store.public_url))
     app = Starlette(
         routes=[
             *_call_routes(calls, health, Description(options)),
             *_page_routes(store, sessions, pages, live),
             *_sign_in_routes(sign_in, gives_links=options.embedded),
+            _Page("/proofs/{page_id}/{challenge}", proofs.prove),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(RequestHeads), guard],
+        middleware=[
+            Middleware(RequestHeads),
+            Middleware(NoWorkers),
+            Middleware(Places, sessions=sessions),
+            guard,
+        ],
         exception_handlers=_HANDLERS,
     )
     app.router.redirect_slashes = False

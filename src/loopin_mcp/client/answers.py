@@ -76,6 +76,7 @@ class Answer:
                 "API is there, use that address.",
                 self.status,
                 is_foreign=True,
+                request=self.request,
             )
         raise self._refusal()
 
@@ -97,13 +98,15 @@ class Answer:
             "LoopIn API. Check the address and any proxy before it." + self._doubt(),
             self.status,
             is_foreign=True,
+            request=self.request,
         )
 
     def _refusal(self) -> APIError:
         kind = error_for(self.status)
         sentence = self._sentence()
         if not sentence and self.status < 500 and self.status not in _FROM_ANYONE:
-            return kind(str(self.not_loopin(self._description())), self.status, is_foreign=True)
+            said = str(self.not_loopin(self._description()))
+            return kind(said, self.status, is_foreign=True, request=self.request)
         parts = [f"{sentence or 'The request failed'} (HTTP {self.status} from {self.request})."]
         outcomes = set(_OUTCOME.findall(sentence))
         if kind is ConflictError and len(outcomes) == 1:
@@ -111,7 +114,8 @@ class Answer:
         retry_after_s = self._retry_after_s() if kind in _PASSING else None
         if retry_after_s is not None:
             parts.append(f"Try again in {retry_after_s:.0f} s.")
-        return kind(" ".join(parts) + self._doubt(), self.status, retry_after_s)
+        said = " ".join(parts) + self._doubt()
+        return kind(said, self.status, retry_after_s, request=self.request)
 
     def _doubt(self) -> str:
         # A temporary conflict is with the same request, which is still under way.

@@ -15,6 +15,7 @@ from mcp_types import Implementation, TextContent
 from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import LoopinError, ungrouped
 from loopin_mcp.version import __version__
+from loopin_mcp.wire.plain_text import marked
 
 AGENT = "payment-agent"
 ACTION = "Pay invoice 2026-117 of Harbour Print Ltd: 4,200.00 EUR"
@@ -48,7 +49,8 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wai
     # The demo opens the review page itself, so that the inbox need not open too.
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "loopin_mcp"],
+        # Safe, so that no mcp or httpx in the working directory is imported instead.
+        args=["-P", "-m", "loopin_mcp"],
         env={**environment, "LOOPIN_OPEN_REVIEW": "off"},
     )
     say("Starting the MCP server, as an MCP host does.")
@@ -69,7 +71,7 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wai
                 await _cancel(mcp, created["interruptId"], say)
             raise
     say("The agent reads:")
-    say(json.dumps(status, indent=2, ensure_ascii=False))
+    say(marked(json.dumps(status, indent=2, ensure_ascii=False)))
     say("The agent pays." if status["approved"] else "The agent does not pay.")
 
 

@@ -15,6 +15,8 @@ from loopin_mcp.errors import (
     UnreachableError,
 )
 
+_LONGEST_REQUEST = 300
+
 # The most specific class of an error counts.
 REMEDIES: dict[type[Exception], str] = {
     UnreachableError: "Ask the user to check the LoopIn API, and LOOPIN_API_URL and LOOPIN_TIMEOUT "
@@ -36,12 +38,18 @@ REMEDIES: dict[type[Exception], str] = {
 }
 
 
-def for_model(error: LoopinError) -> str:
-    """What happened, and what to do next unless the error says so itself."""
-    kind = type(error)
+def for_model(error: LoopinError, also: str = "") -> str:
+    """What happened, what to do next unless the error says so itself, and `also`.
+
+    Method and URL come last, since they help a person and not the model.
+    """
+    said, kind, request = str(error), type(error), ""
     if isinstance(error, APIError):
-        if error.retry_after_s is not None:
-            return str(error)
         kind = APIError if error.is_foreign else kind
+        if error.request:
+            said = said.replace(f" (HTTP {error.status} from {error.request})", "")
+            said = said.replace(error.request, "The address")
+            request = f"(HTTP {error.status} from {error.request[:_LONGEST_REQUEST]})"
+    is_said = isinstance(error, APIError) and error.retry_after_s is not None
     remedy = next((REMEDIES[each] for each in kind.__mro__ if each in REMEDIES), "")
-    return f"{error} {remedy}".rstrip()
+    return " ".join(filter(None, [said, "" if is_said else remedy, also, request]))

@@ -36,6 +36,11 @@ class Options:
     callback_allow: tuple[Network, ...] = ()
     retention_days: int | None = None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether browsers reach it at the port that it listens on."""
+        return self.embedded or self.public_url is None
+
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The options of `loopin-mcp api`."""

@@ -28,6 +28,7 @@ MAX_OBJECT_VALUES = 10_000
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 # The exact rule, which is too long for the schemas of the tools.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
+NAME_EXACTLY = rf"^(?!\.\.?$)[^\x00]*[^{UNSEEN}][^\x00]*$"
 
 # As tuples, since a union would be made anew at each use.
 _PLAIN = (str, int, float, type(None))
@@ -99,6 +100,12 @@ def _seen(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if value in (".", ".."):
+        raise ValueError("must not be . or .., which no URL can contain")
+    return _seen(value)
+
+
 def _without_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not contain NUL")
@@ -128,8 +135,8 @@ def format_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-AgentId = Annotated[str, _text(LONGEST_NAME, "Agent that asks"), AfterValidator(_seen)]
-UserId = Annotated[str, _text(LONGEST_NAME, "Human who is asked"), AfterValidator(_seen)]
+AgentId = Annotated[str, _text(LONGEST_NAME, "Agent that asks"), AfterValidator(_name)]
+UserId = Annotated[str, _text(LONGEST_NAME, "Human who is asked"), AfterValidator(_name)]
 Action = Annotated[
     str, _text(2000, "One sentence: exactly what happens if approved"), AfterValidator(_seen)
 ]
@@ -143,10 +150,7 @@ ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
 Context = Annotated[
     PlainObject,
-    Field(
-        description="All facts the human needs to decide (at most 64 KiB, 32 levels and "
-        f"{MAX_OBJECT_VALUES:,} values)"
-    ),
+    Field(description="All facts the human needs to decide (at most 64 KiB, 10,000 values)"),
 ]
 # In an optional field, pydantic loses a description that is given by Field.
 ModifiedParams = Annotated[

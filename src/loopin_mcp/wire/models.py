@@ -80,6 +80,7 @@ class Interrupt(Wire):
     created_at: Unset[fields.Timestamp] = Field(default=None, description="When it was created")
     expires_at: Unset[fields.Timestamp] = Field(default=None, description="When it expires")
     review_url: Unset[str] = Field(default=None, description="Link for the human")
+    settled_at: Unset[fields.Timestamp] = Field(default=None, description="When it was settled")
     decision: Unset[str] = Field(default=None, description="approved or rejected")
     decided_at: Unset[fields.Timestamp] = Field(default=None, description="When it was decided")
     reason: Unset[str] = Field(default=None, description="Why, in the human's words")
@@ -99,7 +100,7 @@ class Interrupt(Wire):
     def as_of(self, now: datetime) -> Self:
         """This interrupt, expired if it is due, even if the server has not noticed yet."""
         if self.is_pending and self.expires_at is not None and self.expires_at <= now:
-            return self.model_copy(update={"status": "expired"})
+            return self.model_copy(update={"status": "expired", "settled_at": self.expires_at})
         return self
 
 

@@ -34,6 +34,11 @@ def plain_text(text: str) -> str:
     return "".join(_SHOWN[piece.kind](piece.text) for piece in pieces(shown))
 
 
+def marked(text: str) -> str:
+    """Like `plain_text`, with line breaks and blanks as they are: for text on a terminal."""
+    return "".join(part if kind == "plain" else _SHOWN[kind](part) for kind, part in pieces(text))
+
+
 def code_of(character: str) -> str:
     """The code of a character in brackets: `[U+202E]`."""
     return f"[U+{ord(character):04X}]"

@@ -1,5 +1,6 @@
 """Web pages of other origins, in the browser of a signed-in reviewer: they get nothing."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def alices(browser: Browser, reviewed: str) -> Iterator[BrowserContext]:
     tab.get_by_role("button", name="Sign in").click()
     expect(tab.get_by_role("heading", name="Inbox")).to_be_visible()
     yield context
+    # Whatever was tried, she is still signed in.
+    tab.reload()
+    expect(tab.get_by_role("heading", name="Inbox")).to_be_visible()
     context.close()
 
 
@@ -91,12 +95,7 @@ def status_of(reviewed: str, interrupt_id: str) -> str:
     return str(web.get(path, headers={"X-API-Key": KEY}).json()["status"])
 
 
-def sees_the_inbox(context: BrowserContext, reviewed: str) -> bool:
-    answer = context.request.get(f"{reviewed}/", max_redirects=0)
-    return bool(answer.status == 200)
-
-
-# The first is another site. The second is the same site, so that the cookie is sent.
+# The first is another site. The second is the same site, to which a browser sends all cookies.
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_script_of_another_origin_reads_nothing_and_does_nothing(
     alices: BrowserContext,
@@ -117,7 +116,6 @@ def test_script_of_another_origin_reads_nothing_and_does_nothing(
         *("TypeError", "SecurityError", "opaque", "[object Response]", "closed")
     }
     assert status_of(reviewed, interrupt_id) == "pending"
-    assert sees_the_inbox(alices, reviewed)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -143,7 +141,6 @@ def test_form_of_another_origin_does_nothing(
     heading = "Still signed in" if path == "sign-out" else "Nothing was recorded"
     expect(tab.get_by_role("heading", level=1)).to_have_text(heading)
     assert status_of(reviewed, interrupt_id) == "pending"
-    assert sees_the_inbox(alices, reviewed)
 
 
 def test_window_that_another_origin_opened_is_out_of_its_reach(
@@ -209,6 +206,6 @@ def test_file_that_the_browser_is_given_leads_to_the_inbox_signed_in(
     tab.goto(file.as_uri())
 
     expect(tab.get_by_role("heading", name="Inbox")).to_be_visible()
-    expect(tab).to_have_url(f"{api.url}/")
+    expect(tab).to_have_url(re.compile(rf"{api.url}/~[\w-]+/"))
     tab.close()
     api.stop()

@@ -5,16 +5,17 @@ from collections.abc import AsyncIterator
 import anyio
 import httpx
 import pytest
+from starlette.types import Message, Scope
 
 from loopin_mcp.api.access.limits import CreateRate, Limits
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import RateLimitedError
-from tests.support import AGENT, KEY, PATIENCE_S, api_client, new_interrupt
+from tests.support import AGENT, KEY, PATIENCE_S, api_app, api_client, new_interrupt
 from tests.support.questions import NEW, create
 from tests.support.streams import PagesAPI
 from tests.support.waiters import until_waited_for
 
-HEADERS_FAULT = "The headers must be at most 100, and 32768 bytes"
+HEADERS_FAULT = "The headers must be at most 100, and 32768 bytes without cookies"
 REVIEWER_KEY = "key-of-a-reviewer-with-32-letters"
 
 
@@ -194,6 +195,36 @@ async def test_head_at_its_bounds_is_taken_and_beyond_them_refused(
 
     assert await status_of(api, path, headers) == (200, None)
     assert await status_of(api, path + more, beyond) == refusal
+
+
+async def test_cookies_count_with_no_bound_of_headers(api: httpx.AsyncClient) -> None:
+    cookies = {"cookie": "; ".join(["c=" + "a" * 4092] * 180)}
+
+    assert await status_of(api, "/health", {"x": "a" * 32_754, **cookies}) == (200, None)
+    assert (await status_of(api, "/health", {"x": "a" * 32_755, **cookies}))[0] == 431
+
+
+async def test_request_that_waits_keeps_no_cookies(sqlite_store: Store) -> None:
+    scope: Scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/health",
+        "raw_path": b"/health",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1"), (b"cookie", b"c=" + b"a" * 700_000)],
+    }
+    headers = scope["headers"]
+
+    async def send(_: Message) -> None:
+        # The server has the same list.
+        assert headers == [(b"host", b"127.0.0.1")]
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    await api_app(sqlite_store)(scope, receive, send)
+
+    assert headers == [(b"host", b"127.0.0.1")]
 
 
 async def test_path_counts_as_the_query_does(api: httpx.AsyncClient) -> None:

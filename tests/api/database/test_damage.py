@@ -69,6 +69,8 @@ async def test_damaged_interrupt_takes_no_list_with_it(
     assert "damaged, and is settled" not in answers[0].text
     assert page.status_code in (200, 503)
     assert caplog.text.count(f"{damaged['is settled']} is damaged, and is left out") == 1
+    if "status" not in damage:
+        assert damaged["waits"] not in caplog.text
 
 
 async def test_audit_names_what_is_damaged(

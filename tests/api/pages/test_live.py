@@ -25,6 +25,7 @@ from tests.support import (
     new_interrupt,
 )
 from tests.support.streams import PagesAPI
+from tests.support.visitors import REVIEWERS
 
 APPROVED = Decision(decision="approved")
 INBOX = "/inbox/events"
@@ -185,11 +186,47 @@ async def test_inbox_of_an_api_with_a_key_tells_those_who_are_signed_in(
     pages = PagesAPI(sqlite_store, api_key=KEY)
 
     refused = await pages.get(INBOX)
-    async with pages.stream(INBOX, cookie=pages.cookie()) as events:
+    place, cookie = await pages.sign_in()
+    async with pages.stream(place + INBOX, cookie=cookie) as events:
         told = await events.next()
 
     assert (refused.status_code, told) == (401, "changed")
     assert refused.json() == {"error": "You are not signed in"}
+
+
+@pytest.mark.parametrize("path", [INBOX, "/review/ID/events"])
+async def test_stream_of_a_session_ends_with_it(
+    store: Store, elsewhere: Store, clock: Clock, path: str
+) -> None:
+    path = path.replace("ID", await ask(store))
+    pages = PagesAPI(store, api_key=KEY, reviewers=REVIEWERS, heartbeat_s=0.01)
+    for end in ("here", "elsewhere", "by age"):
+        place, cookie = await pages.sign_in("alice")
+        async with pages.stream(place + path, cookie=cookie) as events:
+            await events.beat()
+            if end == "here":
+                signed_out = await pages.get(f"{place}/sign-out", "POST", cookie=cookie)
+                assert signed_out.status_code == 303
+            elif end == "elsewhere":
+                await elsewhere.sessions.delete_all()
+            else:
+                clock.advance(12 * 3600)
+            # There may be a `changed` first.
+            while await events.next():
+                continue
+
+
+async def test_signing_out_ends_no_other_session_and_is_not_waited_for(store: Store) -> None:
+    pages = PagesAPI(store, api_key=KEY, reviewers=REVIEWERS)
+    (place, cookie), (other, others) = await pages.sign_in("alice"), await pages.sign_in("bob")
+
+    async with pages.stream(place + INBOX, cookie=cookie) as events:
+        assert await events.next() == "changed"
+        await pages.get(f"{other}/sign-out", "POST", cookie=others)
+        await ask(store)
+        assert await events.next() == "changed"
+        await pages.get(f"{place}/sign-out", "POST", cookie=cookie)
+        assert await events.next() is None
 
 
 @pytest.mark.parametrize("path", ["/review/unknown/events", "/review/%00/events"])

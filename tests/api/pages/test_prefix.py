@@ -13,7 +13,7 @@ from loopin_mcp.api.store.store import Store
 from tests.support import AGENT, KEY, Clock, api_app, new_interrupt
 from tests.support.page import Page
 from tests.support.prefix import under
-from tests.support.visitors import ALICES_KEY, REVIEWERS
+from tests.support.visitors import ALICES_KEY, REVIEWERS, place_of
 
 BASE_URLS = ["https://example.com/loopin", "https://example.com/tools/loopin"]
 
@@ -57,7 +57,9 @@ async def test_reviewer_signs_in_decides_and_lands_back_under_the_prefix(
     form = Page(review).element(**{"": "form", "class": "card"})
     decided = await browser.post(str(form["action"]), data={"decision": "approved"})
 
-    assert [str(review.url), str(decided.url)] == [link, link]
+    here = f"{place_of(review.history[0])}review/{created.interrupt_id}"
+    assert [review.url.path, decided.url.path] == [here, here]
+    assert here.startswith(urlsplit(link).path.partition("review/")[0])
     assert Page(decided)["h1"] == ["Approved"]
     assert (await prefixed.get_interrupt_status(created.interrupt_id)).decided_by == "alice"
 
@@ -66,13 +68,12 @@ async def test_decision_in_the_inbox_leads_back_to_it_under_the_prefix(
     browser: httpx.AsyncClient, prefixed: Store
 ) -> None:
     created = await prefixed.create_interrupt(new_interrupt(), AGENT)
-    await browser.post(f"{prefixed.public_url}/sign-in", data={"key": ALICES_KEY})
 
-    inbox = Page(await browser.get(f"{prefixed.public_url}/"))
-    form = inbox.element(**{"": "form", "class": "decision"})
+    inbox = await browser.post(f"{prefixed.public_url}/sign-in", data={"key": ALICES_KEY})
+    form = Page(inbox).element(**{"": "form", "class": "decision"})
     decided = await browser.post(str(form["action"]), data={"decision": "rejected"})
 
-    assert decided.url == f"{prefixed.public_url}/?done={created.interrupt_id}"
+    assert str(decided.url) == f"{inbox.url}?done={created.interrupt_id}"
 
 
 async def test_signing_out_and_back_in_stays_under_the_prefix(
@@ -80,14 +81,18 @@ async def test_signing_out_and_back_in_stays_under_the_prefix(
 ) -> None:
     top = prefixed.public_url
     inbox = await browser.post(f"{top}/sign-in", data={"key": ALICES_KEY})
-    history = await browser.get(f"{top}/sign-in?next=history")
+    history = await browser.get(f"{inbox.url}sign-in?next=history")
     form = Page(history).element(**{"": "form", "method": "post"})
 
     signed_out = await browser.post(str(form["action"]))
     used_link = await browser.get(f"{top}/sign-in/unknown")
 
-    visited = [inbox.url, history.url, signed_out.url]
-    assert visited == [f"{top}{path}" for path in ("/", "/history", "/sign-in")]
+    assert [history.url, signed_out.url] == [
+        f"{inbox.url}{path}" for path in ("history", "sign-in")
+    ]
+    assert (
+        Page(signed_out).element(**{"": "form"})["action"] == f"{urlsplit(top).path}/sign-in?next="
+    )
     assert Page(used_link)["a"] == ["Sign in with the key"]
     assert links_of(Page(used_link))[-1] == f"{urlsplit(top).path}/sign-in"
 
@@ -98,12 +103,13 @@ async def test_every_link_is_under_the_prefix(
 ) -> None:
     top = prefixed.public_url
     await prefixed.create_interrupt(new_interrupt(), AGENT)
-    if path != "/sign-in":
-        await browser.post(f"{top}/sign-in", data={"key": ALICES_KEY})
-
-    links = links_of(Page(await browser.get(f"{top}{path}")))
-
     prefix = f"{urlsplit(top).path}/"
+    if path != "/sign-in":
+        signed_in = await browser.post(f"{top}/sign-in", data={"key": ALICES_KEY})
+        prefix = signed_in.url.path
+
+    links = links_of(Page(await browser.get(f"https://example.com{prefix}{path[1:]}")))
+
     assert len(links) > 3
     assert [link for link in links if not link.startswith((prefix, "?"))] == []
     static = [link for link in links if "/static/" in link]

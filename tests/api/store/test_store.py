@@ -1,5 +1,6 @@
 """The store, on each kind of database."""
 
+from datetime import timedelta
 from functools import partial
 
 import anyio
@@ -13,7 +14,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError, UnavailableError
 from loopin_mcp.wire.fields import Verdict
 from loopin_mcp.wire.models import Decision, Interrupt, PendingPage
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, MOMENT, PUBLIC_URL, REVIEWER, Clock, execute, new_interrupt
 
 APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected", reason="Too much", modified_params={"amount": 1})
@@ -58,6 +59,7 @@ async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
             "status": "rejected",
             "decision": "rejected",
             "decided_at": decided.decided_at,
+            "settled_at": decided.decided_at,
             "decided_by": "alice",
             "decided_via": "review-page",
             "reason": "Too much",
@@ -72,6 +74,24 @@ async def test_decision_is_read_back_whole(store: Store, clock: Clock) -> None:
         "decision": "rejected",
         "decidedAt": "2025-06-15T15:06:41.500Z",
     }
+
+
+async def test_end_without_a_decision_has_its_time(store: Store, clock: Clock) -> None:
+    ids = [
+        (await store.create_interrupt(new_interrupt(expires_in=3), AGENT)).interrupt_id
+        for _ in range(2)
+    ]
+    pending = [(await store.get_interrupt_status(each)).settled_at for each in ids]
+    clock.advance(1)
+    await store.cancel_interrupt(ids[0], AGENT)
+    clock.advance(5)
+
+    noticed = [(await store.get_interrupt_status(each)).settled_at for each in ids]
+    await store.expire_interrupts()
+    stored = [(await store.get_interrupt_status(each)).settled_at for each in ids]
+
+    assert pending == [None, None]
+    assert noticed == stored == [MOMENT + timedelta(seconds=1), MOMENT + timedelta(seconds=3)]
 
 
 async def test_second_decision_is_refused_and_first_stands(store: Store) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from loopin_mcp.errors import ForbiddenError
 
@@ -43,10 +43,30 @@ def error_response(error: str, status: int, headers: Mapping[str, str] | None = 
     return json_response(to_json({"error": error}), status, headers)
 
 
-def root_of(public_url: str) -> str:
-    """The start of all links: the path of the public URL, which a proxy strips."""
+def root_of(public_url: str, place: str | None = None) -> str:
+    """The start of all links: the path of the public URL, which a proxy strips.
+
+    The links of a signed-in reviewer also have the `place` of their session.
+    """
     path = urlsplit(public_url).path.strip("/")
-    return f"/{path}/" if path else "/"
+    root = f"/{path}/" if path else "/"
+    return root if place is None else f"{root}~{place}/"
+
+
+def redirect(url: str) -> Response:
+    """The response that leads a browser to another page."""
+    return RedirectResponse(url, 303, PAGE_HEADERS)
+
+
+def numbered(request: Request, public_url: str) -> str | None:
+    """The address of a page by number, if it was opened by the name localhost.
+
+    Browsers connect to ::1 first, where another program can listen. It must not get a session.
+    """
+    is_local = urlsplit(public_url).hostname in ("127.0.0.1", "::1")
+    if not is_local or request.url.hostname != "localhost":
+        return None
+    return f"{public_url}{request.url.path}?{request.url.query}".rstrip("?")
 
 
 def is_visit(request: Request) -> bool:

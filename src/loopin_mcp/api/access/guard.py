@@ -21,7 +21,7 @@ from loopin_mcp.settings.values import is_loopback
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
 _PUBLIC = ("/health", "/openapi.json", "/", "/history", "/analytics", "/sign-in", "/sign-out")
-_PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/")
+_PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/", "/proofs/")
 
 HostRule = Callable[[str], bool]
 

@@ -46,7 +46,7 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
     except (ValueError, TypeError, csv.Error) as error:
         raise ConfigurationError(
             f"Entry {number} of the heads has no interruptId and eventsHead: give an object with "
-            "both in each line, or CSV whose first line names them, in UTF-8."
+            "both in each line, or CSV whose first line names them, in UTF-8 or UTF-16."
         ) from error
     if number == 1:
         raise ConfigurationError("No heads were given, so there is nothing to compare.")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic_core import from_json
@@ -15,10 +16,15 @@ from loopin_mcp.wire.models import Interrupt
 
 # From expires_ms on, every read says expired, whether or not the expiry is stored yet.
 STATUS = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN 'expired' ELSE status END"
+SETTLED = "CASE WHEN status = 'pending' AND expires_ms <= :now THEN expires_ms ELSE settled_ms END"
 # The columns that `interrupt_of` needs; ALL_COLUMNS adds the digest and the trail's head.
 INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STATUS} AS status,
-    created_ms, expires_ms, decided_ms, decided_by, decided_via, reason, modified_params"""
+    created_ms, expires_ms, {SETTLED} AS settled_ms, decided_ms, decided_by, decided_via,
+    reason, modified_params"""
 ALL_COLUMNS = f"{INTERRUPT}, payload_digest, events_head, event_count"
+
+# As many characters as a UUID has before its first hyphen.
+SHORT = 8
 
 _STATUSES = {"pending", "approved", "rejected", "expired", "cancelled"}
 
@@ -44,8 +50,9 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
                 "created_at": moment(row["created_ms"]),
                 "expires_at": moment(row["expires_ms"]),
                 "review_url": f"{public_url}/review/{row['interrupt_id']}",
+                "settled_at": _moment(row["settled_ms"]),
                 "decision": row["status"] if decided_ms is not None else None,
-                "decided_at": moment(decided_ms) if decided_ms is not None else None,
+                "decided_at": _moment(decided_ms),
                 "modified_params": None,
             }
         )
@@ -55,6 +62,10 @@ def interrupt_of(row: Row, public_url: str) -> Interrupt:
             "modified_params": modified_params and object_of(modified_params),
         }
         return interrupt.model_copy(update=stored)
+
+
+def _moment(at_ms: Value) -> datetime | None:
+    return None if at_ms is None else moment(at_ms)
 
 
 @contextmanager
@@ -72,9 +83,18 @@ def refuse_damage(row: Row) -> Iterator[None]:
 
 def damage_of(row: Row) -> UnavailableError:
     """The error for a damaged row of an interrupt."""
-    return UnavailableError(
-        f"What the database holds of interrupt {row['interrupt_id']} is damaged"
-    )
+    is_pending = row.get("status", "pending") == "pending"
+    about = short_id(row["interrupt_id"]) if is_pending else row["interrupt_id"]
+    return UnavailableError(f"What the database holds of interrupt {about} is damaged")
+
+
+def short_id(interrupt_id: Value) -> str:
+    """The beginning of a pending interrupt's id, for logs and exports.
+
+    Without reviewers, anyone who knows the whole id can decide.
+    """
+    text = str(interrupt_id)
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
 
 
 def object_of(text: Value) -> JSONObject:

@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from loopin_mcp.api.database.outages import Outage
+from loopin_mcp.api.database.rows import short_id
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError
@@ -139,7 +140,7 @@ class Outbox:
         except Exception as error:
             # It is due again when its lease ends.
             reason = error if isinstance(error, LoopinError) else type(error).__name__
-            logger.warning("%s of %s is delayed: %s", sender.name, delivery.interrupt_id, reason)
+            logger.warning("%s is delayed: %s", _name_of(sender, delivery), reason)
         finally:
             self._under_way -= Counter((delivery.host,))
             self._store.deliveries.bell.ring()
@@ -147,7 +148,7 @@ class Outbox:
     async def _conclude(self, sender: Sender, delivery: Delivery, fault: str) -> None:
         """Retry a failed delivery later, or give it up."""
         now = self._store.clock()
-        what = f"{sender.name} of {delivery.interrupt_id} to {sender.place_of(delivery)}"
+        what = f"{_name_of(sender, delivery)} to {sender.place_of(delivery)}"
         if now >= delivery.given_up_ms:
             outcome: Outcome | None = None
             if delivery.kind == "callback":
@@ -160,3 +161,10 @@ class Outbox:
             due_ms = min(now + round(jittered_s * 1000), delivery.given_up_ms)
             await self._store.deliveries.postpone(delivery, due_ms)
             logger.info("%s will be tried again: %s", what, fault)
+
+
+def _name_of(sender: Sender, delivery: Delivery) -> str:
+    """A delivery's name in logs. Callbacks are about interrupts that are settled."""
+    is_settled = delivery.kind == "callback"
+    about = delivery.interrupt_id if is_settled else short_id(delivery.interrupt_id)
+    return f"{sender.name} of {about}"

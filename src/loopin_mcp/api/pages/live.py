@@ -32,15 +32,21 @@ Say = Callable[[str], Awaitable[None]]
 
 
 class EventStream(Response):
-    """The events that `report` sends by name, until it returns or the client goes away."""
+    """The events that `report` sends by name, until it or `ended` returns, or the client goes."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, report: Callable[[Say], Awaitable[None]], heartbeat_s: float) -> None:
+    def __init__(
+        self,
+        report: Callable[[Say], Awaitable[None]],
+        ended: Callable[[], Awaitable[None]],
+        heartbeat_s: float,
+    ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers(STREAM_HEADERS)
         self._report = report
+        self._ended = ended
         self._heartbeat_s = heartbeat_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +57,8 @@ class EventStream(Response):
             async with anyio.create_task_group() as tasks:
                 say = partial(_say, send)
                 tasks.start_soon(self._beat, say)
-                tasks.start_soon(self._report_all, say, tasks.cancel_scope)
+                for whole in (partial(self._report, say), self._ended):
+                    tasks.start_soon(_end_after, whole, tasks.cancel_scope)
                 await until_gone(Request(scope, receive))
                 tasks.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b""})
@@ -60,12 +67,6 @@ class EventStream(Response):
         while True:
             await say(HEARTBEAT)
             await anyio.sleep(self._heartbeat_s)
-
-    async def _report_all(self, say: Say, stream: anyio.CancelScope) -> None:
-        # The page reconnects when its stream ends, and then gets the error.
-        with contextlib.suppress(LoopinError):
-            await self._report(say)
-        stream.cancel()
 
 
 class Live:
@@ -84,14 +85,19 @@ class Live:
     async def inbox_events(self, request: Request) -> Response:
         """`GET /inbox/events`: `changed` at once, and after any interrupt has changed."""
         subject = self._sessions.require_subject(request)
-        return EventStream(partial(self._report_changes, subject), self._heartbeat_s)
+        return self._stream(request, partial(self._report_changes, subject))
 
     async def review_events(self, request: Request) -> Response:
         """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
         reviewer = self._sessions.reviewer_of(request)
         interrupt_id = interrupt_id_of(request)
         await self._store.get_interrupt_status(interrupt_id)
-        return EventStream(partial(self._report_settled, reviewer, interrupt_id), self._heartbeat_s)
+        return self._stream(request, partial(self._report_settled, reviewer, interrupt_id))
+
+    def _stream(self, request: Request, report: Callable[[Say], Awaitable[None]]) -> EventStream:
+        session = self._sessions.session_of(request)
+        ended = partial(self._sessions.until_ended, session, self._heartbeat_s)
+        return EventStream(report, ended, self._heartbeat_s)
 
     async def _report_changes(self, subject: str, say: Say) -> None:
         changes = self._store.changes
@@ -123,6 +129,13 @@ class Live:
                 yield may_wait
         finally:
             self.connected -= 1
+
+
+async def _end_after(whole: Callable[[], Awaitable[None]], stream: anyio.CancelScope) -> None:
+    # The page reconnects when its stream ends, and then gets the error.
+    with contextlib.suppress(LoopinError):
+        await whole()
+    stream.cancel()
 
 
 async def _say(send: Send, event: str) -> None:

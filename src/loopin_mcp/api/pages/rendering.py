@@ -1,5 +1,6 @@
 """What all pages share: templates, headers and error pages."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -10,10 +11,11 @@ from urllib.parse import urlencode
 import anyio.to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from loopin_mcp.api.access.browser import PAGE_HEADERS, root_of
+from loopin_mcp.api.access.browser import PAGE_HEADERS, numbered, redirect, root_of
 from loopin_mcp.api.access.guard import retry_headers
+from loopin_mcp.api.access.proofs import Proofs
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.clock import moment
@@ -62,15 +64,18 @@ Failures = Mapping[type[APIError], Failure]
 class Pages:
     """Renders the templates.
 
-    Every template has `now`, the `root` of all links, `here` (the page's own link without its
-    query) and `signs_out` (whether people can sign out). If somebody is signed in, it also has
-    `navigation`, the links to the pages, and `reviewer`, their name if they have one.
+    Every template has `now`, the `root` of all links, `home` (the same without the place of a
+    session), `here` (the page's own link without its query), `proof` (see `Proofs`), `signs_out`
+    (whether people can sign out) and `is_signed_out`. If somebody is signed in, it also has
+    `navigation`, the links to the pages, `reviewer`, their name if they have one, and `place`.
     """
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(self, store: Store, sessions: Sessions, proofs: Proofs, *, embedded: bool) -> None:
         self._clock = store.clock
-        self._root = root_of(store.public_url)
+        self._public_url = store.public_url
         self._sessions = sessions
+        self._proofs = proofs
+        self._embedded = embedded
         self._templates = _environment()
 
     async def show(
@@ -80,19 +85,24 @@ class Pages:
         # Long texts take time to render, which must not delay other requests.
         make = partial(self.page, request, template, status, **models)
         answer = await anyio.to_thread.run_sync(make)
-        self._sessions.renew(request, answer)
+        await self._sessions.renew(request)
         return answer
 
     def page(
         self, request: Request, template: str, status: int = 200, **models: object
     ) -> Response:
         """The response with a template and its models."""
-        path = _path_of(request)
-        subject = self._sessions.subject_of(request)
+        path, root = _path_of(request), self._root(request)
+        subject, session = self._sessions.subject_of(request), self._sessions.session_of(request)
         page = self._templates.get_template(template).render(
             now=moment(self._clock()),
-            root=self._root,
-            here=f"{self._root}{path}",
+            root=root,
+            home=root_of(self._public_url),
+            here=f"{root}{path}",
+            place=session.place if session else None,
+            is_signed_out=request.method == "GET" and self._sessions.is_signed_out(request),
+            # TLS proves it already.
+            proof=None if self._sessions.is_secure else self._proofs.new_secret(),
             navigation=[
                 Link(name, target, is_here=target == path)
                 for name, target in PAGES.items()
@@ -104,21 +114,36 @@ class Pages:
         )
         return HTMLResponse(page, status, PAGE_HEADERS)
 
-    def redirect(self, target: str) -> Response:
+    def sign_in(
+        self, request: Request, target: str, status: int = 401, *, is_wrong: bool = False
+    ) -> Response:
+        """The sign-in page, which leads to a target."""
+        if address := numbered(request, self._public_url):
+            return redirect(address)
+        return self.page(
+            request,
+            "sign_in.html",
+            status,
+            query=urlencode({"next": target}),
+            wrong=is_wrong,
+            of_reviewers=self._sessions.has_reviewers,
+            embedded=self._embedded,
+        )
+
+    def redirect(self, request: Request, target: str) -> Response:
         """Redirect to one of our pages, by its path relative to the root."""
-        return RedirectResponse(f"{self._root}{target}", 303, PAGE_HEADERS)
+        return redirect(f"{self._root(request)}{target}")
 
     def failure(self, request: Request, error: APIError, failures: Failures) -> Response:
         """The response to an error: a page with one of the `failures`.
 
-        If somebody opens a page and is not signed in, it redirects to the sign-in page, which
-        leads back.
+        If somebody opens a page and is not signed in, it is the sign-in page, which leads back.
         """
         is_signed_out = isinstance(error, UnauthorizedError)
         here = f"{_path_of(request)}?{request.url.query}".rstrip("?")
-        sign_in = Link("Sign in", f"sign-in?{urlencode({'next': here})}")
         if is_signed_out and request.method != "POST":
-            return self.redirect(sign_in.target)
+            return self.sign_in(request, here)
+        sign_in = Link("Sign in", f"sign-in?{urlencode({'next': here})}")
         failure = next(failures[kind] for kind in failures if isinstance(error, kind))
         answer = self.page(
             request,
@@ -130,6 +155,10 @@ class Pages:
         )
         answer.headers.update(retry_headers(error))
         return answer
+
+    def _root(self, request: Request) -> str:
+        session = self._sessions.session_of(request)
+        return root_of(self._public_url, session.place if session else None)
 
 
 class _HasPages(Protocol):
@@ -184,6 +213,7 @@ def _environment() -> Environment:
         "differences": differences,
         "summed_up": summed_up,
     }
-    # In the links of static files, so that browsers load those of a new version.
-    environment.globals["version"] = __version__
+    # In the links of static files, so that browsers load those of a new version, and none that
+    # another program had them keep while it had the port.
+    environment.globals["version"] = f"{__version__}-{secrets.token_hex(8)}"
     return environment

@@ -78,7 +78,7 @@ class Review:
         refuse_foreign_page(request, self._store.public_url)
         actor = Actor(name_of(request), channel)
         refusal = await self._record(request, await read_entry(request), actor)
-        return refusal or self._pages.redirect(target)
+        return refusal or self._pages.redirect(request, target)
 
     async def _record(self, request: Request, entry: Entry, actor: Actor) -> Response | None:
         """The page with what is wrong, or None if the decision was recorded."""

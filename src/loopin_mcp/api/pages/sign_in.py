@@ -1,7 +1,6 @@
 """Signing in with a key or a one-time link, and signing out."""
 
 import re
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,22 +31,19 @@ _LINK_IS_USED = {
 
 
 class SignIn:
-    """The sign-in page. The `embedded` API also creates links that sign in its key's holder."""
+    """The sign-in page, and the links that sign in the holder of the embedded API's key."""
 
-    def __init__(
-        self, store: Store, sessions: Sessions, pages: Pages, door: Door, *, embedded: bool
-    ) -> None:
+    def __init__(self, store: Store, sessions: Sessions, pages: Pages, door: Door) -> None:
         self._store = store
         self._sessions = sessions
         self._pages = pages
         self._door = door
-        self._embedded = embedded
 
     async def show_sign_in(self, request: Request) -> Response:
         """`GET /sign-in`."""
         if self._sessions.subject_of(request):
-            return self._pages.redirect(_next_of(request))
-        return self._page(request)
+            return self._pages.redirect(request, _next_of(request))
+        return self._pages.sign_in(request, _next_of(request), 200)
 
     @page(_NOT_SIGNED_IN)
     async def sign_in(self, request: Request) -> Response:
@@ -56,15 +52,15 @@ class SignIn:
         form = await read_form(request, ("key",))
         holder = await self._door.holder_of(form.get("key", "").strip(), request)
         if holder is None or not self._door.keys.may_decide(holder):
-            return self._page(request, 401)
-        return self._signed_in(_next_of(request), holder)
+            return self._pages.sign_in(request, _next_of(request), is_wrong=True)
+        return await self._sessions.sign_in(holder, _next_of(request))
 
     @page(_NOT_SIGNED_OUT)
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`."""
         refuse_foreign_page(request, self._store.public_url)
-        answer = self._pages.redirect("sign-in")
-        self._sessions.sign_out(answer)
+        answer = self._pages.redirect(request, "sign-in")
+        await self._sessions.sign_out(request, answer)
         return answer
 
     @page(_LINK_IS_USED)
@@ -73,9 +69,9 @@ class SignIn:
         # A HEAD request, such as for a preview, must not use up the link.
         fresh = request.method == "GET" and self._sessions.redeem(request.path_params["token"])
         if fresh:
-            return self._signed_in("", API_KEY)
+            return await self._sessions.sign_in(API_KEY, "")
         if self._sessions.subject_of(request):
-            return self._pages.redirect("")
+            return self._pages.redirect(request, "")
         raise NotFoundError("Sign-in links work once, within a minute")
 
     async def create_sign_in_link(self, _request: Request) -> Response:
@@ -85,35 +81,8 @@ class SignIn:
         )
         return json_response(link.model_dump_json(by_alias=True), 201)
 
-    def _signed_in(self, target: str, holder: str) -> Response:
-        answer = self._pages.redirect(target)
-        self._sessions.sign_in(answer, holder)
-        return answer
-
-    def _page(self, request: Request, status: int = 200) -> Response:
-        return self._pages.page(
-            request,
-            "sign_in.html",
-            status,
-            query=urlencode({"next": _next_of(request)}),
-            wrong=status == 401,
-            of_reviewers=self._door.keys.has_reviewers,
-            embedded=self._embedded,
-            elsewhere=_comes_from_elsewhere(request),
-        )
-
 
 def _next_of(request: Request) -> str:
     """Where signing in leads to, relative to the root; the inbox if `next` is not our own page."""
     target = request.query_params.get("next", "")
     return target if _NEXT.fullmatch(target) else ""
-
-
-def _comes_from_elsewhere(request: Request) -> bool:
-    """Whether a link on another site led here.
-
-    Browsers then leave out a strict cookie, so people who are signed in seem not to be. The page
-    loads itself again, and then the browser sends the cookie.
-    """
-    site = request.headers.get("sec-fetch-site")
-    return site in ("cross-site", "same-site") and "again" not in request.query_params

@@ -23,7 +23,9 @@ MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 32 * 1024
 MAX_HEADERS = 100
 URL_FAULT = f"The URL must be at most {MAX_URL_BYTES} bytes"
-HEADERS_FAULT = f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYTES} bytes"
+HEADERS_FAULT = (
+    f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYTES} bytes without cookies"
+)
 
 
 def preferred_wait_s(headers: Iterable[str]) -> int | None:
@@ -77,7 +79,9 @@ def _refusal_of_head(scope: Scope) -> Response | None:
     names = [name for name, _ in headers]
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
         return _refused(414, URL_FAULT)
-    if len(headers) > MAX_HEADERS or sum(map(len, sum(headers, ()))) > MAX_HEADER_BYTES:
+    # Other programs on the host set cookies too, and must not lock a browser out.
+    counted = [header for header in headers if header[0] != b"cookie"]
+    if len(headers) > MAX_HEADERS or sum(map(len, sum(counted, ()))) > MAX_HEADER_BYTES:
         return _refused(431, HEADERS_FAULT)
     if names.count(b"host") > 1:
         return _refused(400, "Host must be sent once")

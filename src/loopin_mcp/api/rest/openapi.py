@@ -24,7 +24,7 @@ from loopin_mcp.api.store.paging import CURSOR
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
 from loopin_mcp.wire import models
-from loopin_mcp.wire.fields import NOT_BLANK_EXACTLY
+from loopin_mcp.wire.fields import NAME_EXACTLY, NOT_BLANK_EXACTLY
 
 Part = dict[str, Any]
 
@@ -41,7 +41,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     models.Health,
 )
 _MEANINGS = {
-    400: "A field is missing or invalid; the error names it",
+    400: "A field or header is missing or invalid; the error names it",
     401: "The key is missing or wrong",
     403: "This key or page may not do this",
     404: "There is no such interrupt",
@@ -53,10 +53,11 @@ _MEANINGS = {
     422: "The Idempotency-Key was used before with another payload",
     429: "Too many new interrupts, or too many wrong keys",
     431: f"There are more than {MAX_HEADERS} headers, or {MAX_HEADER_BYTES} bytes of them",
+    500: "The API has a fault; it is in its log",
     503: "The database is not available right now",
 }
 # Errors of every call, and of calls that need a key and the database.
-_ALWAYS = (414, 421, 431)
+_ALWAYS = (400, 414, 421, 431, 500)
 _KEYED = (401, 429, 503)
 # Fields that this API always sends. In the models they are optional, since other servers may not.
 _SENT = {
@@ -66,6 +67,16 @@ _SENT = {
     "SignInLink": ["expiresAt"],
     "Analytics": ["p50ResponseTimeMs", "p95ResponseTimeMs"],
     "Health": ["version"],
+}
+_CHOICES = {
+    ("Created", "status"): ["pending"],
+    ("Decided", "status"): ["resolved"],
+    ("Cancelled", "status"): ["cancelled"],
+    ("Interrupt", "status"): ["pending", "approved", "rejected", "expired", "cancelled"],
+    ("Interrupt", "urgency"): ["low", "medium", "high"],
+    ("Interrupt", "decision"): ["approved", "rejected"],
+    ("Health", "status"): ["ok"],
+    ("Health", "service"): ["loopin-api"],
 }
 _NO_NUL = r"^[^\x00]*$"
 # A host name. Addresses work too, if they are public or in LOOPIN_CALLBACK_ALLOW.
@@ -140,7 +151,7 @@ def _field(model: type[BaseModel], name: str) -> Part:
 
 
 _BY_ID = (_in("path", "interruptId", _TEXT),)
-_BY_USER = (_in("path", "userId", _field(UserPath, "userId") | {"pattern": NOT_BLANK_EXACTLY}),)
+_BY_USER = (_in("path", "userId", _field(UserPath, "userId") | {"pattern": NAME_EXACTLY}),)
 _PAGE = (
     _in("query", "limit", _field(PageQuery, "limit")),
     _in("query", "cursor", {"type": "string", "pattern": CURSOR}),
@@ -256,7 +267,7 @@ def _responses(call: _Call, *, keyed: bool) -> Part:
     errors = [code for code in call.errors if keyed or code != 401]
     if call.see_other:
         pages = {code: _answer(_MEANINGS.get(code, "The page"), _HTML) for code in errors}
-        found = pages | {code: _refusal(code) for code in _ALWAYS}
+        found = {code: _refusal(code) for code in _ALWAYS} | pages
         found[303] = {"description": call.see_other}
     else:
         errors += _ALWAYS if call.is_public else (*_ALWAYS, *_KEYED[not keyed :])
@@ -288,8 +299,13 @@ def _schemas() -> Part:
         "description": "http(s) URL that gets the outcome by POST. Its host may also be a public "
         "address, or one in LOOPIN_CALLBACK_ALLOW",
     }
-    for name in ("agentId", "userId", "action"):
-        new[name]["pattern"] = NOT_BLANK_EXACTLY
+    new["action"]["pattern"] = NOT_BLANK_EXACTLY
+    for name in ("agentId", "userId"):
+        new[name]["pattern"] = NAME_EXACTLY
+    # In the models these are open, since other servers may send others.
+    for (schema, field_name), choices in _CHOICES.items():
+        described = schemas[schema]["properties"][field_name]
+        described.get("anyOf", [described])[0]["enum"] = choices
     for name in ("reason", "payloadDigest"):
         schemas["Decision"]["properties"][name]["anyOf"][0]["pattern"] = _NO_NUL
     return schemas

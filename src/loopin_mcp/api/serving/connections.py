@@ -12,8 +12,11 @@ from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.rest.headers import HEADERS_FAULT, URL_FAULT, has_body
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 
-# The most bytes before the last piece of a request's head; `RequestHeads` checks whole heads.
-MAX_HEAD_BYTES = 64 * 1024
+# The most bytes before the last piece of a request's head; `RequestHeads` checks whole heads. A
+# browser sends at most 180 cookies of 4 KiB, whichever ports of the host set them.
+MAX_HEAD_BYTES = 1024 * 1024
+# The same while the request's first line is incomplete.
+MAX_LINE_BYTES = 64 * 1024
 # asyncio reads at most 256 KiB at a time.
 MAX_INCOMPLETE_BYTES = MAX_HEAD_BYTES + 2 * 256 * 1024
 # In chunks of one byte, a body takes six times its size.
@@ -143,8 +146,7 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if self._is_refused:
             return
-        is_body = self._answering and self._body_is_due
-        if self._received_bytes > (MAX_RAW_BODY_BYTES if is_body else MAX_HEAD_BYTES):
+        if self._received_bytes > self._most_bytes:
             self._refuse_more()
         else:
             self._is_in_first_line = self._is_in_first_line and b"\n" not in data
@@ -202,6 +204,13 @@ class Connection(asyncio.Protocol):
     def unsent_bytes(self) -> int:
         """How many bytes of responses the operating system has not taken yet."""
         return self._transport.get_write_buffer_size()
+
+    @property
+    def _most_bytes(self) -> int:
+        """The most bytes before the next piece of what the client sends now."""
+        if self._answering and self._body_is_due:
+            return MAX_RAW_BODY_BYTES
+        return MAX_LINE_BYTES if self._is_in_first_line else MAX_HEAD_BYTES
 
     def lose_patience(self, unsent_bytes: int) -> None:
         """Close the connection, unless the client has read some of the `unsent_bytes`."""

@@ -1,4 +1,4 @@
-"""Housekeeping: stores expiries, and deletes old interrupts and idempotency keys."""
+"""Housekeeping: stores expiries, and deletes old interrupts, idempotency keys and sessions."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -25,8 +25,9 @@ async def keep_house(store: Store, retention_days: int | None) -> None:
 
 
 async def clean_up(store: Store, retention_days: int | None) -> None:
-    """Delete old idempotency keys, and interrupts settled at least `retention_days` ago."""
+    """Delete old idempotency keys and sessions, and interrupts settled `retention_days` ago."""
     await store.retention.forget_keys()
+    await store.sessions.delete_ended()
     if retention_days is None:
         return
     deleted = 0

@@ -94,9 +94,11 @@ async def serving(
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
     store = Store(database, options.public_url or url)
-    api = create_app(store, options, host, port, limits)
-    loops = _loops(store, options, api, channels)
     try:
+        page_key = await store.sessions.page_key()
+        api = create_app(store, options, host, port, limits, page_key=page_key)
+        await api.sessions.start()
+        loops = _loops(store, options, api, channels)
         async with beside(loops), running(api.app, listener, options.grace_s, limits):
             try:
                 yield url

@@ -113,7 +113,7 @@ class Overview:
         end = await self._end_of_search(search, params, search_through) if others(search) else None
         rows = await self._database.read(
             page_of(
-                f"{INTERRUPT}, settled_ms",
+                INTERRUPT,
                 f"""{_SETTLED}{indexed(search)}{others(search)}
                     AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)""",
                 "settled_ms DESC, interrupt_id DESC",

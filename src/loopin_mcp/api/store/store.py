@@ -17,6 +17,7 @@ from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.outcomes import cancel, decide, expire
 from loopin_mcp.api.store.paging import next_cursor, page_of, position_of
 from loopin_mcp.api.store.retention import Retention
+from loopin_mcp.api.store.sessions import StoredSessions
 from loopin_mcp.api.store.wakeups import Changes
 from loopin_mcp.errors import ConflictError, NotFoundError
 from loopin_mcp.wire.fields import DEFAULT_PAGE
@@ -62,6 +63,7 @@ class Store:
         self.overview = Overview(database, self._reader, clock)
         self.figures = Figures(database, clock)
         self.retention = Retention(database, clock)
+        self.sessions = StoredSessions(database, clock)
         self._in_flight: set[IdempotencyKey] = set()
 
     async def create_interrupt(self, interrupt: NewInterrupt, actor: Actor) -> Created:

@@ -8,6 +8,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, Clock, Down, api_client
 from tests.support.page import Page, ask
+from tests.support.visitors import within
 
 
 def chosen(page: Page) -> list[str | None]:
@@ -38,10 +39,9 @@ async def test_row_shows_who_asks_what_and_until_when(
     assert page.facts["Created"] == "15 June 2025, 15:06:40 UTC"
     assert page.facts["Expires"] == "15 June 2025, 17:06:40 UTC"
     assert page.rows == {"amount": "4200", "currency": "USD"}
-    assert page.element(href=path)[""] == "a"
-    assert page.element(method="post", **{"class": "decision"})["action"] == (
-        f"/inbox/{path.rpartition('/')[2]}"
-    )
+    assert page.element(href=f"{inbox.base_url.path}{path[1:]}")[""] == "a"
+    form = page.element(method="post", **{"class": "decision"})
+    assert within(inbox, form["action"]) == f"/inbox/{path.rpartition('/')[2]}"
 
 
 async def test_list_is_in_the_order_of_urgency_and_expiry(
@@ -83,7 +83,7 @@ async def test_search_and_filters_narrow_the_list_and_stay_chosen(
         *("Any", "agent-1", "release-agent"),
         *("Any", "High", "Medium", "Low"),
     ]
-    assert page.element(action="/", **{"": "form"})["role"] == "search"
+    assert page.element(action=inbox.base_url.path, **{"": "form"})["role"] == "search"
     assert "Clear filters" in page["a"]
 
 
@@ -108,8 +108,8 @@ async def test_count_is_of_all_and_the_parts_lead_to_each_other(
         await ask(sqlite_store, action=f"Action {number}", user_id=user)
 
     first = Page(await inbox.get("/?agent=agent-1"))
-    link = str(first.element(rel="next")["href"])
-    second = Page(await inbox.get(link.removeprefix(".")))
+    link = within(inbox, first.element(rel="next")["href"])
+    second = Page(await inbox.get(link))
 
     assert (len(first["summary"]), len(second["summary"])) == (50, 50)
     assert not set(first["summary"]) & set(second["summary"])
@@ -126,10 +126,10 @@ async def test_part_whose_requests_are_all_settled_says_so(
     inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     paths = [await ask(sqlite_store, expires_in=100 + number) for number in range(51)]
-    link = str(Page(await inbox.get("/")).element(rel="next")["href"])
+    link = within(inbox, Page(await inbox.get("/")).element(rel="next")["href"])
     await sqlite_store.cancel_interrupt(paths[-1].rpartition("/")[2], AGENT)
 
-    page = Page(await inbox.get(link.removeprefix(".")))
+    page = Page(await inbox.get(link))
 
     assert page["empty"] == ["Nothing left here These requests have been settled."]
     assert page["pages"] == ["First page"]
@@ -161,7 +161,7 @@ async def test_what_was_settled_lately_stands_below(
         "Approved via the review link link agent-1 for user-1 5 minutes ago "
         "15 June 2025, 15:06:40 UTC",
     ]
-    assert page.element(href=f"/review/{cancelled}")[""] == "a"
+    assert page.element(href=f"{inbox.base_url.path}review/{cancelled}")[""] == "a"
     assert page["a"][-1] == "View all"
 
 

@@ -30,7 +30,7 @@ class Desk:
     def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
         self._store = store
         self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self.sessions = Sessions(keys, clock, PUBLIC_URL)
+        self.sessions = Sessions(keys, store.sessions, clock, PUBLIC_URL)
         self.live = Live(store, self.sessions, Waits(Limits()))
         self.has_browser = True
         self.fault: Exception = FileNotFoundError(2, "No such file or directory")

@@ -70,7 +70,7 @@ def test_decision_is_asked_for_with_all_there_is_to_know_and_then_recorded(
     press(tab, "Enter")
 
     expect(tab.locator("#outcome")).to_contain_text(f"{status.capitalize()}: Pay the first")
-    expect(Row(tab, "Pay the second").summary).to_be_focused()
+    expect(Row(tab, "Pay the first").summary).to_be_focused()
     told = read(link)
     assert (told["status"], told["reason"]) == (status, "As ordered: a, j and r")
 

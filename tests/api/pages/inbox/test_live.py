@@ -1,9 +1,12 @@
 """The open inbox: changes appear by themselves, and input stays."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
+from tests.api.pages.inbox.test_keys import press
 from tests.api.pages.review.test_live import HIDE, Ask, OpenTab, cancel, decide
 from tests.support import START_TIMEOUT_S, ServedAPI, web
 from tests.support.lists import Row, read
@@ -44,32 +47,62 @@ def test_what_the_human_does_stays_as_it_is_while_the_list_changes(
     expect(first.reason).to_be_focused()
 
 
-def test_request_settled_elsewhere_leaves_the_list_for_the_recent_ones(
-    ask_user: Ask, open_inbox: OpenTab
+@pytest.mark.parametrize("state", ["Approved", "Rejected", "Cancelled"])
+def test_request_settled_elsewhere_stays_in_its_place_with_its_outcome(
+    ask_user: Ask, open_inbox: OpenTab, state: str
 ) -> None:
     link = ask_user("Pay the first")
-    ask_user("Pay the second")
+    other = ask_user("Pay the second")
     tab = open_inbox()
-    Row(tab, "Pay the first").summary.focus()
+    first, second = Row(tab, "Pay the first"), Row(tab, "Pay the second")
+    first.summary.focus()
+    place = second.whole.bounding_box()
 
-    decide(link)
+    cancel(link) if state == "Cancelled" else decide(link, decision=state.lower())
 
+    expect(first.summary).to_contain_text(state)
     expect(tab).to_have_title("(1) Inbox · LoopIn")
-    expect(tab.locator(".row .action")).to_have_text(["Pay the second"])
     expect(tab.locator(".settled .what .action")).to_have_text(["Pay the first"])
-    expect(Row(tab, "Pay the second").summary).to_be_focused()
+    expect(first.summary).to_be_focused()
+    assert second.whole.bounding_box() == place
+    press(tab, "a", "Control+Enter")
+    expect(tab.get_by_role("dialog")).to_be_hidden()
+    assert read(other)["status"] == "pending"
 
 
-def test_last_request_leaves_the_empty_list_behind(ask_user: Ask, open_inbox: OpenTab) -> None:
+def test_settled_requests_go_when_the_reviewer_tidies_up(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
     link = ask_user()
     tab = open_inbox()
     Row(tab, "Pay").summary.focus()
-
     cancel(link)
+    expect(Row(tab, "Pay").summary).to_contain_text("Cancelled")
+
+    tab.get_by_role("button", name="Tidy up").click()
 
     empty = "Nothing found Try fewer words, or clear the filters."
     expect(tab.locator("#rest")).to_have_text(empty)
+    expect(tab.locator(".row")).to_have_count(0)
     expect(tab.get_by_role("heading", name="Inbox")).to_be_focused()
+    expect(tab.locator("#tidy")).to_be_hidden()
+
+
+def test_settled_requests_go_while_another_tab_is_in_front_unless_they_are_in_use(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    links = [ask_user(f"Pay {number}") for number in range(3)]
+    tab = open_inbox()
+    Row(tab, "Pay 1").summary.click()
+    decide(links[0])
+    decide(links[1])
+    for number in range(2):
+        expect(Row(tab, f"Pay {number}").summary).to_contain_text("Approved")
+
+    tab.evaluate(HIDE, True)
+    decide(links[2])
+
+    expect(tab.locator(".row .action")).to_have_text(["Pay 1", "Pay 2"])
 
 
 def test_request_that_is_being_read_stays_and_says_how_it_ended(
@@ -89,7 +122,80 @@ def test_request_that_is_being_read_stays_and_says_how_it_ended(
     expect(first.reason).to_have_value("My thoughts")
     expect(first.whole.get_by_role("button", name="Approve")).to_be_hidden()
     first.summary.click()
-    expect(first.whole).to_have_count(0)
+    expect(first.summary).to_contain_text("Approved")
+
+
+@pytest.mark.parametrize("use", ["open", "focus", "hover", "type"])
+def test_new_request_waits_for_the_reviewer_if_it_would_push_what_they_use(
+    ask_user: Ask, open_inbox: OpenTab, use: str
+) -> None:
+    ask_user("Pay the first")
+    tab = open_inbox()
+    first = Row(tab, "Pay the first")
+    if use == "focus":
+        first.summary.focus()
+    elif use == "hover":
+        first.summary.hover()
+    else:
+        first.summary.click()
+        tab.mouse.move(0, 0)
+    if use == "type":
+        first.reason.fill("Half a sentence")
+        first.summary.click()
+        tab.mouse.move(0, 0)
+        tab.locator("#search").focus()
+    place = first.whole.bounding_box()
+
+    ask_user("Pay at once", urgency="high")
+    ask_user("Pay later", urgency="low")
+
+    expect(tab.locator("#news")).to_have_text("3 found")
+    expect(tab.locator(".row .action")).to_have_text(["Pay the first", "Pay later"])
+    assert first.whole.bounding_box() == place
+    tab.get_by_role("button", name="Show 1 new").click()
+    actions = ["Pay at once", "Pay the first", "Pay later"]
+    expect(tab.locator(".row .action")).to_have_text(actions)
+
+
+def test_nothing_decides_for_half_a_second_after_rows_have_moved(
+    ask_user: Ask, open_inbox: OpenTab
+) -> None:
+    ask_user("Pay the first")
+    tab = open_inbox()
+    first = Row(tab, "Pay the first")
+    first.summary.click()
+    ask_user("Pay at once", urgency="high")
+    tab.clock.install()
+    approve = first.whole.get_by_role("button", name="Approve")
+    approve.focus()
+    tab.get_by_role("button", name="Show 1 new").wait_for()
+    tab.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+
+    tab.get_by_role("button", name="Show 1 new").click()
+
+    expect(Row(tab, "Pay at once").whole).to_have_count(1)
+    tab.clock.run_for(499)
+    expect(approve).to_be_disabled()
+    tab.clock.run_for(1)
+    expect(approve).to_be_enabled()
+
+
+def test_double_click_decides_one_request(ask_user: Ask, open_inbox: OpenTab) -> None:
+    ask_user("Pay the first")
+    link = ask_user("Pay the second")
+    tab = open_inbox()
+    for action in ("Pay the first", "Pay the second"):
+        Row(tab, action).summary.click()
+    approve = Row(tab, "Pay the first").whole.get_by_role("button", name="Approve")
+    box = approve.bounding_box()
+    assert box
+
+    tab.mouse.dblclick(box["x"] + 9, box["y"] + 9)
+
+    expect(Row(tab, "Pay the first").whole.locator(".notice")).to_be_visible()
+    expect(tab.locator("#outcome")).to_have_text("Approved: Pay the first View")
+    tab.mouse.dblclick(box["x"] + 9, box["y"] + 9)
+    assert read(link)["status"] == "pending"
 
 
 def test_request_that_slips_to_the_next_part_stays_where_it_is_read(
@@ -124,7 +230,8 @@ def test_deciding_happens_in_place_and_leaves_what_was_typed_elsewhere(
     first.press("Approve")
 
     expect(tab.locator("#outcome")).to_have_text("Approved: Pay the first View")
-    expect(first.whole).to_have_count(0)
+    expect(first.summary).to_contain_text("Approved")
+    expect(first.summary).to_be_focused()
     expect(second.reason).to_have_value("Not yet")
     expect(tab).to_have_title("(1) Inbox · LoopIn")
     told = read(link)

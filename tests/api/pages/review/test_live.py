@@ -247,3 +247,31 @@ def test_connection_that_died_in_silence_is_opened_anew(ask: Ask, open_tab: Open
     decide(link)
 
     expect(tab.get_by_role("heading", level=1, name="Approved")).to_be_visible()
+
+
+def test_page_that_a_click_led_to_takes_no_decision_for_half_a_second(
+    ask: Ask, open_tab: OpenTab
+) -> None:
+    link = ask()
+    tab = open_tab("about:blank")
+    tab.clock.install(time="2001-02-03T04:05:06Z")
+    tab.clock.pause_at("2001-02-03T04:05:07Z")
+    tab.goto(link.partition("/review/")[0] + "/history")
+    approve = tab.get_by_role("button", name="Approve")
+
+    with tab.expect_navigation():
+        tab.evaluate("link => { location.href = link; }", link)
+
+    expect(approve).to_be_disabled()
+    tab.clock.run_for(499)
+    expect(approve).to_be_disabled()
+    tab.clock.run_for(1)
+    expect(approve).to_be_enabled()
+
+
+def test_page_that_was_opened_from_elsewhere_takes_a_decision_at_once(
+    ask: Ask, open_tab: OpenTab
+) -> None:
+    tab = open_with_clock(open_tab, ask())
+
+    expect(tab.get_by_role("button", name="Approve")).to_be_enabled()

@@ -80,3 +80,5 @@ $$;
 
 CREATE TRIGGER interrupts_take_turn BEFORE INSERT ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_take_turn();
+
+INSERT INTO page_key VALUES (replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));

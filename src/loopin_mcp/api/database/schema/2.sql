@@ -78,3 +78,15 @@ CREATE TABLE deletions (
     deleted_ms   BIGINT NOT NULL,
     events_head  TEXT   NOT NULL
 );
+
+-- The browsers that are signed in; see access/sessions.py.
+CREATE TABLE sessions (
+    place_digest TEXT   NOT NULL PRIMARY KEY,
+    subject      TEXT   NOT NULL,
+    seal         TEXT   NOT NULL,
+    created_ms   BIGINT NOT NULL,
+    used_ms      BIGINT NOT NULL
+);
+
+-- One row: the key, in hexadecimal digits, that proves the API to open pages; see access/proofs.py.
+CREATE TABLE page_key (page_key TEXT NOT NULL);

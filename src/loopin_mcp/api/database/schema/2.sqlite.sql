@@ -44,3 +44,5 @@ CREATE TRIGGER events_go_with_interrupt BEFORE DELETE ON events
 BEGIN
     SELECT RAISE(ABORT, 'events are deleted only with their interrupt');
 END;
+
+INSERT INTO page_key VALUES (hex(randomblob(32)));

@@ -1,12 +1,12 @@
 "use strict";
 
 // The live inbox: reloads its list after every change, and sends decisions without leaving the page.
+// Rows stay where they are until the reviewer moves on, so that nothing slips under their hand.
 {
   const list = document.getElementById("rows");
   const heading = document.getElementById("inbox");
   const outcome = document.getElementById("outcome");
-  const question = document.getElementById("confirm");
-  const reason = document.getElementById("confirm-reason");
+  const tidier = document.getElementById("tidy");
   // Replaced as a whole. The rows are not, so that they keep the focus and the input.
   const PARTS = ["summary", "rest", "recent"];
   const SHORTEST_GAP_MS = 1_000;
@@ -19,12 +19,14 @@
   let looking = false;
   let lookAgain = false;
   let announcing = null;
-  let asked = null;
+  // The rows of the last list that came, some of which may not be shown yet.
+  let waiting = [];
 
   const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
   const parsed = async (answer) =>
     new DOMParser().parseFromString(await answer.text(), "text/html");
-  const isInUse = (row) => row.querySelector("details").open || row === asked?.row || isTyped(row);
+  const isInUse = (row) => row.querySelector("details").open || row.matches("[data-asked]") ||
+    row.contains(document.activeElement) || isTyped(row);
   const isTyped = (row) =>
     [...row.querySelectorAll("textarea")].some((field) => field.value.trim() !== "");
 
@@ -36,7 +38,7 @@
     while (lookAgain) {
       lookAgain = false;
       const gap = pause(SHORTEST_GAP_MS);
-      await fetch(location.href).then(show).catch(() => { /* The stream reports the lost connection. */ });
+      await loopin.fetch(location.href).then(show).catch(() => { /* The stream reports the lost connection. */ });
       await gap;
     }
     looking = false;
@@ -49,25 +51,61 @@
     else say("This list may be out of date. LoopIn cannot load it right now.");
   }
 
-  /** Update this page from another: add and remove rows, and replace the parts around them. */
-  function exchange(page) {
-    const rows =
-      [...page.querySelectorAll("#rows > .row")].filter((row) => !decided.has(row.id));
-    const staying = new Set(rows.map((row) => row.id));
-    for (const row of [...list.children]) if (!staying.has(row.id)) leave(row);
-    let last = null;
-    for (const row of rows) {
-      const known = document.getElementById(row.id);
-      if (!known && last) last.after(row);
-      else if (!known) list.prepend(row);
-      last = known ?? row;
-    }
+  /** Update this page from another: mark the rows that were settled, add rows, replace the rest. */
+  async function exchange(page) {
+    waiting = [...page.querySelectorAll("#rows > .row")].filter((row) => !decided.has(row.id));
     announce(page.getElementById("summary").textContent);
     for (const part of PARTS) {
       exchangePart(document.getElementById(part), page.getElementById(part));
     }
     document.title = page.title;
+    if (document.hidden) clear();
+    place(document.hidden || isAtRest());
+    const ids = new Set(waiting.map((row) => row.id));
+    for (const row of [...list.children]) if (!ids.has(row.id)) await leave(row);
+    offer();
+  }
+
+  /** Whether rows may move: nobody reads, points at or types into the list. */
+  function isAtRest() {
+    return !list.matches(":hover") && ![...list.children].some(isInUse);
+  }
+
+  /** Show new rows in their order; those that would push others only if `all` are to be shown. */
+  function place(all) {
+    let last = null;
+    let moved = false;
+    for (const row of waiting) {
+      const known = document.getElementById(row.id);
+      const next = last ? last.nextElementSibling : list.firstElementChild;
+      if (!known && next && !all) continue;
+      if (!known) list.insertBefore(row, next);
+      moved ||= !known && next !== null;
+      last = known ?? row;
+    }
+    if (moved) loopin.hold();
     refresh();
+  }
+
+  /** Remove the rows of settled requests, except those in use. */
+  function clear() {
+    for (const row of list.querySelectorAll(".gone")) if (!isInUse(row)) row.remove();
+  }
+
+  /** Offer to show new rows and to remove settled ones, which the reviewer may do at any time. */
+  function offer() {
+    const newer = waiting.filter((row) => !document.getElementById(row.id)).length;
+    const gone = list.querySelectorAll(".gone").length;
+    tidier.disabled = !newer && !gone;
+    tidier.textContent = newer ? `Show ${newer} new` : "Tidy up";
+  }
+
+  function tidy() {
+    for (const row of list.querySelectorAll(".gone")) row.remove();
+    place(true);
+    offer();
+    loopin.hold();
+    heading.focus({ preventScroll: true });
   }
 
   function exchangePart(here, there) {
@@ -76,38 +114,39 @@
     if (focused) [...here.querySelectorAll("a")].find((link) => link.href === focused)?.focus();
   }
 
-  /** Remove a row that left the list. A row in use stays and shows its outcome. */
+  /** Mark a row that left the list with its outcome. */
   async function leave(row) {
-    if (row.dataset.leaving || row.matches("[aria-busy]")) return;
-    if (!isInUse(row)) return drop(row);
-    row.dataset.leaving = "yes";
+    if (row.matches(".gone, [aria-busy]")) return;
     const settled = await outcomeOf(row);
     // It may also have moved to the next part of the list, or its page cannot be loaded.
-    if (settled) showSettled(row, settled);
-    else delete row.dataset.leaving;
+    if (settled && !row.matches(".gone, [aria-busy]")) showSettled(row, settled);
   }
 
-  /** The outcome of a request in words; empty while it is pending, undefined if not known. */
+  /** The outcome of a request; null while it is pending, undefined if not known. */
   async function outcomeOf(row) {
-    const page = await fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
+    const page = await loopin.fetch(row.querySelector(".more a").href).then(parsed).catch(() => null);
     if (!page?.getElementById("request")) return undefined;
-    return page.querySelector("[data-outcome]")?.dataset.outcome ?? "";
+    const words = page.querySelector("[data-outcome]")?.dataset.outcome;
+    return words ? { words, state: page.getElementById("outcome").textContent } : null;
   }
 
-  function showSettled(row, settled) {
-    if (row === asked?.row) question.close("no");
+  function showSettled(row, { words, state }) {
+    row.dispatchEvent(new CustomEvent("settled", { bubbles: true }));
+    const typed = isTyped(row);
     row.classList.add("gone");
+    row.querySelector(".left").textContent = state;
     for (const field of row.querySelectorAll("textarea")) field.readOnly = true;
     // An unconfirmed decision may be the one that settled it.
-    row.append(notice(row.dataset.sent ? settled : `${settled} Your input was not recorded.`));
-    announce(settled);
-  }
-
-  function drop(row) {
-    const next = row.nextElementSibling ?? row.previousElementSibling;
-    const hadFocus = row.contains(document.activeElement);
-    row.remove();
-    if (hadFocus) (next?.querySelector("summary") ?? heading).focus();
+    const isLost = typed && !row.dataset.sent;
+    // In place of the buttons, so that the rows below stay where they are.
+    const buttons = row.querySelector(".buttons, .whole > .notice");
+    const hadFocus = buttons.contains(document.activeElement);
+    buttons.style.minHeight = `${buttons.offsetHeight}px`;
+    buttons.replaceChildren(notice(isLost ? `${words} Your input was not recorded.` : words));
+    if (hadFocus) row.querySelector("summary").focus({ preventScroll: true });
+    loopin.hold();
+    announce(words);
+    offer();
   }
 
   /** Send a row's form. A refused form is sent once more, as a page that shows why. */
@@ -118,10 +157,14 @@
     const body = new URLSearchParams(new FormData(form));
     body.set("decision", decision);
     // An earlier, unconfirmed decision may have been recorded.
-    const settled = row.dataset.sent ? await outcomeOf(row) : "";
-    const answer = settled === "" && await fetch(form.action,
+    const settled = row.dataset.sent ? await outcomeOf(row) : null;
+    const answer = settled === null && await loopin.fetch(form.action,
       { method: "POST", body, headers: { Prefer: "return=minimal" } }).catch(() => null);
-    if (answer?.status === 204) return showDecided(row);
+    if (answer?.status === 204) return showDecided(row, decision);
+    if (answer?.status === 401) {
+      row.removeAttribute("aria-busy");
+      return leaveSignedOut();
+    }
     // A conflict may be with the earlier decision.
     const isRefused = answer?.status >= 400 && answer.status < (row.dataset.sent ? 409 : 500);
     if (isRefused) return sendToPage(form, decision);
@@ -134,17 +177,20 @@
     look();
   }
 
-  /** Remove a row whose decision is recorded, even if the list cannot be reloaded. */
-  async function showDecided(row) {
+  /** Show that a decision is recorded, even if the list cannot be reloaded. */
+  async function showDecided(row, decision) {
     decided.add(row.id);
     const action = row.querySelector(".action").textContent;
-    drop(row);
+    row.removeAttribute("aria-busy");
+    row.dataset.sent = "yes";
+    const state = decision === "approved" ? "Approved" : "Rejected";
+    showSettled(row, { words: `${state}. Your decision was recorded.`, state });
     const there = new URL(location.href);
     there.searchParams.set("done", row.id.replace("request-", ""));
-    const page = await fetch(there).then(parsed).catch(() => null);
+    const page = await loopin.fetch(there).then(parsed).catch(() => null);
     if (!page?.getElementById("rows")) return say(`Your decision was recorded: ${action}`);
     exchangePart(outcome, page.getElementById("outcome"));
-    exchange(page);
+    await exchange(page);
   }
 
   function sendToPage(form, value) {
@@ -152,32 +198,6 @@
     Object.assign(field, { type: "hidden", name: "decision", value });
     form.append(field);
     form.submit();
-  }
-
-  function ask(row, decision) {
-    const form = row.querySelector("form");
-    if (row.matches(".gone, [aria-busy]")) return;
-    // A request that is too long for the list has no form here.
-    if (!form) return row.querySelector(".more a").click();
-    asked = { row, form, decision };
-    const verb = decision === "approved" ? "Approve" : "Reject";
-    const yes = document.getElementById("confirm-yes");
-    document.getElementById("confirm-heading").textContent = `${verb} this request?`;
-    [yes.textContent, yes.className] = [verb, verb.toLowerCase()];
-    copy(row.querySelector(".action"), "confirm-action");
-    copy(row.querySelector(".who"), "confirm-who");
-    copy(row.querySelector(".context"), "confirm-context");
-    const modified = document.getElementById("confirm-modified");
-    modified.hidden = !form.elements.modifiedParams.value.trim();
-    modified.querySelector("code").textContent = form.elements.modifiedParams.value;
-    reason.value = form.elements.reason.value;
-    question.returnValue = "no";
-    question.showModal();
-    reason.focus();
-  }
-
-  function copy(source, target) {
-    document.getElementById(target).replaceChildren(...source.cloneNode(true).childNodes);
   }
 
   function notice(text, link) {
@@ -201,46 +221,37 @@
   function leaveSignedOut() {
     stream.stop();
     const link = document.createElement("a");
-    Object.assign(link, { href: location.href, textContent: "Sign in again" });
-    say("You are signed out, so this list is no longer updated.", link);
+    Object.assign(link, { href: location.href, target: "_blank", textContent: "Sign in again" });
+    say("You are signed out, so this list is no longer updated. What you typed stays.", link);
   }
 
   function refresh() {
     loopin.refresh();
-    for (const row of list.children) {
+    for (const row of list.querySelectorAll(".row:not(.gone)")) {
       const left = loopin.secondsTo(row.querySelector(".left [data-moment]").dataset.moment);
       row.classList.toggle("soon", left < SOON_S);
     }
   }
 
-  list.addEventListener("ask", (event) => ask(event.target, event.detail));
-
-  reason.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) question.close("yes");
-  });
-
-  question.addEventListener("close", () => {
-    const { form, decision } = asked;
-    asked = null;
-    form.elements.reason.value = reason.value;
-    if (question.returnValue === "yes") send(form, decision);
-  });
+  list.addEventListener("decide", (event) => send(event.target, event.detail));
 
   list.addEventListener("submit", (event) => {
     event.preventDefault();
     send(event.target, event.submitter.value);
   });
 
-  list.addEventListener("toggle", (event) => {
-    const row = event.target.closest(".gone");
-    if (row && !event.target.open) drop(row);
-  }, true);
+  tidier.addEventListener("click", tidy);
 
-  const stream = loopin.follow(list.dataset.events, { changed: look }, {
+  const stream = loopin.follow(() => list.dataset.events, { changed: look }, {
     // The title shows the number even if another tab is in front.
     rests: false,
     lost: "Connection lost. This list may be out of date. Reconnecting…",
     whenLost: look,
+  });
+
+  document.addEventListener("moved", () => {
+    outcome.replaceChildren();
+    stream.resume();
   });
 
   // A browser has six connections for all its tabs, so only the tab shown last keeps one.
@@ -254,6 +265,7 @@
   document.addEventListener("visibilitychange", tellTabs);
   tellTabs();
 
+  outcome.classList.add("toast");
   // The outcome is shown once, and not again after a reload.
   const here = new URL(location.href);
   if (here.searchParams.has("done")) {

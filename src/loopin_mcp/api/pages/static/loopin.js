@@ -8,6 +8,9 @@ const loopin = (() => {
   const LONGEST_RETRY_MS = 10_000;
   // A stream that ends sooner does not count: the server has too many.
   const STEADY_MS = 1_000;
+  const PROOF_MS = 5_000;
+  // A hand that was about to click or press does so within this time.
+  const HOLD_MS = 500;
   const LOST = "Connection lost. Reconnecting…";
   const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
   const LOCAL = new Intl.DateTimeFormat("en-GB", {
@@ -15,6 +18,11 @@ const loopin = (() => {
     hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
   });
   // Times are by the server's clock, and the reader's clock may be wrong.
+  const { home, page, secret } = document.documentElement.dataset;
+  // Whether the event stream is connected; only the API can have held it open.
+  let isLive = false;
+  // A form that is sent now that the API has answered.
+  let cleared = null;
   const skewMs = Date.parse(document.querySelector("main").dataset.now) - Date.now();
 
   const secondsTo = (moment) => (Date.parse(moment) - Date.now() - skewMs) / 1000;
@@ -66,6 +74,58 @@ const loopin = (() => {
   }
 
   /**
+   * Whether the program at this address is the API that made this page.
+   *
+   * Another one may have taken its port. It must not get the place and the cookie of a session, so
+   * this asks without them. Without a secret of the page, TLS proves it.
+   */
+  async function isLoopIn() {
+    if (!secret) return true;
+    const random = crypto.getRandomValues(new Uint8Array(16));
+    const challenge = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const answer = await fetch(`${home}proofs/${page}/${challenge}`, {
+      credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store", redirect: "error",
+      signal: AbortSignal.timeout(PROOF_MS),
+    }).then((response) => response.text()).catch(() => null);
+    return answer === sha256(secret + challenge);
+  }
+
+  /** Like `fetch`, but only if the API answers. */
+  async function fetchHere(...request) {
+    if (!isLive && !await isLoopIn()) throw new TypeError(LOST);
+    return fetch(...request);
+  }
+
+  /** Follow a link only if the API answers. */
+  async function follows(event) {
+    const link = event.target.closest("a[href]");
+    if (isLive || !link || event.button > 1) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const isApart = event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target;
+    if (!await isLoopIn()) sayConnection(LOST);
+    else if (isApart) window.open(link.href, "_blank", "noopener");
+    else location.assign(link.href);
+  }
+
+  /** Send a form only if the API answers. */
+  async function sends(event) {
+    const { target: form, submitter } = event;
+    const isCleared = form === cleared;
+    cleared = null;
+    if (isLive || isCleared || form.getAttribute("method") === "dialog") return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (!await isLoopIn()) return sayConnection(LOST);
+    cleared = form;
+    form.requestSubmit(submitter);
+  }
+
+  document.addEventListener("click", follows, true);
+  document.addEventListener("auxclick", follows, true);
+  document.addEventListener("submit", sends, true);
+
+  /**
    * Call `heard[name]` at each event of that name, until the result's `stop` is called.
    *
    * A broken stream is opened again, and then the server sends the current state at once. A hidden
@@ -81,8 +141,10 @@ const loopin = (() => {
 
     function close() {
       clearTimeout(timer);
+      // Otherwise the browser would connect again by itself, to any program.
       source?.close();
       source = null;
+      isLive = false;
     }
 
     function fail() {
@@ -100,13 +162,20 @@ const loopin = (() => {
       clearTimeout(timer);
       timer = setTimeout(fail, SILENCE_MS);
       if (Date.now() - openedMs > STEADY_MS) failures = 0;
+      isLive = true;
       sayConnection("");
     }
 
-    function open() {
+    async function open() {
       close();
       if (stopped || (rests && document.hidden)) return;
-      source = new EventSource(url);
+      const attempt = { close() {} };
+      source = attempt;
+      const isOurs = await isLoopIn();
+      // It was closed or opened again meanwhile.
+      if (source !== attempt) return;
+      if (!isOurs) return fail();
+      source = new EventSource(url());
       openedMs = Date.now();
       source.onerror = fail;
       for (const event of ["open", "beat", ...Object.keys(heard)]) {
@@ -127,7 +196,29 @@ const loopin = (() => {
         close();
         sayConnection("");
       },
+      resume() {
+        stopped = false;
+        open();
+      },
     };
+  }
+
+  let held = null;
+
+  /** Disable what decides for a moment: it has just moved, or come to where something else was. */
+  function hold() {
+    clearTimeout(held?.timer);
+    const focused = held?.focused ?? document.activeElement;
+    const buttons = [...document.querySelectorAll('button[name="decision"]')];
+    for (const button of buttons) button.disabled = true;
+    held = { focused, timer: setTimeout(release, HOLD_MS, buttons) };
+  }
+
+  function release(buttons) {
+    for (const button of buttons) button.disabled = false;
+    // A button that is disabled loses the focus.
+    if (document.activeElement === document.body) held.focused.focus({ preventScroll: true });
+    held = null;
   }
 
   function sayConnection(text) {
@@ -136,5 +227,7 @@ const loopin = (() => {
 
   refresh();
   setInterval(refresh, 1000);
-  return { refresh, follow, secondsTo };
+  // The second click of a double click on a link falls on the page behind it.
+  if (document.referrer.startsWith(location.origin)) hold();
+  return { refresh, follow, hold, secondsTo, fetch: fetchHere };
 })();

@@ -6,10 +6,10 @@
   const SENDING_MS = 10_000;
   const form = document.querySelector("main form");
   // The form is also shown at the inbox's address, if its input has to be corrected.
-  const page = form.dataset.review;
+  const page = () => form.dataset.review;
   let sending = null;
 
-  const stream = loopin.follow(`${page}/events`, { settled: showOutcome }, { whenLost });
+  const stream = loopin.follow(() => `${page()}/events`, { settled: showOutcome }, { whenLost });
 
   /** Replace the page with its current version, and say that it was settled meanwhile. */
   async function showOutcome() {
@@ -33,13 +33,19 @@
     const shown = await look();
     if (!shown?.getElementById("sign-in")) return;
     stream.stop();
-    form.before(document.getElementById("signed-out").content);
+    form.before(document.getElementById("signed-out").content.cloneNode(true));
+    loopin.hold();
   }
+
+  document.addEventListener("moved", () => {
+    document.querySelector(".signed-out")?.remove();
+    stream.resume();
+  });
 
   /** The current version of the page, or null. */
   async function look() {
     try {
-      const answer = await fetch(page);
+      const answer = await loopin.fetch(page());
       return new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch {
       return null;
@@ -83,6 +89,7 @@
     if (!shown.persisted) return;
     clearTimeout(sending);
     wait();
+    loopin.hold();
   });
 
   document.addEventListener("urgent", () => {
