@@ -9,6 +9,7 @@ LoopinError
     ├── ForbiddenError            403
     ├── NotFoundError             404
     ├── ConflictError             409
+    │   └── TamperedError         409, marked as `tampered`
     ├── TooLargeError             413
     ├── UnsupportedTypeError      415
     ├── UnprocessableError        422
@@ -40,6 +41,8 @@ class APIError(LoopinError):
     """
 
     status: int = 0
+    # Tells errors of one status apart.
+    code: str | None = None
 
     def __init__(
         self,
@@ -87,6 +90,12 @@ class ConflictError(APIError):
     status = 409
 
 
+class TamperedError(ConflictError):
+    """The stored interrupt differs from its audit trail: nothing it says may be acted on."""
+
+    code = "tampered"
+
+
 class TooLargeError(APIError):
     """The request's body is over the limit."""
 
@@ -120,8 +129,10 @@ class UnavailableError(APIError):
 _BY_STATUS = {error.status: error for error in APIError.__subclasses__()}
 
 
-def error_for(status: int) -> type[APIError]:
-    """The error class for an HTTP status."""
+def error_for(status: int, code: str | None = None) -> type[APIError]:
+    """The error class for an HTTP status and the code of the error, if it has one."""
+    if (status, code) == (TamperedError.status, TamperedError.code):
+        return TamperedError
     return _BY_STATUS.get(status, UnavailableError if status >= 500 else APIError)
 
 

@@ -8,6 +8,7 @@ from loopin_mcp.errors import (
     LoopinError,
     NotFoundError,
     RateLimitedError,
+    TamperedError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
@@ -29,6 +30,7 @@ REMEDIES: dict[type[Exception], str] = {
     "where a reviewer decides.",
     NotFoundError: "Check the interruptId: it must be one that create_interrupt returned on this "
     "API.",
+    TamperedError: "Nothing counts as approved: do not act, and tell the user what this says.",
     ConflictError: "Nothing was changed. Call get_interrupt_status to see it as it is now.",
     TooLargeError: "Shorten context, reason or modifiedParams and call again.",
     UnprocessableError: "Create the interrupt again as a new request.",
