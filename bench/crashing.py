@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from loopin_mcp.api.audit.events import chain_fault
+from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.wire.models import Event
 
 AT_ONCE = 16
@@ -172,8 +172,8 @@ class Agents:
         chain = [Event.model_validate(event) for event in events.json()]
         question.status = answer.json()["status"]
         known = {question.wanted} if question.is_settled else {question.wanted, "pending"}
-        if question.status not in known or chain_fault(chain):
-            raise LostError(f"{question} should be {known}: {chain_fault(chain)}")
+        if question.status not in known or chain_fault(chain, None):
+            raise LostError(f"{question} should be {known}: {chain_fault(chain, None)}")
         if any(event.type == "callback-delivered" for event in chain):
             question.told_at = len(receiver.arrivals)
         return was_stored

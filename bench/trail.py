@@ -16,7 +16,8 @@ from processes import ENVIRONMENT
 
 from loopin_mcp import Decision
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.audit.events import view
+from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.stored_trails import view
 from loopin_mcp.api.database.sqlite import SQLite
 from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.api.serving.housekeeping import clean_up
@@ -26,6 +27,8 @@ from loopin_mcp.api.store.outcomes import decide
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import NewInterrupt
 
+KEY = "key-of-the-audit-trail-in-this-bench"
+KEYS = AuditKeys([KEY])
 AGENT, REVIEWER = Actor("api-key", "api"), Actor("alice", "review-page")
 BEGIN_MS = 1_750_000_000_000
 DAY_MS = 86_400_000
@@ -41,11 +44,11 @@ def decided(first: int, count: int) -> Steps[None]:
             action=f"Pay invoice {number}",
             context={"amount": number, "note": "x" * 300},
         )
-        row = yield from create(asked, BEGIN_MS, AGENT)
+        row = yield from create(KEYS, asked, BEGIN_MS, AGENT)
         interrupt_id = str(row["interrupt_id"])
         decision = Decision(decision="approved", modified_params={"amount": number + 1})
-        yield from view(interrupt_id, BEGIN_MS, REVIEWER)
-        yield from decide(interrupt_id, decision, BEGIN_MS + 1000, REVIEWER)
+        yield from view(KEYS, interrupt_id, BEGIN_MS, REVIEWER)
+        yield from decide(KEYS, interrupt_id, decision, BEGIN_MS + 1000, REVIEWER)
 
 
 async def fill(database: SQLite, count: int) -> None:
@@ -60,7 +63,7 @@ def audit(directory: str, output: Path, *arguments: str) -> None:
     with output.open("w") as file:
         subprocess.run(
             [sys.executable, "-m", "loopin_mcp", "audit", *arguments],
-            env=ENVIRONMENT | {"LOOPIN_DATA_DIR": directory},
+            env=ENVIRONMENT | {"LOOPIN_DATA_DIR": directory, "AUDIT_KEY": KEY},
             stdout=file,
             stderr=subprocess.DEVNULL,
             check=True,
@@ -87,7 +90,7 @@ async def slowest_write(store: Store, interrupt_id: str) -> float:
 
 async def delete(database: SQLite) -> None:
     """Delete all but a pending one, and print how long that and a concurrent write took."""
-    store = Store(database, "http://127.0.0.1:3002", lambda: BEGIN_MS + 31 * DAY_MS)
+    store = Store(database, "http://127.0.0.1:3002", lambda: BEGIN_MS + 31 * DAY_MS, KEYS)
     asked = NewInterrupt(agent_id="bench", user_id="u", action="Pay", context={})
     pending = await store.create_interrupt(asked, AGENT)
     other = asyncio.create_task(slowest_write(store, pending.interrupt_id))

@@ -26,7 +26,7 @@ PAYMENT = {"payee": "Harbour Print Ltd", "invoice": "2026-117", "amount": 4200, 
 async def ask() -> dict[str, Any]:
     """Ask a human, and wait until the request is settled."""
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "loopin_mcp"], env=dict(os.environ)
+        command=sys.executable, args=["-P", "-m", "loopin_mcp"], env=dict(os.environ)
     )
     agent = Implementation(name="payment-agent", version="1.0")
     async with Client(server, client_info=agent) as loopin:

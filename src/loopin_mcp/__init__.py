@@ -10,6 +10,7 @@ from loopin_mcp.errors import InvalidRequestError as InvalidRequestError
 from loopin_mcp.errors import LoopinError as LoopinError
 from loopin_mcp.errors import NotFoundError as NotFoundError
 from loopin_mcp.errors import RateLimitedError as RateLimitedError
+from loopin_mcp.errors import TamperedError as TamperedError
 from loopin_mcp.errors import TooLargeError as TooLargeError
 from loopin_mcp.errors import UnauthorizedError as UnauthorizedError
 from loopin_mcp.errors import UnavailableError as UnavailableError

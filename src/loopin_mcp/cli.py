@@ -9,8 +9,10 @@ import signal
 import sys
 import traceback
 import warnings
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from io import BufferedReader, TextIOWrapper
 from typing import TextIO
 
 import anyio
@@ -76,10 +78,11 @@ def api(*, insecure: bool) -> None:
     """Serve the LoopIn REST API, its inbox and its review pages.
 
     The settings come from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
-    API_KEY_SECRET, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT (120 a
-    minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, LOOPIN_NOTIFY, LOOPIN_NOTIFY_HIGH and
-    LOOPIN_OPEN_REVIEW. Names with the prefix LOOPIN_, such as LOOPIN_PORT, work too; the MCP server
-    reads only those. docs/settings.md says what each means. Press Ctrl+C to stop.
+    API_KEY_SECRET, AUDIT_KEY, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT
+    (120 a minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, LOOPIN_NOTIFY,
+    LOOPIN_NOTIFY_HIGH and LOOPIN_OPEN_REVIEW. Names with the prefix LOOPIN_, such as LOOPIN_PORT,
+    work too; the MCP server reads only those. docs/settings.md says what each means. Press Ctrl+C
+    to stop.
     """
     with _loading():
         from loopin_mcp.api.serving.serving import serve_alone
@@ -145,7 +148,8 @@ def audit() -> None:
     """Check or export the audit trail of every interrupt: who did what to it, and when.
 
     Both commands read the database of `loopin-mcp api` (see DATABASE_URL and LOOPIN_DATA_DIR), or a
-    copy of it, and change nothing. The API can keep running.
+    copy of it, and change nothing. The API can keep running. They need its LOOPIN_AUDIT_KEY, or
+    without one its API_KEY_SECRET.
     """
 
 
@@ -158,21 +162,22 @@ _embedded = click.option(
 @_embedded
 @click.option(
     "--heads",
-    # A head that is not UTF-8 is refused later, by the number of its entry.
-    type=click.File(encoding="utf-8-sig", errors="surrogateescape"),
+    type=click.File("rb"),
     help="Also check every eventsHead that was kept elsewhere: JSON lines with interruptId and "
     "eventsHead, such as callbacks or an export, or CSV with these columns.",
 )
-def verify(*, embedded: bool, heads: TextIO | None) -> None:
+def verify(*, embedded: bool, heads: BufferedReader | None) -> None:
     """Find every interrupt that somebody tampered with.
 
     Reports events that were changed, dropped, added or reordered, and requests or decisions that
-    differ from their events. Only --heads detects that somebody rewrote all events of an
-    interrupt. The exit code is 0 if there is no tampering, and 1 if there is.
+    differ from their events. Only --heads detects that somebody put back an earlier state, or,
+    having the key, rewrote all events. The exit code is 0 if all is well, and 1 if there is
+    tampering, or something cannot be checked with the keys that are set.
     """
     from loopin_mcp.api.audit.commands import verify
 
-    _audit(partial(verify, heads=heads), embedded=embedded)
+    lines = None if heads is None else _text_of(heads)
+    _audit(partial(verify, heads=lines), embedded=embedded)
 
 
 @audit.command(short_help="Print every interrupt with its events, as JSON lines.")
@@ -188,13 +193,23 @@ def export(*, embedded: bool) -> None:
     _audit(export, embedded=embedded)
 
 
+def _text_of(file: BufferedReader) -> TextIO:
+    """The text of a file in UTF-8, or in UTF-16 as PowerShell's `>` writes it."""
+    start = file.peek(len(BOM_UTF16_LE))
+    if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return TextIOWrapper(file, "utf-16")
+    # A head that is not UTF-8 is refused later, by the number of its entry.
+    return TextIOWrapper(file, "utf-8-sig", "surrogateescape")
+
+
 def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
     """Do this work on the database, and end with its exit code."""
-    from loopin_mcp.api.store.opening import open_archive
+    from loopin_mcp.api.store.opening import audit_keys, open_archive
 
     async def on_archive() -> bool:
+        keys = audit_keys(settings, embedded=embedded)
         async with open_archive(settings, embedded=embedded) as archive:
-            return await work(archive, say=_print, progress=_say)
+            return await work(archive, keys, say=_print, progress=_say)
 
     settings = _load_settings("embedded" if embedded else "api")
     raise SystemExit(0 if anyio.run(on_archive) else 1)

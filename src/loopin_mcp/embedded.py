@@ -15,6 +15,7 @@ import anyio.abc
 import anyio.to_thread
 
 from loopin_mcp.api.access.limits import raise_file_limit
+from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.outbox.channels import channels_of
 from loopin_mcp.api.rest.health import proof_of_key, sibling_key
 from loopin_mcp.api.serving.loopback import (
@@ -24,7 +25,7 @@ from loopin_mcp.api.serving.loopback import (
     listen_if_free,
 )
 from loopin_mcp.api.serving.serving import port_of, serving
-from loopin_mcp.api.store.opening import EMBEDDED_FILE, open_sqlite
+from loopin_mcp.api.store.opening import EMBEDDED_FILE, KEY_FILE, open_sqlite
 from loopin_mcp.client.addresses import Address, Locate
 from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.client.transport import BrokenError, NotConnectedError
@@ -164,8 +165,9 @@ class _Copy:
         with listener:
             await check_loopback(port_of(listener), self._probe_timeout_s)
             channels = await channels_of(self._settings)
-            database = await open_sqlite(self._settings.data_dir / EMBEDDED_FILE)
             options = Options.embedded_of(self._settings, api_key)
+            keys = AuditKeys(options.audit_keys)
+            database = await open_sqlite(self._settings.data_dir / EMBEDDED_FILE, keys=keys)
             try:
                 async with serving(listener, database, options, channels) as url:
                     self._own = Address(url, api_key, is_here=True)
@@ -219,7 +221,7 @@ def load_api_key(data_dir: Path) -> str:
         ConfigurationError: The directory or the file cannot be used.
     """
     require_home(data_dir)
-    path = data_dir / "api-key"
+    path = data_dir / KEY_FILE
     try:
         if not path.exists():
             make_private_directory(data_dir)

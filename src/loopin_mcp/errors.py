@@ -9,6 +9,7 @@ LoopinError
     ├── ForbiddenError            403
     ├── NotFoundError             404
     ├── ConflictError             409
+    │   └── TamperedError         409, marked as `tampered`
     ├── TooLargeError             413
     ├── UnsupportedTypeError      415
     ├── UnprocessableError        422
@@ -36,10 +37,12 @@ class APIError(LoopinError):
     """A response that is not a success, with its HTTP status.
 
     `retry_after_s` says when to try again, if the API said so. `is_foreign` says that something
-    other than a LoopIn API answered.
+    other than a LoopIn API answered. `request` is the method and URL that it answered.
     """
 
     status: int = 0
+    # Tells errors of one status apart.
+    code: str | None = None
 
     def __init__(
         self,
@@ -48,11 +51,13 @@ class APIError(LoopinError):
         retry_after_s: float | None = None,
         *,
         is_foreign: bool = False,
+        request: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status or type(self).status
         self.retry_after_s = retry_after_s
         self.is_foreign = is_foreign
+        self.request = request
 
 
 class InvalidRequestError(APIError):
@@ -83,6 +88,12 @@ class ConflictError(APIError):
     """The interrupt is no longer pending, or differs from what was shown; nothing was changed."""
 
     status = 409
+
+
+class TamperedError(ConflictError):
+    """The stored interrupt differs from its audit trail: nothing it says may be acted on."""
+
+    code = "tampered"
 
 
 class TooLargeError(APIError):
@@ -118,8 +129,10 @@ class UnavailableError(APIError):
 _BY_STATUS = {error.status: error for error in APIError.__subclasses__()}
 
 
-def error_for(status: int) -> type[APIError]:
-    """The error class for an HTTP status."""
+def error_for(status: int, code: str | None = None) -> type[APIError]:
+    """The error class for an HTTP status and the code of the error, if it has one."""
+    if (status, code) == (TamperedError.status, TamperedError.code):
+        return TamperedError
     return _BY_STATUS.get(status, UnavailableError if status >= 500 else APIError)
 
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from loopin_mcp.commands import demo
-from tests.support import KEY, PATIENCE_S, ServedAPI, clean_environment, web
+from tests.support import KEY, PATIENCE_S, START_TIMEOUT_S, ServedAPI, clean_environment, web
 
 pytestmark = pytest.mark.subprocess
 
@@ -54,6 +54,32 @@ def test_demo_runs_the_whole_loop(tmp_path: Path, decision: str) -> None:
     assert re.search(r"^A human decides at: http://127\.0\.0\.1:\d+/review/\S+$", demo.stdout, re.M)
     assert f'"status": "{decision}"' in demo.stdout
     assert ("The agent pays." in demo.stdout) == (decision == "approved")
+
+
+def test_demo_imports_nothing_of_the_working_directory(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for name in ("mcp/server.py", "loopin_mcp/__init__.py", "httpx.py", "asyncio.py", "click.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("raise SystemExit('a module of the project was imported')")
+    own = project / "user"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text("import os; os.environ['LOOPIN_AGENT_ID'] = 'of-path'")
+
+    demo = subprocess.run(
+        [Path(sys.executable).with_name("loopin-mcp"), "demo", "--decide", "approved"],
+        cwd=project,
+        env=clean_environment(
+            LOOPIN_DATA_DIR=str(tmp_path / "data"), LOOPIN_PORT="0", PYTHONPATH=str(own)
+        ),
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+
+    assert (demo.returncode, demo.stderr) == (0, "")
+    # What PYTHONPATH names is the user's own choice.
+    assert '"agentId": "of-path"' in demo.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

@@ -125,7 +125,7 @@ def test_mcp_server_tells_no_secret_in_tools_and_logs(tmp_path: Path) -> None:
         interrupt_id = json.loads(told[0])["result"]["structuredContent"]["interruptId"]
         told += [
             call(host, "create_interrupt", **NEW, callbackUrl=f"ftp://{MARK}:{LONG}@x"),
-            call(host, "get_interrupt_status", interruptId=interrupt_id),
+            call(host, "get_interrupt_status", interruptId=interrupt_id, waitSeconds=0),
             call(host, "list_pending_interrupts", userId="u"),
             call(host, "decide_interrupt", interruptId=interrupt_id, decision="approved"),
             call(host, "cancel_interrupt", interruptId=interrupt_id),

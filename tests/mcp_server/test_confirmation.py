@@ -9,6 +9,7 @@ from tests.support.confirmation import (
     ACCEPT,
     APPROVAL,
     DECLINE,
+    INTERRUPT,
     LEFT,
     YES,
     Human,
@@ -176,14 +177,14 @@ async def test_settled_interrupt_is_a_conflict_and_nobody_is_asked(
 
 @in_each_era
 @pytest.mark.parametrize(
-    ("status", "told"), [(404, "Interrupt not found (HTTP 404 from GET "), (401, "Unauthorized (")]
+    ("status", "told"), [(404, "Interrupt not found. "), (401, "Unauthorized. ")]
 )
 async def test_refusal_of_the_api_is_told_and_nobody_is_asked(
     era: str, status: int, told: str
 ) -> None:
     human = Human(ACCEPT)
     with mocked_api() as api:
-        api.status.respond(status, json={"error": told.partition(" (")[0]})
+        api.status.respond(status, json={"error": told.strip(". ")})
         async with host(era, human) as client:
             text = await refusal(client, "decide_interrupt", **APPROVAL)
 
@@ -200,3 +201,24 @@ async def test_decision_that_comes_first_elsewhere_is_told_after_the_form(era: s
             text = await refusal(client, "decide_interrupt", **APPROVAL)
 
     assert "The interrupt's status is now rejected. Nothing was changed." in text
+
+
+@in_each_era
+@pytest.mark.parametrize(
+    ("human", "words"),
+    [
+        (Human(ACCEPT), "A human approved this: do"),
+        (None, "An approval was recorded through an MCP server: do"),
+    ],
+)
+async def test_human_is_named_only_if_one_confirmed(
+    era: str, human: Human | None, words: str
+) -> None:
+    with mocked_api() as api:
+        async with host(era, human) as client:
+            await call(client, "decide_interrupt", **APPROVAL)
+            decided = {"status": "approved", "decidedBy": "api-key", "decidedVia": "mcp"}
+            api.status.respond(json=INTERRUPT | decided)
+            status = await call(client, "get_interrupt_status", interruptId="i")
+
+    assert status["nextStep"].startswith(words)

@@ -34,9 +34,8 @@ async def test_decision_on_another_payload_is_refused_by_the_api_and_told(era: s
             text = await refusal(client, "decide_interrupt", **APPROVAL)
 
     assert text == (
-        "payloadDigest is of another payload (HTTP 409 from POST https://loopin.example.com/"
-        "interrupts/i/decide). Nothing was changed. Call get_interrupt_status to see it as it is "
-        "now."
+        "payloadDigest is of another payload. Nothing was changed. Call get_interrupt_status to "
+        "see it as it is now. (HTTP 409 from POST https://loopin.example.com/interrupts/i/decide)"
     )
 
 

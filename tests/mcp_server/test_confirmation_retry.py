@@ -16,7 +16,7 @@ from mcp_types import (
 
 from loopin_mcp.mcp_server import forms
 from tests.mcp_server.test_forms import Clocks
-from tests.support.confirmation import APPROVAL, LEFT, URL, Human, host, mocked_api
+from tests.support.confirmation import APPROVAL, LEFT, Human, host, mocked_api
 from tests.support.server import text_of
 
 ERA = "2026-07-28"
@@ -222,5 +222,5 @@ async def test_api_that_is_gone_while_the_form_is_open_is_told() -> None:
             api.status.respond(401, json={"error": "Unauthorized"})
             result = await decide(client, ACCEPT, state)
 
-    assert refused(result).startswith(f"Unauthorized (HTTP 401 from GET {URL}/interrupts/i)")
+    assert refused(result).startswith("Unauthorized. ")
     assert api.decisions == []

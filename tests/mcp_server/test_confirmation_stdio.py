@@ -69,7 +69,7 @@ class Asked:
     def status(self) -> str:
         read = {
             "name": "get_interrupt_status",
-            "arguments": {"interruptId": self.interrupt["interruptId"]},
+            "arguments": {"interruptId": self.interrupt["interruptId"], "waitSeconds": 0},
             **self._envelope,
         }
         status: str = self.host.ask("tools/call", read)["result"]["structuredContent"]["status"]

@@ -79,7 +79,7 @@ def wait_for_decision(process: subprocess.Popen[bytes], era: str) -> None:
     arguments = {"action": "Pay\u2028 é", "context": {"\U0001f600": 1}, "userId": "u"}
     created = ask(process, "tools/call", name="create_interrupt", arguments=arguments, **meta)
     interrupt_id = json.loads(created)["result"]["structuredContent"]["interruptId"]
-    read = {"interruptId": interrupt_id}
+    read = {"interruptId": interrupt_id, "waitSeconds": 0}
     status = ask(process, "tools/call", name="get_interrupt_status", arguments=read, **meta)
     assert json.loads(status)["result"]["structuredContent"]["action"] == arguments["action"]
     assert status.isascii()

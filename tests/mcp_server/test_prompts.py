@@ -17,6 +17,7 @@ WAITING = {
     "interruptId": "i-1",
     "status": "pending",
     "action": "Pay 5 EUR",
+    "context": {"amount": 5, "to": "ACME"},
     "agentId": "agent-1",
     "urgency": "high",
     "expiresAt": "2999-01-01T00:00:00Z",
@@ -50,12 +51,14 @@ async def test_review_lists_what_waits_and_leaves_the_decision_to_the_human(era:
     assert entries.splitlines() == [
         "1. interruptId: i-1",
         "   - Action: `Pay 5 EUR`",
+        '   - Facts: `{"amount": 5, "to": "ACME"}`',
         "   - Agent: `agent-1`",
         "   - Urgency: high",
         "   - Time left: N days",
         f"   - reviewUrl: {URL}/review/i-1",
         "2. interruptId: i-2",
         "   - Action: `Send it`",
+        "   - Facts: `none`",
         "   - Agent: not known",
         "   - Urgency: not known",
         "   - Time left: not known",
@@ -63,7 +66,7 @@ async def test_review_lists_what_waits_and_leaves_the_decision_to_the_human(era:
     ]
     assert "Never decide yourself." in text
     assert "Record a decision with decide_interrupt only after I have stated it explicitly" in text
-    assert "read the context with get_interrupt_status" in text
+    assert "If I ask for more facts than are shown here, send me to the link." in text
 
 
 @in_each_era
@@ -122,32 +125,67 @@ async def test_words_of_agents_are_data_on_one_line() -> None:
 
 @in_each_era
 async def test_kinds_of_action_to_ask_before_are_told_to_the_agent(era: str) -> None:
-    async with host(era) as client:
-        plain = await text_of(client, "ask_before", actions="payments over 100 EUR\ndeleting files")
-        full = await text_of(
-            client,
-            "ask_before",
-            actions="payments",
-            exceptions="refunds",
-            urgency="high",
-            expiresIn="600",
-        )
+    async with host(era, LOOPIN_MAX_WAIT="20") as client:
+        text = await text_of(client, "ask_before", actions="payments over 100 EUR\ndeleting files")
 
-    assert plain.startswith(
+    assert text.startswith(
         "From now on, ask me with LoopIn before you do anything of this kind: "
         "`payments over 100 EUR ↵ deleting files`.\n\nIf you are not sure"
     )
-    assert "1. Call create_interrupt: say" in plain
-    assert "Without asking you may do: `refunds`.\n" in full
-    assert "1. Call create_interrupt with urgency high and expiresIn 600: say" in full
-    for text in (plain, full):
-        assert "Act only if `approved` is true" in text
-        assert "you never decide\nyourself. decide_interrupt is only for decisions that I" in text
+    assert "1. Call create_interrupt: say" in text
+    assert "with waitSeconds 20 until" in text
+    assert "Act only if `approved` is true" in text
+    assert "An approval is for that one action, once." in text
+    assert "you never decide\nyourself. decide_interrupt is only for decisions that I" in text
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"actions": "deleting files or sending mail"},
+        {
+            "actions": "deleting",
+            "exceptions": "files",
+            "urgency": "or",
+            "expiresIn": "sending mail",
+        },
+        {"actions": "deleting", "1": "files or", "2": " ", "3": "sending mail"},
+        {"input": "deleting files or sending mail"},
+    ],
+)
+async def test_words_are_never_exemptions_however_the_host_splits_them(
+    split: dict[str, str],
+) -> None:
+    async with host() as client:
+        text = await text_of(client, "ask_before", **split)
+
+    assert "of this kind: `deleting files or sending mail`." in text
+    assert "Without asking" not in text
+    assert "only the first word" not in text
+
+
+async def test_single_word_may_be_all_that_the_host_passed_on() -> None:
+    async with host() as client:
+        text = await text_of(client, "ask_before", actions="deleting")
+
+    assert "of this kind: `deleting`." in text
+    assert "Perhaps you got only the first word of what I typed." in text
+    assert "Until I have\nanswered, ask before everything that spends money" in text
+
+
+@pytest.mark.parametrize("nobody", [".", "", " ", "..", "-", '""'])
+@respx.mock
+async def test_dot_or_blank_is_the_default_user(nobody: str) -> None:
+    route = respx.get(f"{URL}/interrupts/pending/u").respond(json=[])
+    async with host() as client:
+        await text_of(client, "review_pending", userId=nobody)
+
+    assert route.called
 
 
 async def test_asking_names_no_tool_that_is_not_offered() -> None:
     async with host(LOOPIN_TOOLS="create_interrupt,get_interrupt_status") as client:
-        text = await text_of(client, "ask_before", actions="payments")
+        text = await text_of(client, "ask_before", actions="payments to banks")
 
     assert "decide_interrupt" not in text
 

@@ -16,6 +16,7 @@ from tests.support.server import refusal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "errors.txt"
 FOREIGN = "Ask the user to check that LOOPIN_API_URL names a LoopIn API."
+QUESTION = {"action": "Pay", "context": {}}
 ABSENT = (
     "Ask the user to check the LoopIn API, and LOOPIN_API_URL and LOOPIN_TIMEOUT if they are set."
 )
@@ -47,23 +48,24 @@ def test_error_that_says_what_to_do_is_left_as_it_is(error: LoopinError) -> None
     [
         (
             httpx.Response(404, json={"error": "Interrupt not found"}),
-            f"Interrupt not found (HTTP 404 from DELETE {STATUS}). Check the interruptId: it must "
-            "be one that create_interrupt returned on this API.",
+            "Interrupt not found. Check the interruptId: it must be one that create_interrupt "
+            f"returned on this API. (HTTP 404 from DELETE {STATUS})",
         ),
         (
             httpx.Response(404, html=TRACE),
-            f"DELETE {STATUS} answered text/html (HTTP 404), {NOT_LOOPIN} {FOREIGN}",
+            f"The address answered text/html (HTTP 404), {NOT_LOOPIN} {FOREIGN} "
+            f"(HTTP 404 from DELETE {STATUS})",
         ),
         (
             httpx.Response(302, headers={"Location": "/login"}),
-            f"DELETE {STATUS} is redirected to /login (HTTP 302), and redirects are not followed, "
+            "The address is redirected to /login (HTTP 302), and redirects are not followed, "
             "so that the key goes nowhere else. If the LoopIn API is there, use that address. "
-            f"{FOREIGN}",
+            f"{FOREIGN} (HTTP 302 from DELETE {STATUS})",
         ),
         (
             httpx.Response(502, html=TRACE),
-            f"The request failed (HTTP 502 from DELETE {STATUS}).{DOUBT} The LoopIn API has a "
-            "fault or is restarting: wait a minute before the next call.",
+            f"The request failed.{DOUBT} The LoopIn API has a fault or is restarting: wait a "
+            f"minute before the next call. (HTTP 502 from DELETE {STATUS})",
         ),
         (
             httpx.ReadTimeout(""),
@@ -85,4 +87,44 @@ async def test_host_that_cannot_be_used_is_told_by_the_name_of_its_setting() -> 
     async with Client(server) as client:
         text = await refusal(client, "get_interrupt_status", interruptId="x")
 
-    assert text == "LOOPIN_API_URL has a host that cannot be connected to: check it."
+    assert text == (
+        "LOOPIN_API_URL has a host that cannot be connected to: check it. Nothing is approved: do "
+        "not act."
+    )
+
+
+@pytest.mark.parametrize("tool", ["create_interrupt", "get_interrupt_status"])
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        (httpx.Response(401), " (HTTP 401 from "),
+        (httpx.Response(404, html=TRACE), " (HTTP 404 from "),
+        (httpx.Response(200, json={"status": "approved"}), " (HTTP 200 from "),
+        (httpx.ConnectError(""), ""),
+        (httpx.ReadTimeout(""), ""),
+    ],
+)
+@respx.mock
+async def test_error_of_a_tool_that_asks_says_that_nothing_is_approved(
+    answer: httpx.Response | httpx.RequestError, end: str, tool: str
+) -> None:
+    respx.route().mock(side_effect=[answer] * 9)
+    arguments = {"interruptId": "i"} if tool == "get_interrupt_status" else QUESTION
+    async with Client(create_server(Settings(api_url=URL, user_id="u", agent_id="a"))) as client:
+        text = await refusal(client, tool, **arguments)
+        bad = await refusal(client, tool, interruptId="i", waitSeconds="soon", action="", note=1)
+
+    said, last, request = text.partition("Nothing is approved: do not act.")
+    assert said
+    assert last
+    assert request[: len(end)] == end
+    assert "Nothing is approved: do not act. Ignored unknown arguments: " in bad
+
+
+@respx.mock
+async def test_error_stays_short_however_long_the_id() -> None:
+    respx.route().respond(404, json={"error": "Interrupt not found"})
+    async with Client(create_server(Settings(api_url=URL, user_id="u"))) as client:
+        text = await refusal(client, "cancel_interrupt", interruptId="x" * 20_000)
+
+    assert len(text) < 600

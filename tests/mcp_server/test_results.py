@@ -1,16 +1,24 @@
 """Tool results: whether to act, and what to do next."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from pydantic import BaseModel
 
 from loopin_mcp.mcp_server.results import (
+    MOST_BYTES,
     CancelledResult,
     CreatedResult,
     DecidedResult,
+    pending_list,
     status_result,
     with_next_step,
 )
-from loopin_mcp.wire.models import Cancelled, Created, Decided, Interrupt
+from loopin_mcp.wire.models import Cancelled, Created, Decided, Interrupt, PendingPage
 from tests.support import MOMENT
+
+BY_API = "An approval was recorded through the API"
+A_HUMAN = "A human approved this"
 
 
 @pytest.mark.parametrize(
@@ -19,9 +27,11 @@ from tests.support import MOMENT
         (
             "pending",
             False,
-            "Nobody has decided yet: do not act. Call get_interrupt_status again with waitSeconds.",
+            "Nobody has decided yet: do not act. Call get_interrupt_status again with waitSeconds "
+            "45; it returns as soon as a human decides. If you cannot keep waiting, tell the user "
+            "that it waits for them at reviewUrl, and stop; check again when they write.",
         ),
-        ("approved", True, "A human approved this: do exactly the approved action."),
+        ("approved", True, f"{BY_API}: do exactly the approved action, once."),
         (
             "rejected",
             False,
@@ -42,7 +52,7 @@ def test_only_the_status_approved_lets_the_agent_act(
 ) -> None:
     interrupt = Interrupt(interrupt_id="a", status=status, action="Pay", decision="approved")
 
-    assert status_result(interrupt).model_dump(by_alias=True) == {
+    assert status_result(interrupt, 45).model_dump(by_alias=True) == {
         "interruptId": "a",
         "status": status,
         "action": "Pay",
@@ -57,8 +67,8 @@ def test_only_the_status_approved_lets_the_agent_act(
     [
         (
             "approved",
-            "A human approved this with changes: do the action with modifiedParams instead of "
-            "the proposed parameters.",
+            f"{BY_API} with changes: do the action once, with modifiedParams instead of the "
+            "proposed parameters.",
         ),
         (
             "rejected",
@@ -69,7 +79,7 @@ def test_only_the_status_approved_lets_the_agent_act(
 def test_changed_parameters_count_for_an_approval_only(status: str, next_step: str) -> None:
     interrupt = Interrupt(interrupt_id="a", status=status, action="Pay", modified_params={})
 
-    assert status_result(interrupt).next_step == next_step
+    assert status_result(interrupt, 45).next_step == next_step
 
 
 def test_receipts_say_what_to_do_next() -> None:
@@ -77,15 +87,142 @@ def test_receipts_say_what_to_do_next() -> None:
     decided = Decided(interrupt_id="a", status="resolved", decision="approved", decided_at=MOMENT)
     cancelled = Cancelled(interrupt_id="a", status="cancelled")
 
-    assert with_next_step(CreatedResult, created) == CreatedResult(
+    assert with_next_step(CreatedResult, created, 30) == CreatedResult(
         **dict(created),
-        next_step="Do not act yet. Show reviewUrl to the user, then call get_interrupt_status "
-        "with waitSeconds.",
+        next_step="Do not act yet: nothing is approved. Show reviewUrl to the user as a link, then "
+        "call get_interrupt_status with waitSeconds 30.",
     )
     assert with_next_step(DecidedResult, decided) == DecidedResult(
         **dict(decided),
-        next_step="The decision is final. The agent that asked reads it with get_interrupt_status.",
+        next_step="Recorded and final; read decision, not status. Tell the user. If you are the "
+        "agent that asked, call get_interrupt_status now.",
     )
     assert with_next_step(CancelledResult, cancelled) == CancelledResult(
         **dict(cancelled), next_step="The interrupt was cancelled: do not act on it."
     )
+
+
+@pytest.mark.parametrize(
+    ("via", "by", "is_confirmed", "words"),
+    [
+        ("review-page", "review-link", False, A_HUMAN),
+        ("inbox", "anonymous", False, A_HUMAN),
+        ("api", "alice", False, A_HUMAN),
+        ("mcp", "alice", False, A_HUMAN),
+        ("mcp", "api-key", True, A_HUMAN),
+        ("mcp", "api-key", False, "An approval was recorded through an MCP server"),
+        ("mcp", "anonymous", False, "An approval was recorded through an MCP server"),
+        ("api", "api-key", False, BY_API),
+        (None, None, False, BY_API),
+    ],
+)
+def test_human_is_named_only_if_one_decided(
+    via: str | None, by: str | None, is_confirmed: bool, words: str
+) -> None:
+    interrupt = Interrupt(
+        interrupt_id="a", status="approved", action="Pay", decided_via=via, decided_by=by
+    )
+
+    status = status_result(interrupt, 45, is_confirmed=is_confirmed)
+
+    assert status.next_step == f"{words}: do exactly the approved action, once."
+
+
+def test_pending_says_how_much_time_is_left() -> None:
+    later = datetime.now(UTC) + timedelta(minutes=30, seconds=30)
+    interrupt = Interrupt(interrupt_id="a", status="pending", action="Pay", expires_at=later)
+
+    assert "do not act. It expires in 30 minutes. Call" in status_result(interrupt, 45).next_step
+
+
+def size_of(result: BaseModel) -> int:
+    return len(result.model_dump_json(by_alias=True).encode())
+
+
+WIDE = "\U0001f600"
+LINK = "https://loopin.example.com/review/a"
+
+
+def test_context_is_for_those_who_did_not_ask() -> None:
+    pending = Interrupt(interrupt_id="a", status="pending", action="Pay", context={"amount": 1})
+    settled = pending.model_copy(update={"status": "rejected"})
+
+    assert status_result(pending, 45, is_asker=True).context is None
+    assert status_result(pending, 45).context == {"amount": 1}
+    assert status_result(settled, 45, is_asker=True).context == {"amount": 1}
+
+
+def test_large_context_is_left_out_with_a_way_to_it() -> None:
+    interrupt = Interrupt(
+        interrupt_id="a",
+        status="approved",
+        action="Pay",
+        context={"text": "x" * 60_000},
+        review_url=LINK,
+    )
+
+    status = status_result(interrupt, 45)
+
+    assert (status.context, status.approved) == (None, True)
+    assert status.note == f"The context is too large to be shown here; it is at {LINK}."
+
+
+def test_long_texts_are_cut_with_a_way_to_them() -> None:
+    interrupt = Interrupt(
+        interrupt_id="a",
+        status="rejected",
+        action=WIDE * 2000,
+        reason="\x01" * 4000,
+        context={"text": "x" * 60_000},
+        modified_params={"a": "y" * 8_000},
+    )
+
+    status = status_result(interrupt, 45)
+
+    assert size_of(status) <= MOST_BYTES
+    assert status.action == WIDE * 1000 + " … (cut here)"
+    assert status.modified_params == interrupt.modified_params
+    assert status.note == "This was cut; the whole is on the review page."
+
+
+def test_approval_whose_values_do_not_fit_lets_nobody_act() -> None:
+    interrupt = Interrupt(
+        interrupt_id="a",
+        status="approved",
+        action="Pay",
+        modified_params={"text": "x" * 60_000},
+        review_url=LINK,
+    )
+
+    status = status_result(interrupt, 45)
+
+    assert size_of(status) <= MOST_BYTES
+    assert (status.status, status.approved, status.modified_params) == ("approved", False, None)
+    assert "do not act" in status.next_step
+    assert status.note is not None
+    assert LINK in status.note
+
+
+def page_of(*actions: str) -> PendingPage:
+    items = tuple(
+        Interrupt(interrupt_id=f"{number}", status="pending", action=action, context={"a": 1})
+        for number, action in enumerate(actions)
+    )
+    return PendingPage(user_id="u", count=len(items), interrupts=items, next_cursor="next")
+
+
+def test_list_holds_what_fits_and_no_context() -> None:
+    whole = pending_list(page_of("Pay", "Send"))
+    part = pending_list(page_of(*[WIDE * 2000] * 200))
+
+    assert [item.action for item in whole.interrupts] == ["Pay", "Send"]
+    assert "context" not in whole.model_dump_json()
+    assert (whole.count, whole.next_cursor) == (2, "next")
+    assert part.count == len(part.interrupts) > 1
+    assert size_of(part) <= MOST_BYTES
+
+
+def test_list_holds_at_least_one() -> None:
+    shown = pending_list(page_of("x" * 90_000, "Send"))
+
+    assert [item.action for item in shown.interrupts] == ["x" * 1000 + " … (cut here)", "Send"]

@@ -80,13 +80,19 @@ def test_copies_share_one_api_and_take_it_over_from_one_that_was_killed(
         initialize(host)
     created = create(hosts[0], None)
 
-    read = {"name": "get_interrupt_status", "arguments": {"interruptId": created["interruptId"]}}
+    arguments = {"interruptId": created["interruptId"], "waitSeconds": 0}
+    read = {"name": "get_interrupt_status", "arguments": arguments}
     before = [host.ask("tools/call", read)["result"]["structuredContent"] for host in hosts]
     hosts[0].process.kill()
     hosts[0].process.wait(timeout=PATIENCE_S)
     after = [host.ask("tools/call", read)["result"]["structuredContent"] for host in hosts[1:]]
 
     assert created["reviewUrl"].startswith(f"http://127.0.0.1:{port}/review/")
+    # Only the one that asked gets no context.
+    others = [status.pop("context") for status in (*before[1:], *after)]
+    assert others == [{"amount": 1}] * 4
+    for status in (created, *before, *after):
+        del status["nextStep"]
     assert [*before, *after] == [created] * 5
 
 

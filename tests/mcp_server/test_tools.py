@@ -82,7 +82,9 @@ async def test_instructions_name_no_tool_for_deciding_where_none_is_offered() ->
 
 async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
     created = await call(mcp, "create_interrupt", action="Pay", context={"amount": 1})
-    pending = await call(mcp, "get_interrupt_status", interruptId=created["interruptId"])
+    pending = await call(
+        mcp, "get_interrupt_status", interruptId=created["interruptId"], waitSeconds=0
+    )
     listed = await call(mcp, "list_pending_interrupts")
     decided = await call(
         mcp,
@@ -101,7 +103,6 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
         "userId": "u",
         "status": "pending",
         "action": "Pay",
-        "context": {"amount": 1},
         "urgency": "medium",
         "createdAt": pending["createdAt"],
         "expiresAt": created["expiresAt"],
@@ -118,6 +119,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
     assert listed == {"userId": "u", "count": 1, "interrupts": [interrupt]}
     assert decided["status"] == "resolved"
     assert status == interrupt | {
+        "context": {"amount": 1},
         "status": "approved",
         "decision": "approved",
         "decidedAt": decided["decidedAt"],
@@ -194,7 +196,7 @@ async def test_unusable_settings_are_told_by_every_call() -> None:
     async with Client(server) as client:
         text = await refusal(client, "get_interrupt_status", interruptId="x")
 
-    assert text == "LOOPIN_API_URL is wrong."
+    assert text == "LOOPIN_API_URL is wrong. Nothing is approved: do not act."
 
 
 async def test_unusable_data_directory_is_told_by_every_call(tmp_path: Path) -> None:

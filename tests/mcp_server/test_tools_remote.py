@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import anyio
+import pytest
 import respx
 from mcp import Client
 from mcp_types import Implementation
@@ -52,7 +53,8 @@ async def test_remote_api_needs_a_named_user_or_a_default() -> None:
             await refusal(client, "get_interrupt_analytics"),
         }
 
-    assert texts == {"userId is required: give it, or set LOOPIN_USER_ID."}
+    missing = "userId is required: give it, or set LOOPIN_USER_ID."
+    assert texts == {missing, f"{missing} Nothing is approved: do not act."}
 
 
 @respx.mock
@@ -61,7 +63,39 @@ async def test_client_without_a_name_has_to_name_the_agent() -> None:
     async with Client(server, client_info=Implementation(name=" ", version="1")) as client:
         text = await refusal(client, "create_interrupt", action="Pay", context={})
 
-    assert text == "agentId is required: give it, or set LOOPIN_AGENT_ID."
+    assert text.startswith("agentId is required: give it, or set LOOPIN_AGENT_ID.")
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "agent"),
+    [
+        ("codex-mcp-client", None, "Codex"),
+        ("@cline/core", None, "Cline"),
+        ("claude-code", None, "Claude Code"),
+        ("gemini-cli-mcp-client", None, "Gemini CLI"),
+        ("mcp", " ", "MCP client"),
+        ("acme-agent", "Acme\n Agent", "Acme Agent"),
+        ("@acme/bot-client", None, "bot"),
+        ("@acme/sdk", None, "acme"),
+        ("acme/robot", None, "robot"),
+        ("Paul's Bot", None, "Paul's Bot"),
+        ("-client", None, "-client"),
+        ("x" * 300, None, "x" * 200),
+    ],
+)
+@respx.mock
+async def test_agent_has_the_plain_name_of_its_client(
+    name: str, title: str | None, agent: str
+) -> None:
+    route = respx.post(f"{URL}/interrupts").respond(
+        201, json={"interruptId": "i", "status": "pending", "expiresAt": "2030-01-01T00:00:00Z"}
+    )
+    client_info = Implementation(name=name, title=title, version="1")
+    server = create_server(Settings(api_url=URL, user_id="u"))
+    async with Client(server, client_info=client_info) as client:
+        await call(client, "create_interrupt", action="Pay", context={})
+
+    assert json.loads(route.calls.last.request.content)["agentId"] == agent
 
 
 @respx.mock
@@ -98,7 +132,7 @@ async def test_refusal_of_the_api_is_a_tool_error_in_plain_words() -> None:
         text = await refusal(client, "cancel_interrupt", interruptId="i")
 
     assert text == (
-        f"Unauthorized (HTTP 401 from DELETE {URL}/interrupts/i). The API key is missing or wrong: "
-        "ask the user to set LOOPIN_API_KEY to the key of this LoopIn API and to restart the MCP "
-        "server."
+        "Unauthorized. The API key is missing or wrong: ask the user to set LOOPIN_API_KEY to the "
+        "key of this LoopIn API and to restart the MCP server. "
+        f"(HTTP 401 from DELETE {URL}/interrupts/i)"
     )

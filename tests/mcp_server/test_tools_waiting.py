@@ -61,7 +61,10 @@ async def test_decision_wakes_the_call_that_waits(tmp_path: Path, era: str) -> N
     assert [progress for progress, _, _ in reports] == sorted({report[0] for report in reports})
     assert {total for _, total, _ in reports} == {40}
     waited_s, _, text = reports[0]
-    assert text == f"Waited {waited_s:.0f} s for a human's decision, {40 - waited_s:.0f} s left"
+    assert text == (
+        f"Waited {waited_s:.0f} s for a human's decision, {40 - waited_s:.0f} s left: "
+        + answer["reviewUrl"]
+    )
 
 
 async def test_wait_above_the_cap_is_lowered_and_says_so(tmp_path: Path, era: str) -> None:
@@ -77,9 +80,20 @@ async def test_wait_above_the_cap_is_lowered_and_says_so(tmp_path: Path, era: st
     assert status["nextStep"].endswith("waitSeconds was lowered to 0.2, the longest wait here.")
 
 
+async def test_wait_is_as_long_as_allowed_if_the_call_names_none(tmp_path: Path, era: str) -> None:
+    async with waiting_server(tmp_path, era, max_wait_s=0.2) as client:
+        interrupt_id = (await call(client, "create_interrupt", **QUESTION))["interruptId"]
+        with anyio.fail_after(PATIENCE_S):
+            status = await call(client, "get_interrupt_status", interruptId=interrupt_id)
+
+    assert status["status"] == "pending"
+    assert "waitLoweredTo" not in status
+    assert "with waitSeconds 0.2;" in status["nextStep"]
+
+
 async def test_wait_for_what_does_not_exist_is_refused_at_once(tmp_path: Path, era: str) -> None:
     async with waiting_server(tmp_path, era) as client:
         with anyio.fail_after(PATIENCE_S):
             text = await refusal(client, "get_interrupt_status", interruptId="none", waitSeconds=40)
 
-    assert text.startswith("Interrupt not found (HTTP 404 ")
+    assert text.startswith("Interrupt not found. ")

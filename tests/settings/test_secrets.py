@@ -74,6 +74,7 @@ NOTIFIERS = [f"nonsense://{LONG}", f"{LONG}", f"json://{MARK}:{LONG}@[", f"slack
         *(("LOOPIN_API_KEY_SECRET", value) for value in KEYS),
         *(("LOOPIN_REVIEWER_KEYS", value) for value in REVIEWERS),
         *(("LOOPIN_CALLBACK_SECRET", value) for value in SIGNING),
+        *(("LOOPIN_AUDIT_KEY", value) for value in (MARK, f"{MARK},{LONG}", *KEYS)),
         *(("LOOPIN_API_URL", value) for value in URLS),
         *(("LOOPIN_BASE_URL", value) for value in URLS),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.database.sqlite import SQLite
 from loopin_mcp.api.database.steps import Database
@@ -52,9 +53,11 @@ async def edit(database: Database, interrupt_id: str, *statements: str) -> None:
         await execute(database, one, interrupt_id=interrupt_id)
 
 
-async def audited(settings: Settings, heads: Iterable[str] | None = None) -> tuple[bool, list[str]]:
+async def audited(
+    settings: Settings, heads: Iterable[str] | None = None, keys: AuditKeys = NO_KEYS
+) -> tuple[bool, list[str]]:
     """Whether an audit finds no tampering, and its output."""
     said: list[str] = []
     async with open_archive(settings, embedded=False) as archive:
-        is_whole = await verify(archive, heads, said.append, said.append)
+        is_whole = await verify(archive, keys, heads, said.append, said.append)
     return is_whole, said

@@ -142,7 +142,7 @@ def create(host: Host, envelope: Message | None) -> Message:
     created = host.ask("tools/call", new)["result"]["structuredContent"]
     read = {
         "name": "get_interrupt_status",
-        "arguments": {"interruptId": created["interruptId"]},
+        "arguments": {"interruptId": created["interruptId"], "waitSeconds": 0},
         **meta,
     }
     status: Message = host.ask("tools/call", read)["result"]["structuredContent"]

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from anyio.from_thread import BlockingPortal
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from loopin_mcp.api.audit.events import chain_fault, event_of
+from loopin_mcp.api.audit.events import event_of
+from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.api.database.steps import Database, Row
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Interrupt, PendingPage

@@ -15,7 +15,7 @@ Owed = tuple[str, str, str]
 def owed_as(delivery: Delivery) -> Owed:
     """The model's name of a delivery."""
     is_callback = delivery.kind == "callback"
-    return delivery.interrupt_id, delivery.kind, "" if is_callback else delivery.destination
+    return delivery.interrupt_id, delivery.kind, "" if is_callback else delivery.channel
 
 
 @dataclass

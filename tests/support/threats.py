@@ -51,9 +51,8 @@ class Setup:
 
     def status_of(self, interrupt_id: str) -> dict[str, Any]:
         """The interrupt as its agent sees it."""
-        status: dict[str, Any] = self.call("get_interrupt_status", interruptId=interrupt_id)[
-            "structuredContent"
-        ]
+        read = self.call("get_interrupt_status", interruptId=interrupt_id, waitSeconds=0)
+        status: dict[str, Any] = read["structuredContent"]
         return status
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from loopin_mcp.api.audit.events import chain_fault
+from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.wire.models import Event
 
 

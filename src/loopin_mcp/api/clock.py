@@ -19,3 +19,8 @@ def epoch_ms() -> int:
 def moment(epoch_ms: str | float | None) -> datetime:
     """Epoch milliseconds, such as a column holds, as a datetime in UTC."""
     return _EPOCH + timedelta(milliseconds=int(epoch_ms or 0))
+
+
+def ms_of(at: datetime) -> int:
+    """A datetime in epoch milliseconds, rounded down."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)

@@ -33,6 +33,7 @@ _NEXT_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
 
 class _Refusal(BaseModel):
     error: str
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Answer:
                 "API is there, use that address.",
                 self.status,
                 is_foreign=True,
+                request=self.request,
             )
         raise self._refusal()
 
@@ -97,13 +99,15 @@ class Answer:
             "LoopIn API. Check the address and any proxy before it." + self._doubt(),
             self.status,
             is_foreign=True,
+            request=self.request,
         )
 
     def _refusal(self) -> APIError:
-        kind = error_for(self.status)
-        sentence = self._sentence()
+        sentence, code = self._sentence()
+        kind = error_for(self.status, code)
         if not sentence and self.status < 500 and self.status not in _FROM_ANYONE:
-            return kind(str(self.not_loopin(self._description())), self.status, is_foreign=True)
+            said = str(self.not_loopin(self._description()))
+            return kind(said, self.status, is_foreign=True, request=self.request)
         parts = [f"{sentence or 'The request failed'} (HTTP {self.status} from {self.request})."]
         outcomes = set(_OUTCOME.findall(sentence))
         if kind is ConflictError and len(outcomes) == 1:
@@ -111,7 +115,8 @@ class Answer:
         retry_after_s = self._retry_after_s() if kind in _PASSING else None
         if retry_after_s is not None:
             parts.append(f"Try again in {retry_after_s:.0f} s.")
-        return kind(" ".join(parts) + self._doubt(), self.status, retry_after_s)
+        said = " ".join(parts) + self._doubt()
+        return kind(said, self.status, retry_after_s, request=self.request)
 
     def _doubt(self) -> str:
         # A temporary conflict is with the same request, which is still under way.
@@ -119,18 +124,22 @@ class Answer:
         is_refused = 300 <= self.status < 500 and not is_under_way
         return "" if is_refused else doubt(self.request.partition(" ")[0])
 
-    def _sentence(self) -> str:
-        """The API's own words, made safe to show: one line, no markup, no key, bounded."""
+    def _sentence(self) -> tuple[str, str | None]:
+        """The API's own words and its code for the error.
+
+        The words are made safe to show: one line, no markup, no key, bounded.
+        """
         try:
-            text = _Refusal.model_validate_json(self.body).error.strip()
+            refusal = _Refusal.model_validate_json(self.body)
         except ValidationError:
-            return ""
+            return "", None
+        text = refusal.error.strip()
         # More than is shown, so that a whole key is found; less than the megabytes that may come.
         line = text[: 4 * MAX_SENTENCE].splitlines()[0] if text else ""
         shown = "".join(c for c in line if unicodedata.category(c)[0] != "C")
         if _MARKUP.search(shown):
-            return ""
-        return self._redacted(shown)[:MAX_SENTENCE].rstrip(".")
+            return "", None
+        return self._redacted(shown)[:MAX_SENTENCE].rstrip("."), refusal.code
 
     def _redacted(self, text: str) -> str:
         return text.replace(self.api_key, "[key]") if self.api_key else text

@@ -49,7 +49,8 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wai
     # The demo opens the review page itself, so that the inbox need not open too.
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "loopin_mcp"],
+        # Safe, so that no mcp or httpx in the working directory is imported instead.
+        args=["-P", "-m", "loopin_mcp"],
         env={**environment, "LOOPIN_OPEN_REVIEW": "off"},
     )
     say("Starting the MCP server, as an MCP host does.")

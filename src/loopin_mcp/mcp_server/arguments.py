@@ -14,7 +14,8 @@ from loopin_mcp.wire.validation import parse_json
 
 _WRAPPING = " \t\r\n\"'`“”‘’<>"
 # What models write for an argument that they mean to leave out.
-_NOTHING = frozenset({"", "null", "none", "undefined"})
+_BLANK = ("", '""', "''")
+_NOTHING = ("null", "none", "undefined", '"null"')
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,20}(?=\.0*$|$)")
 _LINK = re.compile(r"/review/([^/?#\s()<>\[\]\"'`]+)")
 _QUERY = re.compile(r"[?#][^\s()<>\[\]]*")
@@ -47,7 +48,8 @@ class Arguments:
 def read_arguments(tool: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> Arguments:
     """What `given` means to a tool whose arguments have this schema.
 
-    Names count in any case, camelCase or snake_case. Left out is what is null, blank or "null".
+    Names count in any case, camelCase or snake_case. Left out is what is null or blank, and what
+    is optional and "null".
     Texts are read as the number, choice, object or id that the schema asks for.
 
     Raises:
@@ -79,7 +81,8 @@ def _folded(name: str) -> str:
 
 def _is_empty(value: object, *, is_required: bool = False) -> bool:
     if isinstance(value, str):
-        return value.strip().strip(_WRAPPING).casefold() in _NOTHING
+        text = value.strip().casefold()
+        return text in _BLANK or (text in _NOTHING and not is_required)
     return value is None or (value in ({}, []) and not is_required)
 
 

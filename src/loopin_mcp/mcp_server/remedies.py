@@ -8,12 +8,15 @@ from loopin_mcp.errors import (
     LoopinError,
     NotFoundError,
     RateLimitedError,
+    TamperedError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
     UnprocessableError,
     UnreachableError,
 )
+
+_LONGEST_REQUEST = 300
 
 # The most specific class of an error counts.
 REMEDIES: dict[type[Exception], str] = {
@@ -27,6 +30,7 @@ REMEDIES: dict[type[Exception], str] = {
     "where a reviewer decides.",
     NotFoundError: "Check the interruptId: it must be one that create_interrupt returned on this "
     "API.",
+    TamperedError: "Nothing counts as approved: do not act, and tell the user what this says.",
     ConflictError: "Nothing was changed. Call get_interrupt_status to see it as it is now.",
     TooLargeError: "Shorten context, reason or modifiedParams and call again.",
     UnprocessableError: "Create the interrupt again as a new request.",
@@ -36,12 +40,18 @@ REMEDIES: dict[type[Exception], str] = {
 }
 
 
-def for_model(error: LoopinError) -> str:
-    """What happened, and what to do next unless the error says so itself."""
-    kind = type(error)
+def for_model(error: LoopinError, also: str = "") -> str:
+    """What happened, what to do next unless the error says so itself, and `also`.
+
+    Method and URL come last, since they help a person and not the model.
+    """
+    said, kind, request = str(error), type(error), ""
     if isinstance(error, APIError):
-        if error.retry_after_s is not None:
-            return str(error)
         kind = APIError if error.is_foreign else kind
+        if error.request:
+            said = said.replace(f" (HTTP {error.status} from {error.request})", "")
+            said = said.replace(error.request, "The address")
+            request = f"(HTTP {error.status} from {error.request[:_LONGEST_REQUEST]})"
+    is_said = isinstance(error, APIError) and error.retry_after_s is not None
     remedy = next((REMEDIES[each] for each in kind.__mro__ if each in REMEDIES), "")
-    return f"{error} {remedy}".rstrip()
+    return " ".join(filter(None, [said, "" if is_said else remedy, also, request]))

@@ -1,6 +1,8 @@
 """Makes tools and prompts from functions: lenient arguments, short schemas, plain errors."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
+from string import punctuation, whitespace
 from typing import Any, TypeVar
 
 import mcp_types as types
@@ -19,11 +21,15 @@ from pydantic_core import to_json
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.mcp_server.arguments import read_arguments
 from loopin_mcp.mcp_server.remedies import for_model
+from loopin_mcp.mcp_server.results import MOST_BYTES
 from loopin_mcp.wire.validation import explain
 
 _LifespanT = TypeVar("_LifespanT")
 
 _NOTE = "note"
+# The tools from which an agent learns whether it may act.
+_ASKING = ("create_interrupt", "get_interrupt_status")
+_NOT_APPROVED = "Nothing is approved: do not act."
 # As `true`, for readers of schemas: google-genai fails on booleans here, llama.cpp reads {} as
 # "objects only", and OpenAI wants `items`.
 _SCALARS = ["string", "number", "boolean", "null"]
@@ -32,7 +38,7 @@ _ANY_JSON = {
     "items": {"type": [*_SCALARS, "object"]},
 }
 # llama.cpp's grammars refuse escapes in patterns and long texts.
-_DROPPED = ("title", "pattern", "minLength", "maxLength")
+_DROPPED = ("title", "pattern", "format", "minLength", "maxLength")
 
 
 class PlainSpokenServer(MCPServer[_LifespanT]):
@@ -50,23 +56,24 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
         if schema is None:
             raise ToolError(f"Unknown tool: {name}")
         note = ""
+        also = _NOT_APPROVED if name in _ASKING else ""
         try:
             given = read_arguments(name, schema, arguments)
             note = given.note
             result = await super().call_tool(name, given.known, context)
         except LoopinError as error:
-            raise ToolError(for_model(error)) from error
+            raise ToolError(for_model(error, also)) from error
         except ToolError as error:
-            if refusal := _refusal(error):
+            if refusal := _refusal(error, also):
                 raise ToolError(f"{refusal} {note}".rstrip()) from error.__cause__
             raise
         return _compact(result, note) if isinstance(result, types.CallToolResult) else result
 
 
 class PlainSpokenPrompt(Prompt):
-    """A Prompt that checks arguments and explains errors like a tool.
+    """A Prompt of one argument, which is all that a person typed, however the host split it.
 
-    An empty argument counts as left out.
+    Blanks and punctuation, such as a dot, count as nothing.
     """
 
     tool: Tool
@@ -75,7 +82,10 @@ class PlainSpokenPrompt(Prompt):
         self, arguments: dict[str, Any] | None, context: Context[Any, Any]
     ) -> list[Message] | types.InputRequiredResult:
         """See `Prompt.render`."""
-        given = {name: value for name, value in (arguments or {}).items() if value.strip()}
+        typed = " ".join(filter(None, map(str.strip, (arguments or {}).values())))
+        given = dict.fromkeys(self.tool.parameters["properties"], typed)
+        if not typed.strip(punctuation + whitespace):
+            given = {}
         try:
             return [UserMessage(await self.tool.run(given, context))]
         except ToolError as error:
@@ -86,21 +96,30 @@ class PlainSpokenPrompt(Prompt):
             raise
 
 
-def _refusal(error: ToolError) -> str:
+def _refusal(error: ToolError, also: str = "") -> str:
     """Why a function or the check of its arguments failed; empty if it crashed."""
     match error.__cause__:
         case LoopinError() as cause:
-            return for_model(cause)
+            return for_model(cause, also)
         case ValidationError() as cause:
-            return f"{explain(cause)}. Correct that and call again."
+            return f"{explain(cause)}. Correct that and call again. {also}".rstrip()
     return ""
 
 
 def _compact(result: types.CallToolResult, note: str) -> types.CallToolResult:
-    """The result with a note, and its text as JSON without indentation."""
-    content = (result.structured_content or {}) | ({_NOTE: note} if note else {})
-    text = types.TextContent(type="text", text=to_json(content).decode())
-    return result.model_copy(update={"structured_content": content, "content": [text]})
+    """The result with a note, and its text as JSON without indentation.
+
+    Raises:
+        ToolError: It is larger than hosts take, which only answers of other APIs can be.
+    """
+    content = result.structured_content or {}
+    if note:
+        content = content | {_NOTE: f"{note} {content.get(_NOTE, '')}".rstrip()}
+    text = to_json(content)
+    if len(text) > 2 * MOST_BYTES:
+        raise ToolError("The answer is too large for a tool result. Nothing is approved by it.")
+    block = types.TextContent(type="text", text=text.decode())
+    return result.model_copy(update={"structured_content": content, "content": [block]})
 
 
 def tool_of(
@@ -114,7 +133,8 @@ def tool_of(
     arguments = _on_the_wire(tool.fn_metadata.arg_model)
     output = _lean(tool.fn_metadata.output_schema)
     if output:
-        output["properties"][_NOTE] = {"description": "What was ignored or cut", "type": "string"}
+        note = {"description": "Ignored or cut", "type": "string"}
+        output["properties"].setdefault(_NOTE, note)
     return tool.model_copy(
         update={
             "description": " ".join(tool.description.split()),
@@ -124,6 +144,17 @@ def tool_of(
             ),
         }
     )
+
+
+def naming_the_wait(tool: Tool, longest_s: float) -> Tool:
+    """The tool, with the longest wait of the settings in its texts and as its default."""
+    parameters = deepcopy(tool.parameters)
+    if wait := parameters["properties"].get("waitSeconds"):
+        wait["description"] = f"Longest wait for a decision, up to {longest_s:g}; 0: look now"
+        if longest_s.is_integer():
+            wait["default"] = int(longest_s)
+    description = tool.description.replace("{wait}", f"{longest_s:g}")
+    return tool.model_copy(update={"description": description, "parameters": parameters})
 
 
 def prompt_of(function: Callable[..., Any], title: str) -> Prompt:

@@ -16,6 +16,7 @@ from loopin_mcp.mcp_server.context import (
     PROGRESS_EVERY_S,
     Call,
     Loopin,
+    agent_name,
     default_agent_id,
     default_user_id,
     open_client,
@@ -29,26 +30,30 @@ from loopin_mcp.mcp_server.results import (
     CreatedResult,
     DecidedResult,
     InterruptStatus,
+    PendingList,
+    pending_list,
     status_result,
     with_next_step,
+    with_short_actions,
 )
-from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of
+from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, naming_the_wait, tool_of
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import HOME_PAGE, __version__
 from loopin_mcp.wire import fields
-from loopin_mcp.wire.models import Analytics, Decision, NewInterrupt, PendingPage
+from loopin_mcp.wire.models import Analytics, Decision, NewInterrupt
 
 _INSTRUCTIONS = """\
-With LoopIn you ask a human before you spend money, delete or publish something, write to other
-people, change production, or do anything else that cannot be undone.
+With LoopIn you ask a human for approval before you spend money, delete or publish something, write
+to other people, change production, or do anything else that cannot be undone.
 
 1. create_interrupt: say in `action` exactly what you will do, and put every fact the human needs
    into `context`.
 2. Show the returned `reviewUrl` to the user as a link. The human decides on that page.
-3. get_interrupt_status with `waitSeconds` (45, say) until `status` is no longer `pending`.
-4. Act only if `approved` is true, and then do exactly what was approved; if there are
-   `modifiedParams`, use those values. On anything else (rejected, expired, cancelled, an error) do
-   not act: tell the user, and follow the reason if there is one.
+3. get_interrupt_status with `waitSeconds` {wait}, again while `status` is `pending`. If you cannot
+   keep waiting, tell the user and stop; check again when they write.
+4. Act only if `approved` is true, and then do exactly what was approved, once; if there are
+   `modifiedParams`, use those values. On anything else (rejected, expired, cancelled, an error)
+   nothing is approved: do not act, tell the user, and follow the reason if there is one.
 
 Each result on one interrupt has a `nextStep` that says what to do. Never approve your own
 request{unless}.
@@ -90,8 +95,8 @@ def create_server(
         version=__version__,
         website_url=HOME_PAGE,
         icons=icons(),
-        instructions=_INSTRUCTIONS.format(unless=unless),
-        tools=[TOOLS[name] for name in usable.tools],
+        instructions=_INSTRUCTIONS.format(unless=unless, wait=f"{usable.max_wait_s:g}"),
+        tools=[naming_the_wait(TOOLS[name], usable.max_wait_s) for name in usable.tools],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
         request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
@@ -107,11 +112,13 @@ def create_server(
 
 def _tool(
     title: str,
+    search_hint: str,
     *,
     read_only: bool = False,
     destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
+    always_load: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         hints = ToolAnnotations(
@@ -121,14 +128,23 @@ def _tool(
             idempotent_hint=idempotent,
             open_world_hint=open_world,
         )
-        tool = tool_of(function, title, hints)
+        # Claude Code keeps tools out of the prompt, and finds them by search.
+        meta: dict[str, Any] = {"anthropic/searchHint": search_hint}
+        if always_load:
+            meta["anthropic/alwaysLoad"] = True
+        tool = tool_of(function, title, hints, meta)
         TOOLS[tool.name] = tool
         return function
 
     return register
 
 
-@_tool("Ask a human to approve", open_world=True)
+@_tool(
+    "Request human approval",
+    "request approval or permission before payment, confirm, human in the loop",
+    open_world=True,
+    always_load=True,
+)
 async def create_interrupt(
     ctx: Call,
     action: fields.Action,
@@ -139,13 +155,14 @@ async def create_interrupt(
     expires_in: fields.ExpiresIn = 3600,
     callback_url: fields.CallbackUrl = "",
 ) -> CreatedResult:
-    """Ask a human to approve one action before you do it.
+    """Request a human's approval of one action before you take it (human in the loop).
 
-    Use it before anything that spends money, deletes, publishes, contacts people, changes
-    production or cannot be undone, and if the user told you to ask first. Not for questions that
-    a chat message can settle. Returns at once with status pending and a reviewUrl: show that link
-    to the user, do not act, and call get_interrupt_status with waitSeconds. You can leave out
-    agentId and userId if the server has defaults.
+    Ask for permission so before anything that spends money, deletes, publishes, contacts people,
+    changes production or cannot be undone, and whenever the user told you to confirm first. Not
+    for questions that a chat message can settle. Returns status pending and a
+    reviewUrl at once: show that link to the user, then call get_interrupt_status with waitSeconds
+    {wait}. Do not act until it returns approved: true; if this call fails, nothing is approved.
+    Leave out agentId, userId and callbackUrl unless the user gave them.
     """
     loopin = ctx.request_context.lifespan_context
     new = NewInterrupt(
@@ -157,48 +174,82 @@ async def create_interrupt(
         expires_in=expires_in,
         callback_url=callback_url or None,
     )
-    return with_next_step(CreatedResult, await loopin.client.create_interrupt(new))
+    created = await loopin.client.create_interrupt(new)
+    loopin.asked.add(created.interrupt_id)
+    return with_next_step(CreatedResult, created, loopin.settings.max_wait_s)
 
 
-@_tool("Read a decision", read_only=True, idempotent=True)
+@_tool(
+    "Wait for a human's decision",
+    "was it approved, wait for approval or rejection",
+    read_only=True,
+    idempotent=True,
+    always_load=True,
+)
 async def get_interrupt_status(
-    ctx: Call, interrupt_id: fields.InterruptId, wait_seconds: fields.WaitSeconds = 0
+    ctx: Call, interrupt_id: fields.InterruptId, wait_seconds: fields.WaitSeconds | None = None
 ) -> InterruptStatus:
-    """Wait for a human's decision and read it.
+    """Wait for a human's decision on an interrupt, up to {wait} seconds per call, and return it.
 
-    Use it after create_interrupt, with waitSeconds (45, say), again and again while status is
-    pending; that is normal. To find an interrupt use list_pending_interrupts. Returns the
-    interrupt with status and approved. Act only if approved is true, with modifiedParams instead
-    of your own values if there are any. rejected, expired or cancelled: do not act; reason may
-    say why. nextStep says what to do.
+    Use it after create_interrupt, again and again while status is pending; that is normal. Act
+    only if approved is true, once, with modifiedParams instead of your own values if there are
+    any. rejected, expired, cancelled or an error: nothing is approved, do not act; reason may say
+    why. If you cannot keep waiting, tell the user and stop; check again when they write. To find
+    an interrupt use list_pending_interrupts.
     """
     loopin = ctx.request_context.lifespan_context
-    wait_s = min(wait_seconds, loopin.settings.max_wait_s)
-    wait = partial(loopin.client.wait_for_decision, interrupt_id)
-    interrupt = await with_progress(ctx, wait, wait_s, loopin.progress_every_s)
-    return status_result(interrupt, wait_lowered_to=wait_s if wait_s < wait_seconds else None)
+    longest_s = loopin.settings.max_wait_s
+    wait_s = longest_s if wait_seconds is None else min(wait_seconds, longest_s)
+    interrupt = await loopin.client.get_interrupt_status(interrupt_id)
+    if interrupt.is_pending and wait_s:
+        wait = partial(loopin.client.wait_for_decision, interrupt_id)
+        interrupt = await with_progress(ctx, wait, wait_s, interrupt.review_url)
+    waits_for_own = wait_s > 0 and interrupt.agent_id == agent_name(ctx)
+    return status_result(
+        interrupt,
+        longest_s,
+        is_asker=interrupt_id in loopin.asked or waits_for_own,
+        is_confirmed=interrupt_id in loopin.confirmed,
+        wait_lowered=wait_seconds is not None and wait_seconds > longest_s,
+    )
 
 
-@_tool("List what waits for a human", read_only=True, idempotent=True)
+@_tool(
+    "List pending approvals",
+    "pending approval requests that wait for a human",
+    read_only=True,
+    idempotent=True,
+)
 async def list_pending_interrupts(
     ctx: Call,
     user_id: fields.UserId = "",
     limit: fields.PageLimit = fields.DEFAULT_PAGE,
     cursor: fields.Cursor = "",
-) -> PendingPage:
-    """List what still waits for a human's decision, newest first.
+) -> PendingList:
+    """List the approval requests that still wait for a human's decision, newest first.
 
-    Use it to show users what they have to decide, or to find an interrupt whose id was lost. To
-    wait for a decision use get_interrupt_status. Returns count and interrupts, each with its
-    reviewUrl: show those links. If there is a nextCursor, pass it as cursor to get more.
+    Use it to show users what they have to approve, or to find an interrupt whose id was lost. To
+    wait for a decision use get_interrupt_status; with waitSeconds 0 it also shows the context.
+    Returns count and interrupts, each with its reviewUrl: show those links. If there is a
+    nextCursor, pass it as cursor to get more. Leave out userId unless the user gave one.
     """
     loopin = ctx.request_context.lifespan_context
-    return await loopin.client.list_pending_interrupts(
-        user_id or default_user_id(ctx), limit=limit, cursor=cursor or None
-    )
+    list_page = partial(loopin.client.list_pending_interrupts, user_id or default_user_id(ctx))
+    page = await list_page(limit=limit, cursor=cursor or None)
+    shown = pending_list(page)
+    if shown.count < page.count:
+        # A shorter page has the cursor that continues after what fits.
+        page = await list_page(limit=shown.count, cursor=cursor or None)
+        shown = pending_list(page)
+    return shown
 
 
-@_tool("Record a human's decision", destructive=True, idempotent=True)
+@_tool(
+    "Record a human's decision",
+    "the user approved or rejected, confirmed in the chat",
+    destructive=True,
+    idempotent=True,
+)
 async def decide_interrupt(
     ctx: Call,
     interrupt_id: fields.InterruptId,
@@ -206,13 +257,13 @@ async def decide_interrupt(
     reason: fields.Reason = "",
     modified_params: fields.ModifiedParams | None = None,
 ) -> DecidedResult | InputRequiredResult:
-    """Record a decision that a human has just stated in this conversation.
+    """Record an approval or rejection that a human has just stated in this conversation.
 
     Only for a human's own words about this very interrupt ("yes, pay it"). Never decide yourself,
     never approve your own request, never guess: send the user to the reviewUrl instead. The host
     may ask the human to confirm; if they do not, nothing is recorded. Final: it cannot be
-    changed. Returns decision and decidedAt; then tell the user. Fails and changes nothing if the
-    interrupt is no longer pending.
+    changed. Returns decision (read that, not status); then tell the user. Fails and changes
+    nothing if the interrupt is no longer pending.
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
@@ -220,12 +271,20 @@ async def decide_interrupt(
     if isinstance(confirmed, InputRequiredResult):
         return confirmed
     decided = await loopin.client.decide_interrupt(interrupt_id, confirmed)
+    if confirmed is not answer:
+        # It came back from a form, with the digest of what that showed.
+        loopin.confirmed.add(interrupt_id)
     return with_next_step(DecidedResult, decided)
 
 
-@_tool("Cancel an interrupt", destructive=True, idempotent=True)
+@_tool(
+    "Cancel an approval request",
+    "withdraw a request for approval",
+    destructive=True,
+    idempotent=True,
+)
 async def cancel_interrupt(ctx: Call, interrupt_id: fields.InterruptId) -> CancelledResult:
-    """Cancel an interrupt that no longer matters, so that no human has to look at it.
+    """Cancel an approval request that no longer matters, so that no human has to look at it.
 
     Use it when the plan changed or you dropped the action. Not to go ahead without approval:
     after it, do not act. Returns status cancelled. Fails if the interrupt is no longer pending:
@@ -235,12 +294,13 @@ async def cancel_interrupt(ctx: Call, interrupt_id: fields.InterruptId) -> Cance
     return with_next_step(CancelledResult, await loopin.client.cancel_interrupt(interrupt_id))
 
 
-@_tool("Approval figures", read_only=True, idempotent=True)
+@_tool("Approval figures", "approval statistics", read_only=True, idempotent=True)
 async def get_interrupt_analytics(ctx: Call, user_id: fields.UserId = "") -> Analytics:
-    """Sum up one user's interrupts: how many, how often approved, how fast, of which types.
+    """Sum up one user's approval requests: how many, how often approved, how fast, of which types.
 
     Use it when the user asks for such figures, not to read a decision. approvalRate (0 to 1) and
     the response times (milliseconds) are null while nothing is decided.
     """
     loopin = ctx.request_context.lifespan_context
-    return await loopin.client.get_interrupt_analytics(user_id or default_user_id(ctx))
+    figures = await loopin.client.get_interrupt_analytics(user_id or default_user_id(ctx))
+    return with_short_actions(figures)

@@ -20,9 +20,10 @@ class Options:
     begin with `public_url`, or with the address of the listener. The `embedded` API also sends
     callbacks to this machine, and proves its key to other copies; such proofs would let others
     guess a key that a human chose. When it stops, requests in flight get `grace_s` seconds. One key
-    may create `rate_limit` interrupts a minute. `callback_secret` signs callbacks, which may go to
-    public addresses and to the networks of `callback_allow`. Interrupts are deleted
-    `retention_days` after they were settled.
+    may create `rate_limit` interrupts a minute. The first of the `audit_keys` makes the hashes of
+    the audit trail, each verifies them. `callback_secret` signs callbacks, which may go to public
+    addresses and to the networks of `callback_allow`. Interrupts are deleted `retention_days` after
+    they were settled.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -32,6 +33,7 @@ class Options:
     opens_inbox: bool = False
     grace_s: int = GRACE_S
     rate_limit: int = DEFAULT_RATE_LIMIT
+    audit_keys: tuple[str, ...] = field(default=(), repr=False)
     callback_secret: bytes | None = field(default=None, repr=False)
     callback_allow: tuple[Network, ...] = ()
     retention_days: int | None = None
@@ -51,6 +53,7 @@ class Options:
             opens_inbox=settings.open_review == "on",
             grace_s=LONG_GRACE_S,
             rate_limit=settings.rate_limit,
+            audit_keys=audit_keys_of(settings, settings.api_key_secret),
             callback_secret=settings.callback_secret,
             callback_allow=settings.callback_allow,
             retention_days=settings.retention_days,
@@ -62,7 +65,13 @@ class Options:
         return replace(
             cls.of(settings),
             api_key=api_key,
+            audit_keys=audit_keys_of(settings, api_key),
             embedded=True,
             opens_inbox=settings.open_review != "off",
             grace_s=GRACE_S,
         )
+
+
+def audit_keys_of(settings: Settings, api_key: str | None) -> tuple[str, ...]:
+    """LOOPIN_AUDIT_KEY, or else the key of the API, which its agents know."""
+    return settings.audit_keys or ((api_key,) if api_key else ())

@@ -15,6 +15,7 @@ from loopin_mcp.settings.values import (
     Network,
     any_text,
     checked_api_url,
+    checked_audit_keys,
     checked_base_url,
     checked_directory,
     checked_key,
@@ -97,6 +98,9 @@ class Settings:
     public_url: str | None = _setting("LOOPIN_BASE_URL", checked_base_url)
     api_key_secret: str | None = _setting(
         "LOOPIN_API_KEY_SECRET", checked_key, readers=_API, plain=True, secret=True
+    )
+    audit_keys: tuple[str, ...] = _setting(
+        "LOOPIN_AUDIT_KEY", checked_audit_keys, (), plain=True, secret=True
     )
     reviewer_keys: Mapping[str, str] | None = _setting(
         "LOOPIN_REVIEWER_KEYS", checked_reviewers, plain=True, secret=True

@@ -127,6 +127,20 @@ def checked_key(variable: str, value: str) -> str:
     return value
 
 
+def checked_audit_keys(variable: str, value: str) -> tuple[str, ...]:
+    """The keys in a variable, separated by commas; only the first must be long.
+
+    Raises:
+        ConfigurationError: The first could be guessed, or one cannot be used.
+    """
+    keys = tuple(checked_key(variable, key.strip()) for key in value.split(",") if key.strip())
+    if not keys or len(keys[0]) < SHORTEST_KEY:
+        raise ConfigurationError(
+            f"{variable} must begin with a key of {SHORTEST_KEY} characters or more. {MAKE_ONE}"
+        )
+    return keys
+
+
 def checked_signing_secret(variable: str, value: str) -> bytes:
     """The bytes of a Standard Webhooks secret: `whsec_` and the base64 of 24 to 64 bytes.
 

@@ -1,5 +1,6 @@
 """`loopin-mcp audit`: its output, its exit codes, and that it changes nothing."""
 
+import codecs
 import json
 import shutil
 import signal
@@ -108,6 +109,38 @@ def test_export_is_what_a_later_audit_takes(data_dir: Path, tmp_path: Path) -> N
     assert verified.stdout.endswith("Checked 1 kept head: none missing.\n")
     assert piped.returncode == 1
     assert piped.stdout.endswith("Checked 1 kept head: 1 missing.\n")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE),
+    ],
+)
+def test_heads_are_read_as_powershell_writes_them(
+    data_dir: Path, tmp_path: Path, encoding: str, mark: bytes, ends: str
+) -> None:
+    exported = audit(data_dir, "export").stdout
+    kept = json.loads(exported)
+    rows = f"interruptId,eventsHead{ends}{kept['interruptId']},{kept['eventsHead']}{ends}"
+    for name, text in (("kept.jsonl", exported.replace("\n", ends)), ("kept.csv", rows)):
+        (tmp_path / name).write_bytes(mark + text.encode(encoding))
+        verified = audit(data_dir, "verify", "--heads", str(tmp_path / name))
+
+        assert (verified.returncode, verified.stderr) == (0, "")
+        assert verified.stdout.endswith("Checked 1 kept head: none missing.\n")
+
+
+def test_heads_in_broken_utf16_are_named(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(codecs.BOM_UTF16_LE + b'{\0"\0x')
+
+    verified = audit(data_dir, "verify", "--heads", str(tmp_path / "kept"))
+
+    assert verified.returncode == 1
+    assert verified.stderr.startswith("Error: Entry 1 of the heads has no interruptId")
 
 
 def test_export_goes_on_past_what_cannot_be_read(data_dir: Path) -> None:

@@ -143,4 +143,4 @@ async def test_question_that_was_tampered_with_cannot_be_decided(
 
     assert (decided.status_code, "was changed after it was created" in decided.text) == (409, True)
     assert (await api.get(path)).json()["status"] == "pending"
-    assert (await api.delete(path)).status_code == 200
+    assert (await api.delete(path)).status_code == 409

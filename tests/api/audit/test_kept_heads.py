@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.commands import export
-from loopin_mcp.api.audit.events import hash_of
+from loopin_mcp.api.audit.events import hashed_part
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
-from tests.support import AGENT, Clock, execute, new_interrupt, take_due
+from loopin_mcp.wire.models import Decision
+from tests.support import AGENT, PUBLIC_URL, Clock, execute, new_interrupt, take_due
 from tests.support.auditing import audited, decided, edit, settings_of
+from tests.support.forging import KEYS, Forger
 
 CHANGE = "UPDATE"
 DAY_S = 86_400
@@ -28,7 +31,7 @@ def settings(database: Database, request: pytest.FixtureRequest, tmp_path: Path)
 async def exported(settings: Settings) -> list[str]:
     said: list[str] = []
     async with open_archive(settings, embedded=False) as archive:
-        assert await export(archive, said.append, said.append)
+        assert await export(archive, NO_KEYS, said.append, said.append)
     return said
 
 
@@ -36,7 +39,7 @@ async def forge(store: Store, database: Database, interrupt_id: str) -> None:
     """Rewrite an interrupt as rejected, with correct hashes."""
     decision = (await store.list_events(interrupt_id))[-1]
     detail = {**decision.detail, "decision": "rejected"}
-    forged = hash_of(decision.model_copy(update={"detail": detail}))
+    forged = NO_KEYS.hash_of(hashed_part(decision.model_copy(update={"detail": detail})))
     told = f"detail = '{json.dumps(detail)}', hash = '{forged}'"
     stored = f"status = 'rejected', events_head = '{forged}'"
     await edit(
@@ -54,7 +57,7 @@ async def test_chain_that_was_written_anew_is_found_by_a_head_that_was_kept(
     early = (await store.get_interrupt_status(asked.interrupt_id)).events_head
     interrupt_id = await decided(store, clock)
     kept = (await store.get_interrupt_status(interrupt_id)).events_head
-    callback = await store.get_outcome(interrupt_id)
+    callback = await store.get_interrupt_status(interrupt_id)
     as_csv = f"eventsHead,interruptId\n{early},{asked.interrupt_id}\n{kept},{interrupt_id}\n"
     before = await audited(settings, as_csv.splitlines())
 
@@ -143,14 +146,14 @@ async def test_deletion_on_record_of_what_is_there_is_a_fault(
     store: Store, database: Database, settings: Settings, clock: Clock
 ) -> None:
     interrupt_id = await decided(store, clock)
-    await execute(database, "INSERT INTO deletions VALUES (:id, :now, '')", id=interrupt_id, now=0)
+    sql = "INSERT INTO deletions VALUES (:id, :now, '', '')"
+    await execute(database, sql, id=interrupt_id, now=0)
 
     assert await audited(settings) == (
         False,
         [
             "Checked 1 interrupt and 3 events: no tampering found.",
             f"{interrupt_id}: it exists, but is recorded as deleted by its age.",
-            "1970-01-01: 1 deleted by their age.",
         ],
     )
 
@@ -183,3 +186,102 @@ async def test_no_heads_at_all_are_refused_since_they_show_nothing(
 ) -> None:
     with pytest.raises(ConfigurationError, match="^No heads were given"):
         await audited(settings, lines)
+
+
+async def test_head_holds_the_outcome_that_was_kept_with_it(
+    store: Store, settings: Settings, clock: Clock
+) -> None:
+    interrupt_id = await decided(store, clock)
+    events = await store.list_events(interrupt_id)
+    status = (await store.get_interrupt_status(interrupt_id)).model_dump(mode="json", by_alias=True)
+    read = {"interruptId": interrupt_id, "eventsHead": events[1].hash, "status": "pending"}
+
+    said = [
+        (await audited(settings, [json.dumps(line)]))[1][1:]
+        for line in (
+            status,
+            read,
+            status | {"eventsHead": events[1].hash},
+            status | {"status": "rejected", "decision": "rejected"},
+            status | {"modifiedParams": {"amount": 1}},
+        )
+    ]
+
+    whole = ["Checked 1 kept head: none missing."]
+    other = [
+        f"{interrupt_id}: the kept outcome is not the one that its events have.",
+        "Checked 1 kept head: 1 missing.",
+    ]
+    assert said == [whole, whole, other, other, other]
+
+
+async def test_outcome_that_follows_the_kept_one_is_found_without_the_key(
+    database: Database, settings: Settings, clock: Clock
+) -> None:
+    store = Store(database, PUBLIC_URL, clock, KEYS)
+    interrupt_id = await decided(store, clock)
+    head = (await store.get_interrupt_status(interrupt_id)).events_head
+    await Forger(database, interrupt_id, "", "").append(interrupt_id, "cancelled")
+
+    kept = [f'{{"interruptId": "{interrupt_id}", "eventsHead": "{head}"}}']
+
+    assert (await audited(settings, kept))[1][-2:] == [
+        f"{interrupt_id}: another outcome follows the one of the kept head.",
+        "Checked 1 kept head: 1 missing.",
+    ]
+
+
+async def test_state_that_was_put_back_is_found_by_a_head(
+    database: Database, settings: Settings, clock: Clock
+) -> None:
+    store = Store(database, PUBLIC_URL, clock, KEYS)
+    asked = await store.create_interrupt(new_interrupt(), AGENT)
+    [before] = await database.read("SELECT * FROM interrupts")
+    await store.decide_interrupt(asked.interrupt_id, Decision(decision="rejected"), AGENT)
+    kept = (await store.get_interrupt_status(asked.interrupt_id)).model_dump_json(by_alias=True)
+    columns = [
+        "status",
+        "settled_ms",
+        "decided_ms",
+        "decided_by",
+        "decided_via",
+        "event_count",
+        "events_head",
+    ]
+    change = ", ".join(f"{name} = :{name}" for name in columns)
+    await edit(database, asked.interrupt_id, "DELETE FROM events WHERE sequence = 2")
+    await execute(database, f"UPDATE interrupts SET {change}", **{n: before[n] for n in columns})  # noqa: S608
+
+    await store.decide_interrupt(asked.interrupt_id, Decision(decision="approved"), AGENT)
+
+    assert (await audited(settings, keys=KEYS))[0] is True
+    assert (await audited(settings, [kept], KEYS))[0] is False
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+async def test_head_of_an_expiry_that_was_read_before_it_was_stored_is_no_fault(
+    store: Store, settings: Settings, clock: Clock, is_stored: bool
+) -> None:
+    asked = await store.create_interrupt(new_interrupt(expires_in=1), AGENT)
+    clock.advance(1)
+    kept = (await store.get_interrupt_status(asked.interrupt_id)).model_dump_json(by_alias=True)
+    if is_stored:
+        await store.expire_interrupts()
+
+    assert '"status":"expired"' in kept
+    assert (await audited(settings, [kept]))[0] is True
+
+
+async def test_head_whose_events_are_damaged_is_a_fault(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    interrupt_id = await decided(store, clock)
+    kept = (await store.get_interrupt_status(interrupt_id)).model_dump_json(by_alias=True)
+    await edit(database, interrupt_id, "UPDATE events SET detail = '[' WHERE sequence = 2")
+
+    said = (await audited(settings, [kept]))[1]
+
+    assert said[-2:] == [
+        f"{interrupt_id}: its stored data cannot be read.",
+        "Checked 1 kept head: 1 missing.",
+    ]

@@ -1,10 +1,12 @@
 """An audit finds every interrupt that was edited."""
 
+import json
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.commands import export
 from loopin_mcp.api.audit.records import RECORDS_AT_ONCE
 from loopin_mcp.api.database.steps import Database, single
@@ -215,7 +217,7 @@ async def test_ids_that_are_no_text_are_named_and_end_no_audit(
 
     _, said = await audited(settings)
     async with open_archive(settings, embedded=False) as archive:
-        await export(archive, lines.append, said.append)
+        await export(archive, NO_KEYS, lines.append, said.append)
 
     assert said == [
         *(f"{interrupt_id}: it is missing, but its events exist." for interrupt_id in ids[1:]),
@@ -245,3 +247,35 @@ async def test_more_ids_that_are_no_text_than_are_read_at_once_are_all_named(
     _, said = await audited(settings)
 
     assert len(set(said)) == RECORDS_AT_ONCE + 2
+
+
+@in_sqlite
+async def test_nothing_that_is_checked_controls_the_terminal(
+    store: Store, database: Database, settings: Settings, clock: Clock
+) -> None:
+    evil = "\x1b]0;x\x07\x9b2J\u202e\x7f\r\n\\"
+    interrupt_id = await decided(store, clock)
+    await edit(database, interrupt_id, f"UPDATE interrupts SET interrupt_id = '{evil}' WHERE TRUE")  # noqa: S608
+    await execute(
+        database,
+        "INSERT INTO events VALUES (:evil, 1, :evil, 0, :evil, :evil, '{}', '', :evil)",
+        evil=evil + "x",
+    )
+    await execute(
+        database, "INSERT INTO deletions VALUES (:evil, 'x', :evil, :evil)", evil=evil + "y"
+    )
+    head = json.dumps({"interruptId": interrupt_id, "eventsHead": "\u0336\u05c3"})
+    lines: list[str] = []
+    progress: list[str] = []
+
+    _, said = await audited(settings, [head])
+    async with open_archive(settings, embedded=False) as archive:
+        await export(archive, NO_KEYS, lines.append, progress.append)
+
+    everything = said + lines + progress
+    assert len(everything) > 8
+    assert all(" " <= letter <= "~" for letter in "".join(everything))
+    assert any(line.startswith(r"\x1b]0;x\x07\x9b2J\u202e\x7f\r\n\\: ") for line in said)
+    ids = [evil, interrupt_id, evil + "x"]
+    assert sorted(json.loads(line)["interruptId"] for line in lines) == sorted(ids)
+    assert progress[-1].endswith("y: the record of its deletion cannot be read.")

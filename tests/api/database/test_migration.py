@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.audit.events import chain_fault
+from loopin_mcp.api.audit.events import outcome_of
+from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_sqlite
@@ -149,18 +150,17 @@ async def test_callbacks_that_are_owed_are_still_told(earlier: Earlier, clock: C
     clock.now = 2**42
     store = Store(database, PUBLIC_URL, clock)
     due = await take_due(store, lease_ms=1000, limit=9)
-    outcomes = {each.interrupt_id: await store.get_outcome(each.interrupt_id) for each in due}
-    heads = {each: (await store.get_interrupt_status(each)).events_head for each in outcomes}
+    trails = {each.interrupt_id: await store.get_trail(each.interrupt_id) for each in due}
     await database.aclose()
 
-    assert {delivery.interrupt_id: delivery.destination for delivery in due} == {
-        "due": HOOK,
-        "tried": HOOK,
-    }
-    assert {(each.status, each.decided_at) for each in outcomes.values()} == {
-        ("approved", MOMENT - timedelta(milliseconds=5))
-    }
-    assert {each: outcome.events_head for each, outcome in outcomes.items()} == heads
+    assert trails.keys() == {"due", "tried"}
+    for outcome, trail in trails.values():
+        assert (outcome.status, outcome.decided_at) == (
+            "approved",
+            MOMENT - timedelta(milliseconds=5),
+        )
+        assert outcome_of(trail.events) == trail.events[0]
+        assert (trail.fault(), trail.row["callback_url"]) == (None, HOOK)
 
 
 async def test_many_who_open_it_at_once_begin_one_trail(earlier: Earlier, clock: Clock) -> None:
@@ -245,7 +245,7 @@ async def test_database_that_version_0_1_0_wrote_still_opens(tmp_path: Path, clo
     # The callback became due when the database was opened, by the clock of this machine.
     clock.now = 2**42
     [owed] = await take_due(store)
-    outcome = await store.get_outcome(owed.interrupt_id)
+    outcome, trail = await store.get_trail(owed.interrupt_id)
     await database.aclose()
 
     assert {(each.interrupt.action, each.interrupt.status) for each in history.settled} == {
@@ -256,4 +256,7 @@ async def test_database_that_version_0_1_0_wrote_still_opens(tmp_path: Path, clo
         ("Callback owed", "approved"),
     }
     assert sorted(trails) == [["migrated"]] * 5 + [["migrated", "decided"]]
-    assert (owed.destination, outcome.status) == ("https://example.invalid/hook", "approved")
+    assert (trail.row["callback_url"], outcome.status) == (
+        "https://example.invalid/hook",
+        "approved",
+    )

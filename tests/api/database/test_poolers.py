@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from loopin_mcp import Decision, Interrupt
+from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.rest.waiting import follow_changes, wait_for_settled
 from loopin_mcp.api.store.opening import open_archive, open_postgresql
@@ -100,7 +101,7 @@ async def test_other_clients_of_the_pooler_keep_their_own_settings(
         await store.create_interrupt(new_interrupt(), AGENT)
     lines: list[str] = []
     async with open_archive(Settings(database_url=pooled_url), embedded=False) as archive:
-        assert await verify(archive, None, lines.append, lines.append)
+        assert await verify(archive, NO_KEYS, None, lines.append, lines.append)
     settings = "statement_timeout", "default_transaction_read_only", "client_encoding"
     async with await psycopg.AsyncConnection.connect(pooled_url, prepare_threshold=None) as other:
         found = [

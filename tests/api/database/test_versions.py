@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loopin_mcp.api.audit.events import chain_fault
+from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.store import Store

@@ -164,7 +164,7 @@ async def test_callback_is_tried_ever_later_for_three_days_and_given_up_visibly(
     assert tries > 20
     assert await outcome_of(sqlite_store, interrupt_id) == (
         "callback-given-up",
-        {"tries": tries + 1, "reason": "the receiver answered 500"},
+        {"tries": tries + 1, "reason": "the receiver answered 500", "answered": 500},
     )
 
 

@@ -181,7 +181,8 @@ async def test_callback_taken_by_a_process_that_died_is_sent_by_another(
             await deliver_due(outbox)
 
         [received] = receiver.received
-    assert received.headers["webhook-id"] == taken.delivery_id
+    assert received.headers["webhook-id"] == received.json["eventsHead"]
+    assert received.json["interruptId"] == taken.interrupt_id
 
 
 async def test_process_that_was_too_slow_does_not_put_off_what_another_has_taken(

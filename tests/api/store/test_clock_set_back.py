@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopin_mcp.api.audit.events import chain_fault
+from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError
 from loopin_mcp.wire.models import Decision

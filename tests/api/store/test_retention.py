@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from loopin_mcp.api.audit.audit_keys import NO_KEYS
+from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
@@ -12,6 +14,7 @@ from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.retention import DELETED_AT_ONCE
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
+from loopin_mcp.wire.fields import format_time
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt, take_due
 
@@ -49,8 +52,14 @@ async def test_what_was_settled_long_ago_is_gone_with_its_events(
     stay = sorted([pending.interrupt_id, young])
     assert await kept(database, "interrupts") == stay
     assert await kept(database, "events") == stay
+    record = {"interruptId": old, "deletedAt": format_time(moment(clock())), "eventsHead": head}
     assert await database.read("SELECT * FROM deletions") == [
-        {"interrupt_id": old, "deleted_ms": clock(), "events_head": head}
+        {
+            "interrupt_id": old,
+            "deleted_ms": clock(),
+            "events_head": head,
+            "hash": NO_KEYS.hash_of(record),
+        }
     ]
 
 

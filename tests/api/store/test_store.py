@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.database.rows import RowReader
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.outcomes import expire
@@ -199,7 +200,9 @@ async def test_failed_statement_takes_no_other_with_it(database: Database) -> No
 
     async def write(interrupt_id: str) -> None:
         try:
-            await execute(database, "INSERT INTO deletions VALUES (:id, 0, '')", id=interrupt_id)
+            await execute(
+                database, "INSERT INTO deletions VALUES (:id, 0, '', '')", id=interrupt_id
+            )
         except UnavailableError as error:
             failures.append(str(error))
 
@@ -220,6 +223,6 @@ async def test_unreadable_statement_says_the_database_is_unavailable(database: D
 async def test_expiry_that_somebody_else_has_stored_is_left_to_them(
     database: Database, clock: Clock
 ) -> None:
-    steps = partial(expire, ["gone"], clock(), RowReader(PUBLIC_URL))
+    steps = partial(expire, NO_KEYS, ["gone"], clock(), RowReader(PUBLIC_URL))
 
     assert await database.transact(steps) == []

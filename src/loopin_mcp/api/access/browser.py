@@ -38,9 +38,11 @@ def json_response(
     return Response(body, status, {**JSON_HEADERS, **(headers or {})})
 
 
-def error_response(error: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """A refusal: JSON with one sentence."""
-    return json_response(to_json({"error": error}), status, headers)
+def error_response(
+    error: str, status: int, headers: Mapping[str, str] | None = None, **more: str
+) -> Response:
+    """A refusal: JSON with one sentence, and `more` fields."""
+    return json_response(to_json({"error": error, **more}), status, headers)
 
 
 def root_of(public_url: str, place: str | None = None) -> str:

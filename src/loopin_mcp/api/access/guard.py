@@ -51,7 +51,8 @@ def _is_address(name: str) -> bool:
 
 def refusal(error: APIError) -> Response:
     """The response for an error."""
-    return error_response(str(error), error.status, retry_headers(error))
+    code = {"code": error.code} if error.code else {}
+    return error_response(str(error), error.status, retry_headers(error), **code)
 
 
 def retry_headers(error: APIError) -> dict[str, str]:

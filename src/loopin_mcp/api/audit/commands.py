@@ -1,42 +1,30 @@
 """Verifies and exports the audit trails of a whole database, which an API may be using."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from pydantic_core import to_json
 
+from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.deletions import deletion_of, deletions, is_proven
 from loopin_mcp.api.audit.kept_heads import compare_heads, read_heads
-from loopin_mcp.api.audit.records import Record, name_of, records
-from loopin_mcp.api.clock import moment
+from loopin_mcp.api.audit.records import Record, records
 from loopin_mcp.api.database.rows import interrupt_of, refuse_damage
-from loopin_mcp.api.database.steps import Archive, single
+from loopin_mcp.api.database.steps import Archive
 from loopin_mcp.errors import UnavailableError
-from loopin_mcp.wire.fields import format_time
 
+REMEDY = "they need LOOPIN_AUDIT_KEY, or the API's key, as it was when they were made"
 # How many interrupts are read between two lines about the progress.
 PROGRESS = 10_000
-# How many deletions are in memory at a time.
-DELETIONS_AT_ONCE = 1000
-
-_BY_DAY = """
-    SELECT deleted_ms - deleted_ms % 86400000 AS day_ms, COUNT(*) AS count FROM deletions
-    GROUP BY deleted_ms - deleted_ms % 86400000 ORDER BY day_ms
-    """
-_NOT_DELETED = f"""
-    SELECT interrupt_id FROM deletions JOIN interrupts USING (interrupt_id)
-    ORDER BY interrupt_id LIMIT {DELETIONS_AT_ONCE}
-    """  # noqa: S608 - a constant
-_DELETED = f"""
-    SELECT * FROM deletions WHERE interrupt_id > :after ORDER BY interrupt_id
-    LIMIT {DELETIONS_AT_ONCE}
-    """  # noqa: S608 - a constant
 
 Say = Callable[[str], None]
 
 
-async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progress: Say) -> bool:
-    """Report the tampering found in each interrupt; returns whether there is none.
+async def verify(
+    archive: Archive, keys: AuditKeys, heads: Iterable[str] | None, say: Say, progress: Say
+) -> bool:
+    """Report each interrupt that cannot be trusted; returns whether there is none.
 
     `heads` are the lines of a file of kept heads, for `read_heads`.
 
@@ -44,58 +32,85 @@ async def verify(archive: Archive, heads: Iterable[str] | None, say: Say, progre
         ConfigurationError: A line of `heads` has none.
         UnavailableError: The database cannot be read.
     """
-    is_whole = await _verify_records(archive, say, progress)
-    for row in await archive.transact(partial(single, _NOT_DELETED, {})):
-        say(f"{name_of(row['interrupt_id'])}: it exists, but is recorded as deleted by its age.")
-        is_whole = False
-    for day in await archive.transact(partial(single, _BY_DAY, {})):
-        say(f"{format_time(moment(day['day_ms']))[:10]}: {day['count']:,} deleted by their age.")
+    say, progress = _escaping(say), _escaping(progress)
+    is_whole = await _verify_records(archive, keys, say, progress)
+    is_whole &= await _verify_deletions(archive, keys, say)
     return (heads is None or await _verify_heads(archive, heads, say)) and is_whole
 
 
-async def export(archive: Archive, say: Say, progress: Say) -> bool:
+async def export(archive: Archive, keys: AuditKeys, say: Say, progress: Say) -> bool:
     """Say a line of JSON for every interrupt with its events, and for every deletion by age.
 
-    Each has its `eventsHead`, so that it can be verified later. Unreadable interrupts are reported
-    by `progress`. Returns whether there were none.
+    Each has its `eventsHead`, so that it can be verified later. `progress` says which interrupts
+    are unreadable, and how many were made with other keys. Returns whether all are readable.
 
     Raises:
         UnavailableError: The database cannot be read.
     """
-    unreadable = count = 0
+    progress = _escaping(progress)
+    unreadable = unchecked = count = 0
     async for record in records(archive):
         try:
             say(_line(record))
+            unchecked += record.is_of_other_keys(keys)
         except UnavailableError:
             unreadable += 1
-            progress(f"{name_of(record.interrupt_id)}: its stored data cannot be read.")
+            progress(f"{record.interrupt_id}: its stored data cannot be read.")
         count += 1
         if count % PROGRESS == 0:
             progress(f"{count:,} interrupts exported.")
-    after = ""
-    while deleted := await archive.transact(partial(single, _DELETED, {"after": after})):
-        for row in deleted:
-            after = str(row["interrupt_id"])
-            at, head = format_time(moment(row["deleted_ms"])), row["events_head"]
-            say(json.dumps({"interruptId": after, "deletedAt": at, "eventsHead": head}))
+    async for row in deletions(archive):
+        try:
+            say(_json(deletion_of(row)))
+        except UnavailableError:
+            unreadable += 1
+            progress(f"{row['interrupt_id']}: the record of its deletion cannot be read.")
+    if unchecked:
+        progress(f"The hashes of {_counted(unchecked, 'interrupt')} cannot be checked: {REMEDY}.")
     return not unreadable
 
 
-async def _verify_records(archive: Archive, say: Say, progress: Say) -> bool:
-    interrupts = events = faulty = 0
+async def _verify_records(archive: Archive, keys: AuditKeys, say: Say, progress: Say) -> bool:
+    interrupts = events = faulty = unchecked = 0
     async for record in records(archive):
         interrupts += 1
         events += len(record.event_rows)
-        faults = record.faults()
-        faulty += bool(faults)
+        faults = record.faults(keys)
+        is_tampered = any(fault.is_tampering for fault in faults)
+        faulty += is_tampered
+        unchecked += bool(faults) and not is_tampered
         for fault in faults:
-            say(f"{name_of(record.interrupt_id)}: {fault}.")
+            # Without a key, nothing can be checked with one.
+            if fault.is_tampering or keys.key_id:
+                say(f"{record.interrupt_id}: {fault.text}.")
         if interrupts % PROGRESS == 0:
             progress(f"{interrupts:,} interrupts checked.")
     tampered = _counted(faulty, "interrupt")
     found = f"tampering found in {tampered}" if faulty else "no tampering found"
+    if unchecked:
+        found += f"; the hashes of {_counted(unchecked, 'interrupt')} cannot be checked: {REMEDY}"
     say(f"Checked {_counted(interrupts, 'interrupt')} and {_counted(events, 'event')}: {found}.")
-    return not faulty
+    return not faulty and not unchecked
+
+
+async def _verify_deletions(archive: Archive, keys: AuditKeys, say: Say) -> bool:
+    by_day, existing, unchecked = Counter[str](), 0, 0
+    async for row in deletions(archive):
+        if row["exists_still"]:
+            existing += 1
+            say(f"{row['interrupt_id']}: it exists, but is recorded as deleted by its age.")
+        elif is_proven(keys, row):
+            by_day[str(deletion_of(row)["deletedAt"])[:10]] += 1
+        else:
+            unchecked += 1
+            # Without a key, nothing can be checked with one.
+            if keys.key_id:
+                say(f"{row['interrupt_id']}: its deletion was not recorded with a key set here.")
+    for day in sorted(by_day):
+        say(f"{day}: {by_day[day]:,} deleted by their age.")
+    if unchecked:
+        say(f"The records of {_counted(unchecked, 'deletion')} cannot be checked: {REMEDY}.")
+    return not existing and not unchecked
 
 
 async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> bool:
@@ -107,6 +122,11 @@ async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> boo
             say(f"{finding.interrupt_id}: {finding.text}.")
     say(f"Checked {_counted(count, 'kept head')}: {f'{lost:,}' if lost else 'none'} missing.")
     return not lost
+
+
+def _escaping(say: Say) -> Say:
+    """Say lines in printable ASCII: what is checked may hold codes that control a terminal."""
+    return lambda line: say(line.encode("unicode_escape").decode("ascii"))
 
 
 def _counted(count: int, noun: str) -> str:
@@ -131,4 +151,9 @@ def _line(record: Record) -> str:
     with refuse_damage(record.row or record.event_rows[0]):
         # Unlike json.dumps, this fails at text that is not valid Unicode.
         to_json(line)
-    return json.dumps(line)
+    return _json(line)
+
+
+def _json(value: object) -> str:
+    """The JSON of a value in printable ASCII."""
+    return json.dumps(value).replace("\x7f", "\\u007f")

@@ -1,30 +1,51 @@
 """Compares heads of trails that somebody kept with the stored events."""
 
 import csv
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 
+from pydantic import TypeAdapter
+
+from loopin_mcp.api.audit.digests import canonical
+from loopin_mcp.api.audit.events import EVENT, event_of
+from loopin_mcp.api.audit.replay import state_after
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.rows import object_of
-from loopin_mcp.api.database.steps import Archive, Steps
-from loopin_mcp.errors import ConfigurationError
-from loopin_mcp.wire.fields import format_time
+from loopin_mcp.api.database.steps import Archive, Row, Steps
+from loopin_mcp.errors import ConfigurationError, UnavailableError
+from loopin_mcp.wire.fields import JSONObject, format_time
 
 # How many heads one transaction looks up.
 HEADS_AT_ONCE = 200
+# The fields of an answer or callback that say what became of an interrupt.
+_OUTCOME = (
+    "status",
+    "decision",
+    "decidedAt",
+    "decidedBy",
+    "decidedVia",
+    "reason",
+    "modifiedParams",
+)
 
 
-# An interruptId with the eventsHead that somebody kept.
-Head = tuple[str, str]
+@dataclass(frozen=True)
+class Head:
+    """An eventsHead that somebody kept, and what was said with it of the outcome."""
+
+    interrupt_id: str
+    events_head: str
+    said: JSONObject
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of an interrupt's head: `text` is None if a stored event has it.
+    """What is known of a kept head: `text` is None if all is as it was.
 
-    A head without its event is a fault, unless the interrupt's deletion is recorded.
+    A head without its event is a fault, unless the interrupt's deletion is recorded. So is one
+    whose outcome is not the present one.
     """
 
     interrupt_id: str
@@ -46,7 +67,7 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head]:
     except (ValueError, TypeError, csv.Error) as error:
         raise ConfigurationError(
             f"Entry {number} of the heads has no interruptId and eventsHead: give an object with "
-            "both in each line, or CSV whose first line names them, in UTF-8."
+            "both in each line, or CSV whose first line names them, in UTF-8 or UTF-16."
         ) from error
     if number == 1:
         raise ConfigurationError("No heads were given, so there is nothing to compare.")
@@ -62,26 +83,51 @@ async def compare_heads(archive: Archive, heads: Iterable[Head]) -> AsyncIterato
 
 def _compare(heads: Iterable[Head]) -> Steps[list[Finding]]:
     findings = []
-    for interrupt_id, events_head in heads:
-        findings.append((yield from _finding(interrupt_id, events_head)))
+    for head in heads:
+        findings.append((yield from _finding(head)))
     return findings
 
 
-def _finding(interrupt_id: str, events_head: str) -> Steps[Finding]:
-    params = {"id": interrupt_id, "hash": events_head}
-    known = yield "SELECT 1 AS one FROM events WHERE interrupt_id = :id AND hash = :hash", params
-    if known:
-        return Finding(interrupt_id)
+def _finding(head: Head) -> Steps[Finding]:
+    params = {"id": head.interrupt_id}
+    rows = yield f"SELECT {EVENT} FROM events WHERE interrupt_id = :id ORDER BY sequence", params  # noqa: S608 - a constant
+    hashes = [row["hash"] for row in rows]
+    if head.events_head in hashes:
+        fault = _fault_of_outcome(head.said, rows, hashes.index(head.events_head) + 1)
+        return Finding(head.interrupt_id, fault, is_fault=fault is not None)
     deleted = yield "SELECT * FROM deletions WHERE interrupt_id = :id", params
     for row in deleted:
         at = format_time(moment(row["deleted_ms"]))
-        was_last = "" if row["events_head"] == events_head else " with another eventsHead"
-        return Finding(interrupt_id, f"was deleted by its age at {at}{was_last}")
+        was_last = "" if row["events_head"] == head.events_head else " with another eventsHead"
+        return Finding(head.interrupt_id, f"was deleted by its age at {at}{was_last}")
     stored = yield "SELECT 1 AS one FROM interrupts WHERE interrupt_id = :id", params
     text = "it does not exist, and was not deleted by its age"
     if stored:
-        text = f"none of its events has the hash {events_head}"
-    return Finding(interrupt_id, text, is_fault=True)
+        text = f"none of its events has the hash {head.events_head}"
+    return Finding(head.interrupt_id, text, is_fault=True)
+
+
+def _fault_of_outcome(said: JSONObject, rows: Sequence[Row], place: int) -> str | None:
+    """Why the outcome by the event at `place` is not the present one, or not as was said."""
+    try:
+        events = [event_of(row) for row in rows]
+        then, now = state_after(events[:place]), state_after(events)
+    except UnavailableError:
+        return "its stored data cannot be read"
+    if then.get("status") != "pending" and _outcome_of(then) != _outcome_of(now):
+        return "another outcome follows the one of the kept head"
+    if said.get("status") == "expired" and then.get("status") == "pending":
+        # Reads say so before the expiry is recorded.
+        then = now | {"status": "expired"} if now.get("status") == "pending" else now
+    kept = _outcome_of(said)
+    if said.get("status") in (None, "pending") or kept.items() <= _outcome_of(then).items():
+        return None
+    return "the kept outcome is not the one that its events have"
+
+
+def _outcome_of(state: JSONObject) -> Mapping[str, str]:
+    """The fields of an outcome, each in canonical form."""
+    return {name: canonical(state[name]) for name in _OUTCOME if state.get(name)}
 
 
 def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
@@ -107,4 +153,5 @@ def _head(entry: Mapping[str, object]) -> Head:
     # PostgreSQL cannot search for NUL.
     if not f"{interrupt_id}{events_head}".isprintable():
         raise ValueError("its head is not printable")
-    return interrupt_id, events_head
+    said = TypeAdapter(JSONObject).validate_python({name: entry.get(name) for name in _OUTCOME})
+    return Head(interrupt_id, events_head, said)

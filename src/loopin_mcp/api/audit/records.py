@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from loopin_mcp.api.audit.digests import canonical
-from loopin_mcp.api.audit.events import EVENT, chain_fault, event_of
-from loopin_mcp.api.audit.replay import STATE, state_after, state_of
+from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.events import EVENT, event_of
+from loopin_mcp.api.audit.replay import STATE
+from loopin_mcp.api.audit.trail import Fault, Trail
 from loopin_mcp.api.database.rows import refuse_damage
 from loopin_mcp.api.database.steps import Archive, Row, Steps, Value
 from loopin_mcp.errors import UnavailableError
@@ -49,20 +50,19 @@ class Record:
         """
         return [event_of(row) for row in self.event_rows]
 
-    def faults(self) -> list[str]:
-        """All signs that it was tampered with."""
+    def is_of_other_keys(self, keys: AuditKeys) -> bool:
+        """Whether the hashes of its events cannot be checked with these keys."""
+        return any(keys.fault_of(event.detail.get("keyId")) for event in self.events()[:1])
+
+    def faults(self, keys: AuditKeys) -> list[Fault]:
+        """All its faults."""
         if self.row is None:
-            return ["it is missing, but its events exist"]
+            return [Fault("it is missing, but its events exist")]
         try:
             with refuse_damage(self.row):
-                return _faults(self.row, self.events())
+                return list(Trail(keys, self.row, self.events()).faults())
         except UnavailableError:
-            return ["its stored data cannot be read"]
-
-
-def name_of(interrupt_id: Value) -> str:
-    """An id as printable text, with bytes that are not valid UTF-8 escaped."""
-    return str(interrupt_id).encode(errors="backslashreplace").decode()
+            return [Fault("its stored data cannot be read")]
 
 
 async def records(archive: Archive) -> AsyncIterator[Record]:
@@ -79,7 +79,6 @@ def _portion(after: Value) -> Steps[list[Record]]:
     if not found:
         return []
     among = {"after": after, "last": found[-1]["interrupt_id"]}
-    # At time 0 the status reads as it is stored: nothing is expired.
     interrupts = yield _STATES, {**among, "now": 0}
     rows = {row["interrupt_id"]: row for row in interrupts}
     events = defaultdict(list)
@@ -87,26 +86,3 @@ def _portion(after: Value) -> Steps[list[Record]]:
         events[event["interrupt_id"]].append(event)
     ids = [row["interrupt_id"] for row in found]
     return [Record(each, rows.get(each), events[each]) for each in ids]
-
-
-def _faults(row: Row, events: Sequence[Event]) -> list[str]:
-    if not events:
-        return ["it has no events"]
-    faults = [fault for fault in (chain_fault(events), _fault_of_end(row, events)) if fault]
-    replayed, stored = state_after(events), state_of(row)
-    if row["payload_digest"] != stored["payloadDigest"]:
-        faults.append("its payloadDigest does not match what it asks")
-    faults += (
-        f"its {name} does not match its events"
-        for name in sorted(replayed.keys() | stored.keys())
-        if canonical(replayed.get(name)) != canonical(stored.get(name))
-    )
-    return faults
-
-
-def _fault_of_end(row: Row, events: Sequence[Event]) -> str | None:
-    if row["event_count"] != len(events):
-        return f"it has {len(events)} events and should have {row['event_count']}"
-    if row["events_head"] != events[-1].hash:
-        return "its eventsHead is not the hash of its last event"
-    return None

@@ -23,6 +23,9 @@ INTERRUPT = f"""interrupt_id, agent_id, user_id, action, context, urgency, {STAT
     reason, modified_params"""
 ALL_COLUMNS = f"{INTERRUPT}, payload_digest, events_head, event_count"
 
+# As many characters as a UUID has before its first hyphen.
+SHORT = 8
+
 _STATUSES = {"pending", "approved", "rejected", "expired", "cancelled"}
 
 _T = TypeVar("_T")
@@ -80,9 +83,18 @@ def refuse_damage(row: Row) -> Iterator[None]:
 
 def damage_of(row: Row) -> UnavailableError:
     """The error for a damaged row of an interrupt."""
-    return UnavailableError(
-        f"What the database holds of interrupt {row['interrupt_id']} is damaged"
-    )
+    is_pending = row.get("status", "pending") == "pending"
+    about = short_id(row["interrupt_id"]) if is_pending else row["interrupt_id"]
+    return UnavailableError(f"What the database holds of interrupt {about} is damaged")
+
+
+def short_id(interrupt_id: Value) -> str:
+    """The beginning of a pending interrupt's id, for logs and exports.
+
+    Without reviewers, anyone who knows the whole id can decide.
+    """
+    text = str(interrupt_id)
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
 
 
 def object_of(text: Value) -> JSONObject:

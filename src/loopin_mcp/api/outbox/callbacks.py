@@ -3,15 +3,20 @@
 import base64
 import hashlib
 import hmac
+from typing import get_args
 
 import anyio
+import anyio.to_thread
 import httpx
 
-from loopin_mcp.api.outbox.delivery import NotSentError
+from loopin_mcp.api.audit.events import CallbackEnd, outcome_of
+from loopin_mcp.api.audit.trail import Trail
+from loopin_mcp.api.outbox.delivery import NotDueError, NotSentError, require_trusted
 from loopin_mcp.api.outbox.destinations import DestinationError
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
+from loopin_mcp.wire.hosts import host_of
 
 SEND_S = 10.0
 # How much of a response is read, so that the receiver can finish sending it.
@@ -48,35 +53,67 @@ class CallbackSender:
     async def send(self, delivery: Delivery) -> Outcome | None:
         """See `Sender.send`."""
         try:
-            outcome = await self._store.get_outcome(delivery.interrupt_id)
+            interrupt, trail = await self._store.get_trail(delivery.interrupt_id)
         except NotFoundError:
-            # It was deleted by its age.
-            return None
+            raise NotDueError("the interrupt does not exist") from None
+        url, head = await anyio.to_thread.run_sync(_due, trail, delivery)
+        outcome = interrupt.model_copy(update={"events_head": head})
         body = outcome.model_dump_json(by_alias=True, include=_FIELDS).encode()
-        if fault := await self._fault_of_post(delivery, body):
-            raise NotSentError(fault)
+        await self._post(url, head, body)
         return "callback-delivered", {"tries": delivery.tries}
 
-    async def _fault_of_post(self, delivery: Delivery, body: bytes) -> str | None:
-        """Post once; returns what went wrong, or None."""
+    async def _post(self, url: str, message_id: str, body: bytes) -> None:
+        """Post once.
+
+        Raises:
+            NotSentError: It was not taken.
+        """
         timestamp_s = self._store.clock() // 1000
-        headers = signed_headers(self._secret, delivery.delivery_id, timestamp_s, body)
+        headers = signed_headers(self._secret, message_id, timestamp_s, body)
         headers["Content-Type"] = "application/json"
         status = None
         try:
             with anyio.move_on_after(self._send_s):
-                async with self._http.stream(
-                    "POST", delivery.destination, headers=headers, content=body
-                ) as answer:
+                async with self._http.stream("POST", url, headers=headers, content=body) as answer:
                     status = answer.status_code
                     await _read_some(answer)
         # No error of one receiver may affect the callbacks of others.
         except Exception as error:
             if status is None:
-                return _reason(error)
+                raise NotSentError(_reason(error)) from None
         if status is None:
-            return f"no answer within {self._send_s:g} seconds"
-        return None if 200 <= status < 300 else f"the receiver answered {status}"
+            raise NotSentError(f"no answer within {self._send_s:g} seconds")
+        if not 200 <= status < 300:
+            raise NotSentError(fault_of_answer(status), status)
+
+
+def fault_of_answer(status: int) -> str:
+    """What is wrong with the answer of a receiver, and what to do if it redirects."""
+    fault = f"the receiver answered {status}"
+    if 300 <= status < 400:
+        fault += ", a redirect, which is not followed: give the address that it leads to as the "
+        fault += "callbackUrl"
+    return fault
+
+
+def _due(trail: Trail, delivery: Delivery) -> tuple[str, str]:
+    """The URL of an interrupt's callback, and the hash of the event that it reports.
+
+    Only the interrupt counts: whoever can write the database can make up a delivery.
+
+    Raises:
+        NotDueError: The trail does not bear out that there is something to report there.
+        NotSentError: The trail cannot be checked with the present keys.
+    """
+    require_trusted(trail)
+    outcome, url = outcome_of(trail.events), trail.row["callback_url"]
+    if outcome is None or outcome.type == "cancelled" or url is None:
+        raise NotDueError("the interrupt has nothing to report")
+    if any(event.type in get_args(CallbackEnd) for event in trail.events):
+        raise NotDueError("it has been sent or given up before")
+    if delivery.host != (host_of(str(url)) or "-"):
+        raise NotDueError("its host is not that of the interrupt")
+    return str(url), outcome.hash
 
 
 def signed_headers(

@@ -8,10 +8,14 @@ from typing import Protocol
 import anyio
 import anyio.abc
 
+from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.database.outages import Outage
+from loopin_mcp.api.database.rows import short_id
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError
+from loopin_mcp.wire.fields import JSONObject
+from loopin_mcp.wire.plain_text import plain_text
 
 AT_ONCE = 20
 AT_ONCE_EACH = 5
@@ -30,7 +34,30 @@ logger = logging.getLogger("loopin_mcp")
 
 
 class NotSentError(Exception):
-    """A delivery failed; the message has the reason and no secret."""
+    """A delivery failed; the message has the reason and no secret.
+
+    `answered` is the HTTP status that came, or 0.
+    """
+
+    def __init__(self, reason: str, answered: int = 0) -> None:
+        super().__init__(reason)
+        self.answered = answered
+
+
+class NotDueError(Exception):
+    """Nothing is to be sent for a delivery; the message says why."""
+
+
+def require_trusted(trail: Trail) -> None:
+    """Refuse to send anything about an interrupt that cannot be trusted.
+
+    Raises:
+        NotDueError: It was tampered with.
+        NotSentError: Its trail cannot be checked with the present keys.
+        UnavailableError: It is damaged.
+    """
+    if fault := trail.fault():
+        raise (NotDueError if fault.is_tampering else NotSentError)(fault.text)
 
 
 class Sender(Protocol):
@@ -47,6 +74,7 @@ class Sender(Protocol):
 
         Raises:
             NotSentError: It failed, or took too long.
+            NotDueError: The interrupt and its trail do not call for it.
             LoopinError: Its content cannot be read right now.
         """
         ...
@@ -132,31 +160,43 @@ class Outbox:
             try:
                 outcome = await sender.send(delivery)
             except (NotSentError, LoopinError) as error:
-                await self._conclude(sender, delivery, str(error))
+                await self._conclude(sender, delivery, error)
+            except NotDueError as error:
+                await self._store.deliveries.settle(delivery, None)
+                logger.error("%s is dropped: %s", _name_of(sender, delivery), error)
             else:
                 await self._store.deliveries.settle(delivery, outcome)
         # No error of one delivery may affect the others.
         except Exception as error:
             # It is due again when its lease ends.
             reason = error if isinstance(error, LoopinError) else type(error).__name__
-            logger.warning("%s of %s is delayed: %s", sender.name, delivery.interrupt_id, reason)
+            logger.warning("%s is delayed: %s", _name_of(sender, delivery), reason)
         finally:
             self._under_way -= Counter((delivery.host,))
             self._store.deliveries.bell.ring()
 
-    async def _conclude(self, sender: Sender, delivery: Delivery, fault: str) -> None:
+    async def _conclude(self, sender: Sender, delivery: Delivery, error: Exception) -> None:
         """Retry a failed delivery later, or give it up."""
-        now = self._store.clock()
-        what = f"{sender.name} of {delivery.interrupt_id} to {sender.place_of(delivery)}"
+        now, fault = self._store.clock(), str(error)
+        answered = error.answered if isinstance(error, NotSentError) else 0
+        what = f"{_name_of(sender, delivery)} to {plain_text(sender.place_of(delivery))}"
         if now >= delivery.given_up_ms:
             outcome: Outcome | None = None
             if delivery.kind == "callback":
-                outcome = ("callback-given-up", {"tries": delivery.tries, "reason": fault})
+                told: JSONObject = {"tries": delivery.tries, "reason": fault}
+                outcome = ("callback-given-up", told | ({"answered": answered} if answered else {}))
             await self._store.deliveries.settle(delivery, outcome)
             logger.warning("%s given up: %s", what, fault)
         else:
             backoff_s = min(FIRST_BACKOFF_S * 2 ** min(delivery.tries - 1, 12), LONGEST_BACKOFF_S)
             jittered_s = backoff_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
             due_ms = min(now + round(jittered_s * 1000), delivery.given_up_ms)
-            await self._store.deliveries.postpone(delivery, due_ms)
+            await self._store.deliveries.postpone(delivery, due_ms, answered)
             logger.info("%s will be tried again: %s", what, fault)
+
+
+def _name_of(sender: Sender, delivery: Delivery) -> str:
+    """A delivery's name in logs. Callbacks are about interrupts that are settled."""
+    is_settled = delivery.kind == "callback"
+    about = delivery.interrupt_id if is_settled else short_id(delivery.interrupt_id)
+    return f"{sender.name} of {plain_text(about)}"

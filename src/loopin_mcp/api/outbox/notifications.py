@@ -1,8 +1,11 @@
 """Sends notifications: their text and their channel."""
 
+import anyio.to_thread
+
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.outbox.apprise_service import Message
 from loopin_mcp.api.outbox.channels import Channels
+from loopin_mcp.api.outbox.delivery import NotDueError, require_trusted
 from loopin_mcp.api.outbox.inert_text import inert
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
@@ -28,17 +31,20 @@ class NotificationSender:
 
     def place_of(self, delivery: Delivery) -> str:
         """See `Sender.place_of`."""
-        return self._channels[delivery.destination].label
+        return self._channels[delivery.channel].label
 
     async def send(self, delivery: Delivery) -> Outcome | None:
         """See `Sender.send`; sends nothing if the interrupt was settled meanwhile."""
+        channel = self._channels.get(delivery.channel)
+        if channel is None:
+            raise NotDueError("there is no such channel")
         try:
-            interrupt = await self._store.get_interrupt_status(delivery.interrupt_id)
+            interrupt, trail = await self._store.get_trail(delivery.interrupt_id)
         except NotFoundError:
             return None
         if not interrupt.is_pending:
             return None
-        channel = self._channels[delivery.destination]
+        await anyio.to_thread.run_sync(require_trusted, trail)
         is_reminder = delivery.kind == "reminder"
         await channel.send(message_of(interrupt, self._store.clock(), is_reminder=is_reminder))
         return "notified", {"to": channel.label, "isReminder": is_reminder}

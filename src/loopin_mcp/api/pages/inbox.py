@@ -17,7 +17,7 @@ from loopin_mcp.api.rest.requests import check, interrupt_id_of
 from loopin_mcp.api.store.inbox_lists import History, Queue
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.errors import APIError, NotFoundError, UnavailableError
+from loopin_mcp.errors import APIError, NotFoundError, TamperedError, UnavailableError
 from loopin_mcp.wire.models import Interrupt, Wire
 
 PAGE = 50
@@ -200,7 +200,7 @@ class Inbox:
             return None
         try:
             return await self._store.get_interrupt_status(place.done)
-        except NotFoundError:
+        except (NotFoundError, TamperedError):
             return None
 
 

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
+import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +26,6 @@ from loopin_mcp.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from loopin_mcp.wire.models import Interrupt
 
 _NOT_SHOWN = {
     NotFoundError: Failure(
@@ -58,9 +59,9 @@ class Review:
     async def show_interrupt(self, request: Request) -> Response:
         """`GET /review/{interruptId}`."""
         name = self._sessions.reviewer_of(request)
-        interrupt = await self._interrupt(request)
-        answer = await self._page(request, interrupt, Entry())
-        if interrupt.is_pending and is_visit(request):
+        model = await self._model(request, Entry())
+        answer = await self._page(request, model)
+        if model.is_decidable and is_visit(request):
             # If this fails, the page is shown all the same.
             answer.background = BackgroundTask(self._record_view, request, name)
         return answer
@@ -82,17 +83,18 @@ class Review:
 
     async def _record(self, request: Request, entry: Entry, actor: Actor) -> Response | None:
         """The page with what is wrong, or None if the decision was recorded."""
-        interrupt = await self._interrupt(request)
+        model = await self._model(request, entry)
+        interrupt = model.interrupt
         if entry.payload_digest not in ("", payload_digest(interrupt)):
-            return await self._page(request, interrupt, entry, 409)
+            return await self._page(request, model, 409)
         checked = entry.checked()
         if isinstance(checked, Entry):
             status = 400 if interrupt.is_pending else 409
-            return await self._page(request, interrupt, checked, status)
+            return await self._page(request, replace(model, entry=checked), status)
         try:
             await self._store.decide_interrupt(interrupt.interrupt_id, checked, actor)
         except ConflictError:
-            return await self._page(request, await self._interrupt(request), entry, 409)
+            return await self._page(request, await self._model(request, entry), 409)
         return None
 
     async def _record_view(self, request: Request, name: str) -> None:
@@ -102,14 +104,18 @@ class Review:
         except LoopinError as error:
             logger.warning("Cannot record that a request was opened: %s", error)
 
-    async def _interrupt(self, request: Request) -> Interrupt:
-        return await self._store.get_interrupt_status(interrupt_id_of(request))
+    async def _model(self, request: Request, entry: Entry) -> ReviewPage:
+        interrupt, trail = await self._store.get_trail(interrupt_id_of(request))
+        fault = await anyio.to_thread.run_sync(trail.fault)
+        answered = await self._store.deliveries.last_answer(interrupt.interrupt_id)
+        return ReviewPage(interrupt, entry, trail.events, fault, answered)
 
-    async def _page(
-        self, request: Request, interrupt: Interrupt, entry: Entry, status: int = 200
-    ) -> Response:
-        events = await self._store.list_events(interrupt.interrupt_id)
-        model = ReviewPage(interrupt, entry, events)
+    async def _page(self, request: Request, model: ReviewPage, status: int = 200) -> Response:
         return await self._pages.show(
-            request, "review.html", status, page=model, interrupt=interrupt, entry=entry
+            request,
+            "review.html",
+            status,
+            page=model,
+            interrupt=model.interrupt,
+            entry=model.entry,
         )

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.audit.events import chain_fault
-from loopin_mcp.api.audit.replay import state_after
+from loopin_mcp.api.audit.trail import Fault
+from loopin_mcp.api.outbox.callbacks import fault_of_answer
 from loopin_mcp.api.pages.decision_form import Entry
 from loopin_mcp.api.pages.filters import who_decided, who_did
 from loopin_mcp.wire.models import Event, Interrupt
@@ -19,6 +18,7 @@ STATES = {
     "expired": "Expired",
     "cancelled": "Cancelled",
 }
+UNTRUSTED = "Not to be trusted"
 _VERDICTS = {"approved": "Approve", "rejected": "Reject"}
 _EXPIRY = {"pending": "Expires", "expired": "Expired"}
 
@@ -46,11 +46,16 @@ class Activity:
 
 @dataclass(frozen=True)
 class ReviewPage:
-    """An interrupt, what the human typed, and the events, which were read after the interrupt."""
+    """An interrupt, what the human typed, and the events with their fault, if any.
+
+    `answered` is the HTTP status that a callback got which will be tried again, or 0 for none.
+    """
 
     interrupt: Interrupt
     entry: Entry
     events: Sequence[Event]
+    fault: Fault | None = None
+    answered: int | None = None
 
     @property
     def activities(self) -> tuple[Activity, ...]:
@@ -61,21 +66,21 @@ class ReviewPage:
         )
 
     @property
-    def fault(self) -> str | None:
-        """The sign that stored data was tampered with, or None."""
-        if not self.events:
-            return "all its events are missing"
-        if state_after(self.events).get("payloadDigest") != payload_digest(self.interrupt):
-            return "the request differs from the one that was created"
-        # It is not always the last one: newer events may have been added since.
-        if self.interrupt.events_head not in [event.hash for event in self.events]:
-            return "the latest events are missing"
-        return chain_fault(self.events)
+    def callback_fault(self) -> str | None:
+        """Why the callback was not delivered, or not yet, and what to do; None if it was."""
+        if self.answered is not None:
+            fault = _fault_of_callback(self.answered)
+            return f"The callback is not delivered yet: {fault}. LoopIn tries again for three days."
+        for event in self.events:
+            if event.type == "callback-given-up":
+                fault = _fault_of_callback(event.detail.get("answered"))
+                return f"The callback was not delivered within three days: {fault}."
+        return None
 
     @property
     def state(self) -> str:
-        """The status in words."""
-        return STATES[self.interrupt.status]
+        """The status in words, if it can be trusted."""
+        return UNTRUSTED if self.fault else STATES[self.interrupt.status]
 
     @property
     def is_decidable(self) -> bool:
@@ -117,6 +122,8 @@ class ReviewPage:
     @property
     def outcome(self) -> str:
         """The outcome, for people who had the page open when it was settled."""
+        if self.fault:
+            return "Its stored data cannot be trusted."
         if self.interrupt.status == "expired":
             return "It expired before anyone decided."
         if self.interrupt.status == "cancelled":
@@ -128,3 +135,7 @@ def _what(event: Event) -> str:
     if event.type == "decided":
         return str(event.detail.get("decision")).capitalize()
     return _WORDS.get(event.type, event.type)
+
+
+def _fault_of_callback(answered: object) -> str:
+    return fault_of_answer(answered) if isinstance(answered, int) and answered else "no answer came"

@@ -88,7 +88,12 @@ _CALLBACK_URL = (
 _VALUE_TEXT = r'("[ !#-\[\]-~]{0,200}"|-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?|true|false|null)'
 _TEXT: Part = {"type": "string"}
 _HTML = {"text/html": {"schema": _TEXT}}
-_ERROR: Part = {"type": "object", "required": ["error"], "properties": {"error": _TEXT}}
+_CODE: Part = {"const": "tampered", "description": "The stored data was changed: do not act on it"}
+_ERROR: Part = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": _TEXT, "code": _CODE},
+}
 _SECONDS: Part = {"type": "integer", "minimum": 1}
 _RETRY = {"Retry-After": {"description": "Seconds to wait", "schema": _SECONDS}}
 _DECISION_FORM: Part = {
@@ -169,7 +174,10 @@ _ONCE = (
     f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) the call can be repeated "
     "safely: for 24 hours, the same key and payload get the first response again."
 )
-_UNDER_WAY = {409: "The first request with this key is still in progress"}
+_UNDER_WAY = {
+    409: "The first request with this key is still in progress, or its interrupt was tampered with"
+}
+_TAMPERED = {409: "It is settled, and its stored data was tampered with: do not act on it"}
 _SIGN_IN = "Reviewers have keys: sign in first"
 _PENDING = {"type": "array", "items": _of(models.Interrupt)}
 _EVENTS = {"type": "array", "minItems": 1, "items": _of(models.Event)}
@@ -184,8 +192,8 @@ _CALLS = (
           description=_ONCE, headers=_REPLAY, meanings=_UNDER_WAY),
     _Call("get", "/interrupts/pending/{userId}", "list_pending_interrupts", (400,), _PENDING,
           parameters=(*_BY_USER, *_PAGE)),
-    _Call("get", _ID, "get_interrupt_status", (404,), _of(models.Interrupt),
-          parameters=(*_BY_ID, _PREFER), headers=_HELD),
+    _Call("get", _ID, "get_interrupt_status", (404, 409), _of(models.Interrupt),
+          parameters=(*_BY_ID, _PREFER), headers=_HELD, meanings=_TAMPERED),
     _Call("delete", _ID, "cancel_interrupt", (404, 409), _of(models.Cancelled), parameters=_BY_ID),
     _Call("post", f"{_ID}/decide", "decide_interrupt", (400, 403, 404, 409, 413, 415),
           _of(models.Decided), body=_json(_of(models.Decision)), parameters=_BY_ID),

@@ -30,10 +30,12 @@ async def clean_up(store: Store, retention_days: int | None) -> None:
     await store.sessions.delete_ended()
     if retention_days is None:
         return
-    deleted = 0
+    deleted = kept = 0
     try:
-        while portion := await store.retention.delete_settled(retention_days * DAY_MS):
-            deleted += portion
+        found = True
+        while found:
+            gone, stay = await store.retention.delete_settled(retention_days * DAY_MS, kept)
+            deleted, kept, found = deleted + gone, kept + stay, bool(gone or stay)
     finally:
         if deleted:
             logger.info(

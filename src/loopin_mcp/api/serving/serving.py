@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from loopin_mcp.api.access.limits import Limits, raise_file_limit
 from loopin_mcp.api.app import API, create_app
+from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.outbox.callbacks import CallbackSender
 from loopin_mcp.api.outbox.channels import Channels, channels_of
@@ -93,7 +94,7 @@ async def serving(
     limits = limits or Limits.of_process()
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
-    store = Store(database, options.public_url or url)
+    store = Store(database, options.public_url or url, keys=AuditKeys(options.audit_keys))
     try:
         page_key = await store.sessions.page_key()
         api = create_app(store, options, host, port, limits, page_key=page_key)
@@ -184,8 +185,9 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         ) from error
     with listener:
         channels = await channels_of(settings)
-        database = await open_database(settings.database_url, settings.data_dir)
         options = Options.of(settings)
+        keys = AuditKeys(options.audit_keys)
+        database = await open_database(settings.database_url, settings.data_dir, keys)
         async with serving(listener, database, options, channels) as url:
             say(banner(url, settings, channels))
             await anyio.sleep_forever()

@@ -6,10 +6,11 @@ import uuid
 from dataclasses import dataclass, field
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.audit.digests import digest, payload_digest
-from loopin_mcp.api.audit.events import append
+from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.digests import digest
+from loopin_mcp.api.audit.replay import STATE, asked_of
+from loopin_mcp.api.audit.trail import Fault, Trail, locked_row, tampered, trail_of
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.rows import ALL_COLUMNS
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.deliveries import owe_notification
 from loopin_mcp.api.store.search import searched_text
@@ -29,18 +30,16 @@ _INSERT = f"""
     VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
         :urgency, 'pending', :now, :expires_ms, :callback_url, :search_text,
         :payload_digest)
-    RETURNING {ALL_COLUMNS}
+    RETURNING {STATE}
     """  # noqa: S608 - only constants
 _FORGET_EXPIRED_KEY = """
     DELETE FROM idempotency_keys
     WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
     """
-_EARLIER = f"""
-    SELECT {ALL_COLUMNS}, fingerprint FROM interrupts JOIN (
-        SELECT interrupt_id AS id, fingerprint FROM idempotency_keys
-        WHERE owner = :owner AND idempotency_key = :text AND created_ms > :since) AS earlier
-        ON id = interrupt_id
-    """  # noqa: S608 - only constants
+_EARLIER = """
+    SELECT interrupt_id, fingerprint FROM idempotency_keys JOIN interrupts USING (interrupt_id)
+    WHERE owner = :owner AND idempotency_key = :text AND idempotency_keys.created_ms > :since
+    """
 _KEEP_KEY = """
     INSERT INTO idempotency_keys VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
     """
@@ -68,14 +67,25 @@ class IdempotencyKey:
     owner: str
     text: str = field(repr=False)
 
+    @property
+    def digest(self) -> str:
+        """What the audit trail has of it."""
+        return digest([self.owner, self.text])
+
     def params(self, now: int) -> dict[str, Value]:
         """The parameters of statements about this key at `now`."""
         return {"owner": self.owner, "text": self.text, "since": now - KEY_LIFE_MS, "now": now}
 
 
-def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
+def create(
+    keys: AuditKeys,
+    interrupt: NewInterrupt,
+    now: int,
+    actor: Actor,
+    key: IdempotencyKey | None = None,
+) -> Steps[Row]:
     """Store an interrupt under a new random id; see `Store.create_interrupt` for errors."""
-    asked = payload_digest(interrupt)
+    asked = asked_of(interrupt, interrupt.callback_url)
     expires_ms = now + interrupt.expires_in * 1000
     [row] = yield (
         _INSERT,
@@ -91,18 +101,20 @@ def create(interrupt: NewInterrupt, now: int, actor: Actor) -> Steps[Row]:
             "expires_ms": expires_ms,
             "callback_url": interrupt.callback_url,
             "search_text": searched_text(interrupt),
-            "payload_digest": asked,
+            "payload_digest": str(asked["payloadDigest"]),
         },
     )
     # A trigger of the insert locks the user on PostgreSQL, so that concurrent creates are counted.
     yield from _refuse_too_many(interrupt.user_id, now)
     yield owe_notification(row, now)
-    detail = {"payloadDigest": asked, "expiresAt": format_time(moment(expires_ms))}
-    return (yield from append(row, "created", now, actor, detail))
+    detail = {**asked, "expiresAt": format_time(moment(expires_ms))}
+    if key:
+        detail["idempotencyDigest"] = key.digest
+    return (yield from Trail(keys, row, ()).append("created", now, actor, detail))
 
 
 def create_once(
-    interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
+    keys: AuditKeys, interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
 ) -> Steps[tuple[Row, bool]]:
     """Store an interrupt, or find the one that was stored for this key within a day.
 
@@ -116,12 +128,27 @@ def create_once(
                 "Idempotency-Key was used before with another payload: a new interrupt needs a "
                 "new key"
             )
-        return rows[0], True
+        return (yield from _replayed(keys, str(rows[0]["interrupt_id"]), now, key)), True
     yield _FORGET_EXPIRED_KEY, key.params(now)
-    row = yield from create(interrupt, now, actor)
+    row = yield from create(keys, interrupt, now, actor, key)
     kept = {"fingerprint": fingerprint, "interrupt_id": row["interrupt_id"]}
     yield _KEEP_KEY, {**key.params(now), **kept}
     return row, False
+
+
+def _replayed(keys: AuditKeys, interrupt_id: str, now: int, key: IdempotencyKey) -> Steps[Row]:
+    """The row of the interrupt that was created for a key.
+
+    Raises:
+        TamperedError: It was not created for that key, or was changed.
+    """
+    row = yield from locked_row(interrupt_id, now)
+    assert row is not None
+    trail = yield from trail_of(keys, row)
+    trail.require_whole()
+    if trail.events[0].detail.get("idempotencyDigest") != key.digest:
+        raise tampered(interrupt_id, Fault("it was created for another Idempotency-Key"))
+    return row
 
 
 def _refuse_too_many(user_id: str, now: int) -> Steps[None]:

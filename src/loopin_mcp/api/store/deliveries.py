@@ -4,16 +4,18 @@ import contextlib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from loopin_mcp.api.access.actors import SYSTEM
-from loopin_mcp.api.audit.events import EventType, append, locked
+from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.events import EventType
+from loopin_mcp.api.audit.trail import locked_row, trail_of
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, listed, single
 from loopin_mcp.api.store.wakeups import Bell
-from loopin_mcp.errors import NotFoundError, UnavailableError
+from loopin_mcp.errors import TamperedError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.hosts import host_of
 
@@ -37,7 +39,8 @@ _OWE = """
     VALUES (:delivery_id, :interrupt_id, :kind, :destination, :host, :urgent, :due_ms, :given_up_ms)
     """
 _TO_ADDRESS = f"""
-    SELECT delivery_id FROM deliveries WHERE destination = '' ORDER BY due_ms
+    SELECT delivery_id FROM deliveries WHERE kind = 'notification' AND destination = ''
+    ORDER BY due_ms
     LIMIT {ADDRESSED_AT_ONCE}
     """  # noqa: S608 - a constant
 
@@ -46,13 +49,15 @@ _TO_ADDRESS = f"""
 class Delivery:
     """A callback or notification that one caller holds until `leased_until_ms`.
 
-    `tries` includes the current one. The delivery is given up at `given_up_ms`.
+    `channel` is the digest of a notification's. `tries` includes the current one. The delivery is
+    given up at `given_up_ms`. Whoever can write the database can edit it: it only says that
+    something may be due, and never what is sent or where a callback goes.
     """
 
     delivery_id: str
     interrupt_id: str
     kind: str
-    destination: str = field(repr=False)
+    channel: str
     host: str
     tries: int
     given_up_ms: int
@@ -65,9 +70,10 @@ class Deliveries:
     `bell` rings when this process may have made a delivery due.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, keys: AuditKeys) -> None:
         self._database = database
         self._clock = clock
+        self._keys = keys
         self.bell = Bell()
 
     async def address(self, ordinary: Collection[str], urgent: Collection[str]) -> None:
@@ -133,24 +139,43 @@ class Deliveries:
         )
         return None if row["due_ms"] is None else int(row["due_ms"])
 
-    async def postpone(self, delivery: Delivery, due_ms: int) -> None:
-        """Send a delivery again at `due_ms`, unless another caller has taken it meanwhile."""
+    async def postpone(self, delivery: Delivery, due_ms: int, answered: int = 0) -> None:
+        """Send a delivery again at `due_ms`, unless another caller has taken it meanwhile.
+
+        `answered` is the HTTP status that it got, or 0.
+        """
         sql = """
-            UPDATE deliveries SET due_ms = :due_ms
+            UPDATE deliveries SET due_ms = :due_ms, answered = :answered
             WHERE delivery_id = :id AND due_ms = :leased_until
             """
         held: dict[str, Value] = {
             "id": delivery.delivery_id,
             "leased_until": delivery.leased_until_ms,
         }
-        await self._database.transact(partial(single, sql, {**held, "due_ms": due_ms}))
+        change = {**held, "due_ms": due_ms, "answered": answered}
+        await self._database.transact(partial(single, sql, change))
+
+    async def last_answer(self, interrupt_id: str) -> int | None:
+        """The HTTP status that a callback got, which will be tried again; 0 if none came.
+
+        None if no attempt failed.
+        """
+        rows = await self._database.read(
+            """
+            SELECT answered FROM deliveries
+            WHERE interrupt_id = :interrupt_id AND kind = 'callback' AND answered IS NOT NULL
+            """,
+            interrupt_id=interrupt_id,
+        )
+        return int(rows[0]["answered"] or 0) if rows else None
 
     async def settle(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Remove a delivery, and record its outcome, if any, as an event.
 
         A reminder replaces a notification until half of the time to decide is over.
         """
-        await self._database.transact(partial(_settle, delivery, outcome, self._clock()))
+        steps = partial(_settle, self._keys, delivery, outcome, self._clock())
+        await self._database.transact(steps)
 
 
 def owe_notification(row: Row, now: int) -> Statement:
@@ -162,7 +187,7 @@ def owe_callback(row: Row, now: int) -> Steps[None]:
     """Add the callback of a settled interrupt, if it has one."""
     url = row["callback_url"]
     if url is not None:
-        yield _owe(row, "callback", str(url), host_of(str(url)) or "-", now)
+        yield _owe(row, "callback", "", host_of(str(url)) or "-", now)
 
 
 def owe_nothing(interrupt_id: Value) -> Statement:
@@ -192,7 +217,8 @@ def _address(
     among, ids = listed("id", delivery_ids)
     rows = yield (
         f"""
-        DELETE FROM deliveries WHERE destination = '' AND delivery_id IN ({among})
+        DELETE FROM deliveries
+        WHERE kind = 'notification' AND destination = '' AND delivery_id IN ({among})
         RETURNING interrupt_id, urgent, CASE urgent WHEN 1 THEN 'high' END AS urgency
         """,  # noqa: S608 - names made here
         ids,
@@ -218,7 +244,7 @@ def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[
             delivery_id=str(row["delivery_id"]),
             interrupt_id=str(row["interrupt_id"]),
             kind=str(row["kind"]),
-            destination=str(row["destination"]),
+            channel=str(row["destination"]),
             host=str(row["host"]),
             tries=int(row["tries"] or 0),
             given_up_ms=int(row["given_up_ms"] or 0),
@@ -228,23 +254,23 @@ def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[
     ]
 
 
-def _settle(delivery: Delivery, outcome: Outcome | None, now: int) -> Steps[None]:
-    row = None
-    # The interrupt may have been deleted.
-    with contextlib.suppress(NotFoundError):
-        row = yield from locked(delivery.interrupt_id, now)
+def _settle(keys: AuditKeys, delivery: Delivery, outcome: Outcome | None, now: int) -> Steps[None]:
+    row = yield from locked_row(delivery.interrupt_id, now)
     gone = yield (
         "DELETE FROM deliveries WHERE delivery_id = :delivery_id RETURNING urgent",
         {"delivery_id": delivery.delivery_id},
     )
+    # The interrupt may have been deleted.
     if row is None:
         return
     if gone and delivery.kind == "notification":
         half_ms = (int(row["created_ms"] or 0) + int(row["expires_ms"] or 0)) // 2
         if half_ms > now:
-            yield _owe(row, "reminder", delivery.destination, delivery.destination, half_ms)
+            yield _owe(row, "reminder", delivery.channel, delivery.channel, half_ms)
     # A notification that was sent is recorded, even if its interrupt was settled meanwhile.
     if outcome and (gone or outcome[0] == "notified"):
-        # Nothing can be added to a damaged trail.
-        with contextlib.suppress(UnavailableError):
-            yield from append(row, outcome[0], now, SYSTEM, outcome[1])
+        # Nothing is added to a trail that is damaged, or that other keys made.
+        with contextlib.suppress(UnavailableError, TamperedError):
+            trail = yield from trail_of(keys, row)
+            trail.require_whole(deep=False)
+            yield from trail.append(outcome[0], now, SYSTEM, outcome[1])

@@ -1,10 +1,15 @@
 """The lists that reviewers see: pending interrupts, settled interrupts, and names to filter by."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
+from loopin_mcp.api.audit.replay import STATE
+from loopin_mcp.api.audit.stored_trails import Trails
+from loopin_mcp.api.audit.trail import Fault
 from loopin_mcp.api.clock import Clock, moment
-from loopin_mcp.api.database.rows import INTERRUPT, RowReader
+from loopin_mcp.api.database.rows import RowReader
 from loopin_mcp.api.database.steps import Database, Row, Value
 from loopin_mcp.api.store.paging import cursor_at, next_cursor, page_of, position_of
 from loopin_mcp.api.store.search import Search, indexed, others, params_of, waiting
@@ -13,6 +18,8 @@ from loopin_mcp.wire.models import Interrupt
 # How many settled interrupts one call searches through.
 SEARCHED_AT_ONCE = 5000
 MOST_NAMES = 100
+# Longer contexts are not shown in lists, and so not checked for them: it would take long.
+LONGEST_CONTEXT = 40_000
 # High urgency first, then the earliest expiry. An index has exactly this expression.
 _PLACE = """(expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000
     ELSE 2000000000000000 END)"""
@@ -24,19 +31,24 @@ _SETTLED = "settled_ms IS NOT NULL AND (settled_ms, interrupt_id) < (:before_ms,
 
 @dataclass(frozen=True)
 class Queue:
-    """A page of the pending interrupts, most urgent first; `count` is of all pages."""
+    """A page of the pending interrupts, most urgent first; `count` is of all pages.
+
+    `faults` are those of their trails, by id.
+    """
 
     count: int
     interrupts: tuple[Interrupt, ...]
     next_cursor: str | None
+    faults: Mapping[Value, Fault] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Settled:
-    """An interrupt that is no longer pending, and when it was settled."""
+    """An interrupt that is no longer pending, when it was settled, and the fault of its trail."""
 
     interrupt: Interrupt
     settled_at: datetime
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +74,10 @@ class Names:
 class Overview:
     """Lists the interrupts of all users."""
 
-    def __init__(self, database: Database, reader: RowReader, clock: Clock) -> None:
+    def __init__(self, database: Database, reader: RowReader, trails: Trails, clock: Clock) -> None:
         self._database = database
         self._reader = reader
+        self._trails = trails
         self._clock = clock
 
     async def list_pending(self, search: Search, *, limit: int, cursor: str | None = None) -> Queue:
@@ -77,7 +90,7 @@ class Overview:
         params = {"now": self._clock(), **params_of(search)}
         rows = await self._database.read(
             page_of(
-                f"{INTERRUPT}, {_PLACE} AS place",
+                f"{STATE}, {_PLACE} AS place",
                 f"{_PENDING}{waiting(search)} AND ({_PLACE}, interrupt_id) > (:place, :last_id)",
                 f"{_PLACE}, interrupt_id",
             ),
@@ -91,7 +104,9 @@ class Overview:
             **params,
         )
         interrupts = tuple(self._reader.interrupts(rows))
-        return Queue(int(counted["count"] or 0), interrupts, next_cursor(rows, "place"))
+        faults = await self._trails.faults(rows, LONGEST_CONTEXT)
+        following = next_cursor(rows, "place")
+        return Queue(int(counted["count"] or 0), interrupts, following, faults)
 
     async def list_settled(
         self,
@@ -113,7 +128,7 @@ class Overview:
         end = await self._end_of_search(search, params, search_through) if others(search) else None
         rows = await self._database.read(
             page_of(
-                INTERRUPT,
+                STATE,
                 f"""{_SETTLED}{indexed(search)}{others(search)}
                     AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)""",
                 "settled_ms DESC, interrupt_id DESC",
@@ -124,7 +139,8 @@ class Overview:
             now=self._clock(),
             limit=limit,
         )
-        settled = tuple(self._reader.undamaged(rows, self._settled))
+        faults = await self._trails.faults(rows, LONGEST_CONTEXT)
+        settled = tuple(self._reader.undamaged(rows, partial(self._settled, faults)))
         if following := next_cursor(rows, "settled_ms"):
             return History(settled, following)
         if end:
@@ -164,5 +180,6 @@ class Overview:
         )
         return tuple(str(row["name"]) for row in rows)
 
-    def _settled(self, row: Row) -> Settled:
-        return Settled(self._reader.interrupt(row), moment(row["settled_ms"]))
+    def _settled(self, faults: Mapping[Value, Fault], row: Row) -> Settled:
+        fault = faults.get(row["interrupt_id"])
+        return Settled(self._reader.interrupt(row), moment(row["settled_ms"]), fault)

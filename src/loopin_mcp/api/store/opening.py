@@ -2,43 +2,52 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
-from loopin_mcp.api.database.migrations import Upgrades
+from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.sqlite import BUSY_TIMEOUT_S, SQLite
 from loopin_mcp.api.database.steps import Archive, Database
 from loopin_mcp.api.database.urls import sqlite_path
 from loopin_mcp.api.store.upgrades import begin_trails
+from loopin_mcp.settings.api_options import audit_keys_of
 from loopin_mcp.settings.settings import Settings
 
 API_FILE = "api.db"
 # Separate from the API's, so that an API without a key does not show the embedded interrupts.
 EMBEDDED_FILE = "embedded.db"
-UPGRADES: Upgrades = {2: begin_trails}
+KEY_FILE = "api-key"
 
 
-async def open_database(url: str | None, data_dir: Path) -> Database:
+async def open_database(url: str | None, data_dir: Path, keys: AuditKeys = NO_KEYS) -> Database:
     """The database at a URL, or by default the API's SQLite file in the data directory.
 
     Raises:
         ConfigurationError: It cannot be used.
     """
     path = sqlite_path(url, data_dir / API_FILE)
-    return await open_postgresql(str(url)) if path is None else await open_sqlite(path)
+    if path is None:
+        return await open_postgresql(str(url), keys=keys)
+    return await open_sqlite(path, keys=keys)
 
 
-async def open_sqlite(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> SQLite:
-    """A SQLite file, created if missing; see `SQLite.open`."""
-    return await SQLite.open(path, UPGRADES, busy_timeout_s)
+async def open_sqlite(
+    path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S, keys: AuditKeys = NO_KEYS
+) -> SQLite:
+    """A SQLite file, created if missing; see `SQLite.open`. An upgrade uses the keys."""
+    return await SQLite.open(path, {2: partial(begin_trails, keys)}, busy_timeout_s)
 
 
-async def open_postgresql(url: str, answer_s: float | None = None) -> Database:
-    """A PostgreSQL database; see `PostgreSQL.open`."""
+async def open_postgresql(
+    url: str, answer_s: float | None = None, keys: AuditKeys = NO_KEYS
+) -> Database:
+    """A PostgreSQL database; see `PostgreSQL.open`. An upgrade uses the keys."""
     # psycopg comes only with the extra `server`.
     from loopin_mcp.api.database.postgres import ANSWER_S, PostgreSQL
 
-    return await PostgreSQL.open(url, UPGRADES, ANSWER_S if answer_s is None else answer_s)
+    answer_s = ANSWER_S if answer_s is None else answer_s
+    return await PostgreSQL.open(url, {2: partial(begin_trails, keys)}, answer_s)
 
 
 @asynccontextmanager
@@ -58,3 +67,14 @@ async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[A
 
     async with aclosing(await PostgreSQL.open_to_read(str(url))) as database:
         yield database
+
+
+def audit_keys(settings: Settings, *, embedded: bool) -> AuditKeys:
+    """The keys of the trails of `loopin-mcp api` or of the embedded API, if they are known here."""
+    api_key = settings.api_key_secret
+    if embedded:
+        try:
+            api_key = (settings.data_dir / KEY_FILE).read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            api_key = None
+    return AuditKeys(audit_keys_of(settings, api_key))

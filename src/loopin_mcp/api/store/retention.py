@@ -1,14 +1,19 @@
 """Deletes old data: idempotency keys, and interrupts that were settled long ago."""
 
+import contextlib
 from collections.abc import Iterable
 from functools import partial
 
+from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.deletions import record_deletion
+from loopin_mcp.api.audit.trail import locked_row, trail_of
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.steps import Database, Steps, single
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
+from loopin_mcp.errors import UnavailableError
 
 # How many interrupts one transaction deletes, so that other writers need not wait long.
-DELETED_AT_ONCE = 200
+DELETED_AT_ONCE = 100
 
 # Both times have to be old: if the clock was set back, a new interrupt may have one old time.
 _OLD = """settled_ms <= :before AND created_ms <= :before AND NOT EXISTS (
@@ -18,51 +23,64 @@ _OLD = """settled_ms <= :before AND created_ms <= :before AND NOT EXISTS (
 class Retention:
     """Deletes old data permanently."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, keys: AuditKeys) -> None:
         self._database = database
         self._clock = clock
+        self._keys = keys
 
     async def forget_keys(self) -> None:
         """Delete the idempotency keys that are older than a day."""
         sql = "DELETE FROM idempotency_keys WHERE created_ms <= :before"
         await self._database.transact(partial(single, sql, {"before": self._clock() - KEY_LIFE_MS}))
 
-    async def delete_settled(self, age_ms: int) -> int:
-        """Delete some interrupts settled at least `age_ms` ago with their events; returns how many.
+    async def delete_settled(self, age_ms: int, kept: int = 0) -> tuple[int, int]:
+        """Delete some interrupts settled at least `age_ms` ago with their events.
 
-        It records each deletion. Interrupts with deliveries stay. Call it until it returns 0.
+        Returns how many it deleted, each on record, and how many it kept: those that were
+        tampered with, since a deletion would hide that. Call it until both are 0, with the sum of
+        those `kept` so far. Interrupts with deliveries stay too.
         """
         now = self._clock()
         before = now - age_ms
         old = await self._database.read(
             f"""
-            SELECT interrupt_id FROM interrupts WHERE {_OLD} ORDER BY settled_ms
-            LIMIT {DELETED_AT_ONCE}
+            SELECT interrupt_id FROM interrupts WHERE {_OLD} ORDER BY settled_ms, interrupt_id
+            LIMIT {DELETED_AT_ONCE} OFFSET :kept
             """,  # noqa: S608 - only constants
             before=before,
+            kept=kept,
         )
         # All processes lock them in the same order, so that there are no deadlocks.
         interrupt_ids = sorted(str(row["interrupt_id"]) for row in old)
-        return await self._database.transact(partial(_delete, interrupt_ids, before, now))
+        steps = partial(_delete, self._keys, interrupt_ids, before, now)
+        deleted = await self._database.transact(steps)
+        return deleted, len(old) - deleted
 
 
-def _delete(interrupt_ids: Iterable[str], before: int, now: int) -> Steps[int]:
+def _delete(keys: AuditKeys, interrupt_ids: Iterable[str], before: int, now: int) -> Steps[int]:
     deleted = 0
     # Without this, a key could name an interrupt that is gone.
     yield "DELETE FROM idempotency_keys WHERE created_ms <= :before", {"before": before}
     for interrupt_id in interrupt_ids:
-        gone = yield (
-            f"""
-            DELETE FROM interrupts WHERE interrupt_id = :interrupt_id AND {_OLD}
-            RETURNING events_head
-            """,  # noqa: S608 - only constants
-            {"interrupt_id": interrupt_id, "before": before},
-        )
-        for row in gone:
-            deleted += 1
-            yield (
-                "INSERT INTO deletions VALUES (:interrupt_id, :now, :events_head)",
-                {"interrupt_id": interrupt_id, "now": now, "events_head": row["events_head"]},
-            )
-            yield "DELETE FROM events WHERE interrupt_id = :id", {"id": interrupt_id}
+        with contextlib.suppress(UnavailableError):
+            deleted += yield from _delete_one(keys, interrupt_id, before, now)
     return deleted
+
+
+def _delete_one(keys: AuditKeys, interrupt_id: str, before: int, now: int) -> Steps[int]:
+    """Delete an interrupt that is old, and was not tampered with; returns whether it was."""
+    row = yield from locked_row(interrupt_id, now)
+    if row is None:
+        return 0
+    trail = yield from trail_of(keys, row)
+    fault = trail.fault()
+    if fault and fault.is_tampering:
+        return 0
+    gone = yield (
+        f"DELETE FROM interrupts WHERE interrupt_id = :id AND {_OLD} RETURNING interrupt_id",  # noqa: S608 - only constants
+        {"id": interrupt_id, "before": before},
+    )
+    if gone:
+        yield record_deletion(keys, row, now, is_whole=fault is None)
+        yield "DELETE FROM events WHERE interrupt_id = :id", {"id": interrupt_id}
+    return len(gone)

@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator, Collection
 from functools import partial
 
+import anyio.to_thread
 from anyio.lowlevel import checkpoint
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.audit.events import event_of, seen, view
+from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
+from loopin_mcp.api.audit.events import event_of
+from loopin_mcp.api.audit.replay import STATE
+from loopin_mcp.api.audit.stored_trails import Trails, seen, view
+from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
-from loopin_mcp.api.database.rows import ALL_COLUMNS, INTERRUPT, RowReader
+from loopin_mcp.api.database.rows import INTERRUPT, RowReader
 from loopin_mcp.api.database.steps import Database, Row, listed
 from loopin_mcp.api.store.analytics import Figures
 from loopin_mcp.api.store.creation import IdempotencyKey, create, create_once
@@ -50,19 +55,27 @@ _PENDING = page_of(
 class Store:
     """Interrupts in a database, as of the time of `clock`; links begin with `public_url`.
 
-    `changes` publishes every change once it is stored.
+    `changes` publishes every change once it is stored. `keys` make the hashes of events.
     """
 
-    def __init__(self, database: Database, public_url: str, clock: Clock = epoch_ms) -> None:
+    def __init__(
+        self,
+        database: Database,
+        public_url: str,
+        clock: Clock = epoch_ms,
+        keys: AuditKeys = NO_KEYS,
+    ) -> None:
         self._database = database
         self.clock = clock
         self.public_url = public_url
         self.changes = Changes()
-        self.deliveries = Deliveries(database, clock)
+        self._keys = keys
+        self.deliveries = Deliveries(database, clock, keys)
         self._reader = RowReader(public_url)
-        self.overview = Overview(database, self._reader, clock)
         self.figures = Figures(database, clock)
-        self.retention = Retention(database, clock)
+        self.retention = Retention(database, clock, keys)
+        self._trails = Trails(database, keys)
+        self.overview = Overview(database, self._reader, self._trails, clock)
         self.sessions = StoredSessions(database, clock)
         self._in_flight: set[IdempotencyKey] = set()
 
@@ -72,7 +85,8 @@ class Store:
         Raises:
             RateLimitedError: Its user has too many pending interrupts.
         """
-        row = await self._database.transact(partial(create, interrupt, self.clock(), actor))
+        steps = partial(create, self._keys, interrupt, self.clock(), actor)
+        row = await self._database.transact(steps)
         self._publish_new()
         return self._created(row)
 
@@ -84,6 +98,7 @@ class Store:
         Raises:
             ConflictError: The first request with the key is still in progress.
             UnprocessableError: The key was used with another payload.
+            TamperedError: The interrupt that it created was tampered with.
             RateLimitedError: Its user has too many pending interrupts.
         """
         if key in self._in_flight:
@@ -92,7 +107,7 @@ class Store:
             )
         self._in_flight.add(key)
         try:
-            steps = partial(create_once, interrupt, self.clock(), actor, key)
+            steps = partial(create_once, self._keys, interrupt, self.clock(), actor, key)
             row, existed = await self._database.transact(steps)
         finally:
             self._in_flight.discard(key)
@@ -101,29 +116,26 @@ class Store:
         return self._created(row), existed
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
-        """The interrupt as it is now.
+        """The interrupt as it is now, if its trail bears out that it is settled.
+
+        Raises:
+            NotFoundError: There is no interrupt with this id.
+            TamperedError: It is settled, and was tampered with.
+        """
+        row = await self._row(interrupt_id)
+        interrupt = self._reader.interrupt(row)
+        if not interrupt.is_pending:
+            await anyio.to_thread.run_sync((await self._trails.of(row)).require_whole)
+        return interrupt
+
+    async def get_trail(self, interrupt_id: str) -> tuple[Interrupt, Trail]:
+        """The interrupt as it is now, even if it was tampered with, and its trail.
 
         Raises:
             NotFoundError: There is no interrupt with this id.
         """
-        return self._reader.interrupt(await self._row(interrupt_id, ALL_COLUMNS))
-
-    async def get_outcome(self, interrupt_id: str) -> Interrupt:
-        """A settled interrupt as its callback reports it, with the eventsHead of its outcome.
-
-        Raises:
-            NotFoundError: There is no interrupt with this id.
-            UnavailableError: Its outcome is damaged.
-        """
-        row = await self._row(
-            interrupt_id,
-            f"""{ALL_COLUMNS}, (SELECT hash FROM events
-                WHERE events.interrupt_id = interrupts.interrupt_id
-                    AND type IN ('decided', 'expired', 'migrated')
-                ORDER BY sequence DESC LIMIT 1) AS outcome_head""",  # noqa: S608 - only constants
-        )
-        # A callback has no context, so a damaged one does not matter.
-        return self._reader.interrupt({**row, "context": "{}", "events_head": row["outcome_head"]})
+        row = await self._row(interrupt_id)
+        return self._reader.interrupt(row), await self._trails.of(row)
 
     async def list_pending_interrupts(
         self, user_id: str, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
@@ -157,9 +169,10 @@ class Store:
 
         Raises:
             NotFoundError: There is no interrupt with this id.
-            ConflictError: It is no longer pending, has another payloadDigest, or was tampered with.
+            ConflictError: It is no longer pending, or has another payloadDigest.
+            TamperedError: It was tampered with.
         """
-        steps = partial(decide, interrupt_id, decision, self.clock(), actor)
+        steps = partial(decide, self._keys, interrupt_id, decision, self.clock(), actor)
         row = await self._database.transact(steps)
         self._publish(row)
         return Decided(
@@ -175,8 +188,9 @@ class Store:
         Raises:
             NotFoundError: There is no interrupt with this id.
             ConflictError: It is no longer pending.
+            TamperedError: It was tampered with.
         """
-        steps = partial(cancel, interrupt_id, self.clock(), actor)
+        steps = partial(cancel, self._keys, interrupt_id, self.clock(), actor)
         self._publish(await self._database.transact(steps))
         return Cancelled(interrupt_id=interrupt_id, status="cancelled")
 
@@ -202,11 +216,13 @@ class Store:
 
         Raises:
             NotFoundError: There is no interrupt with this id.
+            TamperedError: It was tampered with.
         """
         # A reload of the page must not cost a write.
         sql, params = seen(interrupt_id, actor)
         if not await self._database.read(sql, **params):
-            await self._database.transact(partial(view, interrupt_id, self.clock(), actor))
+            steps = partial(view, self._keys, interrupt_id, self.clock(), actor)
+            await self._database.transact(steps)
 
     async def get_interrupt_analytics(self, user_id: str) -> Analytics:
         """One user's figures, as of one moment."""
@@ -219,7 +235,8 @@ class Store:
         while due := await self._database.read(_EXPIRED, now=now, damaged=damaged):
             # All processes lock them in the same order, so that there are no deadlocks.
             ids = sorted(str(row["interrupt_id"]) for row in due)
-            expired = await self._database.transact(partial(expire, ids, now, self._reader))
+            steps = partial(expire, self._keys, ids, now, self._reader)
+            expired = await self._database.transact(steps)
             for row in expired:
                 self._publish(row)
                 # Those who wait are answered in between, and other requests too.
@@ -242,25 +259,32 @@ class Store:
     async def get_interrupts(
         self, interrupt_ids: list[str], *, only_settled: bool = False
     ) -> AsyncIterator[Interrupt]:
-        """These interrupts as they are now, or only those that are no longer pending."""
+        """These interrupts as they are now, or only those that are no longer pending.
+
+        Those that are settled and cannot be trusted are left out; their waits are woken.
+        """
         among, ids = listed("id", interrupt_ids)
         condition = "(status <> 'pending' OR expires_ms <= :now)" if only_settled else "TRUE"
         rows = await self._database.read(
             f"""
-            SELECT {ALL_COLUMNS} FROM interrupts WHERE {condition} AND interrupt_id IN ({among})
+            SELECT {STATE} FROM interrupts WHERE {condition} AND interrupt_id IN ({among})
             """,  # noqa: S608 - constants and names made here
             now=self.clock(),
             **ids,
         )
+        settled = [row for row in rows if row["status"] != "pending"]
+        faults = await self._trails.faults(settled) if settled else {}
+        self.changes.look_again(map(str, faults))
         for row in rows:
-            for interrupt in self._reader.interrupts([row]):
-                yield interrupt
+            if row["interrupt_id"] not in faults:
+                for interrupt in self._reader.interrupts([row]):
+                    yield interrupt
             # To read many takes time, which must not delay other requests.
             await checkpoint()
 
-    async def _row(self, interrupt_id: str, columns: str) -> Row:
+    async def _row(self, interrupt_id: str) -> Row:
         rows = await self._database.read(
-            f"SELECT {columns} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - only constants
+            f"SELECT {STATE} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - only constants
             interrupt_id=interrupt_id,
             now=self.clock(),
         )

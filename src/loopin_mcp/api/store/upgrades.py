@@ -3,8 +3,9 @@
 import logging
 
 from loopin_mcp.api.access.actors import SYSTEM
-from loopin_mcp.api.audit.events import append
+from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.replay import STATE, state_of
+from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database.rows import interrupt_of
 from loopin_mcp.api.database.steps import Row, Steps
@@ -20,7 +21,7 @@ MANY = 1000
 logger = logging.getLogger("loopin_mcp")
 
 
-def begin_trails(database: str) -> Steps[None]:
+def begin_trails(keys: AuditKeys, database: str) -> Steps[None]:
     """Give every interrupt of an earlier version its digest and the first event of its trail."""
     now, last = epoch_ms(), ""
     [found] = yield "SELECT COUNT(*) AS count FROM interrupts", {}
@@ -29,21 +30,20 @@ def begin_trails(database: str) -> Steps[None]:
     while True:
         rows = yield (
             f"""
-            SELECT callback_url, callback_due_ms, {STATE} FROM interrupts
+            SELECT callback_due_ms, {STATE} FROM interrupts
             WHERE payload_digest = '' AND interrupt_id > :last
             ORDER BY interrupt_id LIMIT {UPGRADED_AT_ONCE}
             """,  # noqa: S608 - only constants
-            # At time 0 the status reads as it is stored: nothing is expired.
-            {"last": last, "now": 0},
+            {"last": last, "now": now},
         )
         for row in rows:
-            yield from _begin_trail(row, now)
+            yield from _begin_trail(keys, row, now)
         if len(rows) < UPGRADED_AT_ONCE:
             return
         last = str(rows[-1]["interrupt_id"])
 
 
-def _begin_trail(row: Row, now: int) -> Steps[None]:
+def _begin_trail(keys: AuditKeys, row: Row, now: int) -> Steps[None]:
     try:
         state, interrupt = state_of(row), interrupt_of(row, "")
     except UnavailableError as error:
@@ -52,6 +52,7 @@ def _begin_trail(row: Row, now: int) -> Steps[None]:
         return
     digest, text = str(state["payloadDigest"]), searched_text(interrupt)
     changes = {"payload_digest": digest, "search_text": text}
-    row = yield from append(row, "migrated", now, SYSTEM, state, **changes)
+    trail = Trail(keys, row, ())
+    row = yield from trail.append("migrated", now, SYSTEM, state, **changes)
     if row["callback_due_ms"] is not None:
         yield from owe_callback(row, now)

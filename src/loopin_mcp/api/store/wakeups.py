@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -99,6 +99,11 @@ class Changes:
         """Wake the waits for these interrupts, even if they are still pending."""
         for interrupt in interrupts:
             self._wake(interrupt.interrupt_id, interrupt)
+
+    def look_again(self, interrupt_ids: Iterable[str]) -> None:
+        """Wake the waits for these interrupts, so that they read them."""
+        for interrupt_id in interrupt_ids:
+            self._wake(interrupt_id, None)
 
     def close(self) -> None:
         """Wake all waits, since no more changes will be published."""

@@ -46,7 +46,7 @@ CREATE TABLE deliveries (
     interrupt_id TEXT    NOT NULL,
     -- callback, notification or reminder.
     kind         TEXT    NOT NULL,
-    -- The URL of a callback, the digest of a channel, or empty until the channels are chosen.
+    -- The digest of a channel; empty for a callback, and until the channels are chosen.
     destination  TEXT    NOT NULL,
     -- Concurrent deliveries are counted by this.
     host         TEXT    NOT NULL,
@@ -54,7 +54,9 @@ CREATE TABLE deliveries (
     -- When to send it next; while a process is sending it, when its lease ends.
     due_ms       BIGINT  NOT NULL,
     given_up_ms  BIGINT  NOT NULL,
-    tries        INTEGER NOT NULL DEFAULT 0
+    tries        INTEGER NOT NULL DEFAULT 0,
+    -- The HTTP status of the last answer; 0 if none came, null before the first attempt ended.
+    answered     INTEGER
 );
 
 CREATE INDEX deliveries_due ON deliveries (due_ms);
@@ -72,11 +74,12 @@ CREATE TABLE idempotency_keys (
 
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_ms);
 
--- The interrupts that were deleted by their age, and the hash of their last event.
+-- The interrupts that were deleted by their age, the hash of their last event, and one over all this.
 CREATE TABLE deletions (
     interrupt_id TEXT   NOT NULL PRIMARY KEY,
     deleted_ms   BIGINT NOT NULL,
-    events_head  TEXT   NOT NULL
+    events_head  TEXT   NOT NULL,
+    hash         TEXT   NOT NULL DEFAULT ''
 );
 
 -- The browsers that are signed in; see access/sessions.py.
