@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from loopin_mcp.api.access.limits import Limits
+from loopin_mcp.api.serving.connections import MAX_HEAD_BYTES
 from loopin_mcp.api.store.store import Store
 from tests.support import KEY, Down, api_client
 from tests.support.questions import JSON, NEW, create
@@ -75,7 +76,7 @@ async def test_failures_are_neither_kept_nor_guessed_at(sqlite_store: Store) -> 
     ("limits", "sent", "status"),
     [
         (Limits(), b"GET /" + b"x" * 140_000, "414"),
-        (Limits(), GET_HEALTH.strip() + b"\r\nX: " + b"x" * 140_000, "431"),
+        (Limits(), GET_HEALTH.strip() + b"\r\nX: " + b"x" * (MAX_HEAD_BYTES + 300_000), "431"),
         (Limits(connections=0), GET_HEALTH, "503"),
         (Limits(), request("GET", "/nothing"), "404"),
     ],
