@@ -31,6 +31,7 @@ from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
 from tests.support import PATIENCE_S, new_interrupt
 from tests.support.loops import WITH_LEAPING_TIME, Backend, leap
+from tests.support.tls import answering
 
 
 @pytest.fixture
@@ -311,6 +312,30 @@ async def test_copies_agree_in_time_if_the_port_neither_accepts_nor_refuses(
     assert len(found) == 3
     assert len(set(found)) == 1
     assert port_in(found[0]) != settings.port
+
+
+async def test_port_of_another_web_server_is_left_alone(settings: Settings) -> None:
+    async with answering({"status": "ok"}) as port, AsyncExitStack() as stack:
+        locate = await stack.enter_async_context(copy_of(replace(settings, port=port)))
+        address = await locate()
+
+    assert port_in(address) != port
+
+
+async def test_api_that_cannot_start_fails_the_call_and_not_the_server(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_server: uvicorn.Server, sockets: object) -> None:
+        raise ZeroDivisionError
+
+    async with copy_of(settings) as locate:
+        with monkeypatch.context() as fault:
+            fault.setattr(uvicorn.Server, "startup", fail)
+            with pytest.raises(ZeroDivisionError):
+                await locate()
+        address = await locate()
+
+    assert address.is_here
 
 
 async def test_copy_with_another_port_in_its_settings_finds_the_running_api(

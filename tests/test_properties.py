@@ -69,7 +69,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 
 @settings(AS_FOUND, derandomize=True)
 @given(user=USERS, agent=NAMES, context=CONTEXTS)
-@example(user="a/b?c#d%2F", agent="null", context={"": "", "__proto__": {"a": [None, 1e300]}})
+@example(user="a/b?c#d%2F", agent="nil", context={"": "", "__proto__": {"a": [None, 1e300]}})
 @example(user="../analytics/u", agent='{"a":1}', context={"a": "</td><script>"})
 def test_values_travel_unchanged_from_tool_to_page(
     loop: Loop, user: str, agent: str, context: dict[str, Any]

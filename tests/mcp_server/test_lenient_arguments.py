@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import respx
+from mcp import Client
 
+from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer
 from tests.support.prompts import URL, host
 from tests.support.server import call, refusal
 
@@ -208,6 +210,22 @@ async def test_names_count_in_any_spelling_but_only_once() -> None:
         text = await refusal(client, "get_interrupt_status", interruptId=ID, interrupt_id=OTHER)
 
     assert text.startswith("interruptId comes twice, with different values.")
+
+
+async def test_tool_that_the_server_lacks_is_unknown() -> None:
+    server: PlainSpokenServer[Any] = PlainSpokenServer("bare")
+    async with Client(server) as client:
+        assert await refusal(client, "anything", note=1) == "Unknown tool: anything"
+
+
+@pytest.mark.parametrize("name", ["'", "<", '"', "»"])
+@respx.mock
+async def test_odd_names_are_names(name: str) -> None:
+    created = respx.post(f"{URL}/interrupts").respond(201, json=CREATED)
+    async with host() as client:
+        await call(client, "create_interrupt", **QUESTION, userId=name, agentId=name)
+
+    assert (sent(created)["userId"], sent(created)["agentId"]) == (name, name)
 
 
 @respx.mock

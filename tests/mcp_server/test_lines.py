@@ -235,6 +235,13 @@ def test_number_that_would_be_rounded_is_named(number: str, argument: str) -> No
     assert refused(line)[1].startswith(f"This line has the number {number}, which would be rounded")
 
 
+def test_messages_without_a_line_break_between_them_are_refused_by_their_ids() -> None:
+    line = json.dumps(CALL) + json.dumps(CALL | {"id": "b"}) + " \t5 "
+
+    assert refused(line)[::2] == (types.PARSE_ERROR, [7, "b"])
+    assert refused(line + '{"jsonrpc"')[2] == [7]
+
+
 def test_name_that_a_message_has_twice_is_named() -> None:
     line = '{"jsonrpc":"2.0","id":1,"method":"x","params":{"amount":1,"amount":2}}'
 

@@ -232,6 +232,11 @@ def test_value_that_cannot_be_used_is_refused(variable: str, value: str, fault: 
     assert str(refusal.value) == f"{variable} {fault}"
 
 
+@pytest.mark.parametrize("url", ["sqlite:////srv/loopin.db", "postgresql://loopin@db.test/x"])
+def test_url_of_a_database_is_taken_as_it_is(url: str) -> None:
+    assert Settings.load({"DATABASE_URL": url}, "api").database_url == url
+
+
 @pytest.mark.parametrize("word", ["false", "False", "no", "N", "0", "OFF"])
 def test_what_yaml_makes_of_off_is_off(word: str) -> None:
     settings = Settings.load({"LOOPIN_CONFIRM": word, "LOOPIN_OPEN_REVIEW": word})

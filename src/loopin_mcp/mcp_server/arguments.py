@@ -14,7 +14,8 @@ from loopin_mcp.wire.validation import parse_json
 
 _WRAPPING = " \t\r\n\"'`“”‘’<>"
 # What models write for an argument that they mean to leave out.
-_NOTHING = frozenset({"null", "none", "undefined"})
+_BLANK = ("", '""', "''")
+_NOTHING = ("null", "none", "undefined", '"null"')
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,20}(?=\.0*$|$)")
 _LINK = re.compile(r"/review/([^/?#\s()<>\[\]\"'`]+)")
 _QUERY = re.compile(r"[?#][^\s()<>\[\]]*")
@@ -80,8 +81,8 @@ def _folded(name: str) -> str:
 
 def _is_empty(value: object, *, is_required: bool = False) -> bool:
     if isinstance(value, str):
-        text = value.strip().strip(_WRAPPING)
-        return not text or (text.casefold() in _NOTHING and not is_required)
+        text = value.strip().casefold()
+        return text in _BLANK or (text in _NOTHING and not is_required)
     return value is None or (value in ({}, []) and not is_required)
 
 

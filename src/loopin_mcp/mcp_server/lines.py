@@ -180,11 +180,20 @@ def _ids_in_text(text: str) -> list[types.RequestId]:
 
 
 def _ids_in_json(text: str) -> list[types.RequestId] | None:
-    """The ids in a text that some reader of JSON takes; None if none does."""
+    """The ids in one or more values that some reader of JSON takes; None if none does."""
+    reader = json.JSONDecoder(object_pairs_hook=_without_doubt)
+    ids: list[types.RequestId] = []
+    text = text.strip()
+    end = 0
     try:
-        return _ids(json.loads(text, object_pairs_hook=_without_doubt))
+        while end < len(text):
+            value, end = reader.raw_decode(text, end)
+            ids += _ids(value)
+            while end < len(text) and text[end].isspace():
+                end += 1
     except (ValueError, RecursionError):
         return None
+    return ids
 
 
 def _without_doubt(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from loopin_mcp.api.pages.filters import visible, visible_json
+from loopin_mcp.api.pages.filters import visible, visible_json, visible_name
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,20 @@ def test_no_character_of_the_kinds_that_hide_text_is_left() -> None:
     left = [character for character in hiding if "hidden-character" not in visible(character)]
 
     assert left == []
+
+
+def test_words_from_right_to_left_are_isolated_in_other_text() -> None:
+    assert visible("<Pay> דנה כהן & Bob ל") == (
+        '&lt;Pay&gt; <bdi dir="rtl">דנה כהן</bdi> &amp; Bob '
+        '<bdi class="hidden-character" title="HEBREW LETTER LAMED">U+05DC</bdi>'
+    )
+
+
+def test_name_is_one_line_whose_blanks_can_be_counted() -> None:
+    codes = visible_name("a\nExpires\t never  b ").split("U+")[1:]
+
+    assert [code[:4] for code in codes] == ["000A", "0009", "0020", "0020", "0020"]
+    assert visible_name("Dana <Cohen> 👩‍💻") == "Dana &lt;Cohen&gt; 👩‍💻"
 
 
 def test_markup_is_escaped_between_hidden_characters() -> None:
