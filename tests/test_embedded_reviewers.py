@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from mcp import Client
 
@@ -14,6 +15,7 @@ from loopin_mcp.settings.settings import Settings
 from tests.support import new_interrupt
 from tests.support.confirmation import ACCEPT, Human
 from tests.support.server import call, in_each_era, refusal
+from tests.support.visitors import sees_the_inbox, sign_in
 
 ALICE, BOB = {"alice": "a" * 32}, {"bob": "b" * 32}
 
@@ -39,6 +41,29 @@ async def test_copy_that_serves_already_lets_nobody_decide_for_other_reviewers(
 
     assert read.status == "pending"
     assert addresses[0] == addresses[1] != other
+
+
+async def test_copy_that_takes_the_port_over_ends_the_sessions_of_the_one_before(
+    tmp_path: Path, free_port: int
+) -> None:
+    settings = Settings(data_dir=tmp_path, port=free_port, reviewer_keys=ALICE)
+
+    async with (
+        embedded_api(settings) as later,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port}", trust_env=False) as browser,
+    ):
+        async with embedded_api(settings) as earlier:
+            await earlier()
+            await sign_in(browser, ALICE["alice"])
+            # A copy that joins ends nothing.
+            await later()
+            before = await sees_the_inbox(browser)
+        await later()
+        after = await sees_the_inbox(browser)
+        await sign_in(browser, ALICE["alice"])
+        again = await sees_the_inbox(browser)
+
+    assert (before, after, again) == (True, False, True)
 
 
 @in_each_era
