@@ -15,6 +15,7 @@ from loopin_mcp.api.access.keys import (
     LONGEST_S,
     MOST_ORIGINS,
     MOST_WAITING,
+    MOST_WAITING_IN_ALL,
     Door,
     Keys,
 )
@@ -111,6 +112,33 @@ async def test_every_address_waits_for_its_own_wrong_keys(
     await call(caller_at(other), WRONG)
 
     assert naps.taken[-1] == (0.1 if is_same else 0)
+
+
+async def test_addresses_of_this_machine_are_one(caller_at: Caller, naps: Naps) -> None:
+    for address in ("127.0.0.1", "127.9.8.7", "::1", "::ffff:127.1.1.1", "127.255.255.254"):
+        await call(caller_at(address), WRONG)
+
+    assert naps.taken == AGAIN[:5]
+
+
+async def test_wrong_keys_from_everywhere_are_bounded_together(
+    caller_at: Caller, naps: Naps
+) -> None:
+    known = caller_at("192.0.2.1")
+    await call(known, WRONG)
+    naps.over = anyio.Event()
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            for number in range(MOST_WAITING_IN_ALL):
+                address = f"198.51.{number // 250}.{number % 250}"
+                tasks.start_soon(call, caller_at(address), WRONG)
+            while len(naps.taken) <= MOST_WAITING_IN_ALL:
+                await anyio.lowlevel.checkpoint()
+            refused, others = await call(known, WRONG), await call(caller_at("192.0.2.2"), KEY)
+            naps.over.set()
+
+    assert (refused, others) == (429, 200)
+    assert await call(known, KEY) == 200
 
 
 async def test_ipv6_addresses_of_one_network_are_one(caller_at: Caller, naps: Naps) -> None:

@@ -24,6 +24,8 @@ LONGEST_S = 5.0
 # This lets one address try 20 keys a second, too few to guess one. A flood of wrong keys locks out
 # others at that address, such as behind the same proxy, only while it lasts.
 MOST_WAITING = 100
+# All addresses together try 200 keys a second, apart from the first ones of each.
+MOST_WAITING_IN_ALL = 1000
 FORGOTTEN_S = 600
 MOST_ORIGINS = 10_000
 WARN_AT = 10
@@ -103,6 +105,7 @@ class Door:
         self.keys = keys
         self._clock = clock
         self._sleep = sleep
+        self._waiting = 0
         # In the order of the last failure.
         self._failures: dict[str, _Failures] = {}
 
@@ -115,7 +118,8 @@ class Door:
         """
         origin = _origin_of(connection)
         failures = self._failures.get(origin)
-        if shown and failures and failures.waiting >= MOST_WAITING:
+        is_flooded = self._waiting >= MOST_WAITING_IN_ALL
+        if shown and failures and (is_flooded or failures.waiting >= MOST_WAITING):
             raise RateLimitedError(
                 "Too many wrong keys come from this address", retry_after_s=LONGEST_S
             )
@@ -130,10 +134,12 @@ class Door:
         # The bound of the exponent keeps the power small enough for a float.
         delay_s = min(LONGEST_S, FIRST_S * 2 ** min(repeated - 1, 10)) if repeated > 0 else 0
         failures.waiting += 1
+        self._waiting += 1
         try:
             await self._sleep(delay_s)
         finally:
             failures.waiting -= 1
+            self._waiting -= 1
 
     def _noted(self, origin: str) -> _Failures:
         """The failures of an address, with one more; the oldest of other addresses make room."""
@@ -152,12 +158,18 @@ class Door:
 
 
 def _origin_of(connection: HTTPConnection) -> str:
-    """The IPv4 address, or the network from which one host may choose its IPv6 addresses."""
+    """The IPv4 address, or the network from which one host may choose its IPv6 addresses.
+
+    This machine has many addresses, and is one origin.
+    """
     host = connection.client.host if connection.client else ""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return host
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback:
+        return "this machine"
     if address.version == 4:
         return str(address)
-    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -22,6 +22,9 @@ MAX_INCOMPLETE_BYTES = MAX_HEAD_BYTES + 2 * 256 * 1024
 # In chunks of one byte, a body takes six times its size.
 MAX_RAW_BODY_BYTES = 8 * MAX_BODY_BYTES
 
+# How much of a refused body is read and ignored, so that its client gets to read the refusal.
+MAX_IGNORED_BYTES = 32 * 1024 * 1024
+
 MakeProtocol = Callable[..., asyncio.Protocol]
 
 
@@ -131,13 +134,14 @@ class Connection(asyncio.Protocol):
         self._reads_body = False
         self._is_blocked = False
         self._is_refused = False
+        self._ignored_bytes = 0
         self._is_in_first_line = True
 
     # uvloop's transport has the same methods, but not this type.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
         self._transport = transport
-        self.protocol.connection_made(transport)
+        self.protocol.connection_made(_Lingering(self, transport))  # type: ignore[arg-type]
         if not self._connections.enter(self):
             fault = "Too many connections: try again soon"
             self._refuse("503 Service Unavailable", fault, "Retry-After: 1\r\n")
@@ -145,6 +149,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         if self._is_refused:
+            self._ignored_bytes += len(data)
+            if self._ignored_bytes > MAX_IGNORED_BYTES:
+                self.cut()
             return
         if self._received_bytes > self._most_bytes:
             self._refuse_more()
@@ -204,6 +211,20 @@ class Connection(asyncio.Protocol):
     def unsent_bytes(self) -> int:
         """How many bytes of responses the operating system has not taken yet."""
         return self._transport.get_write_buffer_size()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more is sent."""
+        return self._is_refused or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close the connection, once the client has got what was sent."""
+        if self._is_refused:
+            return
+        if self._body_is_due:
+            self._end(b"")
+        else:
+            self._transport.close()
 
     @property
     def _most_bytes(self) -> int:
@@ -276,5 +297,23 @@ class Connection(asyncio.Protocol):
         section 9.6).
         """
         self._is_refused = True
+        # Uvicorn may have paused it, since no app reads the body.
+        self._transport.resume_reading()
         self._transport.write(last_words)
         self._transport.write_eof()
+
+
+class _Lingering:
+    """A connection's transport, which does not close while the client sends a body."""
+
+    def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
+        self.close = connection.close
+        self._connection = connection
+        self._transport = transport
+
+    def is_closing(self) -> bool:
+        """See `asyncio.BaseTransport`."""
+        return self._connection.is_closing
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
