@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from loopin_mcp.api.outbox.destinations import LOOPBACK
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.settings import Settings
 from tests.support import PUBLIC_URL, Clock, Down, api_client
@@ -170,7 +171,7 @@ async def test_database_that_is_down_is_told_without_anything_that_was_sent(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(Down(), PUBLIC_URL, clock)
-    async with api_client(store, api_key=AGENTS_KEY, embedded=True) as browser:
+    async with api_client(store, api_key=AGENTS_KEY, callback_allow=LOOPBACK) as browser:
         agent = Witness(browser, X_API_Key=AGENTS_KEY)
         await agent("POST", "/interrupts", NEW, Idempotency_Key=f'"{LONG}"')
         for read in READS[:4]:

@@ -23,7 +23,7 @@ def test_prompts_are_listed_got_and_refused(start: Callable[..., Host], era: str
 
     assert {prompt["name"]: [arg["name"] for arg in prompt["arguments"]] for prompt in listed} == {
         "review_pending": ["userId"],
-        "ask_before": ["actions", "exceptions", "urgency", "expiresIn"],
+        "ask_before": ["actions"],
     }
     assert created["interruptId"] in message["content"]["text"]
     assert created["reviewUrl"] in message["content"]["text"]

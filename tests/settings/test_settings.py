@@ -195,7 +195,8 @@ def test_url_that_cannot_be_a_base_is_refused(variable: str, value: str, fault: 
         (
             "LOOPIN_CALLBACK_ALLOW",
             "10.1.2.3/8",
-            "must list networks such as 10.1.0.0/16 or 192.168.1.7: 10.1.2.3/8 has host bits set.",
+            "must be off, or list networks such as 10.1.0.0/16 or 192.168.1.7, and public for all "
+            "public addresses: 10.1.2.3/8 has host bits set.",
         ),
         ("LOOPIN_PORT", "٣", f"{PORT} '٣'."),
         ("LOOPIN_PORT", "9" * 5000, f"{PORT} '{'9' * 5000}'."),

@@ -11,7 +11,7 @@ AGENTS_KEY = f"agents-{LONG}"
 ALICES_KEY = f"alice-{LONG}"
 BOBS_KEY = f"bob-{LONG}"
 SIGNING_SECRET = f"whsec_{MARK * 12}"
-CALLBACK_URL = f"http://user-{MARK}:{LONG}@127.0.0.1:1/{LONG}?token={LONG}#{MARK}"
+CALLBACK_URL = f"http://127.0.0.1:1/{LONG}?token={LONG}#{MARK}"
 DATABASE_URL = f"postgresql://loopin:{LONG}@127.0.0.1:1/loopin"
 NOTIFY = f"json://{MARK}:{LONG}@127.0.0.1:1/{LONG}?-key={LONG}"
 SECRETS = {

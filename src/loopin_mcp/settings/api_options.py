@@ -17,13 +17,13 @@ class Options:
     """What an API requires and does; by default it is open to everyone.
 
     Agents send `api_key`. If there are `reviewers` (keys by name), only they decide. Review links
-    begin with `public_url`, or with the address of the listener. The `embedded` API also sends
-    callbacks to this machine, and proves its key to other copies; such proofs would let others
-    guess a key that a human chose. When it stops, requests in flight get `grace_s` seconds. One key
-    may create `rate_limit` interrupts a minute. The first of the `audit_keys` makes the hashes of
-    the audit trail, each verifies them. `callback_secret` signs callbacks, which may go to public
-    addresses and to the networks of `callback_allow`. Interrupts are deleted `retention_days` after
-    they were settled.
+    begin with `public_url`, or with the address of the listener. The `embedded` API proves its key
+    to other copies; such proofs would let others guess a key that a human chose. When it stops,
+    requests in flight get `grace_s` seconds. One key may create `rate_limit` interrupts a minute.
+    The first of the `audit_keys` makes the hashes of the audit trail, each verifies them.
+    `callback_secret` signs callbacks, which may go to the networks of `callback_allow` and, if it
+    `calls_public`, to public addresses. Interrupts are deleted `retention_days` after they were
+    settled.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -36,6 +36,7 @@ class Options:
     audit_keys: tuple[str, ...] = field(default=(), repr=False)
     callback_secret: bytes | None = field(default=None, repr=False)
     callback_allow: tuple[Network, ...] = ()
+    calls_public: bool = True
     retention_days: int | None = None
 
     @property
@@ -46,6 +47,7 @@ class Options:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The options of `loopin-mcp api`."""
+        networks = tuple(each for each in settings.callback_allow or () if each != "public")
         return cls(
             api_key=settings.api_key_secret,
             reviewers=settings.reviewer_keys or {},
@@ -55,7 +57,9 @@ class Options:
             rate_limit=settings.rate_limit,
             audit_keys=audit_keys_of(settings, settings.api_key_secret),
             callback_secret=settings.callback_secret,
-            callback_allow=settings.callback_allow,
+            callback_allow=networks,
+            # Networks are listed in addition to public addresses, unless callbacks are off.
+            calls_public=settings.callback_allow != (),
             retention_days=settings.retention_days,
         )
 
@@ -67,6 +71,8 @@ class Options:
             api_key=api_key,
             audit_keys=audit_keys_of(settings, api_key),
             embedded=True,
+            # A model that can reach nothing else must not get a way out unasked.
+            calls_public="public" in (settings.callback_allow or ()),
             opens_inbox=settings.open_review != "off",
             grace_s=GRACE_S,
         )

@@ -17,10 +17,10 @@ from loopin_mcp.settings.values import (
     checked_api_url,
     checked_audit_keys,
     checked_base_url,
+    checked_callback_allow,
     checked_directory,
     checked_key,
     checked_name,
-    checked_networks,
     checked_reviewers,
     checked_seconds,
     checked_signing_secret,
@@ -109,8 +109,8 @@ class Settings:
     callback_secret: bytes | None = _setting(
         "LOOPIN_CALLBACK_SECRET", checked_signing_secret, plain=True, secret=True
     )
-    callback_allow: tuple[Network, ...] = _setting(
-        "LOOPIN_CALLBACK_ALLOW", checked_networks, (), plain=True
+    callback_allow: tuple[Network | Literal["public"], ...] | None = _setting(
+        "LOOPIN_CALLBACK_ALLOW", checked_callback_allow, plain=True
     )
     retention_days: int | None = _setting("LOOPIN_RETENTION_DAYS", _COUNT, plain=True)
     database_url: str | None = _setting(

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from loopin_mcp.errors import ConfigurationError
@@ -185,13 +185,17 @@ def whole_number(name: str, least: int, most: int) -> Callable[[str, str], int]:
     return parse
 
 
-def checked_networks(variable: str, value: str) -> tuple[Network, ...]:
-    """The networks in a variable, separated by commas or spaces; an address counts as one."""
+def checked_callback_allow(variable: str, value: str) -> tuple[Network | Literal["public"], ...]:
+    """Where callbacks may go: networks, addresses and `public`; empty if the value is `off`."""
+    words = value.replace(",", " ").lower().split()
+    if [_SWITCHES.get(word, word) for word in words] == ["off"]:
+        return ()
     try:
-        return tuple(ipaddress.ip_network(text) for text in value.replace(",", " ").split())
+        return tuple("public" if word == "public" else ipaddress.ip_network(word) for word in words)
     except ValueError as error:
         raise ConfigurationError(
-            f"{variable} must list networks such as 10.1.0.0/16 or 192.168.1.7: {error}."
+            f"{variable} must be off, or list networks such as 10.1.0.0/16 or 192.168.1.7, and "
+            f"public for all public addresses: {error}."
         ) from error
 
 

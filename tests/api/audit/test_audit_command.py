@@ -143,6 +143,35 @@ def test_heads_in_broken_utf16_are_named(data_dir: Path, tmp_path: Path) -> None
     assert verified.stderr.startswith("Error: Entry 1 of the heads has no interruptId")
 
 
+async def ask(path: Path) -> str:
+    database = await open_sqlite(path)
+    created = await Store(database, PUBLIC_URL, Clock()).create_interrupt(new_interrupt(), AGENT)
+    await database.aclose()
+    return created.interrupt_id
+
+
+def test_output_has_only_the_beginning_of_an_id_that_decides(tmp_path: Path) -> None:
+    interrupt_id = anyio.run(ask, tmp_path / "api.db")
+    exported = audit(tmp_path, "export")
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(exported.stdout, encoding="utf-8")
+    verified = audit(tmp_path, "verify", "--heads", str(kept))
+    edit(tmp_path, "UPDATE events SET actor = 'bob'")
+    tampered = audit(tmp_path, "verify", "--heads", str(kept))
+    edit(tmp_path, "UPDATE events SET hash = 'x'")
+    rewritten = audit(tmp_path, "verify", "--heads", str(kept))
+
+    beginning = f"{interrupt_id[:8]}..."
+    interrupt = json.loads(exported.stdout)
+    assert interrupt["interruptId"] == beginning
+    assert interrupt["events"][0]["interruptId"] == beginning
+    assert "Checked 1 kept head: none missing." in verified.stdout
+    assert f"{beginning}: " in tampered.stdout
+    assert "Checked 1 kept head: 1 missing." in rewritten.stdout
+    for outcome in (exported, verified, tampered, rewritten):
+        assert interrupt_id not in outcome.stdout + outcome.stderr
+
+
 def test_export_goes_on_past_what_cannot_be_read(data_dir: Path) -> None:
     edit(
         data_dir,

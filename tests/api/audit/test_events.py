@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from loopin_mcp.api.outbox.destinations import LOOPBACK
 from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
 from tests.support import KEY, Clock, api_client, take_due
@@ -22,7 +23,8 @@ HOOK = "http://127.0.0.1:9/hook?token=s3cret"
 async def agents(store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the API key, on each kind of database."""
     reviewers = {"alice": ALICE, "bob": BOB}
-    async with api_client(store, api_key=KEY, reviewers=reviewers, embedded=True) as client:
+    allowed = {"api_key": KEY, "callback_allow": LOOPBACK}
+    async with api_client(store, reviewers=reviewers, embedded=True, **allowed) as client:
         client.headers["X-API-Key"] = KEY
         yield client
 

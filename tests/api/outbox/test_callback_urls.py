@@ -14,9 +14,53 @@ from anyio.lowlevel import checkpoint
 from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.outbox.lookups import Lookups
 from loopin_mcp.api.store.store import Store
+from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.settings import Settings
 from tests.api.outbox.test_destinations import NOT_THERE, refusal
 from tests.support import KEY, PATIENCE_S, api_client
 from tests.support.receiver import Names
+
+OFF = (
+    "callbackUrl cannot be used here, so leave it out: this API sends no callbacks, unless "
+    "LOOPIN_CALLBACK_ALLOW lists the network of the receiver"
+)
+NO_PASSWORD = (
+    "callbackUrl must not hold a user name or password: take them out, and let the receiver check "
+    "the signature that LOOPIN_CALLBACK_SECRET makes"
+)
+
+
+@pytest.mark.parametrize(
+    ("allow", "alone", "embedded"),
+    [
+        (None, (True, 0), (False, 0)),
+        ("off", (False, 0), (False, 0)),
+        ("FALSE", (False, 0), (False, 0)),
+        ("127.0.0.0/8, ::1", (True, 2), (False, 2)),
+        ("public 10.1.0.0/16", (True, 1), (True, 1)),
+    ],
+)
+def test_callbacks_go_where_the_settings_say(
+    allow: str | None, alone: tuple[bool, int], embedded: tuple[bool, int]
+) -> None:
+    settings = Settings.load({"LOOPIN_CALLBACK_ALLOW": allow} if allow else {}, "api")
+
+    options = Options.of(settings), Options.embedded_of(settings, KEY)
+
+    assert [(each.calls_public, len(each.callback_allow)) for each in options] == [alone, embedded]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:p@203.0.113.7/",
+        "https://u@example.com/x",
+        "http://:p@h.test",
+        "http://example.com:80@127.0.0.1:80/",
+    ],
+)
+async def test_password_in_a_url_is_refused_with_the_remedy(url: str) -> None:
+    assert await refusal(url, Destinations((), Names())) == NO_PASSWORD
 
 
 async def test_name_server_that_hangs_does_not_hold_a_create_for_long() -> None:
@@ -80,9 +124,17 @@ async def test_name_that_cannot_be_is_not_known() -> None:
         ({}, NOT_THERE),
         ({"callback_allow": (ipaddress.ip_network("10.0.0.0/8"),)}, NOT_THERE),
         ({"callback_allow": (ipaddress.ip_network("127.0.0.1"),)}, None),
-        ({"embedded": True}, None),
+        (
+            {"callback_allow": (ipaddress.ip_network("127.0.0.1"),), "calls_public": False},
+            None,
+        ),
+        (
+            {"callback_allow": (ipaddress.ip_network("10.0.0.0/8"),), "calls_public": False},
+            NOT_THERE.replace("public, or ", ""),
+        ),
+        ({"calls_public": False}, OFF),
     ],
-    ids=["public", "another network", "listed", "embedded"],
+    ids=["public", "another network", "listed", "only listed", "only another", "off"],
 )
 async def test_create_is_refused_where_its_callback_may_not_go(
     sqlite_store: Store,

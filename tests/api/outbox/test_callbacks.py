@@ -119,7 +119,7 @@ async def test_callback_waits_for_a_receiver_that_is_away(
 ) -> None:
     caplog.set_level(logging.INFO, logger="loopin_mcp")
     interrupt_id = await decide_with_callback(
-        sqlite_store, f"http://user:s3cret@localhost:{free_port}/s3cret?token=s3cret#s3cret"
+        sqlite_store, f"http://localhost:{free_port}/s3cret?token=s3cret#s3cret"
     )
 
     async with delivering(sqlite_store) as outbox:

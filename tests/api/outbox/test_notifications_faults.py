@@ -62,7 +62,7 @@ async def test_notification_is_given_up_visibly_after_ten_minutes_and_the_remind
 
         [reminder] = broken.messages
         assert steady.messages[1:] == [reminder]
-    about = f"Notification of {created.interrupt_id[:8]}… to entry 2 of LOOPIN_NOTIFY (JSON)"
+    about = f"Notification of {created.interrupt_id[:8]}... to entry 2 of LOOPIN_NOTIFY (JSON)"
     assert created.interrupt_id not in caplog.text
     told = [record for record in caplog.records if record.name == "loopin_mcp"]
     assert [(each.levelname, each.getMessage()) for each in told[:3]] == [
@@ -129,7 +129,7 @@ async def test_notification_whose_success_cannot_be_stored_is_sent_again(
 
         assert len(receiver.messages) == 2
     assert caplog.messages == [
-        f"Notification of {created.interrupt_id[:8]}… is delayed: The database is locked"
+        f"Notification of {created.interrupt_id[:8]}... is delayed: The database is locked"
     ]
 
 

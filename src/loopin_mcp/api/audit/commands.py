@@ -55,7 +55,7 @@ async def export(archive: Archive, keys: AuditKeys, say: Say, progress: Say) -> 
             unchecked += record.is_of_other_keys(keys)
         except UnavailableError:
             unreadable += 1
-            progress(f"{record.interrupt_id}: its stored data cannot be read.")
+            progress(f"{record.shown_id}: its stored data cannot be read.")
         count += 1
         if count % PROGRESS == 0:
             progress(f"{count:,} interrupts exported.")
@@ -82,7 +82,7 @@ async def _verify_records(archive: Archive, keys: AuditKeys, say: Say, progress:
         for fault in faults:
             # Without a key, nothing can be checked with one.
             if fault.is_tampering or keys.key_id:
-                say(f"{record.interrupt_id}: {fault.text}.")
+                say(f"{record.shown_id}: {fault.text}.")
         if interrupts % PROGRESS == 0:
             progress(f"{interrupts:,} interrupts checked.")
     tampered = _counted(faulty, "interrupt")
@@ -147,7 +147,8 @@ def _line(record: Record) -> str:
         left_out = {"review_url"}
         model = interrupt_of(record.row, "")
         interrupt = model.model_dump(mode="json", by_alias=True, exclude=left_out)
-    line = {**interrupt, "events": events}
+    shown = {"interruptId": record.shown_id}
+    line = {**interrupt, **shown, "events": [event | shown for event in events]}
     with refuse_damage(record.row or record.event_rows[0]):
         # Unlike json.dumps, this fails at text that is not valid Unicode.
         to_json(line)

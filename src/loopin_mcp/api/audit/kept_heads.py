@@ -12,7 +12,7 @@ from loopin_mcp.api.audit.digests import canonical
 from loopin_mcp.api.audit.events import EVENT, event_of
 from loopin_mcp.api.audit.replay import state_after
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.rows import object_of
+from loopin_mcp.api.database.rows import CUT, object_of
 from loopin_mcp.api.database.steps import Archive, Row, Steps
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject, format_time
@@ -29,6 +29,10 @@ _OUTCOME = (
     "reason",
     "modifiedParams",
 )
+_WHOLE_ID = """
+    SELECT interrupt_id FROM events
+    WHERE interrupt_id > :after AND interrupt_id < :before AND hash = :hash
+    """
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def _compare(heads: Iterable[Head]) -> Steps[list[Finding]]:
 
 
 def _finding(head: Head) -> Steps[Finding]:
-    params = {"id": head.interrupt_id}
+    params = {"id": (yield from _whole_id(head))}
     rows = yield f"SELECT {EVENT} FROM events WHERE interrupt_id = :id ORDER BY sequence", params  # noqa: S608 - a constant
     hashes = [row["hash"] for row in rows]
     if head.events_head in hashes:
@@ -105,6 +109,17 @@ def _finding(head: Head) -> Steps[Finding]:
     if stored:
         text = f"none of its events has the hash {head.events_head}"
     return Finding(head.interrupt_id, text, is_fault=True)
+
+
+def _whole_id(head: Head) -> Steps[str]:
+    """The id of which an export has only the beginning, by the hash of its event."""
+    beginning = head.interrupt_id.removesuffix(CUT)
+    if beginning == head.interrupt_id:
+        return beginning
+    # The letter comes after all digits of an id, in any order of sorting.
+    params = {"after": beginning, "before": f"{beginning}g", "hash": head.events_head}
+    rows = yield _WHOLE_ID, params
+    return str(rows[0]["interrupt_id"]) if rows else head.interrupt_id
 
 
 def _fault_of_outcome(said: JSONObject, rows: Sequence[Row], place: int) -> str | None:

@@ -9,7 +9,7 @@ from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.events import EVENT, event_of
 from loopin_mcp.api.audit.replay import STATE
 from loopin_mcp.api.audit.trail import Fault, Trail
-from loopin_mcp.api.database.rows import refuse_damage
+from loopin_mcp.api.database.rows import refuse_damage, short_id
 from loopin_mcp.api.database.steps import Archive, Row, Steps, Value
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.models import Event
@@ -41,6 +41,12 @@ class Record:
     interrupt_id: Value
     row: Row | None
     event_rows: Sequence[Row]
+
+    @property
+    def shown_id(self) -> Value:
+        """The id; of a pending interrupt only the beginning, since the whole one decides."""
+        is_pending = self.row is not None and self.row["status"] == "pending"
+        return short_id(self.interrupt_id) if is_pending else self.interrupt_id
 
     def events(self) -> list[Event]:
         """The events.

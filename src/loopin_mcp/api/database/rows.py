@@ -25,6 +25,7 @@ ALL_COLUMNS = f"{INTERRUPT}, payload_digest, events_head, event_count"
 
 # As many characters as a UUID has before its first hyphen.
 SHORT = 8
+CUT = "..."
 
 _STATUSES = {"pending", "approved", "rejected", "expired", "cancelled"}
 
@@ -94,7 +95,7 @@ def short_id(interrupt_id: Value) -> str:
     Without reviewers, anyone who knows the whole id can decide.
     """
     text = str(interrupt_id)
-    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
+    return text if len(text) <= SHORT else f"{text[:SHORT]}{CUT}"
 
 
 def object_of(text: Value) -> JSONObject:

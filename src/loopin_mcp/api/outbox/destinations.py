@@ -55,23 +55,29 @@ class DestinationError(Exception):
 
 
 class Destinations:
-    """Public addresses, and those in `allowed` networks; `look_up` resolves host names.
+    """Addresses in `allowed` networks, and unless `public` is false those that are public.
 
-    `check_s` is how long a create waits for that, in seconds.
+    `look_up` resolves host names. `check_s` is how long a create waits for that, in seconds.
     """
 
     def __init__(
-        self, allowed: Collection[Network], look_up: LookUp, check_s: float = CHECK_S
+        self,
+        allowed: Collection[Network],
+        look_up: LookUp,
+        check_s: float = CHECK_S,
+        *,
+        public: bool = True,
     ) -> None:
+        self._public = public
         self._allowed = allowed
         self._look_up = look_up
         self._check_s = check_s
 
     @classmethod
     def of(cls, options: Options) -> Self:
-        """The destinations for these options; the embedded API may also call this machine."""
-        own = LOOPBACK if options.embedded else ()
-        return cls((*options.callback_allow, *own), Lookups().addresses_of)
+        """The destinations for these options."""
+        look_up = Lookups().addresses_of
+        return cls(options.callback_allow, look_up, public=options.calls_public)
 
     async def check(self, callback_url: str | None) -> None:
         """Accept a callback URL that may be called, or whose host does not resolve yet.
@@ -96,14 +102,25 @@ class Destinations:
             DestinationError: One of them must not be called.
             OSError: The host does not resolve right now.
         """
+        if not (self._allowed or self._public):
+            raise DestinationError(
+                "cannot be used here, so leave it out: this API sends no callbacks, unless "
+                "LOOPIN_CALLBACK_ALLOW lists the network of the receiver"
+            )
+        if url.userinfo:
+            raise DestinationError(
+                "must not hold a user name or password: take them out, and let the receiver check "
+                "the signature that LOOPIN_CALLBACK_SECRET makes"
+            )
         host = host_of(str(url))
         if not _is_valid(host):
             raise DestinationError("must have a valid host name")
         addresses = await self._found(host)
         if not all(map(self._may_be_called, addresses)):
             raise DestinationError(
-                "leads to an address that callbacks may not be sent to: it must be public, or in a "
-                "network that LOOPIN_CALLBACK_ALLOW lists"
+                "leads to an address that callbacks may not be sent to: it must be "
+                f"{'public, or ' if self._public else ''}in a network that LOOPIN_CALLBACK_ALLOW "
+                "lists"
             )
         return addresses
 
@@ -117,7 +134,8 @@ class Destinations:
         return [_unmapped(address) for address in await self._look_up(host)]
 
     def _may_be_called(self, address: Address) -> bool:
-        return any(address in network for network in self._allowed) or _is_public(address)
+        is_allowed = any(address in network for network in self._allowed)
+        return is_allowed or (self._public and _is_public(address))
 
 
 def callback_client(destinations: Destinations) -> httpx.AsyncClient:
