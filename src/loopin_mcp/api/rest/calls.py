@@ -99,7 +99,7 @@ _UNDER_WAY = {
     409: "The first request with this key is still in progress, or its interrupt was tampered with"
 }
 _TAMPERED = {409: "It is settled, and its stored data was tampered with: do not act on it"}
-_SIGN_IN = "Reviewers have keys: sign in first"
+_BY_NUMBER = "Opened at localhost: the same page at 127.0.0.1"
 _PENDING = {"type": "array", "items": _of(models.Interrupt)}
 _EVENTS = {"type": "array", "minItems": 1, "items": _of(models.Event)}
 _ID = "/interrupts/{interruptId}"
@@ -121,8 +121,8 @@ CALLS = (
     Call("get", f"{_ID}/events", "list_events", (404,), _EVENTS, parameters=_BY_ID),
     Call("get", "/analytics/{userId}", "get_interrupt_analytics", (400,), _of(models.Analytics),
          parameters=_BY_USER),
-    Call("get", _REVIEW, "show_interrupt", (200, 404, 503), parameters=_BY_ID, is_public=True,
-         see_other=_SIGN_IN),
+    Call("get", _REVIEW, "show_interrupt", (200, 401, 404, 503), parameters=_BY_ID, is_public=True,
+         see_other=_BY_NUMBER),
     Call("post", _REVIEW, "submit_interrupt", (400, 401, 403, 404, 409, 413, 415, 503), body=_FORM,
          parameters=_BY_ID, is_public=True, see_other="Recorded; the page shows the outcome"),
     Call("post", LINKS, "create_sign_in_link", (403,), _of(models.SignInLink), 201),

@@ -29,7 +29,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
 )
 _MEANINGS = {
     400: "A field or header is missing or invalid; the error names it",
-    401: "The key is missing or wrong",
+    401: "The key is missing or wrong, or nobody is signed in",
     403: "This key or page may not do this",
     404: "There is no such interrupt",
     409: "The interrupt is no longer pending, differs from payloadDigest, or was tampered with",
@@ -39,7 +39,8 @@ _MEANINGS = {
     421: "This API is not served under that host name",
     422: "The Idempotency-Key was used before with another payload",
     429: "Too many new interrupts, or too many wrong keys",
-    431: f"There are more than {MAX_HEADERS} headers, or {MAX_HEADER_BYTES} bytes of them",
+    431: f"There are more than {MAX_HEADERS} headers, or {MAX_HEADER_BYTES} bytes of them "
+    "without cookies",
     500: "The API has a fault; it is in its log",
     503: "The database is not available right now",
 }
