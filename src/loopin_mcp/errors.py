@@ -30,7 +30,15 @@ class ConfigurationError(LoopinError):
 
 
 class UnreachableError(LoopinError):
-    """The API did not answer: it is not there, is too slow, or broke off."""
+    """The API did not answer: it is not there, is too slow, or broke off.
+
+    `call` is the method and path of the request to the API at `base_url`.
+    """
+
+    def __init__(self, message: str, base_url: str = "", call: str = "") -> None:
+        super().__init__(message)
+        self.base_url = base_url
+        self.call = call
 
 
 class APIError(LoopinError):

@@ -69,8 +69,18 @@ def test_error_that_says_what_to_do_is_left_as_it_is(error: LoopinError) -> None
         ),
         (
             httpx.ReadTimeout(""),
-            f"The LoopIn API at {URL} did not answer DELETE /interrupts/int-1 within 10 s. Check "
-            f"that it is healthy, or give it more time.{DOUBT} {ABSENT}",
+            "The LoopIn API did not answer within 10 s. Check that it is healthy, or give it more "
+            f"time.{DOUBT} {ABSENT} (DELETE {STATUS})",
+        ),
+        (
+            httpx.DecodingError("it is odd"),
+            "The answer of the LoopIn API cannot be read: it is odd. Check the API and any proxy "
+            f"before it.{DOUBT} {ABSENT} (DELETE {STATUS})",
+        ),
+        (
+            httpx.ReadError(""),
+            "The LoopIn API broke off its answer: the connection was lost. Check the API and any "
+            f"proxy before it.{DOUBT} {ABSENT} (DELETE {STATUS})",
         ),
     ],
 )
@@ -100,8 +110,8 @@ async def test_host_that_cannot_be_used_is_told_by_the_name_of_its_setting() -> 
         (httpx.Response(401), " (HTTP 401 from "),
         (httpx.Response(404, html=TRACE), " (HTTP 404 from "),
         (httpx.Response(200, json={"status": "approved"}), " (HTTP 200 from "),
-        (httpx.ConnectError(""), ""),
-        (httpx.ReadTimeout(""), ""),
+        (httpx.ConnectError(""), " ("),
+        (httpx.ReadTimeout(""), " ("),
     ],
 )
 @respx.mock
@@ -116,6 +126,7 @@ async def test_error_of_a_tool_that_asks_says_that_nothing_is_approved(
 
     said, last, request = text.partition("Nothing is approved: do not act.")
     assert said
+    assert URL not in said
     assert last
     assert request[: len(end)] == end
     assert "Nothing is approved: do not act. Ignored unknown arguments: " in bad

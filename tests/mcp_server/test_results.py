@@ -18,7 +18,6 @@ from loopin_mcp.wire.models import Cancelled, Created, Decided, Interrupt, Pendi
 from tests.support import MOMENT
 
 BY_API = "An approval was recorded through the API"
-A_HUMAN = "A human approved this"
 
 
 @pytest.mark.parametrize(
@@ -35,7 +34,8 @@ A_HUMAN = "A human approved this"
         (
             "rejected",
             False,
-            "A human rejected this: do not act. Follow the reason, if there is one.",
+            "A rejection was recorded through the API: do not act. Follow the reason, if there is "
+            "one.",
         ),
         (
             "expired",
@@ -72,7 +72,8 @@ def test_only_the_status_approved_lets_the_agent_act(
         ),
         (
             "rejected",
-            "A human rejected this: do not act. Follow the reason, if there is one.",
+            "A rejection was recorded through the API: do not act. Follow the reason, if there is "
+            "one.",
         ),
     ],
 )
@@ -103,29 +104,43 @@ def test_receipts_say_what_to_do_next() -> None:
 
 
 @pytest.mark.parametrize(
-    ("via", "by", "is_confirmed", "words"),
+    ("via", "by", "is_confirmed", "place"),
     [
-        ("review-page", "review-link", False, A_HUMAN),
-        ("inbox", "anonymous", False, A_HUMAN),
-        ("api", "alice", False, A_HUMAN),
-        ("mcp", "alice", False, A_HUMAN),
-        ("mcp", "api-key", True, A_HUMAN),
-        ("mcp", "api-key", False, "An approval was recorded through an MCP server"),
-        ("mcp", "anonymous", False, "An approval was recorded through an MCP server"),
-        ("api", "api-key", False, BY_API),
-        (None, None, False, BY_API),
+        ("review-page", "review-link", False, None),
+        ("inbox", "anonymous", False, None),
+        ("api", "alice", False, None),
+        ("mcp", "alice", False, None),
+        ("mcp", "api-key", True, None),
+        ("mcp", "api-key", False, "an MCP server"),
+        ("mcp", "anonymous", False, "an MCP server"),
+        ("api", "api-key", False, "the API"),
+        (None, None, False, "the API"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "what", "next_step"),
+    [
+        ("approved", "An approval", "do exactly the approved action, once."),
+        ("rejected", "A rejection", "do not act. Follow the reason, if there is one."),
     ],
 )
 def test_human_is_named_only_if_one_decided(
-    via: str | None, by: str | None, is_confirmed: bool, words: str
+    status: str,
+    what: str,
+    next_step: str,
+    via: str | None,
+    by: str | None,
+    is_confirmed: bool,
+    place: str | None,
 ) -> None:
     interrupt = Interrupt(
-        interrupt_id="a", status="approved", action="Pay", decided_via=via, decided_by=by
+        interrupt_id="a", status=status, action="Pay", decided_via=via, decided_by=by
     )
 
-    status = status_result(interrupt, 45, is_confirmed=is_confirmed)
+    result = status_result(interrupt, 45, is_confirmed=is_confirmed)
 
-    assert status.next_step == f"{words}: do exactly the approved action, once."
+    who = f"{what} was recorded through {place}" if place else f"A human {status} this"
+    assert result.next_step == f"{who}: {next_step}"
 
 
 def test_pending_says_how_much_time_is_left() -> None:

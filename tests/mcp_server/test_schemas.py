@@ -65,6 +65,7 @@ async def test_objects_of_the_caller_are_open(tools: list[Tool]) -> None:
         # Not `true`, on which google-genai fails, and not {}, which llama.cpp reads as an object.
         assert set(field["additionalProperties"]["type"]) == JSON_TYPES
         values = {"text": "x", "number": 1.5, "list": ["x", {"deep": [[1]]}], "none": None}
+        values["rows"] = [[1, "x"], [], [[[None, 2.5]]]]
         jsonschema.validate(values, field)
 
 

@@ -142,7 +142,7 @@ async def test_approval_goes_from_question_to_answer(mcp: Client) -> None:
 @pytest.mark.parametrize(
     ("ending", "next_step"),
     [
-        ("rejected", "A human rejected this: do not act"),
+        ("rejected", "A rejection was recorded through an MCP server: do not act"),
         ("cancelled", "The interrupt was cancelled: do not act"),
     ],
 )

@@ -129,22 +129,30 @@ class Transport:
                 through = f" through {self._proxy}" if self._proxy else ""
                 return NotConnectedError(
                     f"No connection to the LoopIn API at {base_url}{through}: "
-                    f"{failure_of(error, self._proxy)}"
+                    f"{failure_of(error, self._proxy)}",
+                    base_url,
+                    call,
                 )
             case TimeoutError() | httpx.TimeoutException():
                 return UnreachableError(
                     f"The LoopIn API at {base_url} did not answer {call} within "
                     f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or give "
-                    "it more time." + unsure
+                    "it more time." + unsure,
+                    base_url,
+                    call,
                 )
             case httpx.DecodingError():
                 return UnreachableError(
                     f"The answer of the LoopIn API at {base_url} to {call} cannot be read: "
-                    f"{error}. Check the API and any proxy before it." + unsure
+                    f"{error}. Check the API and any proxy before it." + unsure,
+                    base_url,
+                    call,
                 )
         return BrokenError(
             f"The LoopIn API at {base_url} broke off its answer to {call}: {reason_of(error)}. "
-            "Check the API and any proxy before it." + unsure
+            "Check the API and any proxy before it." + unsure,
+            base_url,
+            call,
         )
 
 

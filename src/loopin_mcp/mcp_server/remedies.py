@@ -45,13 +45,24 @@ def for_model(error: LoopinError, also: str = "") -> str:
 
     Method and URL come last, since they help a person and not the model.
     """
-    said, kind, request = str(error), type(error), ""
-    if isinstance(error, APIError):
-        kind = APIError if error.is_foreign else kind
-        if error.request:
-            said = said.replace(f" (HTTP {error.status} from {error.request})", "")
-            said = said.replace(error.request, "The address")
-            request = f"(HTTP {error.status} from {error.request[:_LONGEST_REQUEST]})"
+    said, request = _apart(error)
+    kind = APIError if isinstance(error, APIError) and error.is_foreign else type(error)
     is_said = isinstance(error, APIError) and error.retry_after_s is not None
     remedy = next((REMEDIES[each] for each in kind.__mro__ if each in REMEDIES), "")
     return " ".join(filter(None, [said, "" if is_said else remedy, also, request]))
+
+
+def _apart(error: LoopinError) -> tuple[str, str]:
+    """What an error says without its request, and the request in brackets, if there is one."""
+    said = str(error)
+    if isinstance(error, UnreachableError) and error.call:
+        for words in (f" at {error.base_url}", f" to {error.call}", f" {error.call}"):
+            said = said.replace(words, "")
+        request = error.call.replace(" ", f" {error.base_url}", 1)
+    elif isinstance(error, APIError) and error.request:
+        said = said.replace(f" (HTTP {error.status} from {error.request})", "")
+        said = said.replace(error.request, "The address")
+        request = f"HTTP {error.status} from {error.request}"
+    else:
+        return said, ""
+    return said, f"({request[:_LONGEST_REQUEST]})"

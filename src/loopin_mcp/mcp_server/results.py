@@ -32,6 +32,7 @@ Note = Annotated[Unset[str], Field(description="Ignored or cut")]
 class CreatedResult(Created):
     """A new interrupt."""
 
+    status: str = Field(description="pending")
     next_step: NextStep
 
 
@@ -61,7 +62,7 @@ class PendingItem(Wire):
     """A pending interrupt, without its context."""
 
     interrupt_id: fields.InterruptId
-    status: fields.Status
+    status: str = Field(description="pending")
     action: str = Field(description="What happens if approved")
     agent_id: Unset[str] = Field(default=None, description="Agent that asks")
     user_id: Unset[str] = Field(default=None, description="Human who is asked")
@@ -75,7 +76,7 @@ class PendingList(Wire):
     """One page of pending interrupts."""
 
     user_id: str = Field(description="Human who is asked")
-    count: int = Field(description="How many are on this page")
+    count: int = Field(description="How many on this page")
     interrupts: tuple[PendingItem, ...] = Field(description="Newest first")
     next_cursor: Unset[str] = Field(default=None, description="cursor of the next page")
     note: Note = None
@@ -90,8 +91,8 @@ _NEXT_STEPS: Mapping[object, str] = {
     "pending": "Nobody has decided yet: do not act.{left} Call get_interrupt_status again with "
     "waitSeconds {wait}; it returns as soon as a human decides. If you cannot keep waiting, tell "
     "the user that it waits for them at reviewUrl, and stop; check again when they write.",
-    "approved": "{approved}: do exactly the approved action, once.",
-    "rejected": "A human rejected this: do not act. Follow the reason, if there is one.",
+    "approved": "{decided}: do exactly the approved action, once.",
+    "rejected": "{decided}: do not act. Follow the reason, if there is one.",
     "expired": "Nobody decided in time: do not act. If it still matters, create a new interrupt.",
     "cancelled": "The interrupt was cancelled: do not act on it.",
     DecidedResult: "Recorded and final; read decision, not status. Tell the user. If you are the "
@@ -99,7 +100,7 @@ _NEXT_STEPS: Mapping[object, str] = {
     CancelledResult: "The interrupt was cancelled: do not act on it.",
 }
 _MODIFIED = (
-    "{approved} with changes: do the action once, with modifiedParams instead of the proposed "
+    "{decided} with changes: do the action once, with modifiedParams instead of the proposed "
     "parameters."
 )
 _UNKNOWN = "This status is unknown here, so it is not an approval: do not act."
@@ -180,17 +181,18 @@ def _next_step(interrupt: Interrupt, max_wait_s: float, *, is_confirmed: bool) -
     words = _NEXT_STEPS.get(interrupt.status, _UNKNOWN)
     if interrupt.status == "approved" and interrupt.modified_params is not None:
         words = _MODIFIED
-    approved = _who_approved(interrupt, is_confirmed=is_confirmed)
-    return words.format(wait=f"{max_wait_s:g}", left=left, approved=approved)
+    decided = _who_decided(interrupt, is_confirmed=is_confirmed)
+    return words.format(wait=f"{max_wait_s:g}", left=left, decided=decided)
 
 
-def _who_approved(interrupt: Interrupt, *, is_confirmed: bool) -> str:
-    """Whether a human approved, or somebody said so: nobody knows who calls the API or a tool."""
+def _who_decided(interrupt: Interrupt, *, is_confirmed: bool) -> str:
+    """Whether a human decided, or somebody said so: nobody knows who calls the API or a tool."""
     via = interrupt.decided_via
     by_reviewer = interrupt.decided_by not in _NOT_REVIEWERS
     if is_confirmed or by_reviewer or via in ("review-page", "inbox"):
-        return "A human approved this"
-    return f"An approval was recorded through {'an MCP server' if via == 'mcp' else 'the API'}"
+        return f"A human {interrupt.status} this"
+    what = "An approval" if interrupt.status == "approved" else "A rejection"
+    return f"{what} was recorded through {'an MCP server' if via == 'mcp' else 'the API'}"
 
 
 def _bounded(status: InterruptStatus) -> InterruptStatus:

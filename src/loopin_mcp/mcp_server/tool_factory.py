@@ -31,12 +31,9 @@ _NOTE = "note"
 _ASKING = ("create_interrupt", "get_interrupt_status")
 _NOT_APPROVED = "Nothing is approved: do not act."
 # As `true`, for readers of schemas: google-genai fails on booleans here, llama.cpp reads {} as
-# "objects only", and OpenAI wants `items`.
-_SCALARS = ["string", "number", "boolean", "null"]
-_ANY_JSON = {
-    "type": [*_SCALARS, "object", "array"],
-    "items": {"type": [*_SCALARS, "object"]},
-}
+# "objects only", and OpenAI wants `items` of every array.
+_TYPES = ["string", "number", "boolean", "null", "object", "array"]
+_ANY_JSON = {"type": _TYPES, "items": {"type": _TYPES, "items": {"type": _TYPES, "items": {}}}}
 # llama.cpp's grammars refuse escapes in patterns and long texts.
 _DROPPED = ("title", "pattern", "format", "minLength", "maxLength")
 
@@ -150,7 +147,7 @@ def naming_the_wait(tool: Tool, longest_s: float) -> Tool:
     """The tool, with the longest wait of the settings in its texts and as its default."""
     parameters = deepcopy(tool.parameters)
     if wait := parameters["properties"].get("waitSeconds"):
-        wait["description"] = f"Longest wait for a decision, up to {longest_s:g}; 0: look now"
+        wait["description"] = f"Longest wait, up to {longest_s:g}; 0: look now"
         if longest_s.is_integer():
             wait["default"] = int(longest_s)
     description = tool.description.replace("{wait}", f"{longest_s:g}")

@@ -141,7 +141,7 @@ def _tool(
 
 @_tool(
     "Request human approval",
-    "request approval or permission before payment, confirm, human in the loop",
+    "request approval or permission before payment, confirm",
     open_world=True,
     always_load=True,
 )
@@ -157,12 +157,12 @@ async def create_interrupt(
 ) -> CreatedResult:
     """Request a human's approval of one action before you take it (human in the loop).
 
-    Ask for permission so before anything that spends money, deletes, publishes, contacts people,
+    Ask for permission before anything that spends money, deletes, publishes, contacts people,
     changes production or cannot be undone, and whenever the user told you to confirm first. Not
-    for questions that a chat message can settle. Returns status pending and a
-    reviewUrl at once: show that link to the user, then call get_interrupt_status with waitSeconds
-    {wait}. Do not act until it returns approved: true; if this call fails, nothing is approved.
-    Leave out agentId, userId and callbackUrl unless the user gave them.
+    for questions that a chat message can settle. Returns status pending and a reviewUrl at once:
+    show that link to the user, then call get_interrupt_status with waitSeconds {wait}. Do not act
+    until it returns approved: true; if this call fails, nothing is approved. Leave out agentId,
+    userId and callbackUrl unless the user gave them.
     """
     loopin = ctx.request_context.lifespan_context
     new = NewInterrupt(
@@ -261,9 +261,9 @@ async def decide_interrupt(
 
     Only for a human's own words about this very interrupt ("yes, pay it"). Never decide yourself,
     never approve your own request, never guess: send the user to the reviewUrl instead. The host
-    may ask the human to confirm; if they do not, nothing is recorded. Final: it cannot be
-    changed. Returns decision (read that, not status); then tell the user. Fails and changes
-    nothing if the interrupt is no longer pending.
+    may ask the human to confirm; if they do not, nothing is recorded. It is final. Returns
+    decision (read that, not status); then tell the user. Fails and changes nothing if the
+    interrupt is no longer pending.
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)

@@ -182,7 +182,7 @@ DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 PageLimit = Annotated[
     int,
-    Field(strict=True, ge=1, le=LARGEST_PAGE, description="How many to return at most"),
+    Field(strict=True, ge=1, le=LARGEST_PAGE, description="How many at most"),
     BeforeValidator(_whole_number),
 ]
 Cursor = Annotated[str, Field(description="nextCursor of the last page")]

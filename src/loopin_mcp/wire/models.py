@@ -59,7 +59,7 @@ class Created(Wire):
     interrupt_id: fields.InterruptId
     status: fields.Status
     expires_at: fields.Timestamp = Field(description="When it expires")
-    review_url: Unset[str] = Field(default=None, description="Link for the human: show it to them")
+    review_url: Unset[str] = Field(default=None, description="Link to show to the human")
 
 
 class Interrupt(Wire):

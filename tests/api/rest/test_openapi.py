@@ -139,14 +139,21 @@ async def test_pages_and_links_of_reviewers_are_answered_as_described(sqlite_sto
     key = {"X-API-Key": KEY}
     review = "/review/{interruptId}"
     async with api_client(sqlite_store, **options) as client:
-        asked = await client.get("/review/x")
+        check(await client.get("/review/x"), "get", review)
         check(await client.post("/review/x", data={"decision": "approved"}), "post", review)
         check(await client.post("/sign-in-links", headers=key), "post", "/sign-in-links")
         await sign_in(client, ALICES_KEY)
         check(await client.get("/review/x"), "get", review)
 
-    described = openapi_document(keyed=True)["paths"][review]["get"]["responses"]
-    assert (asked.status_code, asked.text) == (303, "")
+
+async def test_page_at_localhost_is_described_as_elsewhere(sqlite_store: Store) -> None:
+    sqlite_store.public_url = "http://127.0.0.1:3002"
+    async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as client:
+        answer = await client.get("http://localhost:3002/review/x")
+
+    described = openapi_document(keyed=True)["paths"]["/review/{interruptId}"]["get"]["responses"]
+    assert (answer.status_code, answer.text) == (303, "")
+    assert answer.headers["location"] == "http://127.0.0.1:3002/review/x"
     assert "content" not in described["303"]
 
 
