@@ -116,7 +116,7 @@ class Store:
         return self._created(row), existed
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
-        """The interrupt as it is now, if its trail bears out that it is settled.
+        """The interrupt as it is now, checked against its trail once it is settled.
 
         Raises:
             NotFoundError: There is no interrupt with this id.
