@@ -8,13 +8,13 @@ from urllib.parse import quote, urlsplit
 import anyio
 
 from loopin_mcp.errors import InvalidRequestError
-from loopin_mcp.settings.values import (
+from loopin_mcp.settings.base_urls import (
     ambiguous_host,
     checked_api_url,
-    checked_key,
     is_any_address,
     is_loopback,
 )
+from loopin_mcp.settings.values import checked_key
 
 LOOKUP_S = 5.0
 

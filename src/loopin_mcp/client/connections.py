@@ -11,7 +11,7 @@ from urllib.request import getproxies
 import httpx
 
 from loopin_mcp.errors import ConfigurationError
-from loopin_mcp.settings.values import is_loopback
+from loopin_mcp.settings.base_urls import is_loopback
 
 # By OpenSSL's codes: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
 _EXPIRED, _ANOTHER_NAME = (9, 10), (62, 64)

@@ -48,9 +48,9 @@ class Arguments:
 def read_arguments(tool: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> Arguments:
     """What `given` means to a tool whose arguments have this schema.
 
-    Names count in any case, camelCase or snake_case. Left out is what is null or blank, and what
-    is optional and "null".
-    Texts are read as the number, choice, object or id that the schema asks for.
+    Names count in any case, camelCase or snake_case. An argument that is null or blank counts as
+    left out, and so does an optional one that is "null". Texts are read as the number, choice,
+    object or id that the schema asks for.
 
     Raises:
         LoopinError: An argument comes twice, is broken JSON, or would be lost and is part of an

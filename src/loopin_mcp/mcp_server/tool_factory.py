@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.mcp_server.arguments import is_empty, read_arguments
 from loopin_mcp.mcp_server.remedies import for_model
-from loopin_mcp.mcp_server.results import MOST_BYTES
+from loopin_mcp.mcp_server.results import MOST_BYTES, NOTE
 from loopin_mcp.wire.validation import explain
 
 _LifespanT = TypeVar("_LifespanT")
@@ -130,7 +130,7 @@ def tool_of(
     arguments = _on_the_wire(tool.fn_metadata.arg_model)
     output = _lean(tool.fn_metadata.output_schema)
     if output:
-        note = {"description": "Ignored or cut", "type": "string"}
+        note = {"description": NOTE, "type": "string"}
         output["properties"].setdefault(_NOTE, note)
     return tool.model_copy(
         update={

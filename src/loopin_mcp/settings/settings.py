@@ -9,24 +9,22 @@ from typing import Any, Literal, Self
 
 from loopin_mcp.desktop import has_desktop
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.base_urls import checked_api_url, checked_base_url
 from loopin_mcp.settings.data_dir import default_data_dir
 from loopin_mcp.settings.placeholders import refuse_placeholder, refuse_quotes
+from loopin_mcp.settings.reviewers import checked_reviewers, refuse_shared_key
 from loopin_mcp.settings.values import (
     Network,
     any_text,
-    checked_api_url,
     checked_audit_keys,
-    checked_base_url,
     checked_callback_allow,
     checked_directory,
     checked_key,
     checked_name,
-    checked_reviewers,
     checked_seconds,
     checked_signing_secret,
     checked_urls,
     one_of,
-    refuse_shared_key,
     whole_number,
 )
 

@@ -1,6 +1,5 @@
 """Guards the API: the host names it answers to, and the keys it requires."""
 
-import ipaddress
 import math
 import socket
 import threading
@@ -16,7 +15,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.api.access.keys import ANONYMOUS, Door
 from loopin_mcp.errors import APIError, UnauthorizedError
-from loopin_mcp.settings.values import is_loopback
+from loopin_mcp.settings.base_urls import address_of, is_loopback
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
@@ -38,15 +37,7 @@ def host_rule(listens_on: str, public_url: str) -> HostRule:
         return names.__contains__
     names |= {socket.gethostname().lower()}
     threading.Thread(target=lambda: names.add(socket.getfqdn().lower()), daemon=True).start()
-    return lambda name: name in names or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return lambda name: name in names or address_of(name) is not None
 
 
 def refusal(error: APIError) -> Response:

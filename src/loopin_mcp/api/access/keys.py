@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.errors import ForbiddenError, RateLimitedError
+from loopin_mcp.settings.base_urls import address_of
 
 API_KEY = "api-key"
 ANONYMOUS = "anonymous"
@@ -163,11 +164,9 @@ def _origin_of(connection: HTTPConnection) -> str:
     This machine has many addresses, and is one origin.
     """
     host = connection.client.host if connection.client else ""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    address = address_of(host.partition("%")[0])
+    if address is None:
         return host
-    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback:
         return "this machine"
     if address.version == 4:

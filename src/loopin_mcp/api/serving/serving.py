@@ -31,8 +31,9 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.desktop import start_browser
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.api_options import GRACE_S, Options
+from loopin_mcp.settings.base_urls import is_loopback
 from loopin_mcp.settings.settings import Settings
-from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY, is_loopback
+from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
 
 logger = logging.getLogger("loopin_mcp")
 
