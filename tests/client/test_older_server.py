@@ -61,7 +61,8 @@ async def test_pending_after_its_end_is_read_as_expired(
 
     interrupt = await client.get_interrupt_status("int-1")
 
-    assert interrupt == Interrupt.model_validate(wire | {"status": status})
+    settled = {} if status == "pending" else {"settledAt": expires_at}
+    assert interrupt == Interrupt.model_validate(wire | {"status": status} | settled)
 
 
 @respx.mock

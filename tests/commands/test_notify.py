@@ -102,7 +102,7 @@ def test_nothing_of_the_urls_is_logged_or_served(tmp_path: Path) -> None:
         _, rest = served.process.communicate(timeout=PATIENCE_S)
 
     assert logged.endswith(
-        f" INFO loopin_mcp: Notification of {created['interruptId']} to entry 1 of "
+        f" INFO loopin_mcp: Notification of {created['interruptId'][:8]}... to entry 1 of "
         "LOOPIN_NOTIFY (JSON) will be tried again: it answered 500\n"
     )
     assert_no_secret(logged, rest, *pages)

@@ -226,7 +226,7 @@ def test_id_in_doubt_is_not_answered(line: str) -> None:
     assert refused(line)[2] == []
 
 
-@pytest.mark.parametrize("number", ["12345678901234567168.0", "-9007199254740993e0", "1e-400"])
+@pytest.mark.parametrize("number", ["12345678901234567001.0", "-9007199254740993e0", "1e-400"])
 @pytest.mark.parametrize("argument", ["context", "modifiedParams"])
 def test_number_that_would_be_rounded_is_named(number: str, argument: str) -> None:
     params = f'{{"name":"x","arguments":{{"{argument}":{{"deep":[{number}]}}}}}}'

@@ -148,10 +148,11 @@ def test_wrong_setting_does_not_stop_the_server_and_every_tool_says_what_to_mend
         assert result["isError"] is True
         texts.add(result["content"][0]["text"])
 
-    assert texts == {
+    fault = (
         "LOOPIN_API_URL must be an http or https URL. Set it to a base URL, "
         "such as https://loopin.example.com."
-    }
+    )
+    assert texts == {fault, f"{fault} Nothing is approved: do not act."}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such namespaces")

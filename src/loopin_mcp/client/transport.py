@@ -17,7 +17,7 @@ CONNECT_TIMEOUT_S = 5.0
 # The most bytes of an answer: to most calls, about one interrupt, and a list. Servers of LoopIn 1.0
 # send lists without pages.
 SMALL_ANSWER = 256 * 1024
-INTERRUPT_ANSWER = 2 * 1024 * 1024
+INTERRUPT_ANSWER = 4 * 1024 * 1024
 LIST_ANSWER = 32 * 1024 * 1024
 
 # How a human's decision reaches this client.

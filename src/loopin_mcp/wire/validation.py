@@ -1,6 +1,7 @@
 """Reads untrusted JSON, and explains in plain words what is wrong with it."""
 
 import json
+import math
 from collections import Counter
 from decimal import Decimal
 
@@ -9,8 +10,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, from_json
 
 _SHOWN_CHARACTERS = 100
-# Doubles hold all integers up to the one; up to the other, they are written like integers.
-_EXACT_INTEGERS, _LARGE = 2.0**53, 1e21
+# Doubles hold all integers up to this one.
+_EXACT_INTEGERS = 2.0**53
 
 _SAYINGS = {
     "missing": "is required",
@@ -52,18 +53,16 @@ def parse_json(text: str | bytes) -> JsonValue:
 def _refuse_rounding(literal: str) -> None:
     """Refuse a number with a fraction or exponent that its double would change.
 
-    Fractions keep the 15 to 17 digits of a double. A number that its double writes like an integer
-    has to be that integer, since both have one digest. What is too large for a double is left to
-    the fields.
+    Fractions keep the 15 to 17 digits of a double. Larger numbers have to be the double, as it is
+    or in its shortest form. What is too large for a double is left to the fields.
     """
     double = float(literal)
-    looks_whole = _EXACT_INTEGERS <= abs(double) < _LARGE
     if double == 0:
         is_changed = not _is_zero(literal)
+    elif _EXACT_INTEGERS <= abs(double) < math.inf:
+        is_changed = Decimal(literal) not in (Decimal(double), Decimal(repr(double)))
     else:
-        is_changed = looks_whole and not Decimal(literal) == Decimal(double) == Decimal(
-            repr(double)
-        )
+        is_changed = False
     if is_changed:
         raise ValueError(
             f"has the number {literal[:_SHOWN_CHARACTERS]}, which would be rounded: send it as an "

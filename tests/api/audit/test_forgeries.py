@@ -200,7 +200,7 @@ async def test_outcome_comes_in_its_time_and_before_its_callback(
     forger = Forger(database, interrupt_id, "", "")
     await forger.put(interrupt_id, 2, kind, str(head), {}, at_ms)
 
-    assert f"{interrupt_id}: {fault}." in (await audited(settings))[1]
+    assert f"{interrupt_id[:8]}...: {fault}." in (await audited(settings))[1]
 
 
 async def test_trail_begins_with_its_creation(
@@ -211,7 +211,7 @@ async def test_trail_begins_with_its_creation(
 
     await Forger(database, interrupt_id, "", "").put(interrupt_id, 1, "viewed", "", {})
 
-    assert f"{interrupt_id}: event 1 does not create it." in (await audited(settings))[1]
+    assert f"{interrupt_id[:8]}...: event 1 does not create it." in (await audited(settings))[1]
 
 
 async def test_what_was_made_without_a_key_does_not_count_with_one(

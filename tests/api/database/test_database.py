@@ -20,7 +20,7 @@ from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableErro
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, execute, new_interrupt
 
-INSERT = "INSERT INTO deletions VALUES (:id, 0, '')"
+INSERT = "INSERT INTO deletions VALUES (:id, 0, '', '')"
 OPEN = """
 import anyio, sys
 from pathlib import Path

@@ -9,6 +9,8 @@ from loopin_mcp.wire.models import Interrupt, NewInterrupt
 
 # Outside of this range ECMAScript writes an exponent.
 _LARGE = 1e21
+# Doubles hold all integers up to this one.
+_EXACT_INTEGERS = 2.0**53
 _SMALL = 1e-6
 # For all values but floats. json.dumps would make a new encoder for each.
 _text = json.JSONEncoder(ensure_ascii=False).encode
@@ -36,7 +38,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
     """A JSON value in the form of RFC 8785.
 
     Integers beyond ±2⁵³, for which the RFC has no form, keep all digits, so that long account
-    numbers stay distinct.
+    numbers stay distinct: from each other, and from a fraction that the RFC writes like them.
     """
     if isinstance(value, dict):
         # The RFC sorts by UTF-16 code units, which differ from code points above U+FFFF.
@@ -50,9 +52,11 @@ def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
 
 
 def _number(value: float) -> str:
-    """A finite number as ECMAScript writes it, with the fewest digits."""
+    """A finite number as ECMAScript writes it, or exactly if integers of its digits are, too."""
     if value == 0:
         return "0"
+    if _EXACT_INTEGERS <= abs(value) < _LARGE:
+        return str(int(value))
     if _SMALL <= abs(value) < _LARGE:
         return f"{Decimal(repr(value)):f}".removesuffix(".0")
     digits, _, exponent = repr(value).partition("e")

@@ -44,6 +44,8 @@ class Connections:
         # Longest wait first.
         self._waiting: dict[Connection, asyncio.TimerHandle] = {}
         self._held_bytes = 0
+        # Then it no longer waits for clients that are still sending.
+        self.is_stopping = False
         self._unread: dict[Connection, int] = {}
         self._unread_bytes = 0
 
@@ -221,7 +223,7 @@ class Connection(asyncio.Protocol):
         """Close the connection, once the client has got what was sent."""
         if self._is_refused:
             return
-        if self._body_is_due:
+        if self._body_is_due and not self._connections.is_stopping:
             self._end(b"")
         else:
             self._transport.close()

@@ -73,6 +73,7 @@ async def running(
         finally:
             server.should_exit = True
             with anyio.move_on_after(grace_s + 1, shield=True):
+                connections.is_stopping = True
                 async with anyio.create_task_group() as ending:
                     ending.start_soon(_hurry, connections, endings, grace_s)
                     await server.shutdown(sockets=[listener])
