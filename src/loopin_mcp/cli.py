@@ -13,7 +13,6 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from io import BufferedReader, TextIOWrapper
-from typing import TextIO
 
 import anyio
 import click
@@ -193,13 +192,17 @@ def export(*, embedded: bool) -> None:
     _audit(export, embedded=embedded)
 
 
-def _text_of(file: BufferedReader) -> TextIO:
-    """The text of a file in UTF-8, or in UTF-16 as PowerShell's `>` writes it."""
+def _text_of(file: BufferedReader) -> Iterator[str]:
+    """The lines of a file in UTF-8, or in UTF-16 as PowerShell's `>` writes it.
+
+    Nothing is read before the first line is needed.
+    """
     start = file.peek(len(BOM_UTF16_LE))
     if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        return TextIOWrapper(file, "utf-16")
-    # A head that is not UTF-8 is refused later, by the number of its entry.
-    return TextIOWrapper(file, "utf-8-sig", "surrogateescape")
+        yield from TextIOWrapper(file, "utf-16")
+    else:
+        # A head that is not UTF-8 is refused later, by the number of its entry.
+        yield from TextIOWrapper(file, "utf-8-sig", "surrogateescape")
 
 
 def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
