@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from loopin_mcp.errors import LoopinError
-from loopin_mcp.mcp_server.arguments import read_arguments
+from loopin_mcp.mcp_server.arguments import is_empty, read_arguments
 from loopin_mcp.mcp_server.remedies import for_model
 from loopin_mcp.mcp_server.results import MOST_BYTES, NOTE
 from loopin_mcp.wire.validation import explain
@@ -70,7 +70,7 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
 class PlainSpokenPrompt(Prompt):
     """A Prompt of one argument, which is all that a person typed, however the host split it.
 
-    Blanks and punctuation, such as a dot, count as nothing.
+    Blanks, punctuation, such as a dot, and "null" count as nothing.
     """
 
     tool: Tool
@@ -81,7 +81,7 @@ class PlainSpokenPrompt(Prompt):
         """See `Prompt.render`."""
         typed = " ".join(filter(None, map(str.strip, (arguments or {}).values())))
         given = dict.fromkeys(self.tool.parameters["properties"], typed)
-        if not typed.strip(punctuation + whitespace):
+        if is_empty(typed) or not typed.strip(punctuation + whitespace):
             given = {}
         try:
             return [UserMessage(await self.tool.run(given, context))]

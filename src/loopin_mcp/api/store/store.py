@@ -47,8 +47,8 @@ _EXPIRED = f"""
 _PENDING = page_of(
     INTERRUPT,
     """user_id = :user_id AND status = 'pending' AND expires_ms > :now
-        AND (created_ms, interrupt_id) < (:created_ms, :last_id)""",
-    "created_ms DESC, interrupt_id DESC",
+        AND (created_ms, ordinal) < (:created_ms, :ordinal)""",
+    "created_ms DESC, ordinal DESC",
 )
 
 
@@ -145,13 +145,13 @@ class Store:
         Raises:
             InvalidRequestError: `cursor` does not come from an earlier page.
         """
-        created_ms, last_id = position_of(cursor) if cursor else (2**62, "")
+        created_ms, ordinal = position_of(cursor) if cursor else (2**62, 0)
         rows = await self._database.read(
             _PENDING,
             user_id=user_id,
             now=self.clock(),
             created_ms=created_ms,
-            last_id=last_id,
+            ordinal=ordinal,
             limit=limit,
         )
         interrupts = self._reader.interrupts(rows)
