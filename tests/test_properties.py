@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -26,7 +27,11 @@ TEXT = st.text(st.characters(codec="utf-8"))
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 NAMES = st.text(CHARACTERS, min_size=1, max_size=60).filter(lambda name: not is_blank(name))
 USERS = NAMES.filter(lambda name: name.strip() not in (".", ".."))
-NUMBERS = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
+# A float that is written like another integer is refused.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(
+    lambda number: not 2**53 <= abs(number) < 1e21 or Decimal(number) == Decimal(repr(number))
+)
+NUMBERS = st.integers(-(10**30), 10**30) | FLOATS
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
 JSON = st.recursive(SCALARS, lambda x: st.lists(x) | st.dictionaries(TEXT, x), max_leaves=20)
 CONTEXTS = st.dictionaries(TEXT, JSON, max_size=5)

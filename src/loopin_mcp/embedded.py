@@ -25,13 +25,13 @@ from loopin_mcp.api.serving.loopback import (
     listen_if_free,
 )
 from loopin_mcp.api.serving.serving import port_of, serving
-from loopin_mcp.api.store.opening import EMBEDDED_FILE, KEY_FILE, open_sqlite
+from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.client.addresses import Address, Locate
 from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.client.transport import BrokenError, NotConnectedError
 from loopin_mcp.errors import ConfigurationError, LoopinError, first_of, ungrouped
 from loopin_mcp.settings.api_options import Options
-from loopin_mcp.settings.data_dir import require_home
+from loopin_mcp.settings.data_dir import EMBEDDED_FILE, KEY_FILE, PORT_FILE, require_home
 from loopin_mcp.settings.private_files import (
     ANY,
     OTHERS_WRITE,
@@ -92,7 +92,7 @@ class _Copy:
         self._probes: dict[int, LoopinClient] = {}
         self._proven: int | None = None
         self._strangers: dict[int, float] = {}
-        self._note = settings.data_dir / "port"
+        self._note = settings.data_dir / PORT_FILE
         self._looks_end = math.inf
         self._spare: list[int] = []
 
@@ -227,7 +227,7 @@ def load_api_key(data_dir: Path) -> str:
             make_private_directory(data_dir)
         refuse_open_directory(data_dir)
         # Earlier versions let the group write it if the user's umask does.
-        refuse_open_file(data_dir / "port", OTHERS_WRITE)
+        refuse_open_file(data_dir / PORT_FILE, OTHERS_WRITE)
         if not path.exists():
             write_once(path, secrets.token_urlsafe(32))
         _refuse_open_key(path)

@@ -6,11 +6,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from loopin_mcp.api.outbox.destinations import LOOPBACK
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.settings import Settings
 from tests.support import PUBLIC_URL, Clock, Down, api_client
-from tests.support.receiver import decide_with_callback, deliver_due, delivering, receiving
+from tests.support.receiver import (
+    LOOPBACK,
+    decide_with_callback,
+    deliver_due,
+    delivering,
+    receiving,
+)
 from tests.support.secrets import (
     AGENTS_KEY,
     ALICES_KEY,

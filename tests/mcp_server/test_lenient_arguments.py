@@ -150,6 +150,7 @@ async def test_object_as_json_text_is_an_object_if_it_is_sound() -> None:
         ID.upper(),
         f' "{ID}"\r\n',
         f"`{ID}`",
+        f"_{ID}_",
         f"<{ID}>",
         f"interruptId: {ID}.",
         f"{URL}/review/{ID}",

@@ -177,7 +177,7 @@ async def test_single_word_may_be_all_that_the_host_passed_on() -> None:
     assert "Until I have\nanswered, ask before everything that spends money" in text
 
 
-@pytest.mark.parametrize("nobody", [".", "", " ", "..", "-", '""'])
+@pytest.mark.parametrize("nobody", [".", "", " ", "..", "-", '""', "null"])
 @respx.mock
 async def test_dot_or_blank_is_the_default_user(nobody: str) -> None:
     route = respx.get(f"{URL}/interrupts/pending/u").respond(json=[])

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from typing import Any
 from unittest import mock
 
@@ -20,7 +21,7 @@ from loopin_mcp.api.outbox import apprise_service as services
 from loopin_mcp.api.outbox.callbacks import CallbackSender
 from loopin_mcp.api.outbox.channels import Channels, load_channels
 from loopin_mcp.api.outbox.delivery import Outbox
-from loopin_mcp.api.outbox.destinations import LOOPBACK, Destinations, callback_client
+from loopin_mcp.api.outbox.destinations import Destinations, callback_client
 from loopin_mcp.api.outbox.notifications import NotificationSender
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
@@ -31,6 +32,7 @@ APPROVED = Decision(decision="approved", reason="ok", modified_params={"amount":
 # Parts of URLs that must not appear anywhere.
 SECRETS = ("user-marker", "password-marker", "path-marker", "query-marker")
 
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # Longer than any machine needs.
 PATIENT_S = 600
 

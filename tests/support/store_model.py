@@ -166,11 +166,11 @@ class Model:
     def pending(self, user: str, now: int) -> list[str]:
         """The ids of a user's pending interrupts, newest first."""
         places = [
-            (asked.created_ms, asked.interrupt_id)
-            for asked in self.asked.values()
+            (asked.created_ms, place, asked.interrupt_id)
+            for place, asked in enumerate(self.asked.values())
             if asked.user == user and asked.status_at(now) == "pending"
         ]
-        return [interrupt_id for _, interrupt_id in sorted(places, reverse=True)]
+        return [interrupt_id for *_, interrupt_id in sorted(places, reverse=True)]
 
     def analytics(self, user: str, now: int) -> Analytics:
         mine = [asked for asked in self.asked.values() if asked.user == user]

@@ -19,8 +19,8 @@ _NOTHING = ("null", "none", "undefined", '"null"')
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,20}(?=\.0*$|$)")
 _LINK = re.compile(r"/review/([^/?#\s()<>\[\]\"'`]+)")
 _QUERY = re.compile(r"[?#][^\s()<>\[\]]*")
-_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])"
-_OUR_ID = re.compile(rf"(?<![\w-]){_ID}", re.IGNORECASE)
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![^\W_]|-)"
+_OUR_ID = re.compile(rf"(?<![^\W_])(?<!-){_ID}", re.IGNORECASE)
 _OUR_LINK = re.compile(rf"/review/({_ID})", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _MOST_NAMED = 10
@@ -48,9 +48,9 @@ class Arguments:
 def read_arguments(tool: str, schema: Mapping[str, Any], given: Mapping[str, Any]) -> Arguments:
     """What `given` means to a tool whose arguments have this schema.
 
-    Names count in any case, camelCase or snake_case. Left out is what is null or blank, and what
-    is optional and "null".
-    Texts are read as the number, choice, object or id that the schema asks for.
+    Names count in any case, camelCase or snake_case. An argument that is null or blank counts as
+    left out, and so does an optional one that is "null". Texts are read as the number, choice,
+    object or id that the schema asks for.
 
     Raises:
         LoopinError: An argument comes twice, is broken JSON, or would be lost and is part of an
@@ -66,7 +66,7 @@ def read_arguments(tool: str, schema: Mapping[str, Any], given: Mapping[str, Any
             unknown[name] = value
             continue
         meant = _read(wire_name, value, fields[wire_name])
-        if _is_empty(meant, is_required=wire_name in schema.get("required", ())):
+        if is_empty(meant, is_required=wire_name in schema.get("required", ())):
             continue
         if known.setdefault(wire_name, meant) != meant:
             raise InvalidRequestError(f"{wire_name} comes twice, with different values.")
@@ -79,7 +79,8 @@ def _folded(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).casefold()
 
 
-def _is_empty(value: object, *, is_required: bool = False) -> bool:
+def is_empty(value: object, *, is_required: bool = False) -> bool:
+    """Whether models and hosts mean nothing by a value; "null" may be one that is required."""
     if isinstance(value, str):
         text = value.strip().casefold()
         return text in _BLANK or (text in _NOTHING and not is_required)
@@ -152,7 +153,7 @@ def _refuse_lost_details(tool: str, fields: Collection[str], unknown: Mapping[st
 
 
 def _is_detail(name: str, value: object, fields: Collection[str]) -> bool:
-    if _is_empty(value) or isinstance(value, bool):
+    if is_empty(value) or isinstance(value, bool):
         return False
     is_structured = not isinstance(value, str) or value.strip()[:1] in ("{", "[")
     is_named_so = any(_DETAIL.fullmatch(word) for word in _WORD.findall(name))

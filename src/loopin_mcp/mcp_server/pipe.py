@@ -48,7 +48,7 @@ class Pipe:
             return os.read(self._stdin, _CHUNK)
         poll = select.poll()
         poll.register(self._stdin, select.POLLIN)
-        # Without events to wait for, it tells of the other end's closing.
+        # Without events to wait for, it only reports that the other end was closed.
         poll.register(self._stdout, 0)
         gone = any(descriptor == self._stdout for descriptor, _ in poll.poll())
         return b"" if gone else os.read(self._stdin, _CHUNK)

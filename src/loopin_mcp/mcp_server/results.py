@@ -25,8 +25,9 @@ MOST_BYTES = 25_000
 _ROOM_FOR_THE_REST = 1_000
 _LONGEST_TEXT = 1_000
 
+NOTE = "Ignored or cut"
 NextStep = Annotated[str, Field(description="What to do now")]
-Note = Annotated[Unset[str], Field(description="Ignored or cut")]
+Note = Annotated[Unset[str], Field(description=NOTE)]
 
 
 class CreatedResult(Created):

@@ -19,9 +19,9 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from loopin_mcp.errors import LoopinError
-from loopin_mcp.mcp_server.arguments import read_arguments
+from loopin_mcp.mcp_server.arguments import is_empty, read_arguments
 from loopin_mcp.mcp_server.remedies import for_model
-from loopin_mcp.mcp_server.results import MOST_BYTES
+from loopin_mcp.mcp_server.results import MOST_BYTES, NOTE
 from loopin_mcp.wire.validation import explain
 
 _LifespanT = TypeVar("_LifespanT")
@@ -70,7 +70,7 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
 class PlainSpokenPrompt(Prompt):
     """A Prompt of one argument, which is all that a person typed, however the host split it.
 
-    Blanks and punctuation, such as a dot, count as nothing.
+    Blanks, punctuation, such as a dot, and "null" count as nothing.
     """
 
     tool: Tool
@@ -81,7 +81,7 @@ class PlainSpokenPrompt(Prompt):
         """See `Prompt.render`."""
         typed = " ".join(filter(None, map(str.strip, (arguments or {}).values())))
         given = dict.fromkeys(self.tool.parameters["properties"], typed)
-        if not typed.strip(punctuation + whitespace):
+        if is_empty(typed) or not typed.strip(punctuation + whitespace):
             given = {}
         try:
             return [UserMessage(await self.tool.run(given, context))]
@@ -130,7 +130,7 @@ def tool_of(
     arguments = _on_the_wire(tool.fn_metadata.arg_model)
     output = _lean(tool.fn_metadata.output_schema)
     if output:
-        note = {"description": "Ignored or cut", "type": "string"}
+        note = {"description": NOTE, "type": "string"}
         output["properties"].setdefault(_NOTE, note)
     return tool.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""Where data is kept if LOOPIN_DATA_DIR is not set."""
+"""The data directory: its files, and where it is if LOOPIN_DATA_DIR is not set."""
 
 import logging
 import sys
@@ -9,9 +9,15 @@ import platformdirs
 
 from loopin_mcp.errors import ConfigurationError
 
+API_FILE = "api.db"
+# Separate from the API's, so that an API without a key does not show the embedded interrupts.
+EMBEDDED_FILE = "embedded.db"
+KEY_FILE = "api-key"
+PORT_FILE = "port"
+
 _NAME = "loopin-mcp"
 # Any of these shows that a directory has been used.
-_FILES = ("api-key", "embedded.db", "api.db")
+_FILES = (KEY_FILE, EMBEDDED_FILE, API_FILE)
 _LINUX = Path("~/.local/share") / _NAME
 
 logger = logging.getLogger("loopin_mcp")

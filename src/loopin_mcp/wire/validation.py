@@ -1,9 +1,8 @@
 """Reads untrusted JSON, and explains in plain words what is wrong with it."""
 
 import json
-import math
 from collections import Counter
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from pydantic import JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
@@ -35,7 +34,7 @@ _SAYINGS = {
 
 
 def parse_json(text: str | bytes) -> JsonValue:
-    """The value of a JSON text in UTF-8 (RFC 8259), in which every number is kept as it is written.
+    """The value of a JSON text in UTF-8 (RFC 8259), in which integers keep all their digits.
 
     Raises:
         ValueError: It is not JSON, a number in it would be rounded, or an object in it has a name
@@ -51,21 +50,21 @@ def parse_json(text: str | bytes) -> JsonValue:
 
 
 def _refuse_rounding(literal: str) -> None:
-    """Refuse a number with a fraction or exponent that is not the double that readers make of it.
+    """Refuse a number with a fraction or exponent that its double would change.
 
-    Its shortest form counts, such as 0.1. If an integer of the same digits is kept exactly, so that
-    both have one digest, its exact value counts too. What is too large for a double is left to the
-    fields.
+    Fractions keep the 15 to 17 digits of a double. A number that its double writes like an integer
+    has to be that integer, since both have one digest. What is too large for a double is left to
+    the fields.
     """
     double = float(literal)
-    if not math.isfinite(double):
-        return
-    try:
-        written = Decimal(literal)
-    except InvalidOperation:
-        written = Decimal(0) if _is_zero(literal) else Decimal("NaN")
-    looks_whole = _EXACT_INTEGERS < abs(double) < _LARGE
-    if written != Decimal(repr(double)) or (looks_whole and written != Decimal(double)):
+    looks_whole = _EXACT_INTEGERS <= abs(double) < _LARGE
+    if double == 0:
+        is_changed = not _is_zero(literal)
+    else:
+        is_changed = looks_whole and not Decimal(literal) == Decimal(double) == Decimal(
+            repr(double)
+        )
+    if is_changed:
         raise ValueError(
             f"has the number {literal[:_SHOWN_CHARACTERS]}, which would be rounded: send it as an "
             "integer, with fewer digits, or as text"

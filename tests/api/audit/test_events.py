@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from loopin_mcp.api.outbox.destinations import LOOPBACK
 from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
 from tests.support import KEY, Clock, api_client, take_due
 from tests.support.questions import create
-from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
+from tests.support.receiver import LOOPBACK, channels_to, deliver_due, outbox_to, receiving
 from tests.support.trails import told, trail_of
 from tests.support.visitors import sign_in
 

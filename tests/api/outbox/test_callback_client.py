@@ -9,12 +9,11 @@ import pytest
 import trustme
 
 from loopin_mcp.api.outbox.destinations import (
-    LOOPBACK,
     DestinationError,
     Destinations,
     callback_client,
 )
-from tests.support.receiver import Names, receiving
+from tests.support.receiver import LOOPBACK, Names, receiving
 
 
 @pytest.fixture(scope="module")

@@ -143,13 +143,12 @@ async def test_name_that_stands_twice_in_an_object_is_refused(
         "-0.5E-9999",
         "0." + "0" * 400 + "1",
         "1e-99999999999999999999",
-        "0.10000000000000001",
-        "-1234567890123456.78",
         "9007199254740993.0",
+        "-9007199254740993.5e0",
         "12345678901234567168.0",
         "12345678901234567000.0",
         "123456789012345678e2",
-        "6.0221407612345678901e23",
+        "1.2345678901234567e19",
     ],
 )
 @pytest.mark.parametrize("place", ['{"amount":NUMBER}', '{"deep":[{"amount":NUMBER}]}'])
@@ -169,11 +168,15 @@ async def test_number_that_would_be_rounded_is_refused(
     "number",
     [
         *("0", "-0.0", "0e-999", "0e99999999999999999999", "5e-324", "0.1", "0.10"),
+        *("0.10000000000000001", "3.14159265358979323846", "-1234567890123456.78"),
+        "6.0221407612345678901e23",
         *("0.30000000000000004", "1e2", "9007199254740992.0", "100000000000000000000.0"),
         *("1e22", "6.02214076e23", "1.7976931348623157e308"),
     ],
 )
-async def test_number_that_a_double_holds_is_taken(api: httpx.AsyncClient, number: str) -> None:
+async def test_number_whose_value_a_double_keeps_is_taken(
+    api: httpx.AsyncClient, number: str
+) -> None:
     body = '{"agentId":"a","userId":"u","action":"Pay","context":{"amount":NUMBER}}'
     created = await api.post("/interrupts", content=body.replace("NUMBER", number), headers=JSON)
     read = await api.get(f"/interrupts/{created.json()['interruptId']}")

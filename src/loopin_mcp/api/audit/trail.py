@@ -102,20 +102,7 @@ class Trail:
 
         Sets the columns in `changes` too.
         """
-        row, key_id = self.row, self.keys.key_id
-        with refuse_damage(row):
-            event = Event(
-                interrupt_id=str(row["interrupt_id"]),
-                sequence=len(self.events) + 1,
-                type=kind,
-                at=moment(self.not_before(at_ms)),
-                actor=actor.name,
-                channel=actor.channel,
-                detail={**detail} | ({} if self.events or not key_id else {"keyId": key_id}),
-                previous_hash=self.events[-1].hash if self.events else "",
-                hash="",
-            )
-        event = event.model_copy(update={"hash": self.keys.hash_of(hashed_part(event))})
+        event = self._next(kind, at_ms, actor, detail)
         stored = event.model_dump(exclude={"at"}) | {"at_ms": ms_of(event.at)}
         yield _INSERT, {**stored, "detail": json.dumps(event.detail)}
         changes |= {"events_head": event.hash, "event_count": event.sequence}
@@ -124,7 +111,25 @@ class Trail:
             f"UPDATE interrupts SET {columns} WHERE interrupt_id = :interrupt_id",  # noqa: S608 - names from the code
             {**changes, "interrupt_id": event.interrupt_id},
         )
-        return {**row, **changes}
+        return {**self.row, **changes}
+
+    def _next(
+        self, kind: EventType, at_ms: int, actor: Actor, detail: Mapping[str, JsonValue]
+    ) -> Event:
+        key_id = None if self.events else self.keys.key_id
+        with refuse_damage(self.row):
+            event = Event(
+                interrupt_id=str(self.row["interrupt_id"]),
+                sequence=len(self.events) + 1,
+                type=kind,
+                at=moment(self.not_before(at_ms)),
+                actor=actor.name,
+                channel=actor.channel,
+                detail={**detail} | ({"keyId": key_id} if key_id else {}),
+                previous_hash=self.events[-1].hash if self.events else "",
+                hash="",
+            )
+        return event.model_copy(update={"hash": self.keys.hash_of(hashed_part(event))})
 
     def _end_fault(self) -> str | None:
         count, head = self.newer or self._end

@@ -99,10 +99,10 @@ def fault_of_answer(status: int) -> str:
 def _due(trail: Trail, delivery: Delivery) -> tuple[str, str]:
     """The URL of an interrupt's callback, and the hash of the event that it reports.
 
-    Only the interrupt counts: whoever can write the database can make up a delivery.
+    Only the interrupt counts: anyone who can write the database can make up a delivery.
 
     Raises:
-        NotDueError: The trail does not bear out that there is something to report there.
+        NotDueError: By the trail there is nothing to report there.
         NotSentError: The trail cannot be checked with the present keys.
     """
     require_trusted(trail)

@@ -183,8 +183,9 @@ class Outbox:
         if now >= delivery.given_up_ms:
             outcome: Outcome | None = None
             if delivery.kind == "callback":
-                told: JSONObject = {"tries": delivery.tries, "reason": fault}
-                outcome = ("callback-given-up", told | ({"answered": answered} if answered else {}))
+                answer: JSONObject = {"answered": answered} if answered else {}
+                detail = {"tries": delivery.tries, "reason": fault, **answer}
+                outcome = ("callback-given-up", detail)
             await self._store.deliveries.settle(delivery, outcome)
             logger.warning("%s given up: %s", what, fault)
         else:

@@ -21,7 +21,6 @@ from loopin_mcp.settings.values import Network
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.hosts import host_of
 
-LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # How long a create waits for a name server, and a delivery for each address of a host.
 CHECK_S = 2.0
 CONNECT_S = 3.0

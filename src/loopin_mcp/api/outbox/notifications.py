@@ -37,7 +37,7 @@ class NotificationSender:
         """See `Sender.send`; sends nothing if the interrupt was settled meanwhile."""
         channel = self._channels.get(delivery.channel)
         if channel is None:
-            raise NotDueError("there is no such channel")
+            raise NotDueError("its channel is no longer set")
         try:
             interrupt, trail = await self._store.get_trail(delivery.interrupt_id)
         except NotFoundError:

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qs, urlsplit
 
 from loopin_mcp.api.outbox.channels import Channels
-from loopin_mcp.api.store.opening import API_FILE
+from loopin_mcp.settings.data_dir import API_FILE
 from loopin_mcp.settings.settings import Settings
 
 NO_KEY = " (agents need no key: no API_KEY_SECRET)"

@@ -50,7 +50,7 @@ class Delivery:
     """A callback or notification that one caller holds until `leased_until_ms`.
 
     `channel` is the digest of a notification's. `tries` includes the current one. The delivery is
-    given up at `given_up_ms`. Whoever can write the database can edit it: it only says that
+    given up at `given_up_ms`. Anyone who can write the database can edit it: it only says that
     something may be due, and never what is sent or where a callback goes.
     """
 

@@ -26,7 +26,7 @@ _PLACE = """(expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 100
 _FIRST, _LAST = 0, 2**62
 _PENDING = "status = 'pending' AND expires_ms > :now"
 # SQLite uses the partial index only if its condition, which the comparison implies, is repeated.
-_SETTLED = "settled_ms IS NOT NULL AND (settled_ms, interrupt_id) < (:before_ms, :last_id)"
+_SETTLED = "settled_ms IS NOT NULL AND (settled_ms, ordinal) < (:before_ms, :ordinal)"
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,17 @@ class Overview:
         Raises:
             InvalidRequestError: `cursor` does not come from an earlier page.
         """
-        place, last_id = position_of(cursor) if cursor else (_FIRST, "")
+        place, ordinal = position_of(cursor) if cursor else (_FIRST, 0)
         params = {"now": self._clock(), **params_of(search)}
         rows = await self._database.read(
             page_of(
                 f"{STATE}, {_PLACE} AS place",
-                f"{_PENDING}{waiting(search)} AND ({_PLACE}, interrupt_id) > (:place, :last_id)",
-                f"{_PLACE}, interrupt_id",
+                f"{_PENDING}{waiting(search)} AND ({_PLACE}, ordinal) > (:place, :ordinal)",
+                f"{_PLACE}, ordinal",
             ),
             **params,
             place=place,
-            last_id=last_id,
+            ordinal=ordinal,
             limit=limit,
         )
         [counted] = await self._database.read(
@@ -123,19 +123,19 @@ class Overview:
         Raises:
             InvalidRequestError: `cursor` does not come from an earlier page.
         """
-        before_ms, last_id = position_of(cursor) if cursor else (_LAST, "")
-        params = {"before_ms": before_ms, "last_id": last_id, **params_of(search)}
+        before_ms, ordinal = position_of(cursor) if cursor else (_LAST, 0)
+        params = {"before_ms": before_ms, "ordinal": ordinal, **params_of(search)}
         end = await self._end_of_search(search, params, search_through) if others(search) else None
         rows = await self._database.read(
             page_of(
                 STATE,
                 f"""{_SETTLED}{indexed(search)}{others(search)}
-                    AND (settled_ms, interrupt_id) >= (:until_ms, :until_id)""",
-                "settled_ms DESC, interrupt_id DESC",
+                    AND (settled_ms, ordinal) >= (:until_ms, :until_ordinal)""",
+                "settled_ms DESC, ordinal DESC",
             ),
             **params,
             until_ms=end["settled_ms"] if end else _FIRST,
-            until_id=end["interrupt_id"] if end else "",
+            until_ordinal=end["ordinal"] if end else 0,
             now=self._clock(),
             limit=limit,
         )
@@ -157,9 +157,9 @@ class Overview:
         """The last interrupt to search through in this call, or None if there are fewer."""
         rows = await self._database.read(
             f"""
-            SELECT settled_ms, interrupt_id FROM interrupts
+            SELECT settled_ms, ordinal FROM interrupts
             WHERE {_SETTLED}{indexed(search)}
-            ORDER BY settled_ms DESC, interrupt_id DESC LIMIT 1 OFFSET :searched
+            ORDER BY settled_ms DESC, ordinal DESC LIMIT 1 OFFSET :searched
             """,  # noqa: S608 - only constants
             **params,
             searched=search_through - 1,

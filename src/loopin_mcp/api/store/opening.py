@@ -12,12 +12,8 @@ from loopin_mcp.api.database.steps import Archive, Database
 from loopin_mcp.api.database.urls import sqlite_path
 from loopin_mcp.api.store.upgrades import begin_trails
 from loopin_mcp.settings.api_options import audit_keys_of
+from loopin_mcp.settings.data_dir import API_FILE, EMBEDDED_FILE, KEY_FILE
 from loopin_mcp.settings.settings import Settings
-
-API_FILE = "api.db"
-# Separate from the API's, so that an API without a key does not show the embedded interrupts.
-EMBEDDED_FILE = "embedded.db"
-KEY_FILE = "api-key"
 
 
 async def open_database(url: str | None, data_dir: Path, keys: AuditKeys = NO_KEYS) -> Database:

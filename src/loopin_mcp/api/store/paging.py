@@ -10,7 +10,7 @@ from loopin_mcp.errors import InvalidRequestError
 PAGE_CHARACTERS = 512 * 1024
 
 # What `cursor_at` makes, or nothing.
-CURSOR = r"^([0-9]{1,18}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"
+CURSOR = r"^([0-9]{1,18}\.[0-9]{1,18})?$"
 
 
 def page_of(columns: str, condition: str, order: str) -> str:
@@ -19,11 +19,11 @@ def page_of(columns: str, condition: str, order: str) -> str:
     `next_cursor` reads from its rows whether there are more.
     """
     return f"""
-        SELECT {columns}, found FROM interrupts JOIN (
+        SELECT {columns}, ordinal, found FROM interrupts JOIN (
             SELECT interrupt_id AS id, COUNT(*) OVER () AS found,
                 SUM(size) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) - size AS size_before
             FROM (
-                SELECT interrupt_id, urgency, created_ms, expires_ms, settled_ms,
+                SELECT interrupt_id, urgency, created_ms, expires_ms, settled_ms, ordinal,
                     LENGTH(context) + COALESCE(LENGTH(modified_params), 0) AS size
                 FROM interrupts WHERE {condition} ORDER BY {order} LIMIT :limit + 1
             ) AS matching
@@ -40,16 +40,16 @@ def next_cursor(rows: Sequence[Row], by: str = "created_ms") -> str | None:
 
 def cursor_at(row: Row, by: str = "created_ms") -> str:
     """The position of a row in a list sorted by a column, as opaque text."""
-    return f"{row[by]}.{row['interrupt_id']}"
+    return f"{row[by]}.{row['ordinal']}"
 
 
-def position_of(cursor: str) -> tuple[int, str]:
-    """The number and the id in a cursor that `cursor_at` made.
+def position_of(cursor: str) -> tuple[int, int]:
+    """The two numbers in a cursor that `cursor_at` made.
 
     Raises:
         InvalidRequestError: `cursor_at` cannot have made it.
     """
     if not re.fullmatch(CURSOR, cursor):
         raise InvalidRequestError("cursor is not one that this API gave: start again without it")
-    place, _, last_id = cursor.partition(".")
-    return int(place), last_id
+    place, _, ordinal = cursor.partition(".")
+    return int(place), int(ordinal)

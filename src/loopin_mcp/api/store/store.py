@@ -47,8 +47,8 @@ _EXPIRED = f"""
 _PENDING = page_of(
     INTERRUPT,
     """user_id = :user_id AND status = 'pending' AND expires_ms > :now
-        AND (created_ms, interrupt_id) < (:created_ms, :last_id)""",
-    "created_ms DESC, interrupt_id DESC",
+        AND (created_ms, ordinal) < (:created_ms, :ordinal)""",
+    "created_ms DESC, ordinal DESC",
 )
 
 
@@ -116,7 +116,7 @@ class Store:
         return self._created(row), existed
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
-        """The interrupt as it is now, if its trail bears that out.
+        """The interrupt as it is now, checked against its trail.
 
         Raises:
             NotFoundError: There is no interrupt with this id.
@@ -144,13 +144,13 @@ class Store:
         Raises:
             InvalidRequestError: `cursor` does not come from an earlier page.
         """
-        created_ms, last_id = position_of(cursor) if cursor else (2**62, "")
+        created_ms, ordinal = position_of(cursor) if cursor else (2**62, 0)
         rows = await self._database.read(
             _PENDING,
             user_id=user_id,
             now=self.clock(),
             created_ms=created_ms,
-            last_id=last_id,
+            ordinal=ordinal,
             limit=limit,
         )
         interrupts = self._reader.interrupts(rows)

@@ -18,6 +18,10 @@ DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;
 ALTER TABLE interrupts DROP COLUMN callback_tries;
 
+CREATE SEQUENCE interrupts_ordinal OWNED BY interrupts.ordinal;
+SELECT setval('interrupts_ordinal', (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM interrupts), false);
+ALTER TABLE interrupts ALTER COLUMN ordinal SET DEFAULT nextval('interrupts_ordinal');
+
 -- The content of an interrupt and its events cannot be changed. A program that only knows version 1
 -- breaks these rules, so it cannot change anything.
 CREATE OR REPLACE FUNCTION loopin_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -8,6 +8,12 @@ ALTER TABLE interrupts ADD COLUMN payload_digest TEXT NOT NULL DEFAULT '';
 -- The number of events, and the hash of the last one.
 ALTER TABLE interrupts ADD COLUMN event_count INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE interrupts ADD COLUMN events_head TEXT NOT NULL DEFAULT '';
+-- Grows with every new interrupt: the order of those of one millisecond.
+ALTER TABLE interrupts ADD COLUMN ordinal BIGINT NOT NULL DEFAULT 0;
+
+UPDATE interrupts SET ordinal = place FROM (
+    SELECT interrupt_id AS id, ROW_NUMBER() OVER (ORDER BY created_ms, interrupt_id) AS place FROM interrupts
+) AS placed WHERE interrupt_id = id;
 
 UPDATE interrupts SET settled_ms = COALESCE(decided_ms, CASE status WHEN 'expired' THEN expires_ms ELSE created_ms END)
     WHERE status <> 'pending';
@@ -15,15 +21,17 @@ UPDATE interrupts SET settled_ms = COALESCE(decided_ms, CASE status WHEN 'expire
 UPDATE interrupts SET decided_via = CASE decided_by WHEN 'review-link' THEN 'review-page'
     WHEN 'inbox' THEN 'inbox' ELSE 'api' END WHERE decided_by IS NOT NULL;
 
-CREATE INDEX interrupts_settled ON interrupts (settled_ms, interrupt_id) WHERE settled_ms IS NOT NULL;
+DROP INDEX interrupts_of_user;
+CREATE INDEX interrupts_of_user ON interrupts (user_id, status, created_ms, ordinal);
+CREATE INDEX interrupts_settled ON interrupts (settled_ms, ordinal) WHERE settled_ms IS NOT NULL;
 CREATE INDEX interrupts_decided ON interrupts (decided_ms) WHERE decided_ms IS NOT NULL;
 
 -- The reviewers' lists: pending interrupts by urgency and expiry, and those settled, of a user or an agent.
 CREATE INDEX interrupts_waiting ON interrupts
-    ((expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000 ELSE 2000000000000000 END), interrupt_id)
+    ((expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000 ELSE 2000000000000000 END), ordinal)
     WHERE status = 'pending';
-CREATE INDEX interrupts_settled_of_user ON interrupts (user_id, settled_ms, interrupt_id) WHERE settled_ms IS NOT NULL;
-CREATE INDEX interrupts_of_agent ON interrupts (agent_id, settled_ms, interrupt_id);
+CREATE INDEX interrupts_settled_of_user ON interrupts (user_id, settled_ms, ordinal) WHERE settled_ms IS NOT NULL;
+CREATE INDEX interrupts_of_agent ON interrupts (agent_id, settled_ms, ordinal);
 
 -- The trail of each interrupt: its events in order, each chained to the one before by its hash.
 CREATE TABLE events (

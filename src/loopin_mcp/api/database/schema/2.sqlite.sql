@@ -2,6 +2,12 @@ DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;
 ALTER TABLE interrupts DROP COLUMN callback_tries;
 
+CREATE INDEX interrupts_by_ordinal ON interrupts (ordinal);
+CREATE TRIGGER interrupts_get_ordinal AFTER INSERT ON interrupts
+BEGIN
+    UPDATE interrupts SET ordinal = (SELECT MAX(ordinal) + 1 FROM interrupts) WHERE interrupt_id = NEW.interrupt_id;
+END;
+
 -- The content of an interrupt and its events cannot be changed. A program that only knows version 1
 -- breaks these rules, so it cannot change anything.
 CREATE TRIGGER interrupts_stay BEFORE UPDATE OF interrupt_id, agent_id, user_id, action, context,
