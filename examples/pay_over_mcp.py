@@ -68,13 +68,13 @@ answer: dict[str, Any] = {}
 problem: BaseException | None = None
 try:
     answer = anyio.run(ask)
-except* (RefusedError, MCPError, OSError) as failed:
+except* (RefusedError, MCPError, OSError, KeyboardInterrupt) as failed:
     problem = failed
 # The client's task groups wrap what went wrong.
 while isinstance(problem, BaseExceptionGroup):
     problem = problem.exceptions[0]
 if problem:
-    sys.exit(f"Not paid: {problem}")
+    sys.exit(f"Not paid: {str(problem) or 'stopped'}")
 if not answer["approved"]:
     sys.exit(f"Not paid, {answer['status']}: {answer.get('reason', 'no reason given')}")
 # What the human changed replaces what was proposed.

@@ -49,8 +49,8 @@ def pay(payment: dict[str, Any]) -> None:
 
 try:
     answer = anyio.run(ask)
-except LoopinError as error:
-    sys.exit(f"Not paid: {error}")
+except (LoopinError, KeyboardInterrupt) as error:
+    sys.exit(f"Not paid: {str(error) or 'stopped'}")
 if answer.status != "approved":
     sys.exit(f"Not paid, {answer.status}: {answer.reason or 'no reason given'}")
 # What the human changed replaces what was proposed.

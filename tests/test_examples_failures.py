@@ -1,6 +1,7 @@
 """What each example says when it does not get what it asked for: one line, and no exit code 0."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -116,6 +117,27 @@ def test_agent_that_is_not_approved_says_why(
     url = api({"POST": (201, CREATED), "GET": (200, ASKED | settled)})
 
     assert failure(example, LOOPIN_API_URL=url) == outcome
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+@pytest.mark.parametrize("example", PAYING)
+def test_agent_that_is_stopped_while_it_waits_says_so(
+    example: str, api: Callable[[Answers], str]
+) -> None:
+    url = api({"POST": (201, CREATED), "GET": (200, ASKED)})
+    with subprocess.Popen(
+        [sys.executable, "-u", "-W", "error", str(EXAMPLES / example)],
+        env=clean_environment(LOOPIN_API_URL=url, LOOPIN_API_KEY=KEY, LOOPIN_USER_ID=USER),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as agent:
+        assert agent.stdout is not None
+        assert agent.stdout.readline().startswith("Decide at ")
+        agent.send_signal(signal.SIGINT)
+        said = agent.communicate(timeout=START_TIMEOUT_S)
+
+    assert (agent.returncode, *said) == (1, "", "Not paid: stopped\n")
 
 
 @pytest.mark.parametrize("example", PAYING)

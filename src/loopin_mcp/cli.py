@@ -175,7 +175,7 @@ def verify(*, embedded: bool, heads: BufferedReader | None) -> None:
     """
     from loopin_mcp.api.audit.commands import verify
 
-    lines = None if heads is None else _lines_of(heads)
+    lines = None if heads is None else _text_of(heads)
     _audit(partial(verify, heads=lines), embedded=embedded)
 
 
@@ -192,8 +192,11 @@ def export(*, embedded: bool) -> None:
     _audit(export, embedded=embedded)
 
 
-def _lines_of(file: BufferedReader) -> Iterator[str]:
-    """The lines of a file in UTF-8, or in UTF-16 as PowerShell's `>` writes it."""
+def _text_of(file: BufferedReader) -> Iterator[str]:
+    """The lines of a file in UTF-8, or in UTF-16 as PowerShell's `>` writes it.
+
+    Nothing is read before the first line is needed.
+    """
     start = file.peek(len(BOM_UTF16_LE))
     if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         yield from TextIOWrapper(file, "utf-16")

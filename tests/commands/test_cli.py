@@ -12,25 +12,11 @@ import pytest
 
 from loopin_mcp.commands import demo
 from tests.support import KEY, PATIENCE_S, START_TIMEOUT_S, ServedAPI, clean_environment, web
+from tests.support.commands import run
 
 pytestmark = pytest.mark.subprocess
 
 LONG_S = 30
-
-
-def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end, with an empty stdin."""
-    return subprocess.run(
-        [sys.executable, "-m", "loopin_mcp", *arguments],
-        env=clean_environment(
-            **{"LOOPIN_DATA_DIR": str(tmp_path / "data"), "LOOPIN_PORT": "0"} | environment
-        ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LONG_S,
-        check=False,
-    )
 
 
 def test_version_and_help_are_told(tmp_path: Path) -> None:

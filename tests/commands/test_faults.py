@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import START_TIMEOUT_S, clean_environment
+from tests.support.commands import run, run_python
 
 pytestmark = pytest.mark.subprocess
 
@@ -35,28 +36,11 @@ loopin_mcp.cli.main(sys.argv[1:], prog_name="loopin-mcp")
 """
 
 
-def run(
-    tmp_path: Path, *arguments: str, redirected: str = "", **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run Python by a shell, with these redirections of its streams."""
-    return subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirected}', "sh", sys.executable, *arguments],  # noqa: S607
-        env=clean_environment(
-            **{"LOOPIN_DATA_DIR": str(tmp_path / "data"), "LOOPIN_PORT": "0"} | environment
-        ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_unexpected_fault_is_one_line_without_its_text(tmp_path: Path, command: list[str]) -> None:
     fault = "ExceptionGroup('both', [ExceptionGroup('x', [KeyError('secret')]), OSError()])"
 
-    failed = run(tmp_path, "-c", PROGRAM.format(fault=fault), *command)
+    failed = run_python(tmp_path, "-c", PROGRAM.format(fault=fault), *command)
 
     assert failed.returncode == 1
     assert re.fullmatch(
@@ -70,14 +54,14 @@ def test_output_that_nobody_reads_ends_the_command_quietly(
 ) -> None:
     fault = "ExceptionGroup('x', [BrokenPipeError(32, 'Broken pipe')])"
 
-    failed = run(tmp_path, "-c", PROGRAM.format(fault=fault), *command)
+    failed = run_python(tmp_path, "-c", PROGRAM.format(fault=fault), *command)
 
     assert (failed.returncode, failed.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_ctrl_c_at_any_time_is_no_traceback(tmp_path: Path, command: list[str]) -> None:
-    failed = run(tmp_path, "-c", PROGRAM.format(fault="KeyboardInterrupt"), *command)
+    failed = run_python(tmp_path, "-c", PROGRAM.format(fault="KeyboardInterrupt"), *command)
 
     assert failed.returncode in (0, 130)
     assert failed.stderr in ("", "Stopped.\n")
@@ -85,7 +69,9 @@ def test_ctrl_c_at_any_time_is_no_traceback(tmp_path: Path, command: list[str]) 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell")
 def test_demo_works_without_stderr(tmp_path: Path) -> None:
-    demo = run(tmp_path, "-m", "loopin_mcp", "demo", "--decide", "approved", redirected="2>&-")
+    demo = run_python(
+        tmp_path, "-m", "loopin_mcp", "demo", "--decide", "approved", redirected="2>&-"
+    )
 
     assert demo.returncode == 0
     assert "The agent pays." in demo.stdout
@@ -98,7 +84,7 @@ def test_demo_works_without_stderr(tmp_path: Path) -> None:
 def test_commands_on_this_machine_need_no_certificates(
     tmp_path: Path, command: list[str], said: str
 ) -> None:
-    done = run(tmp_path, "-m", "loopin_mcp", *command, SSL_CERT_FILE=str(tmp_path / "nowhere.pem"))
+    done = run(tmp_path, *command, SSL_CERT_FILE=str(tmp_path / "nowhere.pem"))
 
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -1,5 +1,6 @@
 """create_app: the routes, the error handlers and the guard, wired together."""
 
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -68,13 +69,13 @@ def create_app(
 ) -> API:
     """The LoopIn API as an ASGI app, for a server that listens on `host` and `port`.
 
-    `page_key` proves it to open pages, also after a restart.
+    `page_key`, which the database has, proves it to open pages, also after a restart.
     """
     keys, waits = Keys(options.api_key, options.reviewers), Waits(limits or Limits())
     door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
     sessions = Sessions(keys, store.sessions, store.clock, store.public_url)
     address = f"{host}:{port}" if options.is_local else store.public_url
-    proofs = Proofs(page_key or token_bytes(), address)
+    proofs = Proofs(_key_of_pages(options, page_key or token_bytes()), address)
     live = Live(store, sessions, waits, heartbeat_s)
     pages = Pages(store, sessions, proofs, embedded=options.embedded)
     calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
@@ -99,6 +100,12 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return API(app, sessions, live, destinations)
+
+
+def _key_of_pages(options: Options, stored: bytes) -> bytes:
+    """A key that nobody can make who can only read the database."""
+    secret = next(iter(options.audit_keys), "")
+    return hmac.digest(secret.encode(), b"LoopIn pages\n" + stored, "sha256")
 
 
 def _proof_key(options: Options) -> str | None:

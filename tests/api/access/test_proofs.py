@@ -80,6 +80,13 @@ async def test_proof_is_for_one_address_and_one_database(
     assert await is_proven(sqlite_store, page, options, port, key) == proves
 
 
+async def test_who_only_reads_the_database_proves_nothing(sqlite_store: Store) -> None:
+    page = await page_of(sqlite_store, Options(audit_keys=(KEY,)))
+
+    assert await is_proven(sqlite_store, page, Options(audit_keys=(KEY, "earlier")))
+    assert not await is_proven(sqlite_store, page, Options())
+
+
 @pytest.mark.parametrize(
     ("page_id", "challenge"),
     [("x" * 32, CHALLENGE), (CHALLENGE, "x"), (CHALLENGE, CHALLENGE + "0"), (CHALLENGE[1:], "x")],

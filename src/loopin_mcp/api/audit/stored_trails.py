@@ -62,16 +62,18 @@ class Trails:
     ) -> Mapping[Value, Fault]:
         faults = {}
         for row in rows:
-            # One that is missing was deleted since.
-            if events := found.get(row["interrupt_id"]):
-                try:
-                    is_short = len(str(row["context"])) <= longest
-                    fault = self._trail(row, events).fault(deep=is_short)
-                except UnavailableError:
-                    fault = Fault("its stored data cannot be read")
-                if fault:
-                    faults[row["interrupt_id"]] = fault
+            fault = self._fault(row, found.get(row["interrupt_id"]), longest)
+            if fault:
+                faults[row["interrupt_id"]] = fault
         return faults
+
+    def _fault(self, row: Row, found: Found | None, longest: float) -> Fault | None:
+        if found is None:
+            return Fault("it does not exist any more", is_tampering=False)
+        try:
+            return self._trail(row, found).fault(deep=len(str(row["context"])) <= longest)
+        except UnavailableError:
+            return Fault("its stored data cannot be read")
 
     def _trail(self, row: Row, found: Found) -> Trail:
         return Trail(self._keys, row, [event_of(event) for event in found.events], found.end)

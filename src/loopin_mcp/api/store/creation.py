@@ -128,7 +128,7 @@ def create_once(
                 "Idempotency-Key was used before with another payload: a new interrupt needs a "
                 "new key"
             )
-        return (yield from _replayed(keys, str(rows[0]["interrupt_id"]), now, key)), True
+        return (yield from _replayed(keys, rows[0]["interrupt_id"], interrupt, now, key)), True
     yield _FORGET_EXPIRED_KEY, key.params(now)
     row = yield from create(keys, interrupt, now, actor, key)
     kept = {"fingerprint": fingerprint, "interrupt_id": row["interrupt_id"]}
@@ -136,18 +136,23 @@ def create_once(
     return row, False
 
 
-def _replayed(keys: AuditKeys, interrupt_id: str, now: int, key: IdempotencyKey) -> Steps[Row]:
-    """The row of the interrupt that was created for a key.
+def _replayed(
+    keys: AuditKeys, interrupt_id: Value, interrupt: NewInterrupt, now: int, key: IdempotencyKey
+) -> Steps[Row]:
+    """The row of the interrupt that was created for a key, and asks the same.
 
     Raises:
-        TamperedError: It was not created for that key, or was changed.
+        TamperedError: It was not created for that key, asks something else, or was changed.
     """
-    row = yield from locked_row(interrupt_id, now)
+    row = yield from locked_row(str(interrupt_id), now)
     assert row is not None
     trail = yield from trail_of(keys, row)
     trail.require_whole()
-    if trail.events[0].detail.get("idempotencyDigest") != key.digest:
-        raise tampered(interrupt_id, Fault("it was created for another Idempotency-Key"))
+    # The stored key and fingerprint prove nothing: whoever can write the database can edit them.
+    asked = {**asked_of(interrupt, interrupt.callback_url), "idempotencyDigest": key.digest}
+    if not asked.items() <= trail.events[0].detail.items():
+        fault = Fault("it was created for another Idempotency-Key or payload")
+        raise tampered(interrupt_id, fault)
     return row
 
 

@@ -116,16 +116,15 @@ class Store:
         return self._created(row), existed
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
-        """The interrupt as it is now, checked against its trail once it is settled.
+        """The interrupt as it is now, checked against its trail.
 
         Raises:
             NotFoundError: There is no interrupt with this id.
-            TamperedError: It is settled, and was tampered with.
+            TamperedError: It was tampered with.
         """
         row = await self._row(interrupt_id)
         interrupt = self._reader.interrupt(row)
-        if not interrupt.is_pending:
-            await anyio.to_thread.run_sync((await self._trails.of(row)).require_whole)
+        await anyio.to_thread.run_sync((await self._trails.of(row)).require_whole)
         return interrupt
 
     async def get_trail(self, interrupt_id: str) -> tuple[Interrupt, Trail]:
