@@ -73,6 +73,8 @@ async def test_stopping_api_answers_those_who_wait(tmp_path: Path) -> None:
                 "Prefer: wait=60\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n".encode()
             )
             assert (await connection.receive()).startswith(b"HTTP/1.1 100")
+            # The server would not close while a body is due.
+            await connection.send(b"x")
         answer = b"".join([part async for part in connection])
         await connection.aclose()
 
