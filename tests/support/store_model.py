@@ -33,6 +33,13 @@ class Asked:
     response_ms: int | None = None
     events: list[str] = field(default_factory=lambda: ["created"])
     viewers: set[str] = field(default_factory=set)
+    latest_ms: int = 0
+
+    def note(self, event: str, at_ms: int) -> int:
+        """Append an event, which is never before the one before it; returns its time."""
+        self.latest_ms = max(at_ms, self.latest_ms, self.created_ms)
+        self.events.append(event)
+        return self.latest_ms
 
     @property
     def half_ms(self) -> int:
@@ -70,17 +77,17 @@ class Model:
         return None if is_pending else ConflictError
 
     def settle(self, interrupt_id: str, status: str, now: int) -> None:
-        """Settle an interrupt, never before its creation."""
-        self._settle(interrupt_id, status, max(now, self.asked[interrupt_id].created_ms), now)
+        """Settle an interrupt, never before its latest event."""
+        self._settle(interrupt_id, status, now, now)
 
     def _settle(self, interrupt_id: str, status: str, at_ms: int, now: int) -> None:
         asked = self.asked[interrupt_id]
-        asked.status, asked.settled_ms = status, at_ms
+        asked.status = status
         self.owed = {each: due for each, due in self.owed.items() if each[0] != interrupt_id}
         is_decision = status in ("approved", "rejected")
+        asked.settled_ms = asked.note("decided" if is_decision else status, at_ms)
         if is_decision:
-            asked.response_ms = at_ms - asked.created_ms
-        asked.events.append("decided" if is_decision else status)
+            asked.response_ms = asked.settled_ms - asked.created_ms
         if asked.has_callback and status != "cancelled":
             self.owed[interrupt_id, "callback", ""] = (now, 0)
 
@@ -93,7 +100,7 @@ class Model:
         asked = self.asked[interrupt_id]
         if asked.status_at(now) == "pending" and viewer not in asked.viewers:
             asked.viewers.add(viewer)
-            asked.events.append("viewed")
+            asked.note("viewed", now)
 
     def moments(self) -> list[int]:
         """The times at which something changes by itself."""
@@ -141,7 +148,7 @@ class Model:
             interrupt_id, _, channel = owed_as(delivery)
             self.owed[interrupt_id, "reminder", channel] = (asked.half_ms, 0)
         if event and (gone or event == "notified"):
-            asked.events.append(event)
+            asked.note(event, now)
 
     def forget(self, now: int) -> None:
         self.keys = {key: known for key, known in self.keys.items() if self.known(key, now)}

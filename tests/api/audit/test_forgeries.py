@@ -9,7 +9,6 @@ import pytest
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.digests import digest
 from loopin_mcp.api.database.rows import SHORT, short_id
-from loopin_mcp.api.database.sqlite import SQLite
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
@@ -322,12 +321,12 @@ async def test_request_of_an_earlier_key_is_deleted_and_the_record_is_not_proven
     assert said[-1].startswith("The records of 2 deletions cannot be checked")
 
 
+# PostgreSQL keeps columns to their types.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_row_whose_trail_cannot_be_found_is_not_trusted(
     database: Database, api: httpx.AsyncClient, keyed: Store, forger: Forger
 ) -> None:
     """Such as one that is gone once its events are looked up, or has no id that can be named."""
-    if not isinstance(database, SQLite):
-        pytest.skip("PostgreSQL keeps columns to their types")
     await forger.approve(forger.pending)
     await forger.edit(
         forger.pending, "UPDATE interrupts SET interrupt_id = CAST(interrupt_id AS BLOB) WHERE TRUE"

@@ -5,6 +5,7 @@ import pytest
 
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import TamperedError
 from tests.support import api_client
 from tests.support.auditing import edit
 from tests.support.page import Page, ask, decide
@@ -82,4 +83,5 @@ async def test_question_that_was_changed_in_the_database_cannot_be_approved_on_i
     for alerts in (Page(shown)["alert"], Page(answer)["alert"]):
         assert alerts[0].startswith("The stored data of this request has been changed: ")
     assert answer.status_code == 409
-    assert (await store.get_interrupt_status(interrupt_id)).status == "pending"
+    with pytest.raises(TamperedError):
+        await store.get_interrupt_status(interrupt_id)
