@@ -4,6 +4,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import anyio
 import pytest
 import respx
 
@@ -181,3 +182,16 @@ async def test_address_or_unknown_name_is_connected_to(
 def test_host_that_cannot_be_decoded_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="has a host that cannot be connected to"):
         LoopinClient("http://xn--a.test")
+
+
+async def test_name_of_another_machine_is_connected_to(
+    naps: Naps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(*_: object) -> list[tuple[object, ...]]:
+        return [(2, 1, 6, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(anyio, "getaddrinfo", look_up)
+    know(monkeypatch)
+    async with LoopinClient("http://team.invalid:1", sleep=naps) as client:
+        with pytest.raises(UnreachableError):
+            await client.get_health()

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel
 
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, tool_of
 from loopin_mcp.mcp_server.tools import create_server
 from loopin_mcp.settings.settings import TOOLS, Settings
 from tests.support.server import call, refusal
@@ -207,3 +210,19 @@ async def test_unusable_data_directory_is_told_by_every_call(tmp_path: Path) -> 
 
     assert "LOOPIN_DATA_DIR" in texts[0]
     assert texts[0] == texts[1]
+
+
+async def test_crash_tells_nothing_of_itself() -> None:
+    class Nothing(BaseModel):
+        """The result."""
+
+    async def boom() -> Nothing:
+        """Crash."""
+        raise RuntimeError("secret")
+
+    tool = tool_of(boom, "Boom", ToolAnnotations())
+    server: PlainSpokenServer[Any] = PlainSpokenServer("crashing", tools=[tool])
+    async with Client(server) as client:
+        text = await refusal(client, "boom")
+
+    assert "secret" not in text

@@ -129,9 +129,7 @@ def tool_of(
     tool = Tool.from_function(function, title=title, annotations=hints, meta=meta)
     arguments = _on_the_wire(tool.fn_metadata.arg_model)
     output = _lean(tool.fn_metadata.output_schema)
-    if output:
-        note = {"description": NOTE, "type": "string"}
-        output["properties"].setdefault(_NOTE, note)
+    output["properties"].setdefault(_NOTE, {"description": NOTE, "type": "string"})
     return tool.model_copy(
         update={
             "description": " ".join(tool.description.split()),

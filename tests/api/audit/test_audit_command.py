@@ -177,13 +177,15 @@ def test_export_goes_on_past_what_cannot_be_read(data_dir: Path) -> None:
         data_dir,
         "UPDATE interrupts SET context = CAST(X'FF' AS TEXT)",
         "INSERT INTO events VALUES ('gone', 1, 'created', 0, '', '', '{}', '', 'h')",
+        "INSERT INTO deletions VALUES ('deleted', 'at noon', 'h', '')",
     )
 
     exported = audit(data_dir, "export")
 
     assert exported.returncode == 1
     assert json.loads(exported.stdout)["eventsHead"] == "h"
-    assert exported.stderr.endswith(": its stored data cannot be read.\n")
+    assert ": its stored data cannot be read.\n" in exported.stderr
+    assert exported.stderr.endswith("deleted: the record of its deletion cannot be read.\n")
 
 
 def test_audit_reads_beside_an_api_that_runs_and_keeps_nobody_waiting(

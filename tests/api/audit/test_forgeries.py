@@ -8,12 +8,13 @@ import pytest
 
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.digests import digest
+from loopin_mcp.api.audit.stored_trails import Trails
 from loopin_mcp.api.database.rows import SHORT, short_id
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.errors import TamperedError
+from loopin_mcp.errors import NotFoundError, TamperedError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, execute, new_interrupt
@@ -357,3 +358,19 @@ async def test_events_that_are_damaged_are_said_to_be_in_the_lists(
     answer = await api.get("/history")
 
     assert "its stored data cannot be read" in answer.text
+
+
+async def test_forged_outcome_is_not_among_those_that_wake_a_wait(
+    keyed: Store, forger: Forger
+) -> None:
+    await approved_row_of_a_rejection(forger)
+    ids = [forger.rejected, forger.pending]
+
+    found = [each.interrupt_id async for each in keyed.get_interrupts(ids)]
+
+    assert found == [forger.pending]
+
+
+async def test_trail_of_what_is_gone_is_not_found(database: Database) -> None:
+    with pytest.raises(NotFoundError):
+        await Trails(database, NO_KEYS).of({"interrupt_id": "nobody"})

@@ -11,6 +11,7 @@ import pytest
 from loopin_mcp import Decision, Interrupt
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.commands import verify
+from loopin_mcp.api.database import postgres
 from loopin_mcp.api.rest.waiting import follow_changes, wait_for_settled
 from loopin_mcp.api.store.opening import open_archive, open_postgresql
 from loopin_mcp.api.store.store import Store
@@ -111,3 +112,24 @@ async def test_other_clients_of_the_pooler_keep_their_own_settings(
 
     assert found == ["0", "off", "UTF8"]
     assert lines == ["Checked 2 interrupts and 2 events: no tampering found."]
+
+
+async def test_database_looks_again_until_something_has_changed(
+    pooled_url: str, stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "LOOK_S", 0)
+    database = await open_postgresql(pooled_url)
+    looks = 0
+
+    async def wanted() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 4:
+            await stores[1].create_interrupt(new_interrupt(), AGENT)
+
+    with anyio.fail_after(PATIENCE_S):
+        while looks < 4:
+            await database.changed(wanted)
+    await database.aclose()
+
+    assert looks == 4

@@ -1,5 +1,6 @@
 """Limits of connections: slow clients are disconnected, and many leave room for others."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.access.limits import Limits
-from loopin_mcp.api.serving.connections import MAX_IGNORED_BYTES
+from loopin_mcp.api.serving.connections import MAX_IGNORED_BYTES, Connection, Connections
 from tests.support.loops import WITH_LEAPING_TIME, Backend
 from tests.support.questions import NEW
 from tests.support.sockets import GET_HEALTH, attacked, create, request
@@ -243,3 +244,22 @@ async def test_too_many_unread_answers_make_room_for_more(tmp_path: Path) -> Non
         assert is_well(await (await idle.send(GET_HEALTH)).answer())
         assert all([len(await reader.until_cut()) < size for reader in readers[:2]])
         assert all([len(await reader.receive(size)) == size for reader in readers[2:]])
+
+
+async def test_what_comes_after_a_refusal_is_bounded() -> None:
+    class Transport(asyncio.Transport):
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    connection = Connection(Connections(LIMITS))
+    connection.protocol = asyncio.Protocol()
+    transport = Transport()
+    connection._transport = transport
+    connection._is_refused = True
+
+    connection.data_received(b"a" * MAX_IGNORED_BYTES)
+    assert not transport.aborted
+    connection.data_received(b"a")
+    assert transport.aborted

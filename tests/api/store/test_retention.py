@@ -1,6 +1,7 @@
 """Deletion by age: with the events, recorded, and never before the callback is done."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
 from loopin_mcp.api.store.opening import open_sqlite
-from loopin_mcp.api.store.retention import DELETED_AT_ONCE
+from loopin_mcp.api.store.retention import DELETED_AT_ONCE, _delete_one
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.fields import format_time
@@ -158,3 +159,17 @@ async def test_nothing_of_what_is_deleted_stays_in_the_file(tmp_path: Path, cloc
     await database.aclose()
 
     assert [path for path in tmp_path.iterdir() if secret.encode() in path.read_bytes()] == []
+
+
+async def test_what_is_gone_or_young_again_meanwhile_is_not_deleted(
+    store: Store, database: Database, clock: Clock
+) -> None:
+    """Another process may have deleted it since it was found."""
+    interrupt_id = await settled(store)
+
+    for each in ("nobody", interrupt_id):
+        steps = partial(_delete_one, NO_KEYS, each, 0, clock())
+        assert await database.transact(steps) == 0
+
+    assert await kept(database, "interrupts") == [interrupt_id]
+    assert await kept(database, "deletions") == []

@@ -193,14 +193,13 @@ class Sessions:
 
     async def until_ended(self, session: Session | None, look_s: float) -> None:
         """Return once a session has ended; look every `look_s` seconds if it ended elsewhere."""
-        if session is None:
+        row = session.row if session else None
+        if row is None:
             await anyio.sleep_forever()
-            return
-        row: SessionRow | None = session.row
         while row and row.is_current(self._clock()):
             with anyio.move_on_after(look_s):
                 await self._ended.wait()
-            row = await self._rows.get(session.row.place_digest)
+            row = await self._rows.get(row.place_digest)
 
     def way_in(self) -> str:
         """A link to the inbox, which signs in if there are no reviewers."""
