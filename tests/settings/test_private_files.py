@@ -19,7 +19,7 @@ from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_database, open_sqlite
 from loopin_mcp.embedded import load_api_key
 from loopin_mcp.errors import ConfigurationError
-from tests.support import clean_environment
+from tests.support import clean_environment, missing
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 
@@ -369,6 +369,6 @@ def test_parents_without_a_number_in_a_sandbox_are_no_other_users(
         check=False,
     )
     if "unshare failed" in outcome.stderr:
-        pytest.skip("this system allows no user namespaces")
+        missing("a system that allows user namespaces")
 
     assert (outcome.stderr, outcome.returncode) == ("", 0)

@@ -102,7 +102,7 @@ class PostgreSQL:
         `answer_s` is how long the server may take for one read or transaction.
 
         Raises:
-            ConfigurationError: There is no connection, a newer program wrote the database, or it
+            ConfigurationError: Connecting failed, a newer program wrote the database, or it
                 cannot store all text.
         """
         url = _readable(url)

@@ -148,7 +148,7 @@ def _replayed(
     assert row is not None
     trail = yield from trail_of(keys, row)
     trail.require_whole()
-    # The stored key and fingerprint prove nothing: whoever can write the database can edit them.
+    # The stored key and fingerprint prove nothing: they can be edited in the database.
     asked = {**asked_of(interrupt, interrupt.callback_url), "idempotencyDigest": key.digest}
     if not asked.items() <= trail.events[0].detail.items():
         fault = Fault("it was created for another Idempotency-Key or payload")

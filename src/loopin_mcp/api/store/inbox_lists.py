@@ -44,7 +44,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Settled:
-    """An interrupt that is no longer pending, when it was settled, and the fault of its trail."""
+    """A settled interrupt, when it was settled, and the fault of its trail."""
 
     interrupt: Interrupt
     settled_at: datetime
