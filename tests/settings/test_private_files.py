@@ -19,6 +19,7 @@ from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_database, open_sqlite
 from loopin_mcp.embedded import load_api_key
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.private_files import write_once
 from tests.support import clean_environment, missing
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
@@ -334,6 +335,21 @@ def test_key_is_made_once_without_hard_links(
     assert len({*keys, load_api_key(tmp_path)}) == 1
     assert {file.name for file in tmp_path.iterdir()} == {"api-key", "api-key.lock"}
     assert stat.S_IMODE((tmp_path / "api-key").stat().st_mode) == 0o600
+
+
+def test_what_another_process_has_just_written_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "api-key"
+    write_once(path, "first")
+    write_once(path, "second")
+    monkeypatch.setattr(os, "link", refuse)
+    write_once(path, "third")
+
+    assert path.read_text(encoding="ascii") == "first"
 
 
 def test_file_system_without_links_and_locks_is_not_said_to_lack_rights(

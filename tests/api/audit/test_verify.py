@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from loopin_mcp.api.audit.audit_keys import NO_KEYS
-from loopin_mcp.api.audit.commands import export
+from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
+from loopin_mcp.api.audit.commands import REMEDY, export
 from loopin_mcp.api.audit.records import RECORDS_AT_ONCE
 from loopin_mcp.api.database.steps import Database, single
 from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.settings.settings import Settings
-from tests.support import AGENT, Clock, execute, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, Clock, execute, new_interrupt
 from tests.support.auditing import audited, decided, edit, settings_of
 
 ASKED = [
@@ -279,3 +279,17 @@ async def test_nothing_that_is_checked_controls_the_terminal(
     ids = [evil, interrupt_id, evil + "x"]
     assert sorted(json.loads(line)["interruptId"] for line in lines) == sorted(ids)
     assert progress[-1].endswith("y: the record of its deletion cannot be read.")
+
+
+async def test_export_counts_what_its_key_cannot_check(
+    database: Database, settings: Settings, clock: Clock
+) -> None:
+    await decided(Store(database, PUBLIC_URL, clock, AuditKeys(["of the API"])), clock)
+    lines: list[str] = []
+    progress: list[str] = []
+
+    async with open_archive(settings, embedded=False) as archive:
+        assert await export(archive, AuditKeys(["another"]), lines.append, progress.append)
+
+    assert len(lines) == 1
+    assert progress == [f"The hashes of 1 interrupt cannot be checked: {REMEDY}."]
