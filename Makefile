@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 # The demo needs only the package; everything else needs the development packages too.
 INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
-# One process for each processor; the tests of one file share a browser and an API.
-PARALLEL := -n auto --dist loadfile
-FAST := not browser and not database_server and not subprocess and not slow
+# One process for each processor; the tests of one file share a browser and an API. Files that take
+# long come first, so that no process is left with one at the end (tests/support/markers.py).
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+FAST := not browser and not database_server and not subprocess and not slow and not hosts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage check fix bench clean
+.PHONY: help demo test test-fast test-hosts coverage check fix bench pictures clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,6 +26,10 @@ test: $(READY)  ## Run all tests; TESTS="tests/client -k retry" names fewer
 test-fast: $(READY)  ## Run the tests that need no browser, database server or other process
 	$(BIN)/pytest $(PARALLEL) -m "$(FAST)" $(TESTS)
 
+test-hosts: $(READY)  ## Run the real hosts with a stand-in model; downloads 510 MB once (Linux, Node.js)
+	$(BIN)/python -m tests.hosts.programs
+	$(BIN)/pytest -n 2 -m hosts $(or $(TESTS),tests/hosts)
+
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PARALLEL) $(TESTS)
@@ -36,7 +41,7 @@ check: $(READY)  ## Lint, check the format and the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-fix: $(READY)  ## Mend what the linter can, and format
+fix: $(READY)  ## Fix what the linter can, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -44,6 +49,9 @@ bench: $(READY)  ## Measure how soon, and at what cost, a decision wakes those w
 	$(BIN)/python bench/wake.py
 	$(BIN)/python bench/crowd.py
 	$(BIN)/python bench/flood.py
+
+pictures: $(READY)  ## Make the pictures of README and docs anew (Chromium)
+	$(BIN)/python docs/pictures.py
 
 clean:  ## Remove .venv and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* .*.log htmlcov build dist

@@ -122,6 +122,7 @@ class Crashes:
             self.seen["creates in doubt"] += not was_known
             self.seen["of these stored"] += not was_known and was_stored
             self.seen["outcomes acknowledged"] += was_settled
+            self.seen["uses acknowledged"] += question.is_used
 
     async def _until_usable(self, api: httpx.AsyncClient) -> None:
         deadline = time.monotonic() + PATIENCE_S

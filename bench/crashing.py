@@ -31,6 +31,7 @@ class Question:
     interrupt_id: str = ""
     wanted: str = ""
     is_settled: bool = False
+    is_used: bool = False
     status: str = ""
     # The number of callbacks that had arrived when the success of this one was found recorded.
     told_at: int | None = None
@@ -153,6 +154,8 @@ class Agents:
         elif question.wanted:
             answer = await api.post(f"{path}/decide", json={"decision": question.wanted})
         question.is_settled = bool(question.wanted) and answer.status_code == 200
+        if question.is_settled and question.wanted == "approved":
+            question.is_used = (await api.post(f"{path}/use")).status_code == 200
 
     async def check(self, api: httpx.AsyncClient, question: Question, receiver: Receiver) -> bool:
         """Whether a create whose answer was lost had been stored; all others must exist.
@@ -176,4 +179,14 @@ class Agents:
             raise LostError(f"{question} should be {known}: {chain_fault(chain, None)}")
         if any(event.type == "callback-delivered" for event in chain):
             question.told_at = len(receiver.arrivals)
+        if question.status == "approved":
+            await self._check_use(api, question)
         return was_stored
+
+    async def _check_use(self, api: httpx.AsyncClient, question: Question) -> None:
+        """Check that an approval can be used now if nobody has used it, and not again."""
+        path = f"/interrupts/{question.interrupt_id}"
+        was_used = "usedAt" in (await api.get(path)).json()
+        uses = [(await api.post(f"{path}/use")).status_code for _ in range(2)]
+        if uses != [409 if was_used else 200, 409] or (question.is_used and not was_used):
+            raise LostError(f"{question} was used before ({was_used}), and then got {uses}")

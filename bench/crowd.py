@@ -151,4 +151,5 @@ async def main() -> None:
     await all_for_one(count)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

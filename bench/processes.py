@@ -57,8 +57,8 @@ class Served:
 
 
 @contextmanager
-def serving(program: str = API) -> Iterator[Served]:
-    """An API on a free port, with an empty SQLite database."""
+def serving(program: str = API, **more: str) -> Iterator[Served]:
+    """An API on a free port, with an empty SQLite database unless `more` settings name another."""
     with tempfile.TemporaryDirectory() as data_dir:
         settings = {
             "PORT": "0",
@@ -68,7 +68,7 @@ def serving(program: str = API) -> Iterator[Served]:
         }
         process = subprocess.Popen(
             [sys.executable, "-c", program],
-            env=ENVIRONMENT | settings,
+            env=ENVIRONMENT | settings | more,
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -173,7 +173,7 @@ def configurations(page: str) -> list[tuple[str, Any]]:
     return [(key, each[key]) for each in shown for key in HOST_KEYS & each.keys()]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/hosts.md", "docs/notifications.md"])
+@pytest.mark.parametrize("name", ["docs/hosts.md", "docs/notifications.md"])
 def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
     found = configurations(PAGES[name])
 

@@ -25,8 +25,9 @@ from anyio.abc import SocketStream
 
 from loopin_mcp.client.addresses import Address, Locate
 from loopin_mcp.client.client import LoopinClient
-from loopin_mcp.embedded import embedded_api, load_api_key
+from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ConfigurationError, UnauthorizedError
+from loopin_mcp.settings.embedded_files import load_api_key
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
 from tests.support import PATIENCE_S, new_interrupt

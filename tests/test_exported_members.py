@@ -1,18 +1,34 @@
 """The public surface."""
 
-from types import ModuleType
+import subprocess
+import sys
+
+import pytest
 
 import loopin_mcp
 
 
-def test_all_that_is_imported_is_exported() -> None:
-    imported = {
-        name
-        for name, value in vars(loopin_mcp).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
+@pytest.mark.parametrize("name", dir(loopin_mcp))
+def test_all_that_is_listed_can_be_imported(name: str) -> None:
+    assert getattr(loopin_mcp, name).__name__ == name
 
-    assert set(loopin_mcp.__all__) == imported
+
+def test_what_is_not_public_cannot_be_imported() -> None:
+    with pytest.raises(ImportError, match="cannot import name 'httpx' from 'loopin_mcp'"):
+        from loopin_mcp import httpx  # type: ignore[attr-defined]  # noqa: F401
+
+
+@pytest.mark.subprocess
+def test_nothing_is_loaded_before_it_is_needed() -> None:
+    program = (
+        "import sys; from loopin_mcp.mcp_server import stdio, tools; "
+        "print(sys.modules.keys() & {'httpx', 'jinja2', 'loopin_mcp.embedded'})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert loaded.stdout == "set()\n"
 
 
 def test_every_error_is_exported() -> None:

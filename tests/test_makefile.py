@@ -85,7 +85,7 @@ def test_tests_add_what_they_need_to_the_environment_of_the_demo(clone: Clone) -
     for target in ("demo", "test", "demo", "test"):
         assert clone.make(target).returncode == 0
 
-    test = "pytest -n auto --dist loadfile"
+    test = "pytest -n auto --dist loadfile --no-loadscope-reorder"
     assert clone.asked()[2:] == [
         "loopin-mcp demo",
         f"{INSTALL}.[dev]",
@@ -101,7 +101,7 @@ def test_demo_uses_the_environment_of_the_tests_as_it_is(clone: Clone) -> None:
 
     assert clone.asked()[1:] == [
         f"{INSTALL}.[dev]",
-        "pytest -n auto --dist loadfile",
+        "pytest -n auto --dist loadfile --no-loadscope-reorder",
         "loopin-mcp demo",
     ]
 

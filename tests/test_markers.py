@@ -1,5 +1,6 @@
 """Markers follow from what a test uses, so that `make test-fast` can leave it out."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,11 @@ def test_process_is_refused_to_a_test_that_is_not_marked_for_it() -> None:
 async def test_process_is_refused_from_an_event_loop_too(anyio_backend: str) -> None:
     with pytest.raises(pytest.fail.Exception, match="starts a process: mark it `subprocess`"):
         await anyio.run_process(COMMAND)
+
+
+def test_spawning_is_refused_to_a_test_that_is_not_marked_for_it() -> None:
+    with pytest.raises(pytest.fail.Exception, match="starts a process: mark it `subprocess`"):
+        os.posix_spawn(sys.executable, COMMAND, {})
 
 
 @pytest.mark.subprocess

@@ -1,8 +1,10 @@
 """A model that tries to approve itself, and other attackers, in each set-up of docs/security.md."""
 
+import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urljoin
 
+import httpx
 import pytest
 
 from tests.support.threats import SETUPS, Setup, running
@@ -22,11 +24,22 @@ def the_model_calls_its_tool(setup: Setup, interrupt_id: str, _link: str) -> Non
     setup.call("decide_interrupt", interruptId=interrupt_id, decision="approved")
 
 
+def decide_together(
+    web: httpx.Client, root: str, interrupt_id: str, headers: dict[str, str] | None = None
+) -> None:
+    """Decide as the inbox decides several."""
+    form = {"pick": interrupt_id}
+    compared = web.post(urljoin(root, "inbox/compare"), data=form, headers=headers).text
+    shown = re.search(f"{interrupt_id} [0-9a-f]{{64}}", compared)
+    pick = shown[0] if shown else f"{interrupt_id} {'0' * 64}"
+    web.post(urljoin(root, "inbox/decide"), data=APPROVE | {"pick": pick}, headers=headers)
+
+
 def open_the_link(_setup: Setup, interrupt_id: str, link: str) -> None:
     with browse() as web:
         web.get(link)
-        for form in (link, urljoin(link, f"../inbox/{interrupt_id}")):
-            web.post(form, data=APPROVE)
+        web.post(link, data=APPROVE)
+        decide_together(web, urljoin(link, "../"), interrupt_id)
         web.post(urljoin(link, f"../interrupts/{interrupt_id}/decide"), json=APPROVE)
 
 
@@ -40,7 +53,8 @@ def use_key(key: str, interrupt_id: str, link: str) -> None:
         links = web.post(urljoin(link, "../sign-in-links"), headers=headers)
         if links.status_code == 201:
             place = web.get(links.json()["url"]).url
-        web.post(place.join(f"inbox/{interrupt_id}"), data=APPROVE)
+        web.post(place.join(f"review/{interrupt_id}"), data=APPROVE)
+        decide_together(web, str(place), interrupt_id)
 
 
 def use_what_lies_on_the_account(setup: Setup, interrupt_id: str, link: str) -> None:
@@ -57,11 +71,11 @@ def come_from_another_page(setup: Setup, interrupt_id: str, link: str) -> None:
     """The requests that a foreign page can send in a signed-in human's browser."""
     with browse() as web:
         place = web.post(urljoin(link, "../sign-in"), data={"key": setup.humans_key}).url
-        paths = (f"review/{interrupt_id}", f"inbox/{interrupt_id}")
-        for form in (link, *(str(place.join(path)) for path in paths)):
-            web.post(form, data=APPROVE, headers=FOREIGN)
-            web.post(form, data=APPROVE, headers={"Sec-Fetch-Site": "same-site"})
-            web.post(form, data=APPROVE, headers={"Host": "rebound.example"})
+        forms = (link, str(place.join(f"review/{interrupt_id}")))
+        for headers in (FOREIGN, {"Sec-Fetch-Site": "same-site"}, {"Host": "rebound.example"}):
+            for form in forms:
+                web.post(form, data=APPROVE, headers=headers)
+            decide_together(web, str(place), interrupt_id, headers)
         decide = urljoin(link, f"../interrupts/{interrupt_id}/decide")
         web.post(decide, json=APPROVE, headers=FOREIGN)
         web.post(decide, json=APPROVE, headers={"Host": "rebound.example"})
@@ -121,7 +135,7 @@ def test_human_decides_in_each_set_up(setup: Setup) -> None:
     status = setup.status_of(interrupt_id)
     assert (status["approved"], status["decidedVia"]) == (True, "review-page")
     has_name = setup.humans_key != setup.agents_key
-    assert status["decidedBy"] == ("alice" if has_name else "review-link")
+    assert status["decidedBy"] == ("alice" if has_name else "api-key")
 
 
 def test_model_is_told_who_decides(setup: Setup, column: int) -> None:
@@ -134,6 +148,9 @@ def test_model_is_told_who_decides(setup: Setup, column: int) -> None:
         assert setup.status_of(interrupt_id)["decidedVia"] == "mcp"
     elif column == 1:
         assert "decide_interrupt" in str(answer)
+    elif column == 5:
+        assert answer["isError"] is True
+        assert "cannot decide about a tool call" in answer["content"][0]["text"]
     else:
         assert answer["isError"] is True
         assert answer["content"][0]["text"].startswith("Only a reviewer may decide: ")

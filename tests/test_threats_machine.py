@@ -57,8 +57,8 @@ def test_readme_claims_what_is_tried_here() -> None:
         for who in ("Another user of the machine", "Somebody who listens on the network")
     )
 
-    assert users == ["yes ⁴"] * 5
-    assert listeners == ["yes"] * 3 + ["yes, with `https://`"] * 2
+    assert users == ["yes ⁴"] * 6
+    assert listeners == ["yes"] * 3 + ["yes, with `https://`"] * 2 + ["yes"]
 
 
 @pytest.mark.subprocess

@@ -1,36 +1,35 @@
 """The `loopin-mcp` command: without a subcommand it is the stdio MCP server."""
 
-import contextlib
 import gc
+import importlib
 import importlib.util
 import logging
 import os
 import signal
 import sys
-import traceback
-import warnings
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from io import BufferedReader, TextIOWrapper
+from pathlib import Path
 
 import anyio
 import click
 
+from loopin_mcp.commands.process import loading, log_to_stderr, refusing, until_interrupted
 from loopin_mcp.desktop import has_desktop, start_browser
-from loopin_mcp.errors import ConfigurationError, LoopinError, first_of
-from loopin_mcp.settings.settings import Reader, Settings
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.env_file import read_env_file
+from loopin_mcp.settings.settings import DEFAULT_GATE_TIMEOUT_S, Reader, Settings
 from loopin_mcp.version import __version__
 
-# The lowest level at which the logs of these libraries are useful.
-_LEVELS = {
-    logging.WARNING: ("httpx", "mcp"),
-    # Uvicorn warns about every malformed request, and anyone can send many. Psycopg warns about
-    # every failed attempt; LoopIn logs outages itself.
-    logging.ERROR: ("uvicorn", "psycopg"),
-    # These log what they send and where, some of them with the whole URL.
-    logging.CRITICAL: ("urllib3", "requests_oauthlib", "paho", "pika", "slixmpp", "smpplib"),
+# The modules of commands that no other command needs, with their options.
+_ELSEWHERE = {
+    "audit": "loopin_mcp.commands.audit",
+    "install": "loopin_mcp.commands.install",
+    "uninstall": "loopin_mcp.commands.install",
 }
+
+# A host waits for the first answers of the server, and loading the API would delay them.
+_SERVE_AFTER_S = 1.0
 
 _print: Callable[[str], None] = click.echo
 _say: Callable[[str], None] = partial(click.echo, err=True)
@@ -41,8 +40,20 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """See `click.Group.invoke`."""
-        with _refusing():
+        with refusing():
             return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See `click.Group.list_commands`."""
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See `click.Group.get_command`."""
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(_ELSEWHERE[cmd_name])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
 
 
 @click.group(
@@ -51,18 +62,28 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="loopin-mcp")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Take these settings instead of those in the environment: a file of lines NAME=value.",
+)
 @click.pass_context
-def main(ctx: click.Context) -> None:
+def main(ctx: click.Context, env_file: Path | None) -> None:
     """Human approval gate for AI agents.
+
+    `loopin-mcp install` adds it to your MCP hosts, `loopin-mcp inbox` opens your inbox, `loopin-mcp
+    demo` shows the whole loop, and `loopin-mcp doctor` finds out why something does not work.
 
     Without a command this is the MCP server that a host such as Claude Desktop or Cursor starts
     and talks to over stdin and stdout. Environment variables configure it, mainly LOOPIN_API_URL
-    and LOOPIN_API_KEY; without a URL it runs its own API. `loopin-mcp demo` shows the whole loop,
-    `loopin-mcp inbox` opens your inbox.
+    and LOOPIN_API_KEY; without a URL it runs its own API.
     """
-    _log_to_stderr()
+    log_to_stderr()
     # A shell that starts this in the background has SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if env_file is not None:
+        os.environ.update(read_env_file(env_file))
+    ctx.obj = os.environ
     if ctx.invoked_subcommand is None:
         _serve_stdio()
 
@@ -83,10 +104,10 @@ def api(*, insecure: bool) -> None:
     work too; the MCP server reads only those. docs/settings.md says what each means. Press Ctrl+C
     to stop.
     """
-    with _loading():
+    with loading():
         from loopin_mcp.api.serving.serving import serve_alone
 
-    with _until_interrupted():
+    with until_interrupted():
         settings = _load_settings("api")
         # uvloop comes with the extra `server`, on systems that have it.
         options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
@@ -104,11 +125,11 @@ def inbox(*, no_browser: bool) -> None:
     running LoopIn, this command serves the inbox until you press Ctrl+C. If LOOPIN_API_URL is set,
     this opens the inbox of that API, which asks for a key.
     """
-    with _loading():
+    with loading():
         from loopin_mcp.commands.open_inbox import open_inbox
 
     browser = None if no_browser or not has_desktop(os.environ) else start_browser
-    with _until_interrupted():
+    with until_interrupted():
         anyio.run(open_inbox, _load_settings("mcp_server"), _say, _print, browser)
 
 
@@ -120,12 +141,38 @@ def inbox(*, no_browser: bool) -> None:
 )
 def demo(decide: str | None) -> None:
     """Show the whole loop: an agent asks, you decide in the browser, the agent resumes."""
-    with _loading():
+    with loading():
         from loopin_mcp.commands.demo import run_demo
 
     environment = dict(os.environ)
     _forget_secrets()
     anyio.run(run_demo, decide, environment, _print)
+
+
+@main.command(short_help="Find out what keeps LoopIn from working.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--live", is_flag=True, help="Also send one test request to you, and wait for it.")
+def doctor(*, as_json: bool, live: bool) -> None:
+    """Find out what keeps LoopIn from working, and what helps.
+
+    Checks this program, the hosts and their hooks, the settings, the API, its data, and how you
+    hear of requests. Changes no settings and no file of a host. Prints one line for each finding,
+    and below each problem what to do about it. No key is printed. The exit code is 0 if all is
+    well, 1 if there are only warnings, and 2 if something does not work.
+    """
+    with loading():
+        from loopin_mcp.commands.doctor.doctor import run_doctor
+        from loopin_mcp.commands.doctor.live import Human
+
+    environment = dict(os.environ)
+    _forget_secrets()
+    browser = start_browser if has_desktop(environment) else None
+    say = _say if as_json else _print
+    human = Human(say, browser) if live else None
+    run = partial(run_doctor, environment, _print, human, as_json=as_json)
+    code = anyio.run(run)
+    # A thread that still waits, for a disk or a program, would keep this process.
+    os._exit(code)
 
 
 @main.command(short_help="Send a test notification to every channel.")
@@ -135,134 +182,50 @@ def notify() -> None:
     These are Apprise URLs, separated by spaces or commas. Prints where it arrived; the exit code
     is 1 if it did not arrive everywhere.
     """
-    with _loading():
+    with loading():
         from loopin_mcp.commands.notify import send_test_notifications
 
     arrived = anyio.run(send_test_notifications, _load_settings("embedded"), _print)
     raise SystemExit(0 if arrived else 1)
 
 
-@main.group(short_help="Check or export what happened to every interrupt.")
-def audit() -> None:
-    """Check or export the audit trail of every interrupt: who did what to it, and when.
-
-    Both commands read the database of `loopin-mcp api` (see DATABASE_URL and LOOPIN_DATA_DIR), or a
-    copy of it, and change nothing. The API can keep running. They need its LOOPIN_AUDIT_KEY, or
-    without one its API_KEY_SECRET.
-    """
-
-
-_embedded = click.option(
-    "--embedded", is_flag=True, help="Read the database of the API that an MCP host started."
-)
-
-
-@audit.command(short_help="Find interrupts that somebody tampered with.")
-@_embedded
+@main.command(short_help="Ask a human before a host runs a tool: the command of its hook.")
 @click.option(
-    "--heads",
-    type=click.File("rb"),
-    help="Also check every eventsHead that was kept elsewhere: JSON lines with interruptId and "
-    "eventsHead, such as callbacks or an export, or CSV with these columns.",
+    "--timeout",
+    type=click.IntRange(1, 86_400),
+    default=DEFAULT_GATE_TIMEOUT_S,
+    show_default=True,
+    help="Seconds to wait for a decision: fewer than the host waits for its hook.",
 )
-def verify(*, embedded: bool, heads: BufferedReader | None) -> None:
-    """Find every interrupt that somebody tampered with.
+@click.option(
+    "--defer",
+    is_flag=True,
+    help="Do not wait: end a headless Claude Code, which asks again when it is resumed.",
+)
+@click.option(
+    "--match",
+    default="",
+    help="Ask only about tools in whose names this regular expression is found.",
+)
+def gate(*, timeout: int, defer: bool, match: str) -> None:
+    """Ask a human about the tool call that a host writes to stdin, and answer on stdout.
 
-    Reports events that were changed, dropped, added or reordered, and requests or decisions that
-    differ from their events. Only --heads detects that somebody put back an earlier state, or,
-    having the key, rewrote all events. The exit code is 0 if all is well, and 1 if there is
-    tampering, or something cannot be checked with the keys that are set.
+    This is the command of a hook of Claude Code, Codex, Copilot, Cursor, Gemini CLI or VS Code. The
+    settings are those of the MCP server. Without a decision in time, and after every failure, the
+    exit code is 2, which hosts take as a denial.
     """
-    from loopin_mcp.api.audit.commands import verify
-
-    lines = None if heads is None else _text_of(heads)
-    _audit(partial(verify, heads=lines), embedded=embedded)
-
-
-@audit.command(short_help="Print every interrupt with its events, as JSON lines.")
-@_embedded
-def export(*, embedded: bool) -> None:
-    """Print every interrupt with its events, and those deleted by age, as JSON lines.
-
-    Keep the output elsewhere to use it with `loopin-mcp audit verify --heads`. It has no callback
-    URLs.
-    """
-    from loopin_mcp.api.audit.commands import export
-
-    _audit(export, embedded=embedded)
-
-
-def _text_of(file: BufferedReader) -> Iterator[str]:
-    """The lines of a file in UTF-8, or in UTF-16 as PowerShell's `>` writes it.
-
-    Nothing is read before the first line is needed.
-    """
-    start = file.peek(len(BOM_UTF16_LE))
-    if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        yield from TextIOWrapper(file, "utf-16")
-    else:
-        # A head that is not UTF-8 is refused later, by the number of its entry.
-        yield from TextIOWrapper(file, "utf-8-sig", "surrogateescape")
-
-
-def _audit(work: Callable[..., Awaitable[bool]], *, embedded: bool) -> None:
-    """Do this work on the database, and end with its exit code."""
-    from loopin_mcp.api.store.opening import audit_keys, open_archive
-
-    async def on_archive() -> bool:
-        keys = audit_keys(settings, embedded=embedded)
-        async with open_archive(settings, embedded=embedded) as archive:
-            return await work(archive, keys, say=_print, progress=_say)
-
-    settings = _load_settings("embedded" if embedded else "api")
-    raise SystemExit(0 if anyio.run(on_archive) else 1)
-
-
-@contextlib.contextmanager
-def _loading() -> Iterator[None]:
-    """Import without garbage collection, which takes a third of the time and finds nothing."""
-    gc.disable()
+    # It ends the process itself; whatever prevents that must end it with the same code.
     try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+        from loopin_mcp.commands.gate import Gate
 
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """End the program with one line on a failure, and with code 130 on Ctrl+C."""
-    try:
-        yield
-    except (click.ClickException, click.exceptions.Exit):
+        logging.disable()
+        gc.disable()
+        Gate(timeout, match, defer=defer).run(partial(_load_settings, "mcp_server"))
+    except BaseException as error:
+        _say(f"LoopIn: The gate cannot start ({type(error).__name__}), so nothing is approved.")
         raise
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except Exception as error:
-        raise _ending(error) from error
-
-
-def _ending(caught: Exception) -> Exception:
-    """What Click shows in one line; it ends quietly if nobody reads the output any more."""
-    error = first_of(caught)
-    if isinstance(error, LoopinError):
-        return click.ClickException(str(error))
-    if isinstance(error, BrokenPipeError):
-        return error
-    *_, place = traceback.extract_tb(error.__traceback__ or caught.__traceback__)
-    return click.ClickException(
-        f"Unexpected {type(error).__name__} at {place.filename}:{place.lineno}. Please report it."
-    )
-
-
-@contextlib.contextmanager
-def _until_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the block like Ctrl+C does: the requests in flight are still answered."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    except KeyboardInterrupt:
-        _say("Stopped.")
+    finally:
+        os._exit(2)
 
 
 def _load_settings(reader: Reader) -> Settings:
@@ -280,8 +243,8 @@ def _forget_secrets() -> None:
 
 
 def _serve_stdio() -> None:
-    with _loading():
-        from loopin_mcp.mcp_server.stdio import serve_stdio
+    with loading():
+        from loopin_mcp.mcp_server.stdio.stdio import serve_stdio
         from loopin_mcp.mcp_server.tools import create_server
 
     if sys.stdin and sys.stdin.isatty():
@@ -298,17 +261,4 @@ def _serve_stdio() -> None:
     except ConfigurationError as error:
         settings = error
         logging.getLogger("loopin_mcp").error("%s", error)
-    anyio.run(serve_stdio, create_server(settings))
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S%z",
-    )
-    for level, libraries in _LEVELS.items():
-        for library in libraries:
-            logging.getLogger(library).setLevel(level)
-    # Python would print it with the host of a notification.
-    warnings.filterwarnings("ignore", "Unverified HTTPS request")
+    anyio.run(serve_stdio, create_server(settings, serve_after_s=_SERVE_AFTER_S))

@@ -4,44 +4,24 @@ import contextlib
 import hmac
 import logging
 import math
-import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio.abc
 import anyio.to_thread
 
-from loopin_mcp.api.access.limits import raise_file_limit
-from loopin_mcp.api.audit.audit_keys import AuditKeys
-from loopin_mcp.api.outbox.channels import channels_of
-from loopin_mcp.api.rest.health import proof_of_key, sibling_key
-from loopin_mcp.api.serving.loopback import (
-    LOOPBACK,
-    check_loopback,
-    listen_anywhere,
-    listen_if_free,
-)
-from loopin_mcp.api.serving.serving import port_of, serving
-from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.client.addresses import Address, Locate
 from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.client.transport import BrokenError, NotConnectedError
-from loopin_mcp.errors import ConfigurationError, LoopinError, first_of, ungrouped
+from loopin_mcp.errors import LoopinError, first_of, ungrouped
 from loopin_mcp.settings.api_options import Options
-from loopin_mcp.settings.data_dir import EMBEDDED_FILE, KEY_FILE, PORT_FILE, require_home
-from loopin_mcp.settings.private_files import (
-    ANY,
-    OTHERS_WRITE,
-    make_private_directory,
-    refuse_open_directory,
-    refuse_open_file,
-    write_once,
-)
+from loopin_mcp.settings.base_urls import LOOPBACK
+from loopin_mcp.settings.data_dir import EMBEDDED_FILE, PORT_FILE
+from loopin_mcp.settings.embedded_files import load_api_key, noted_port
 from loopin_mcp.settings.settings import Settings
-from loopin_mcp.settings.values import checked_key
+from loopin_mcp.wire.siblings import proof_of_key, sibling_key
 
 PROBE_TIMEOUT_S = 2.0
 # How often to probe a port whose owner is stopping, and how long to ignore a stranger's port.
@@ -70,7 +50,7 @@ async def embedded_api(
     program, and so does one that refuses nothing and accepts nothing.
     """
     async with anyio.create_task_group() as tasks:
-        copy = _Copy(settings, tasks, probe_timeout_s)
+        copy = Copy(settings, tasks, probe_timeout_s)
         try:
             yield copy.locate
         finally:
@@ -78,11 +58,14 @@ async def embedded_api(
             tasks.cancel_scope.cancel()
 
 
-class _Copy:
-    """One copy of the server: it finds the shared API, or serves it."""
+class Copy:
+    """One copy of the server: it finds the shared API, or serves it until `tasks` is cancelled."""
 
     def __init__(
-        self, settings: Settings, tasks: anyio.abc.TaskGroup, probe_timeout_s: float
+        self,
+        settings: Settings,
+        tasks: anyio.abc.TaskGroup,
+        probe_timeout_s: float = PROBE_TIMEOUT_S,
     ) -> None:
         self._settings = settings
         self._tasks = tasks
@@ -114,10 +97,15 @@ class _Copy:
         api_key = await anyio.to_thread.run_sync(load_api_key, self._settings.data_dir)
         self._looks_end = anyio.current_time() + LOOKS_PER_PROBE * self._probe_timeout_s
         self._spare = _spare_ports(api_key) if self._settings.port else []
-        noted = _noted_port(self._note)
+        noted = noted_port(self._settings.data_dir)
         # Another copy may have another LOOPIN_PORT, and its API may be running.
         if noted and not self._is_avoided(noted) and await self._is_sibling(noted, api_key):
             return self._met(noted, api_key)
+        # A copy that only uses the API of another one does not need the parts that serve.
+        started = anyio.current_time()
+        from loopin_mcp.api.serving.loopback import listen_anywhere, listen_if_free
+
+        self._looks_end += anyio.current_time() - started
         for port in self._candidates(noted):
             for _ in range(LOOKS):
                 if listener := listen_if_free(port):
@@ -149,6 +137,8 @@ class _Copy:
         return Address(f"http://{LOOPBACK}:{port}", api_key)
 
     async def _serve(self, listener: socket.socket, api_key: str) -> Address:
+        from loopin_mcp.api.serving.serving import port_of
+
         with contextlib.suppress(OSError):
             self._note.touch(mode=0o600)
             self._note.write_text(str(port_of(listener)), encoding="ascii")
@@ -160,6 +150,13 @@ class _Copy:
         self, listener: socket.socket, api_key: str, *, task_status: anyio.abc.TaskStatus[Address]
     ) -> None:
         """Serve until cancelled. If that fails, the next `locate` starts it again."""
+        from loopin_mcp.api.access.limits import raise_file_limit
+        from loopin_mcp.api.audit.audit_keys import AuditKeys
+        from loopin_mcp.api.outbox.channels import channels_of
+        from loopin_mcp.api.serving.loopback import check_loopback
+        from loopin_mcp.api.serving.serving import port_of, serving
+        from loopin_mcp.api.store.opening import open_sqlite
+
         # A host may allow few open files, and the agents of all copies wait here.
         raise_file_limit()
         with listener:
@@ -214,60 +211,8 @@ class _Copy:
         return hmac.compare_digest(proof.encode(), (health.proof or "").encode())
 
 
-def load_api_key(data_dir: Path) -> str:
-    """The key in the data directory, created at first use and readable only by this user.
-
-    Raises:
-        ConfigurationError: The directory or the file cannot be used.
-    """
-    require_home(data_dir)
-    path = data_dir / KEY_FILE
-    try:
-        if not path.exists():
-            make_private_directory(data_dir)
-        refuse_open_directory(data_dir)
-        # Earlier versions let the group write it if the user's umask does.
-        refuse_open_file(data_dir / PORT_FILE, OTHERS_WRITE)
-        if not path.exists():
-            write_once(path, secrets.token_urlsafe(32))
-        _refuse_open_key(path)
-        api_key = path.read_text(encoding="ascii").strip()
-    except (OSError, ValueError) as error:
-        other = "that this user can write to"
-        if os.access(data_dir, os.W_OK | os.X_OK):
-            other = "on another file system"
-        raise ConfigurationError(
-            f"The data directory {data_dir} cannot be used: {error}. Set LOOPIN_DATA_DIR to a "
-            f"directory {other}."
-        ) from error
-    if not api_key:
-        raise ConfigurationError(f"{path} is empty: delete it to get a new key.")
-    return checked_key(str(path), api_key)
-
-
-def _refuse_open_key(path: Path) -> None:
-    """Refuse a key file that another user of this machine can read or may have created.
-
-    Raises:
-        ConfigurationError: It is not a regular file that only this user can read.
-    """
-    if not path.is_file():
-        raise ConfigurationError(f"{path} is not a file: delete it to get a new key.")
-    remedy = "delete it to get a new key that only this user can read"
-    refuse_open_file(path, ANY, remedy)
-
-
 def _spare_ports(api_key: str) -> list[int]:
     """The ports for copies with this key if a stranger has the usual one."""
     digest = hmac.digest(api_key.encode(), b"loopin-mcp ports", "sha256")
     numbers = (int.from_bytes(digest[start : start + 4], "big") for start in (0, 4, 8))
     return [SPARE_PORTS[number % len(SPARE_PORTS)] for number in numbers]
-
-
-def _noted_port(note: Path) -> int | None:
-    """The port that a copy chose because another program had the usual one."""
-    try:
-        port = int(note.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return port if 0 < port < 65_536 else None

@@ -30,7 +30,7 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One browser per module: its event loop must be gone before the next async test."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         missing("Chromium")
@@ -93,7 +93,7 @@ def hostile_site() -> Iterator[Callable[[str], int]]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an API without a key, in its own process."""
-    api = ServedAPI(tmp_path_factory.mktemp("served"), {})
+    api = ServedAPI(tmp_path_factory.mktemp("served"), {"LOOPIN_RATE_LIMIT": "10000"})
     yield api.url
     api.stop()
 

@@ -11,7 +11,7 @@ import pytest
 import respx
 from anyio.lowlevel import checkpoint
 
-from loopin_mcp import Health, LoopinClient, UnreachableError
+from loopin_mcp import APIError, Health, LoopinClient, UnreachableError
 from tests.support import PATIENCE_S, new_interrupt
 from tests.support.client import PENDING, READS, URL, WRITES, Call, Naps, answer
 from tests.support.loops import WITH_LEAPING_TIME, Backend, leap
@@ -68,7 +68,6 @@ async def test_server_that_never_ends_its_answer_is_given_up(drips: bool) -> Non
         b"SSH-2.0-secret\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{",
-        b"HTTP/1.1 302 Found\r\nLocation: http://evil.test:secret/\r\nContent-Length: 0\r\n\r\n",
     ],
 )
 async def test_answer_that_is_cut_short_is_asked_for_again_and_then_told(
@@ -88,6 +87,19 @@ async def test_answer_that_is_cut_short_is_asked_for_again_and_then_told(
         "or is not HTTP. Check the API and any proxy before it."
     )
     assert len(naps.taken) == 2
+
+
+async def test_redirect_to_what_is_no_url_leads_nowhere() -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://evil.test:secret/\r\n")
+        writer.write(b"Content-Length: 0\r\n\r\n")
+
+    async with serving(handle) as url, LoopinClient(url) as client:
+        with pytest.raises(APIError, match="is redirected to nowhere") as refusal:
+            await client.get_interrupt_status("int-1")
+
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("call", [READS[0], WRITES[0]], ids=["read", "create"])

@@ -17,6 +17,7 @@ COMMANDS = [
     ["api"],
     ["inbox", "--no-browser"],
     ["demo"],
+    ["doctor"],
     ["notify"],
     ["audit", "verify"],
     ["audit", "export"],

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from loopin_mcp.commands.open_inbox import open_inbox
@@ -51,6 +52,18 @@ def test_link_of_a_running_host_signs_in_once_and_shows_what_it_asked(
     assert created["interruptId"] in page.text
     assert stranger.status_code == 404
     assert (rest, stderr) == ("", "")
+
+
+def test_pages_are_there_while_a_host_runs_that_calls_no_tool(
+    free_port: int, start: Callable[..., Host]
+) -> None:
+    initialize(start(LOOPIN_PORT=str(free_port)))
+
+    patient = httpx.HTTPTransport(retries=6)
+    with httpx.Client(transport=patient, base_url=f"http://127.0.0.1:{free_port}") as browser:
+        health = browser.get("/health")
+
+    assert health.json()["status"] == "ok"
 
 
 @pytest.mark.subprocess

@@ -15,7 +15,7 @@ IMPATIENT = """
 import os, anyio
 from loopin_mcp.mcp_server.tools import create_server
 from loopin_mcp.settings.settings import Settings
-from loopin_mcp.mcp_server.stdio import serve_stdio
+from loopin_mcp.mcp_server.stdio.stdio import serve_stdio
 anyio.run(serve_stdio, create_server(Settings.load(os.environ), answer_within_s=1))
 """
 

@@ -253,7 +253,7 @@ async def test_names_that_are_nearly_ours_get_ours(name: str) -> None:
 
     assert created["note"] == (
         f"Ignored unknown arguments: {name}. create_interrupt knows action, context, agentId, "
-        "userId, urgency, expiresIn, callbackUrl."
+        "userId, urgency, expiresIn, callbackUrl, editable, options."
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopin_mcp.mcp_server.lines import LONGEST_LINE, LineError, Lines, line_of
+from loopin_mcp.mcp_server.stdio.lines import LONGEST_LINE, LineError, Lines, line_of
 
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": 7, "method": "tools/call"}
 ONE_LINE = "Write each message as one line of JSON in UTF-8, without line breaks."

@@ -15,7 +15,7 @@ from tests.support.host import ENVELOPE, LEGACY, MODERN, Host, Message, initiali
 NOISY = """
 import os, anyio
 from mcp.server import MCPServer
-from loopin_mcp.mcp_server.stdio import serve_stdio
+from loopin_mcp.mcp_server.stdio.stdio import serve_stdio
 server = MCPServer("noisy")
 @server.tool()
 def noise() -> str:

@@ -12,7 +12,7 @@ import pytest
 from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
 
-from loopin_mcp.mcp_server.lines import Lines, line_of
+from loopin_mcp.mcp_server.stdio.lines import Lines, line_of
 from loopin_mcp.mcp_server.tools import create_server
 from loopin_mcp.settings.settings import Settings
 from tests.support.host import ENVELOPE, LEGACY, MODERN, Message

@@ -83,6 +83,29 @@ def test_changed_parameters_count_for_an_approval_only(status: str, next_step: s
     assert status_result(interrupt, 45).next_step == next_step
 
 
+def test_used_approval_is_not_acted_on_again() -> None:
+    used = Interrupt(
+        interrupt_id="a",
+        status="approved",
+        action="Pay",
+        used_at=MOMENT,
+        use_within=60,
+        call={"tool": "Bash"},
+    )
+
+    status = status_result(used, 45)
+
+    assert status.model_dump(mode="json", by_alias=True) == {
+        "interruptId": "a",
+        "status": "approved",
+        "action": "Pay",
+        "usedAt": "2025-06-15T15:06:40.000Z",
+        "approved": True,
+        "nextStep": f"{BY_API}, and the approval was used, which counts once: do not act on it "
+        "again.",
+    }
+
+
 def test_receipts_say_what_to_do_next() -> None:
     created = Created(interrupt_id="a", status="pending", expires_at=MOMENT, review_url="http://r")
     decided = Decided(interrupt_id="a", status="resolved", decision="approved", decided_at=MOMENT)

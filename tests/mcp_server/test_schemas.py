@@ -60,6 +60,8 @@ async def test_objects_of_the_caller_are_open(tools: list[Tool]) -> None:
         if field["type"] == "object"
     }
 
+    # Its values are lists.
+    assert fields.pop("options")["additionalProperties"]["type"] == "array"
     assert set(fields) == {"context", "modifiedParams"}
     for field in fields.values():
         # Not `true`, on which google-genai fails, and not {}, which llama.cpp reads as an object.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from loopin_mcp.mcp_server.lines import LONGEST_LINE
+from loopin_mcp.mcp_server.stdio.lines import LONGEST_LINE
 from tests.support import PATIENCE_S, clean_environment, missing
 from tests.support.host import ENVELOPE, Host, create, initialize
 

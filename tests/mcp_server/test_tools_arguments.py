@@ -91,3 +91,28 @@ async def test_ids_that_are_no_segment_are_refused(mcp: Client, interrupt_id: st
     text = await refusal(mcp, "get_interrupt_status", interruptId=interrupt_id)
 
     assert text.startswith("interruptId must not be empty, '.' or '..'.")
+
+
+@pytest.mark.parametrize("editable", [["amount"], '["amount"]'])
+async def test_agent_limits_what_may_be_changed(mcp: Client, editable: object) -> None:
+    limits = {"editable": editable, "options": {"amount": [1, 2]}}
+    new = {"action": "Pay", "context": {"amount": 1, "to": "a"}, **limits}
+    created = await call(mcp, "create_interrupt", **new)
+
+    decision = {"interruptId": created["interruptId"], "decision": "approved"}
+    refused = await refusal(mcp, "decide_interrupt", **decision, modifiedParams={"to": "b"})
+
+    assert refused.startswith('modifiedParams: "to" cannot be changed')
+    status = await call(mcp, "get_interrupt_status", interruptId=created["interruptId"])
+    assert "editable" not in status
+
+
+@pytest.mark.parametrize("editable", [[], "[]"])
+async def test_empty_list_of_editable_keys_is_not_lost(mcp: Client, editable: object) -> None:
+    new = {"action": "Pay", "context": {"amount": 1}, "editable": editable}
+    created = await call(mcp, "create_interrupt", **new)
+
+    decision = {"interruptId": created["interruptId"], "decision": "approved"}
+    refused = await refusal(mcp, "decide_interrupt", **decision, modifiedParams={"amount": 2})
+
+    assert "the agent said that no value may be changed" in refused

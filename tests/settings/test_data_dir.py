@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.store.opening import open_archive, open_database
-from loopin_mcp.embedded import load_api_key
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.embedded_files import load_api_key
 from loopin_mcp.settings.settings import Settings
 from tests.support import clean_environment
 

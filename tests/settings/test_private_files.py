@@ -17,8 +17,8 @@ import pytest
 
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_database, open_sqlite
-from loopin_mcp.embedded import load_api_key
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.embedded_files import load_api_key
 from loopin_mcp.settings.private_files import write_once
 from tests.support import clean_environment, missing
 

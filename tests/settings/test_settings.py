@@ -280,3 +280,21 @@ def test_account_without_a_name_gives_no_default_user(monkeypatch: pytest.Monkey
 def test_name_that_no_call_would_take_is_refused_at_once(variable: str, name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{variable} must be at most 200 characters"):
         Settings.load({variable: name})
+
+
+@pytest.mark.parametrize(
+    ("value", "reasons"),
+    [
+        ("Too much; Not by me ;; Too much", ("Too much", "Not by me")),
+        ("One\nTwo\r\nThree", ("One", "Two", "Three")),
+        ("off", ()),
+    ],
+)
+def test_reasons_to_reject_are_separated(value: str, reasons: tuple[str, ...]) -> None:
+    assert Settings.load({"REJECT_REASONS": value}, "api").reject_reasons == reasons
+
+
+@pytest.mark.parametrize("value", ["a;b;c;d", "x" * 101])
+def test_reasons_that_fit_no_button_are_refused(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="LOOPIN_REJECT_REASONS must have at most 3"):
+        Settings.load({"LOOPIN_REJECT_REASONS": value})

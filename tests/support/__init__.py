@@ -14,7 +14,6 @@ import anyio
 import httpx
 import pytest
 from anyio.streams.text import TextReceiveStream
-from starlette.applications import Starlette
 
 from loopin_mcp import Decision, LoopinClient
 from loopin_mcp.api.access.actors import Actor
@@ -22,6 +21,7 @@ from loopin_mcp.api.access.keys import Sleep
 from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.app import create_app
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value, single
+from loopin_mcp.api.front import Front
 from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -93,6 +93,8 @@ class Down:
         self.asked.set()
         raise UnavailableError("The database cannot be used right now")
 
+    find = read
+
     async def transact(self, steps: Callable[[], Steps[T]]) -> T:
         self.asked.set()
         raise UnavailableError("The database cannot be used right now")
@@ -108,13 +110,9 @@ async def execute(database: Database, sql: str, **params: Value) -> None:
     await database.transact(partial(single, sql, params))
 
 
-async def take_due(
-    store: Store, *channels: str, lease_ms: int = 1000, limit: int = 9
-) -> list[Delivery]:
+async def take_due(store: Store, *, lease_ms: int = 1000, limit: int = 9) -> list[Delivery]:
     """The deliveries that are due, without a limit per host."""
-    return await store.deliveries.take_due(
-        channels, (), lease_ms=lease_ms, limit=limit, room=lambda _: limit
-    )
+    return await store.deliveries.take_due((), lease_ms=lease_ms, limit=limit, room=lambda _: limit)
 
 
 def missing(what: str) -> NoReturn:
@@ -147,7 +145,7 @@ def api_app(
     limits: Limits | None = None,
     sleep: Sleep = anyio.sleep,
     **options: Any,  # noqa: ANN401 - those of Options
-) -> Starlette:
+) -> Front:
     """The API's app with these options."""
     return create_app(store, Options(**options), listens_on, limits=limits, sleep=sleep).app
 

@@ -16,6 +16,8 @@ from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, REVIEWER, Clock, execute, new_interrupt
 
 HOOK = "https://203.0.113.7/hook?token=s3cret"
+# docs/security.md has these statements too.
+COUNT_AGAIN = "INSERT INTO tallies SELECT * FROM counted_tallies"
 DECISION = Decision(decision="approved", reason="ok", modified_params={"amount": 4000})
 
 
@@ -37,20 +39,27 @@ async def decided(store: Store, clock: Clock) -> str:
 
 
 async def edit(database: Database, interrupt_id: str, *statements: str) -> None:
-    """Edit an interrupt in the database as its owner can: without its triggers.
+    """Edit an interrupt in the database as its owner can: without its rules, and all figures fit.
 
     The statements end in a condition.
     """
     if isinstance(database, SQLite):
-        rules = await database.read("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-        for rule in rules:
-            await execute(database, f"DROP TRIGGER {rule['name']}")
+        named = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
+        drop = "DROP TRIGGER {name}"
     else:
-        for table in ("interrupts", "events"):
-            await execute(database, f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        named = """
+            SELECT tgname AS name, relname AS owner FROM pg_trigger JOIN pg_class
+            ON tgrelid = pg_class.oid WHERE NOT tgisinternal
+            """
+        drop = "DROP TRIGGER {name} ON {owner}"
+    for rule in await database.read(named):
+        if not str(rule["name"]).startswith("tallies"):
+            await execute(database, drop.format(**rule))
     for statement in statements:
         one = f"{statement} AND interrupt_id = :interrupt_id"
         await execute(database, one, interrupt_id=interrupt_id)
+    await execute(database, "DELETE FROM tallies")
+    await execute(database, COUNT_AGAIN)
 
 
 async def audited(

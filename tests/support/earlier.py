@@ -73,7 +73,9 @@ class EarlierPostgreSQL:
 def _scripts(version: int, dialect: str) -> list[str]:
     """The scripts up to a version."""
     files = [
-        SCHEMAS / f"{each}{of}.sql" for each in range(1, version + 1) for of in ("", f".{dialect}")
+        SCHEMAS / f"{each}{of}.sql"
+        for each in range(1, version + 1)
+        for of in ("", f".{dialect}", ".end", f".end.{dialect}")
     ]
     return [file.read_text("utf-8") for file in files if file.exists()]
 

@@ -10,12 +10,8 @@ class Row:
 
     def __init__(self, tab: Page, action: str) -> None:
         self.whole = tab.locator("#rows > .row").filter(has_text=action)
-        self.summary = self.whole.locator("summary")
-        self.reason = self.whole.get_by_label("Reason")
-        self.modified = self.whole.get_by_label("Modified parameters")
-
-    def press(self, button: str) -> None:
-        self.whole.get_by_role("button", name=button).click()
+        self.link = self.whole.locator("a.open")
+        self.box = self.whole.get_by_role("checkbox")
 
 
 def read(link: str) -> dict[str, object]:

@@ -4,19 +4,20 @@ from html.parser import HTMLParser
 
 import httpx
 
+from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.store.store import Store
 from tests.support import AGENT, new_interrupt
 
-_VOID = ("meta", "link", "img", "input")
-_EXACT = ("th", "td", "textarea")
+_VOID = ("meta", "link", "img", "input", "br", "hr")
+_EXACT = ("th", "td", "values-td", "key", "textarea")
 
 
 class Page(HTMLParser):
     """`page["td"]` is the text of each cell, in order, and so with every tag.
 
     `page["alert"]` and `page["fault"]` hold what bears that role or class, and
-    `page["difference-tr"]` the rows of the tables that show what was changed. A template, which
-    no browser shows, is left out.
+    `page["difference-tr"]` the rows of the tables that show what was changed, by their class. A
+    template, which no browser shows, is left out.
     """
 
     def __init__(self, answer: httpx.Response) -> None:
@@ -24,7 +25,7 @@ class Page(HTMLParser):
         self._texts: dict[str, list[list[str]]] = {}
         self._open: list[list[str]] = []
         self._in_template = False
-        self._table = ""
+        self._tables = [""]
         self.attributes: list[dict[str, str | None]] = []
         self.feed(answer.text)
 
@@ -37,14 +38,16 @@ class Page(HTMLParser):
         if tag not in _VOID:
             self._open.append([])
             if tag == "table":
-                self._table = f"{attributes.get('class', '')}-".lstrip("-")
-            in_table = self._table + tag if tag in ("tr", "th", "td") else tag
+                self._tables.append(f"{attributes.get('class', '')}-".lstrip("-"))
+            in_table = self._tables[-1] + tag if tag in ("tr", "th", "td") else tag
             for kind in (in_table, attributes.get("role"), attributes.get("class")):
                 self._texts.setdefault(kind or "", []).append(self._open[-1])
 
     def handle_endtag(self, tag: str) -> None:
         if not self._in_template:
             self._open.pop()
+            if tag == "table":
+                self._tables.pop()
         self._in_template &= tag != "template"
 
     def handle_data(self, data: str) -> None:
@@ -67,6 +70,8 @@ class Page(HTMLParser):
     @property
     def rows(self) -> dict[str, str]:
         """The table of the context, without headings."""
+        if names := self["key"]:
+            return dict(zip(names, self["values-td"], strict=True))
         names = [name for name in self["th"] if name not in ("Name", "Value")]
         return dict(zip(names, self["td"], strict=True))
 
@@ -85,3 +90,8 @@ async def ask(store: Store, **changes: object) -> str:
 async def decide(api: httpx.AsyncClient, path: str, **form: str) -> httpx.Response:
     """Send the page's form, without following its redirect."""
     return await api.post(path, data=form)
+
+
+async def digest_of(store: Store, interrupt_id: str) -> str:
+    """The digest of what an interrupt asks."""
+    return payload_digest(await store.get_interrupt_status(interrupt_id))

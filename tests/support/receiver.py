@@ -222,7 +222,8 @@ class NoCallbacks:
 
 
 def outbox_to(store: Store, channels: Channels) -> Outbox:
-    """An outbox for the notifications of a store, through these channels."""
+    """An outbox for the notifications of a store, which go to these channels from now on."""
+    store.deliveries.channels = channels.digests
     return Outbox(store, NoCallbacks(), NotificationSender(store, channels))
 
 

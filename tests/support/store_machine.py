@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     MultipleResults,
+    initialize,
     multiple,
     rule,
 )
@@ -12,7 +13,7 @@ from hypothesis.stateful import (
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.events import EventType
 from loopin_mcp.api.store.creation import IdempotencyKey
-from loopin_mcp.api.store.deliveries import Delivery, Outcome
+from loopin_mcp.api.store.deliveries import ChannelDigests, Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, NotFoundError, UnprocessableError
 from loopin_mcp.wire.fields import Verdict
@@ -22,7 +23,6 @@ from tests.support.store_comparison import StoreComparison
 from tests.support.store_model import Asked, owed_as
 
 LEASE_MS = 20_000
-CHANNELS = ["phone", "chat"]
 
 questions = st.builds(
     new_interrupt,
@@ -34,6 +34,7 @@ questions = st.builds(
 # A moment, a minute, an hour, a day and a year.
 spans_ms = st.sampled_from([1, 60_000, 3_600_000, 86_400_000, 31_536_000_000])
 
+some_channels = st.sampled_from([("phone", "chat"), ("phone",), ()])
 near_expiry = st.sampled_from([None, None, 0, 1])
 
 
@@ -43,11 +44,17 @@ class StoreMachine(StoreComparison):
     interrupts: Bundle[str] = Bundle("interrupts")
     deliveries: Bundle[Delivery] = Bundle("deliveries")
 
-    @rule()
-    def reopen(self) -> None:
+    @initialize(channels=some_channels)
+    def notify(self, channels: tuple[str, ...]) -> None:
+        self.store.deliveries.channels = ChannelDigests(channels)
+        self.model.channels = channels
+
+    @rule(channels=some_channels)
+    def reopen(self, channels: tuple[str, ...]) -> None:
         self.run(self.database.aclose())
         self.database = self.run(self.again())
         self.store = Store(self.database, PUBLIC_URL, self.clock)
+        self.notify(channels)
 
     @rule(span_ms=spans_ms)
     def let_time_pass(self, span_ms: int) -> None:
@@ -152,14 +159,14 @@ class StoreMachine(StoreComparison):
                 self.run(view)
 
     @rule()
-    def address(self) -> None:
-        self.run(self.store.deliveries.address(CHANNELS, CHANNELS))
-        self.model.address(CHANNELS, self.clock())
+    def bring_forward(self) -> None:
+        self.run(self.store.deliveries.bring_forward())
+        self.model.bring_forward(self.clock())
 
     @rule(target=deliveries, limit=st.sampled_from([1, 100]))
     def take_deliveries(self, limit: int) -> MultipleResults[Delivery]:
         due = self.model.due(self.clock())
-        taken = self.run(take_due(self.store, *CHANNELS, lease_ms=LEASE_MS, limit=limit))
+        taken = self.run(take_due(self.store, lease_ms=LEASE_MS, limit=limit))
         ids = {owed_as(delivery) for delivery in taken}
         assert ids <= due
         assert len(taken) == len(ids) == min(limit, len(due))

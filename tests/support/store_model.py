@@ -59,10 +59,13 @@ class Model:
         # By interrupt, kind and channel: when a delivery is due, and how often it was tried.
         self.owed: dict[Owed, tuple[int, int]] = {}
         self.digests: dict[str, str | None] = {}
+        # The channels of this process.
+        self.channels: tuple[str, ...] = ()
 
     def create(self, created: Asked) -> None:
         self.asked[created.interrupt_id] = created
-        self.owed[created.interrupt_id, "notification", ""] = (created.created_ms, 0)
+        for channel in self.channels:
+            self.owed[created.interrupt_id, "notification", channel] = (created.created_ms, 0)
 
     def known(self, key: str, now: int) -> tuple[NewInterrupt, str, int] | None:
         """The interrupt of a key, unless the key is a day old."""
@@ -111,21 +114,19 @@ class Model:
             found |= {asked.created_ms, asked.half_ms, asked.expires_ms}
         return sorted(found)
 
-    def address(self, channels: list[str], now: int) -> None:
-        """Address new notifications to each channel."""
-        for interrupt_id, kind, channel in list(self.owed):
-            if kind == "notification" and not channel:
-                del self.owed[interrupt_id, kind, channel]
-                for each in channels:
-                    self.owed[interrupt_id, kind, each] = (now, 0)
-
     def due(self, now: int) -> set[Owed]:
-        """The deliveries that are due, also those due before the clock was set back."""
+        """The deliveries that are due here."""
         return {
             each
             for each, (due, _) in self.owed.items()
-            if (due <= now or due > now + _furthest(each)) and (each[1] == "callback" or each[2])
+            if due <= now and each[2] in ("", *self.channels)
         }
+
+    def bring_forward(self, now: int) -> None:
+        """Make due what is due later than it can be, since the clock was set back."""
+        for each, (due, tries) in self.owed.items():
+            if due > now + _furthest(each):
+                self.owed[each] = (now, tries)
 
     def take(self, delivery: Delivery) -> int:
         """Take a delivery; returns the number of its tries."""

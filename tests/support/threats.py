@@ -1,15 +1,18 @@
 """The set-ups in the table of docs/security.md, each with an attacker."""
 
 import contextlib
+import json
 import os
 import re
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import ServedAPI
+from tests.support import START_TIMEOUT_S, ServedAPI, clean_environment
 from tests.support.host import Host, initialize
 
 SETUPS = (
@@ -18,7 +21,9 @@ SETUPS = (
     "… with `LOOPIN_REVIEWER_KEYS`",
     "API elsewhere",
     "… with `LOOPIN_REVIEWER_KEYS`",
+    "Embedded, for a held call",
 )
+GATE = (sys.executable, "-m", "loopin_mcp", "gate")
 _WITHOUT_DECIDING = {
     "LOOPIN_TOOLS": "create_interrupt,get_interrupt_status,list_pending_interrupts,"
     "cancel_interrupt,get_interrupt_analytics"
@@ -56,6 +61,54 @@ class Setup:
         return status
 
 
+@dataclass
+class Held(Setup):
+    """A set-up in which the human is asked about calls that a host holds, of one session."""
+
+    data_dir: Path
+    session: str = "0123456789"
+
+    def hold(
+        self,
+        command: str,
+        *options: str,
+        hook: tuple[str, ...] = GATE,
+        **settings: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the hook of a host that is about to run a command."""
+        event = {
+            "session_id": self.session,
+            "cwd": "/project",
+            "hook_event_name": "PreToolUse",
+            "tool_name": "Bash",
+            "tool_input": {"command": command},
+        }
+        usual = {
+            "LOOPIN_DATA_DIR": str(self.data_dir),
+            "LOOPIN_PORT": "0",
+            "LOOPIN_USER_ID": "u",
+        }
+        return subprocess.run(
+            [*hook, *options],
+            env=clean_environment(**usual | settings),
+            input=json.dumps(event),
+            capture_output=True,
+            text=True,
+            timeout=START_TIMEOUT_S,
+            check=False,
+        )
+
+    def ask_human(self) -> tuple[str, str]:
+        """Let the host hold a call; returns the id and the review link of the request."""
+        self.hold(f"echo {fresh_key()}", "--defer")
+        return self.newest()
+
+    def newest(self) -> tuple[str, str]:
+        """The id and the review link of the latest request that waits."""
+        listed = self.call("list_pending_interrupts", userId="u")["structuredContent"]
+        return listed["interrupts"][0]["interruptId"], listed["interrupts"][0]["reviewUrl"]
+
+
 def fresh_key() -> str:
     """A key that no other program on this machine has."""
     return secrets.token_hex(16)
@@ -87,6 +140,13 @@ def elsewhere(data_dir: Path, **settings: str) -> Iterator[Setup]:
     served.stop()
 
 
+@contextlib.contextmanager
+def held(data_dir: Path) -> Iterator[Held]:
+    """A host with the gate on the human's machine."""
+    with embedded(data_dir) as setup:
+        yield Held(**vars(setup), data_dir=data_dir)
+
+
 def running(column: int, data_dir: Path) -> contextlib.AbstractContextManager[Setup]:
     """The set-up of one column of the table."""
     reviewers = {"LOOPIN_REVIEWER_KEYS": f"alice={fresh_key()}"}
@@ -96,6 +156,7 @@ def running(column: int, data_dir: Path) -> contextlib.AbstractContextManager[Se
         embedded(data_dir, **reviewers),
         elsewhere(data_dir),
         elsewhere(data_dir, **reviewers),
+        held(data_dir),
     )[column]
 
 

@@ -10,7 +10,6 @@ from secrets import token_bytes
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
@@ -23,22 +22,28 @@ from loopin_mcp.api.access.limits import CreateRate, Limits, Waits
 from loopin_mcp.api.access.places import Places
 from loopin_mcp.api.access.proofs import Proofs
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.access.workers import NoWorkers
+from loopin_mcp.api.front import Calls, Front, InBrowser, apology
 from loopin_mcp.api.outbox.destinations import Destinations
-from loopin_mcp.api.pages.analytics.page import AnalyticsPage
+from loopin_mcp.api.outbox.pushes import Pushes
+from loopin_mcp.api.outbox.web_push import VapidKeys
+from loopin_mcp.api.pages.history.analytics.page import AnalyticsPage
+from loopin_mcp.api.pages.history.exports import Exports
 from loopin_mcp.api.pages.inbox import Inbox
 from loopin_mcp.api.pages.live import HEARTBEAT_S, Live
+from loopin_mcp.api.pages.notifications import app_files
+from loopin_mcp.api.pages.notifications.page import NotificationsPage
 from loopin_mcp.api.pages.rendering import Pages
 from loopin_mcp.api.pages.review import Review
 from loopin_mcp.api.pages.sign_in import SignIn
-from loopin_mcp.api.rest.headers import RequestHeads
-from loopin_mcp.api.rest.health import HealthCheck, sibling_key
+from loopin_mcp.api.pages.together import Together
+from loopin_mcp.api.rest.health import HealthCheck
 from loopin_mcp.api.rest.interrupts import Interrupts
 from loopin_mcp.api.rest.openapi import Description
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
+from loopin_mcp.wire.siblings import sibling_key
 
 STATIC = Path(__file__).parent / "pages" / "static"
 
@@ -50,10 +55,11 @@ _Page = partial(Route, include_in_schema=False)
 class API:
     """An app, and the parts of it that background loops share."""
 
-    app: Starlette
+    app: Front
     sessions: Sessions
     live: Live
     destinations: Destinations
+    pushes: Pushes
 
 
 def create_app(
@@ -75,31 +81,31 @@ def create_app(
     door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
     sessions = Sessions(keys, store.sessions, store.clock, store.public_url)
     address = f"{host}:{port}" if options.is_local else store.public_url
-    proofs = Proofs(_key_of_pages(options, page_key or token_bytes()), address)
+    page_key = page_key or token_bytes()
+    proofs = Proofs(_key_of_pages(options, page_key), address)
+    vapid = VapidKeys(options.audit_keys, page_key)
+    pushes = Pushes(store, keys, vapid, Destinations.of_pushes(options))
     live = Live(store, sessions, waits, heartbeat_s)
     pages = Pages(store, sessions, proofs, embedded=options.embedded)
     calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
     health = HealthCheck(__version__, port, _proof_key(options))
     sign_in = SignIn(store, sessions, pages, door)
-    guard = Middleware(Guard, door=door, knows_host=host_rule(host, store.public_url))
+    answered = _call_routes(calls, health, Description(options))
     app = Starlette(
         routes=[
-            *_call_routes(calls, health, Description(options)),
-            *_page_routes(store, sessions, pages, live),
+            *answered,
+            *_page_routes(store, sessions, pages, live, options.reject_reasons),
+            *_notification_routes(NotificationsPage(store, sessions, pages, pushes)),
             *_sign_in_routes(sign_in, gives_links=options.embedded),
             _Page("/proofs/{page_id}/{challenge}", proofs.prove),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[
-            Middleware(RequestHeads),
-            Middleware(NoWorkers),
-            Middleware(Places, sessions=sessions),
-            guard,
-        ],
-        exception_handlers=_HANDLERS,
+        exception_handlers=_handlers(pages.in_browser),
     )
     app.router.redirect_slashes = False
-    return API(app, sessions, live, destinations)
+    guard = Guard(door, host_rule(host, store.public_url))
+    front = Front(app, Places(sessions), guard, Calls(answered), pages.in_browser)
+    return API(front, sessions, live, destinations, pushes)
 
 
 def _key_of_pages(options: Options, stored: bytes) -> bytes:
@@ -120,32 +126,54 @@ def _call_routes(calls: Interrupts, health: HealthCheck, description: Descriptio
         Route("/interrupts", calls.create_interrupt, methods=["POST"]),
         Route("/interrupts/pending/{user_id}", calls.list_pending_interrupts),
         Route("/interrupts/{interrupt_id}/decide", calls.decide_interrupt, methods=["POST"]),
+        Route("/interrupts/{interrupt_id}/use", calls.use_approval, methods=["POST"]),
         Route("/interrupts/{interrupt_id}/events", calls.list_events),
         Route("/interrupts/{interrupt_id}", calls.cancel_interrupt, methods=["DELETE"]),
         Route("/interrupts/{interrupt_id}", calls.get_interrupt_status),
+        Route("/standing-approvals", calls.list_standing),
+        Route("/standing-approvals/{interrupt_id}", calls.end_standing, methods=["DELETE"]),
         Route("/analytics/{user_id}", calls.get_interrupt_analytics),
         Route("/health", health.get_health),
         Route("/openapi.json", description.get_openapi_document),
     ]
 
 
-def _page_routes(store: Store, sessions: Sessions, pages: Pages, live: Live) -> list[Route]:
-    review = Review(store, sessions, pages)
-    inbox = Inbox(store, sessions, pages, review)
-    analytics = AnalyticsPage(store, sessions, pages)
-    in_inbox = "/inbox/{interrupt_id}"
+def _page_routes(
+    store: Store, sessions: Sessions, pages: Pages, live: Live, reasons: tuple[str, ...]
+) -> list[Route]:
+    review = Review(store, sessions, pages, reasons)
+    inbox, together = Inbox(store, sessions, pages), Together(store, sessions, pages)
+    analytics, exports = AnalyticsPage(store, sessions, pages), Exports(store, sessions, pages)
     return [
         Route("/review/{interrupt_id}", review.decide_interrupt, methods=["POST"]),
         Route("/review/{interrupt_id}", review.show_interrupt),
         _Page("/review/{interrupt_id}/events", live.review_events),
+        _Page("/", inbox.show_changes, methods=["POST"]),
         _Page("/", inbox.show_inbox),
         _Page("/history", inbox.show_history),
+        _Page("/history.csv", exports.export_csv),
+        _Page("/history.jsonl", exports.export_lines),
         _Page("/analytics", analytics.show_analytics),
         _Page("/inbox/events", live.inbox_events),
-        _Page(in_inbox, inbox.decide_interrupt, methods=["POST"]),
-        # Shows a refused decision at its own address, so that reloading it and its events work.
-        _Page(in_inbox, review.show_interrupt),
-        _Page(f"{in_inbox}/events", live.review_events),
+        _Page("/inbox/compare", together.compare, methods=["POST"]),
+        _Page("/inbox/decide", together.decide, methods=["POST"]),
+        _Page("/inbox/test", inbox.send_test_request, methods=["POST"]),
+        _Page("/inbox/{interrupt_id}/end", inbox.end_standing, methods=["POST"]),
+    ]
+
+
+def _notification_routes(notifications: NotificationsPage) -> list[Route]:
+    device = "/notifications/{device_id}"
+    return [
+        _Page("/notifications", notifications.add_device, methods=["POST"]),
+        _Page("/notifications", notifications.show_notifications),
+        _Page("/notifications/waiting", notifications.list_new),
+        _Page(f"{device}/remove", notifications.remove_device, methods=["POST"]),
+        _Page(f"{device}/test", notifications.send_test, methods=["POST"]),
+        _Page(f"{device}/choose", notifications.choose, methods=["POST"]),
+        _Page("/sw.js", app_files.worker),
+        _Page("/app.webmanifest", app_files.manifest(notifications.home)),
+        _Page("/favicon/{count}", app_files.favicon),
     ]
 
 
@@ -160,18 +188,26 @@ def _sign_in_routes(sign_in: SignIn, *, gives_links: bool) -> list[Route]:
     ]
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, APIError)
-    return refusal(error)
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-async def _refuse_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    if "Allow" in headers:
-        # If routes share a path, Starlette names only the methods of the first one.
-        headers["Allow"] = ", ".join(sorted(_methods_at(request)))
-    return error_response(error.detail, error.status_code, headers)
+def _handlers(in_browser: InBrowser) -> dict[type[Exception], Handler]:
+    async def refuse(request: Request, error: Exception) -> Response:
+        assert isinstance(error, APIError)
+        return in_browser(request, refusal(error))
+
+    async def refuse_route(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if "Allow" in headers:
+            # If routes share a path, Starlette names only the methods of the first one.
+            headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+        return in_browser(request, error_response(error.detail, error.status_code, headers))
+
+    async def apologise(request: Request, _error: Exception) -> Response:
+        return in_browser(request, apology())
+
+    return {APIError: refuse, HTTPException: refuse_route, Exception: apologise}
 
 
 def _methods_at(request: Request) -> set[str]:
@@ -181,14 +217,3 @@ def _methods_at(request: Request) -> set[str]:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
-
-
-async def _apologise(_request: Request, _error: Exception) -> Response:
-    return error_response("The API has a fault; it is in its log", 500)
-
-
-_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-    APIError: _refuse,
-    HTTPException: _refuse_route,
-    Exception: _apologise,
-}

@@ -9,6 +9,8 @@ Clock = Callable[[], int]
 DAY_MS = 86_400_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Without the time zone, which would be written as an offset.
+_EPOCH_IN_UTC = _EPOCH.replace(tzinfo=None)
 
 
 def epoch_ms() -> int:
@@ -21,6 +23,7 @@ def moment(epoch_ms: str | float | None) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(epoch_ms or 0))
 
 
-def ms_of(at: datetime) -> int:
-    """A datetime in epoch milliseconds, rounded down."""
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+def text_of(epoch_ms: str | float | None) -> str:
+    """Epoch milliseconds in RFC 3339, in UTC with `Z`."""
+    at = _EPOCH_IN_UTC + timedelta(milliseconds=int(epoch_ms or 0))
+    return at.isoformat(timespec="milliseconds") + "Z"

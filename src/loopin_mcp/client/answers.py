@@ -181,7 +181,9 @@ def doubt(method: str) -> str:
 def _parts(url: str) -> SplitResult:
     """The parts of a URL from a server; all empty if it is not a URL."""
     try:
-        return urlsplit(url)
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it checks it
+        return parts
     except ValueError:
         return urlsplit("")
 

@@ -11,7 +11,7 @@ import httpx
 
 from loopin_mcp.client.addresses import Locate, elsewhere, fixed_address, segment
 from loopin_mcp.client.answers import Answer
-from loopin_mcp.client.connections import Connection, connection_to
+from loopin_mcp.client.connections import connection_of, connection_to
 from loopin_mcp.client.retries import delay_before_retry, outlasting_outages, polling_delays
 from loopin_mcp.client.transport import (
     INTERRUPT_ANSWER,
@@ -34,6 +34,7 @@ from loopin_mcp.wire.models import (
     NewInterrupt,
     PendingPage,
     SignInLink,
+    Used,
 )
 
 # Proxies cut long requests, after 30 or 60 seconds by default.
@@ -45,7 +46,7 @@ GRACE_S = 1.0
 # Versions of APIs that ignore idempotency keys; LoopIn 1.0 gives no version.
 WITHOUT_KEYS = (None, "0.1.0")
 
-_AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Cancelled)
+_AboutOne = TypeVar("_AboutOne", Interrupt, Decided, Used, Cancelled)
 
 
 class LoopinClient:
@@ -74,14 +75,12 @@ class LoopinClient:
     ) -> None:
         self._locate = locate or fixed_address(base_url, api_key)
         check_host("base_url", base_url)
-        connection = Connection(http) if http else connection_to("" if locate else base_url)
+        connection = connection_of(http) if http else connection_to("" if locate else base_url)
         if not (locate or http or connection.proxy):
             self._locate = elsewhere(self._locate)
         self._attempts = attempts
         self._sleep = sleep
-        self._http = connection.http
         self._transport = Transport(connection, timeout_s, channel)
-        self._owns_http = http is None
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,8 +90,7 @@ class LoopinClient:
 
     async def aclose(self) -> None:
         """Close the connections this client opened."""
-        if self._owns_http:
-            await self._http.aclose()
+        await self._transport.aclose()
 
     async def create_interrupt(self, interrupt: NewInterrupt) -> Created:
         """Ask a human; returns at once with the link to the review page.
@@ -165,6 +163,15 @@ class LoopinClient:
         if decided.decision != decision.decision:
             raise answer.not_loopin("another decision than the one sent")
         return decided
+
+    async def use_approval(self, interrupt_id: str) -> Used:
+        """Use an approval, right before the approved action; it succeeds once.
+
+        Raises:
+            ConflictError: It was used before, is not approved, or is too old: do not act.
+        """
+        path = f"interrupts/{segment('interruptId', interrupt_id)}/use"
+        return _about(interrupt_id, Used, await self._send(Outgoing("POST", path)))
 
     async def cancel_interrupt(self, interrupt_id: str) -> Cancelled:
         """Cancel an interrupt that is still pending.

@@ -3,8 +3,9 @@
 import ipaddress
 import os
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies
 
@@ -12,6 +13,7 @@ import httpx
 
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.base_urls import is_loopback
+from loopin_mcp.version import __version__
 
 # By OpenSSL's codes: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
 _EXPIRED, _ANOTHER_NAME = (9, 10), (62, 64)
@@ -19,16 +21,26 @@ _EXPIRED, _ANOTHER_NAME = (9, 10), (62, 64)
 
 @dataclass(frozen=True)
 class Connection:
-    """An HTTP client, and the proxy that it uses, if any, without its password."""
+    """Makes requests, and sends them, through the proxy, if any, which has no password here."""
 
-    http: httpx.AsyncClient
+    request: Callable[..., httpx.Request]
+    send: Callable[[httpx.Request], Awaitable[httpx.Response]]
+    # Only if it is this client's own.
+    aclose: Callable[[], Awaitable[None]] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     proxy: str | None = None
+
+
+def connection_of(http: httpx.AsyncClient) -> Connection:
+    """The connection of a client, which stays open."""
+    return Connection(http.build_request, partial(http.send, stream=True, follow_redirects=False))
 
 
 def connection_to(base_url: str) -> Connection:
     """A connection with the certificates and the proxy of the environment.
 
-    Without a base URL, it is for this machine. A proxy must not see what stays there.
+    Without a base URL, it is for this machine. A proxy must not see what stays there. It is a bare
+    transport: the authentication, redirects, cookies and hooks of an AsyncClient would take time.
 
     Raises:
         ConfigurationError: The certificates or the proxy cannot be used.
@@ -37,19 +49,23 @@ def connection_to(base_url: str) -> Connection:
     variable, proxy_url = _proxy_for(url)
     proxy = _checked_proxy(variable, proxy_url) if proxy_url else None
     try:
-        http = httpx.AsyncClient(
+        transport = httpx.AsyncHTTPTransport(
             verify=_certificates() if url.scheme == "https" else _no_certificates(),
             proxy=proxy,
             trust_env=False,
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            # Httpcore looks at each idle connection twice in every request.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
         )
     except ImportError:
         raise ConfigurationError(
             f"{variable} names a SOCKS proxy, which needs another package: start LoopIn with "
             "`uvx --with 'httpx[socks]'`, or install it with pip install 'httpx[socks]'."
         ) from None
-    return Connection(http, f"the proxy {proxy.url} of {variable}" if proxy else None)
+    through = f"the proxy {proxy.url} of {variable}" if proxy else None
+    headers = {"User-Agent": f"loopin-mcp/{__version__}"}
+    return Connection(
+        httpx.Request, transport.handle_async_request, transport.aclose, headers, through
+    )
 
 
 def failure_of(error: Exception, proxy: str | None) -> str:

@@ -58,11 +58,18 @@ class Transport:
     """
 
     def __init__(self, connection: Connection, timeout_s: float, channel: Via) -> None:
-        self._http, self._proxy = connection.http, connection.proxy
+        self._connection, self._proxy = connection, connection.proxy
         self._timeout_s = timeout_s
         self._connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._channel = channel
+        self._is_closed = False
         self.longest_s = self._connect_timeout_s + timeout_s
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened here."""
+        if self._connection.aclose:
+            self._is_closed = True
+            await self._connection.aclose()
 
     async def exchange(self, address: Address, outgoing: Outgoing) -> Answer:
         """Send one request once, and read the answer, whatever it is.
@@ -71,10 +78,12 @@ class Transport:
             UnreachableError: No answer came; `NotConnectedError` if nothing was sent.
             InvalidRequestError: An id or the cursor does not fit into a URL.
         """
+        if self._is_closed:
+            raise RuntimeError("Cannot send a request: this client has been closed.")
         request = self._request(address, outgoing)
         try:
             with anyio.fail_after(self.longest_s + outgoing.wait_s):
-                response = await self._http.send(request, stream=True, follow_redirects=False)
+                response = await self._connection.send(request)
                 try:
                     content = await _read_bounded(response, outgoing.longest_answer)
                 finally:
@@ -90,27 +99,31 @@ class Transport:
     def _request(self, address: Address, outgoing: Outgoing) -> httpx.Request:
         body = outgoing.body
         try:
-            return self._http.build_request(
+            return self._connection.request(
                 outgoing.method,
                 f"{address.base_url}/{outgoing.path}",
                 params=outgoing.query or None,
                 headers=self._headers(address.api_key, outgoing),
                 content=body.model_dump_json(by_alias=True) if body else None,
-                timeout=httpx.Timeout(
-                    self._timeout_s,
-                    connect=self._connect_timeout_s,
-                    read=self._timeout_s + outgoing.wait_s,
-                    pool=None,
-                ),
+                extensions={"timeout": self._timeout(outgoing.wait_s)},
             )
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise InvalidRequestError(
                 "An id or the cursor is too long for a URL, or holds a character that is not text."
             ) from None
 
+    def _timeout(self, wait_s: int) -> dict[str, float | None]:
+        return {
+            "connect": self._connect_timeout_s,
+            "read": self._timeout_s + wait_s,
+            "write": self._timeout_s,
+            "pool": None,
+        }
+
     def _headers(self, api_key: str | None, outgoing: Outgoing) -> dict[str, str]:
         key = outgoing.idempotency_key
         headers = {
+            **self._connection.headers,
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "X-API-Key": api_key,
@@ -173,10 +186,10 @@ def check_host(name: str, base_url: str) -> None:
 async def _read_bounded(response: httpx.Response, longest: int) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
         # The request did not ask for it, and a small answer may unpack to more than memory holds.
-        raise httpx.DecodingError("it is compressed", request=response.request)
+        raise httpx.DecodingError("it is compressed")
     content = bytearray()
     async for chunk in response.aiter_raw():
         content += chunk
         if len(content) > longest:
-            raise httpx.DecodingError(f"more than {longest} bytes", request=response.request)
+            raise httpx.DecodingError(f"more than {longest} bytes")
     return bytes(content)

@@ -23,6 +23,7 @@ _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![^\W_]|-)"
 _OUR_ID = re.compile(rf"(?<![^\W_])(?<!-){_ID}", re.IGNORECASE)
 _OUR_LINK = re.compile(rf"/review/({_ID})", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_OPENING = {"object": "{", "array": "["}
 _MOST_NAMED = 10
 _LONGEST_NAME = 60
 _ALIKE = 0.7
@@ -66,7 +67,10 @@ def read_arguments(tool: str, schema: Mapping[str, Any], given: Mapping[str, Any
             unknown[name] = value
             continue
         meant = _read(wire_name, value, fields[wire_name])
-        if is_empty(meant, is_required=wire_name in schema.get("required", ())):
+        # An empty list says something, such as that no value may be changed.
+        is_none_of = meant == [] and fields[wire_name]["type"] == "array"
+        is_required = is_none_of or wire_name in schema.get("required", ())
+        if is_empty(meant, is_required=is_required):
             continue
         if known.setdefault(wire_name, meant) != meant:
             raise InvalidRequestError(f"{wire_name} comes twice, with different values.")
@@ -97,13 +101,13 @@ def _read(name: str, value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN
         return text.casefold()
     if schema["type"] == "integer" and (number := _WHOLE_NUMBER.match(text)):
         return int(number[0])
-    if schema["type"] == "object" and value.strip().startswith("{"):
-        return _object(name, value)
+    if (opening := _OPENING.get(schema["type"])) and value.strip().startswith(opening):
+        return _json(name, value)
     return value
 
 
-def _object(name: str, text: str) -> Any:  # noqa: ANN401 - this is the JSON edge
-    """The JSON object in a text; Claude Desktop sometimes sends objects so."""
+def _json(name: str, text: str) -> Any:  # noqa: ANN401 - this is the JSON edge
+    """The JSON object or list in a text; Claude Desktop sometimes sends objects so."""
     try:
         return parse_json(text)
     except ValueError as error:

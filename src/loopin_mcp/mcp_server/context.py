@@ -1,26 +1,32 @@
 """What tools and prompts work with: client, settings, default names, and reports of progress."""
 
+import logging
 import re
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import anyio
+from anyio.abc import TaskGroup
 from mcp.server.mcpserver import Context
 from mcp_types import Implementation
 
 from loopin_mcp.client.addresses import Address
-from loopin_mcp.client.client import LoopinClient
-from loopin_mcp.client.transport import check_host
-from loopin_mcp.embedded import embedded_api
 from loopin_mcp.errors import ConfigurationError, LoopinError, ungrouped
 from loopin_mcp.mcp_server.forms import Forms
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import LONGEST_NAME
 from loopin_mcp.wire.plain_text import plain_text
 
+if TYPE_CHECKING:
+    from loopin_mcp.client.client import LoopinClient
+
 PROGRESS_EVERY_S = 5.0
+# How often to see whether the copy that served the embedded API has ended.
+LOOK_EVERY_S = 2.0
 
 _CLIENT = re.compile(r"[-_ ](?:mcp[-_ ])?client$|[-_ ]mcp$", re.IGNORECASE)
 _PARTS = ("agent", "cli", "client", "core", "mcp", "sdk")
@@ -39,18 +45,27 @@ _KNOWN_CLIENTS = {
 
 _Outcome = TypeVar("_Outcome")
 
+logger = logging.getLogger("loopin_mcp")
+
 
 @dataclass(frozen=True)
 class Loopin:
     """What a tool or a prompt works with."""
 
-    client: LoopinClient
+    make_client: Callable[[], "LoopinClient"]
     settings: Settings
     forms: Forms
     progress_every_s: float
     # The interrupts that were created here, and those that a human decided in a form here.
     asked: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
+    # Stands for the session of a host that does not name it.
+    session: str = field(default_factory=lambda: uuid4().hex)
+
+    @cached_property
+    def client(self) -> "LoopinClient":
+        """The client of the API, which the first call makes."""
+        return self.make_client()
 
 
 Call = Context[Loopin, Any]
@@ -67,11 +82,11 @@ def default_agent_id(ctx: Call) -> str:
 def agent_name(ctx: Call) -> str:
     """The agent's name, or nothing if neither the settings nor the client have one."""
     params = ctx.request_context.session.client_params
-    client = _plain_name(params.client_info) if params else ""
+    client = plain_name(params.client_info) if params else ""
     return ctx.request_context.lifespan_context.settings.agent_id or client
 
 
-def _plain_name(client: Implementation) -> str:
+def plain_name(client: Implementation) -> str:
     """What a client calls itself, without what only says that it is a client."""
     title = " ".join((client.title or "").split())
     if title:
@@ -91,15 +106,52 @@ def default_user_id(ctx: Call) -> str:
     return user_id
 
 
-async def open_client(
-    settings: Settings | ConfigurationError, stack: AsyncExitStack
-) -> LoopinClient:
-    """A client of the API in the settings, or of the embedded one, until `stack` ends.
+@asynccontextmanager
+async def client_maker(
+    settings: Settings | ConfigurationError, serve_after_s: float | None = None
+) -> AsyncIterator[Callable[[], "LoopinClient"]]:
+    """How to make a client of the API in the settings, or of the embedded one.
 
-    If there can be no client, every call raises the ConfigurationError that says why.
+    The client works until the block ends. If there can be no client, every call raises the
+    ConfigurationError that says why. After `serve_after_s` seconds, the embedded API runs even if
+    nothing was called, for the gate and the pages.
     """
+    async with anyio.create_task_group() as tasks:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as keeping:
+            make_client = cache(partial(_client, settings, tasks, stack))
+            if (
+                serve_after_s is not None
+                and isinstance(settings, Settings)
+                and not settings.api_url
+            ):
+                keeping.start_soon(_keep_api, make_client, serve_after_s)
+            yield make_client
+            keeping.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+
+
+async def _keep_api(make_client: Callable[[], "LoopinClient"], serve_after_s: float) -> None:
+    """Serve the embedded API whenever no other copy does."""
+    await anyio.sleep(serve_after_s)
+    while True:
+        try:
+            await make_client().get_health()
+        except Exception:
+            # A call of a tool tries again, and says what is wrong.
+            logger.debug("The embedded API cannot be reached", exc_info=True)
+        await anyio.sleep(LOOK_EVERY_S)
+
+
+def _client(
+    settings: Settings | ConfigurationError, tasks: TaskGroup, stack: AsyncExitStack
+) -> "LoopinClient":
+    # A host waits for the start and not for a first call, and httpx and the API take long to load.
+    from loopin_mcp.client.client import LoopinClient
+
     try:
-        client = await _usable_client(settings, stack)
+        if isinstance(settings, ConfigurationError):
+            raise settings
+        client = _usable_client(settings, tasks, stack)
     except ConfigurationError as error:
         fault = error
 
@@ -107,21 +159,23 @@ async def open_client(
             raise fault
 
         client = LoopinClient(locate=locate, channel="mcp")
-    return await stack.enter_async_context(client)
+    stack.push_async_callback(client.aclose)
+    return client
 
 
-async def _usable_client(
-    settings: Settings | ConfigurationError, stack: AsyncExitStack
-) -> LoopinClient:
-    if isinstance(settings, ConfigurationError):
-        raise settings
+def _usable_client(settings: Settings, tasks: TaskGroup, stack: AsyncExitStack) -> "LoopinClient":
+    from loopin_mcp.client.client import LoopinClient
+    from loopin_mcp.client.transport import check_host
+
+    timeout_s = settings.timeout_s
     if settings.api_url:
         check_host("LOOPIN_API_URL", settings.api_url)
-        return LoopinClient(
-            settings.api_url, settings.api_key, timeout_s=settings.timeout_s, channel="mcp"
-        )
-    locate = await stack.enter_async_context(embedded_api(settings))
-    return LoopinClient(locate=locate, timeout_s=settings.timeout_s, channel="mcp")
+        return LoopinClient(settings.api_url, settings.api_key, timeout_s=timeout_s, channel="mcp")
+    from loopin_mcp.embedded import Copy
+
+    copy = Copy(settings, tasks)
+    stack.push_async_callback(copy.aclose)
+    return LoopinClient(locate=copy.locate, timeout_s=timeout_s, channel="mcp")
 
 
 async def with_progress(
@@ -132,12 +186,18 @@ async def with_progress(
     Raises:
         LoopinError: `wait` raised it.
     """
+    async with _reporting(ctx, wait_s, review_url):
+        return await wait(wait_s)
+
+
+@asynccontextmanager
+async def _reporting(ctx: Call, wait_s: float, review_url: str | None) -> AsyncIterator[None]:
+    """Report to the host until the block ends."""
     with ungrouped():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_report, ctx, wait_s, review_url)
-            outcome = await wait(wait_s)
+            yield
             tasks.cancel_scope.cancel()
-    return outcome
 
 
 async def _report(ctx: Call, wait_s: float, review_url: str | None) -> None:

@@ -1,7 +1,7 @@
 """What the server declares to a host, and what it answers to requests that break the protocol."""
 
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib.resources import files
 from typing import Any
 
@@ -63,10 +63,17 @@ def declare_tools_and_prompts(server: MCPServer[Any]) -> None:
 
 
 class PlainProtocol:
-    """A middleware that says in a refusal what is wrong with the request."""
+    """A middleware that says in a refusal what is wrong with the request.
 
-    def __init__(self, tools: Collection[str], prompts: Collection[str]) -> None:
-        self._names = {"tools/call": ("tool", tools), "prompts/get": ("prompt", prompts)}
+    `tools` gives the names of those that a client is offered.
+    """
+
+    def __init__(
+        self,
+        tools: Callable[[types.Implementation | None], Collection[str]],
+        prompts: Collection[str],
+    ) -> None:
+        self._tools, self._prompts = tools, prompts
 
     async def __call__(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
@@ -76,10 +83,12 @@ class PlainProtocol:
         Raises:
             MCPError: The request breaks the protocol.
         """
+        client = ctx.session.client_params
+        tools = self._tools(client.client_info if client else None)
         if ctx.request_id is not None:
-            self._check(ctx.method, ctx.params or {})
+            self._check(ctx.method, ctx.params or {}, tools)
         try:
-            return _lean(ctx.method, await call_next(ctx))
+            return _lean(ctx.method, tools, await call_next(ctx))
         except ValidationError as error:
             raise MCPError(types.INVALID_PARAMS, _faults(error)) from error
         except MCPError as error:
@@ -87,9 +96,10 @@ class PlainProtocol:
                 raise MCPError(error.code, explained, error.data or None) from error
             raise
 
-    def _check(self, method: str, params: Any) -> None:  # noqa: ANN401 - this is the JSON edge
+    def _check(self, method: str, params: Any, tools: Collection[str]) -> None:  # noqa: ANN401 - JSON
         """Refuse a name that is not offered, and a cursor, since each list has one page."""
-        kind, names = self._names.get(method, ("", ()))
+        offered = {"tools/call": ("tool", tools), "prompts/get": ("prompt", self._prompts)}
+        kind, names = offered.get(method, ("", ()))
         name = params.get("name")
         if names and isinstance(name, str) and name not in names:
             raise MCPError(types.INVALID_PARAMS, _unknown(kind, name, names))
@@ -119,10 +129,16 @@ def _explained(error: MCPError, method: str) -> str:
     return _INITIALIZE_FIRST if error.message == "Invalid request parameters" else ""
 
 
-def _lean(method: str, result: HandlerResult) -> HandlerResult:
-    """A result without the icons, which the SDK adds to every one in the era of 2026-07-28."""
-    meta = result.get("_meta") if isinstance(result, dict) and method != _DISCOVER else None
-    if meta:
+def _lean(method: str, tools: Collection[str], result: HandlerResult) -> HandlerResult:
+    """A result without tools that are not offered to the client, and without repeated icons.
+
+    The SDK adds the icons to every result in the era of 2026-07-28.
+    """
+    if not isinstance(result, dict):
+        return result
+    if method == "tools/list":
+        result["tools"] = [tool for tool in result["tools"] if tool["name"] in tools]
+    if method != _DISCOVER and (meta := result.get("_meta")):
         meta.get(types.SERVER_INFO_META_KEY, {}).pop("icons", None)
     return result
 

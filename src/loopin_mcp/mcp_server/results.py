@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from loopin_mcp.wire import fields
 from loopin_mcp.wire.models import (
@@ -40,6 +41,12 @@ class CreatedResult(Created):
 class InterruptStatus(Interrupt):
     """An interrupt, and whether the agent may act on it."""
 
+    # These are for the programs that hold calls.
+    call: SkipJsonSchema[None] = Field(default=None, exclude=True)
+    use_within: SkipJsonSchema[None] = Field(default=None, exclude=True)
+    # The agent that asks knows these.
+    editable: SkipJsonSchema[None] = Field(default=None, exclude=True)
+    options: SkipJsonSchema[None] = Field(default=None, exclude=True)
     approved: bool = Field(description="True only if a human approved: act only then")
     wait_lowered_to: Unset[float] = Field(None, description="Longest wait here")
     next_step: NextStep
@@ -66,9 +73,9 @@ class PendingItem(Wire):
     status: str = Field(description="pending")
     action: str = Field(description="What happens if approved")
     agent_id: Unset[str] = Field(default=None, description="Agent that asks")
-    user_id: Unset[str] = Field(default=None, description="Human who is asked")
+    user_id: Unset[str] = Field(default=None, description="Human asked")
     urgency: Unset[str] = Field(default=None, description="low, medium or high")
-    created_at: Unset[fields.Timestamp] = Field(default=None, description="When it was created")
+    created_at: Unset[fields.Timestamp] = Field(default=None, description="When created")
     expires_at: Unset[fields.Timestamp] = Field(default=None, description="When it expires")
     review_url: Unset[str] = Field(default=None, description="Link for the human")
 
@@ -76,7 +83,7 @@ class PendingItem(Wire):
 class PendingList(Wire):
     """One page of pending interrupts."""
 
-    user_id: str = Field(description="Human who is asked")
+    user_id: str = Field(description="Human asked")
     count: int = Field(description="How many on this page")
     interrupts: tuple[PendingItem, ...] = Field(description="Newest first")
     next_cursor: Unset[str] = Field(default=None, description="cursor of the next page")
@@ -104,11 +111,13 @@ _MODIFIED = (
     "{decided} with changes: do the action once, with modifiedParams instead of the proposed "
     "parameters."
 )
+_USED = "{decided}, and the approval was used, which counts once: do not act on it again."
 _UNKNOWN = "This status is unknown here, so it is not an approval: do not act."
 _WITHHELD = (
     "A human changed the values, and they are too large for a tool result: do not act. Tell the "
     "user to pass you the values from the page at reviewUrl."
 )
+_LEFT_OUT = ("call", "use_within", "editable", "options")
 # The API's own names for those who decide without a reviewer key.
 _NOT_REVIEWERS = (None, "anonymous", "api-key", "review-link")
 
@@ -138,7 +147,7 @@ def status_result(
     if interrupt.is_pending and is_asker:
         interrupt = interrupt.model_copy(update={"context": None})
     status = InterruptStatus(
-        **dict(interrupt),
+        **dict(interrupt.model_copy(update=dict.fromkeys(_LEFT_OUT))),
         approved=interrupt.status == "approved",
         wait_lowered_to=max_wait_s if wait_lowered else None,
         next_step=next_step,
@@ -182,6 +191,8 @@ def _next_step(interrupt: Interrupt, max_wait_s: float, *, is_confirmed: bool) -
     words = _NEXT_STEPS.get(interrupt.status, _UNKNOWN)
     if interrupt.status == "approved" and interrupt.modified_params is not None:
         words = _MODIFIED
+    if interrupt.used_at is not None:
+        words = _USED
     decided = _who_decided(interrupt, is_confirmed=is_confirmed)
     return words.format(wait=f"{max_wait_s:g}", left=left, decided=decided)
 

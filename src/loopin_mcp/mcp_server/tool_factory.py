@@ -22,6 +22,7 @@ from loopin_mcp.errors import LoopinError
 from loopin_mcp.mcp_server.arguments import is_empty, read_arguments
 from loopin_mcp.mcp_server.remedies import for_model
 from loopin_mcp.mcp_server.results import MOST_BYTES, NOTE
+from loopin_mcp.settings.settings import GATE_TOOLS
 from loopin_mcp.wire.validation import explain
 
 _LifespanT = TypeVar("_LifespanT")
@@ -52,6 +53,8 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
         schema = self._tool_input_schema(name)
         if schema is None:
             raise ToolError(f"Unknown tool: {name}")
+        if name in GATE_TOOLS:
+            return await super().call_tool(name, arguments, context)
         note = ""
         also = _NOT_APPROVED if name in _ASKING else ""
         try:
@@ -141,6 +144,22 @@ def tool_of(
     )
 
 
+def hints_of(
+    title: str, *, read_only: bool = False, destructive: bool = False, idempotent: bool = False
+) -> types.ToolAnnotations:
+    """All hints of a tool, since their defaults assume the worst.
+
+    None is of the open world: `codex exec` runs no tool that is.
+    """
+    return types.ToolAnnotations(
+        title=title,
+        read_only_hint=read_only,
+        destructive_hint=destructive,
+        idempotent_hint=idempotent,
+        open_world_hint=False,
+    )
+
+
 def naming_the_wait(tool: Tool, longest_s: float) -> Tool:
     """The tool, with the longest wait of the settings in its texts and as its default."""
     parameters = deepcopy(tool.parameters)
@@ -181,7 +200,7 @@ def _opened(parameters: dict[str, Any]) -> dict[str, Any]:
     """The arguments, whose objects say that they take any JSON; strict readers close others."""
     for field in parameters["properties"].values():
         if field["type"] == "object":
-            field["additionalProperties"] = _ANY_JSON
+            field.setdefault("additionalProperties", _ANY_JSON)
     return parameters
 
 

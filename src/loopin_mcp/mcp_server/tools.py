@@ -1,14 +1,14 @@
 """The MCP server: its lifespan and the six tools, each one call of the LoopIn API."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from mcp.server import CacheHint, MCPServer
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.request_state import RequestStateSecurity
-from mcp_types import InputRequiredResult, ToolAnnotations
+from mcp_types import InputRequiredResult
 
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.mcp_server.confirmation import confirm_decision
@@ -17,12 +17,13 @@ from loopin_mcp.mcp_server.context import (
     Call,
     Loopin,
     agent_name,
+    client_maker,
     default_agent_id,
     default_user_id,
-    open_client,
     with_progress,
 )
 from loopin_mcp.mcp_server.forms import ANSWER_WITHIN_S, Forms
+from loopin_mcp.mcp_server.gate_tools import TOOLS_FOR_HOSTS, names_for
 from loopin_mcp.mcp_server.prompts import prompts_for
 from loopin_mcp.mcp_server.protocol import PlainProtocol, declare_tools_and_prompts, icons
 from loopin_mcp.mcp_server.results import (
@@ -36,7 +37,7 @@ from loopin_mcp.mcp_server.results import (
     with_next_step,
     with_short_actions,
 )
-from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, naming_the_wait, tool_of
+from loopin_mcp.mcp_server.tool_factory import PlainSpokenServer, hints_of, naming_the_wait, tool_of
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import HOME_PAGE, __version__
 from loopin_mcp.wire import fields
@@ -72,19 +73,20 @@ def create_server(
     *,
     answer_within_s: float = ANSWER_WITHIN_S,
     progress_every_s: float = PROGRESS_EVERY_S,
+    serve_after_s: float | None = None,
 ) -> MCPServer[Loopin]:
     """The MCP server with the tools that the settings offer, and the prompts about them.
 
     With a ConfigurationError instead of settings it starts all the same, since a host would only
     show "failed"; every tool then answers with that error. A human has `answer_within_s` for a form
-    in the host. The host gets a progress notification every `progress_every_s` of a wait.
+    in the host. The host gets a progress notification every `progress_every_s` of a wait. The
+    embedded API starts with the first call, or `serve_after_s` seconds after the server.
     """
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Loopin]) -> AsyncIterator[Loopin]:
-        async with AsyncExitStack() as stack:
-            client = await open_client(settings, stack)
-            yield Loopin(client, usable, Forms(answer_within_s), progress_every_s)
+        async with client_maker(settings, serve_after_s) as make_client:
+            yield Loopin(make_client, usable, Forms(answer_within_s), progress_every_s)
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
     prompts = prompts_for(usable.tools)
@@ -96,13 +98,16 @@ def create_server(
         website_url=HOME_PAGE,
         icons=icons(),
         instructions=_INSTRUCTIONS.format(unless=unless, wait=f"{usable.max_wait_s:g}"),
-        tools=[naming_the_wait(TOOLS[name], usable.max_wait_s) for name in usable.tools],
+        tools=[
+            *(naming_the_wait(TOOLS[name], usable.max_wait_s) for name in usable.tools),
+            *TOOLS_FOR_HOSTS,
+        ],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
         request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
         # Neither list changes, so there is nothing to subscribe to.
         subscriptions=False,
-        middleware=[PlainProtocol(usable.tools, [prompt.name for prompt in prompts])],
+        middleware=[PlainProtocol(partial(names_for, usable), [each.name for each in prompts])],
     )
     declare_tools_and_prompts(server)
     for prompt in prompts:
@@ -111,28 +116,13 @@ def create_server(
 
 
 def _tool(
-    title: str,
-    search_hint: str,
-    *,
-    read_only: bool = False,
-    destructive: bool = False,
-    idempotent: bool = False,
-    open_world: bool = False,
-    always_load: bool = False,
+    title: str, search_hint: str, *marks: str, **hints: bool
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        hints = ToolAnnotations(
-            title=title,
-            read_only_hint=read_only,
-            destructive_hint=destructive,
-            idempotent_hint=idempotent,
-            open_world_hint=open_world,
-        )
         # Claude Code keeps tools out of the prompt, and finds them by search.
         meta: dict[str, Any] = {"anthropic/searchHint": search_hint}
-        if always_load:
-            meta["anthropic/alwaysLoad"] = True
-        tool = tool_of(function, title, hints, meta)
+        meta |= {f"anthropic/{mark}": True for mark in marks}
+        tool = tool_of(function, title, hints_of(title, **hints), meta)
         TOOLS[tool.name] = tool
         return function
 
@@ -142,8 +132,7 @@ def _tool(
 @_tool(
     "Request human approval",
     "request approval or permission before payment, confirm",
-    open_world=True,
-    always_load=True,
+    "alwaysLoad",
 )
 async def create_interrupt(
     ctx: Call,
@@ -154,15 +143,17 @@ async def create_interrupt(
     urgency: fields.Urgency = "medium",
     expires_in: fields.ExpiresIn = 3600,
     callback_url: fields.CallbackUrl = "",
+    editable: fields.Editable | None = None,
+    options: fields.Options | None = None,
 ) -> CreatedResult:
     """Request a human's approval of one action before you take it (human in the loop).
 
     Ask for permission before anything that spends money, deletes, publishes, contacts people,
     changes production or cannot be undone, and whenever the user told you to confirm first. Not
-    for questions that a chat message can settle. Returns status pending and a reviewUrl at once:
-    show that link to the user, then call get_interrupt_status with waitSeconds {wait}. Do not act
-    until it returns approved: true; if this call fails, nothing is approved. Leave out agentId,
-    userId and callbackUrl unless the user gave them.
+    for questions that chat can settle. Returns status pending and a reviewUrl at once:
+    show that link to the user, then call get_interrupt_status with waitSeconds {wait}. Act only
+    after it returns approved: true, and once; if this call fails, nothing is approved. Leave out
+    agentId, userId and callbackUrl unless the user gave them.
     """
     loopin = ctx.request_context.lifespan_context
     new = NewInterrupt(
@@ -173,6 +164,8 @@ async def create_interrupt(
         urgency=urgency,
         expires_in=expires_in,
         callback_url=callback_url or None,
+        editable=editable,
+        options=options,
     )
     created = await loopin.client.create_interrupt(new)
     loopin.asked.add(created.interrupt_id)
@@ -182,20 +175,20 @@ async def create_interrupt(
 @_tool(
     "Wait for a human's decision",
     "was it approved, wait for approval or rejection",
+    "alwaysLoad",
     read_only=True,
     idempotent=True,
-    always_load=True,
 )
 async def get_interrupt_status(
     ctx: Call, interrupt_id: fields.InterruptId, wait_seconds: fields.WaitSeconds | None = None
 ) -> InterruptStatus:
     """Wait for a human's decision on an interrupt, up to {wait} seconds per call, and return it.
 
-    Use it after create_interrupt, again and again while status is pending; that is normal. Act
-    only if approved is true, once, with modifiedParams instead of your own values if there are
-    any. rejected, expired, cancelled or an error: nothing is approved, do not act; reason may say
-    why. If you cannot keep waiting, tell the user and stop; check again when they write. To find
-    an interrupt use list_pending_interrupts.
+    Call it after create_interrupt, again while status is pending; that is normal. Act only if
+    approved is true, once, with modifiedParams, if any, instead of your own values. rejected,
+    expired, cancelled or an error: nothing is approved, do not act; reason may say why. If you
+    cannot keep waiting, tell the user and stop; check again when they write. To find an id use
+    list_pending_interrupts.
     """
     loopin = ctx.request_context.lifespan_context
     longest_s = loopin.settings.max_wait_s
@@ -226,12 +219,12 @@ async def list_pending_interrupts(
     limit: fields.PageLimit = fields.DEFAULT_PAGE,
     cursor: fields.Cursor = "",
 ) -> PendingList:
-    """List the approval requests that still wait for a human's decision, newest first.
+    """List approval requests that wait for a human's decision, newest first.
 
-    Use it to show users what they have to approve, or to find an interrupt whose id was lost. To
-    wait for a decision use get_interrupt_status; with waitSeconds 0 it also shows the context.
-    Returns count and interrupts, each with its reviewUrl: show those links. If there is a
-    nextCursor, pass it as cursor to get more. Leave out userId unless the user gave one.
+    Use it to show users what they have to approve, or to find a lost id. get_interrupt_status
+    waits for a decision, and with waitSeconds 0 it shows the context.
+    Each has its reviewUrl: show those links. Leave out userId unless
+    the user gave one.
     """
     loopin = ctx.request_context.lifespan_context
     list_page = partial(loopin.client.list_pending_interrupts, user_id or default_user_id(ctx))
@@ -247,6 +240,8 @@ async def list_pending_interrupts(
 @_tool(
     "Record a human's decision",
     "the user approved or rejected, confirmed in the chat",
+    # Claude Code lets only a person at the prompt allow it.
+    "requiresUserInteraction",
     destructive=True,
     idempotent=True,
 )
@@ -262,8 +257,7 @@ async def decide_interrupt(
     Only for a human's own words about this very interrupt ("yes, pay it"). Never decide yourself,
     never approve your own request, never guess: send the user to the reviewUrl instead. The host
     may ask the human to confirm; if they do not, nothing is recorded. It is final. Returns
-    decision (read that, not status); then tell the user. Fails and changes nothing if the
-    interrupt is no longer pending.
+    decision (read that, not status); then tell the user. Fails if it is no longer pending.
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
@@ -284,11 +278,11 @@ async def decide_interrupt(
     idempotent=True,
 )
 async def cancel_interrupt(ctx: Call, interrupt_id: fields.InterruptId) -> CancelledResult:
-    """Cancel an approval request that no longer matters, so that no human has to look at it.
+    """Cancel an approval request that no longer matters, so that no human looks at it.
 
     Use it when the plan changed or you dropped the action. Not to go ahead without approval:
-    after it, do not act. Returns status cancelled. Fails if the interrupt is no longer pending:
-    then call get_interrupt_status.
+    after it, do not act. Fails if it is no longer pending: then call
+    get_interrupt_status.
     """
     loopin = ctx.request_context.lifespan_context
     return with_next_step(CancelledResult, await loopin.client.cancel_interrupt(interrupt_id))
@@ -298,8 +292,8 @@ async def cancel_interrupt(ctx: Call, interrupt_id: fields.InterruptId) -> Cance
 async def get_interrupt_analytics(ctx: Call, user_id: fields.UserId = "") -> Analytics:
     """Sum up one user's approval requests: how many, how often approved, how fast, of which types.
 
-    Use it when the user asks for such figures, not to read a decision. approvalRate (0 to 1) and
-    the response times (milliseconds) are null while nothing is decided.
+    Use it when the user asks for figures, not to read a decision. approvalRate (0 to 1) and
+    the response times (milliseconds) are null until a decision.
     """
     loopin = ctx.request_context.lifespan_context
     figures = await loopin.client.get_interrupt_analytics(user_id or default_user_id(ctx))

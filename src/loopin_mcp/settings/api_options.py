@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from loopin_mcp.settings.settings import DEFAULT_RATE_LIMIT, Settings
+from loopin_mcp.settings.settings import DEFAULT_RATE_LIMIT, DEFAULT_REASONS, Settings
 from loopin_mcp.settings.values import Network
 
 GRACE_S = 1
@@ -23,7 +23,7 @@ class Options:
     The first of the `audit_keys` makes the hashes of the audit trail, each verifies them.
     `callback_secret` signs callbacks, which may go to the networks of `callback_allow` and, if it
     `calls_public`, to public addresses. Interrupts are deleted `retention_days` after they were
-    settled.
+    settled. The pages offer `reject_reasons` to those who reject.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -38,6 +38,7 @@ class Options:
     callback_allow: tuple[Network, ...] = ()
     calls_public: bool = True
     retention_days: int | None = None
+    reject_reasons: tuple[str, ...] = DEFAULT_REASONS
 
     @property
     def is_local(self) -> bool:
@@ -61,6 +62,7 @@ class Options:
             # Networks are listed in addition to public addresses, unless callbacks are off.
             calls_public=settings.callback_allow != (),
             retention_days=settings.retention_days,
+            reject_reasons=settings.reject_reasons,
         )
 
     @classmethod

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from loopin_mcp.errors import ConfigurationError
 
+LOOPBACK = "127.0.0.1"
+
 _URL_REMEDY = "Set it to a base URL, such as https://loopin.example.com."
 # RFC 6761, and the names of loopback in the hosts files of Linux distributions.
 _THIS_MACHINE = re.compile(

@@ -21,6 +21,7 @@ from loopin_mcp.settings.values import (
     checked_directory,
     checked_key,
     checked_name,
+    checked_reasons,
     checked_seconds,
     checked_signing_secret,
     checked_urls,
@@ -36,11 +37,16 @@ TOOLS = (
     "cancel_interrupt",
     "get_interrupt_analytics",
 )
+# Tools for hosts, which are not for models.
+GATE_TOOLS = ("permission_prompt", "gate_call")
+# VS Code and Copilot CLI end a hook after 30 seconds by default.
+DEFAULT_GATE_TIMEOUT_S = 25
 
 DEFAULT_RATE_LIMIT = 120
+DEFAULT_REASONS = ("Not now", "Wrong values", "Ask me first")
 
 Confirm = Literal["auto", "off", "required"]
-OpenReview = Literal["auto", "on", "off"]
+Switch = Literal["auto", "on", "off"]
 # The programs that read settings. "embedded" are commands about the data of the embedded API.
 Reader = Literal["mcp_server", "api", "embedded"]
 _MCP_SERVER: tuple[Reader, ...] = ("mcp_server",)
@@ -88,6 +94,7 @@ class Settings:
     agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name, readers=_MCP_SERVER)
     tools: tuple[str, ...] = _setting("LOOPIN_TOOLS", _tools, TOOLS, readers=_MCP_SERVER)
     confirm: Confirm = _setting("LOOPIN_CONFIRM", one_of(Confirm), "auto", readers=_MCP_SERVER)
+    gate: Switch = _setting("LOOPIN_GATE", one_of(Switch), "auto", readers=_MCP_SERVER)
     max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0, readers=_MCP_SERVER)
     timeout_s: float = _setting("LOOPIN_TIMEOUT", checked_seconds, 10.0, readers=_MCP_SERVER)
     data_dir: Path = _setting("LOOPIN_DATA_DIR", checked_directory, default_data_dir({}))
@@ -111,13 +118,16 @@ class Settings:
         "LOOPIN_CALLBACK_ALLOW", checked_callback_allow, plain=True
     )
     retention_days: int | None = _setting("LOOPIN_RETENTION_DAYS", _COUNT, plain=True)
+    reject_reasons: tuple[str, ...] = _setting(
+        "LOOPIN_REJECT_REASONS", checked_reasons, DEFAULT_REASONS, plain=True
+    )
     database_url: str | None = _setting(
         "LOOPIN_DATABASE_URL", checked_urls, readers=_API, plain=True, secret=True
     )
     notify: str | None = _setting("LOOPIN_NOTIFY", checked_urls, secret=True)
     notify_high: str | None = _setting("LOOPIN_NOTIFY_HIGH", checked_urls, secret=True)
     # `load` uses "auto" instead. Settings made in Python do not open a browser.
-    open_review: OpenReview = _setting("LOOPIN_OPEN_REVIEW", one_of(OpenReview), "off")
+    open_review: Switch = _setting("LOOPIN_OPEN_REVIEW", one_of(Switch), "off")
 
     @classmethod
     def load(cls, environment: Mapping[str, str], reader: Reader = "mcp_server") -> Self:

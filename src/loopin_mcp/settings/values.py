@@ -12,6 +12,9 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.placeholders import refuse_braces, refuse_placeholder
 
 LONGEST_NAME = 200
+# Of the reasons to reject that a page offers as buttons.
+MOST_REASONS = 3
+LONGEST_REASON = 100
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -127,6 +130,24 @@ def one_of(choices: object) -> Callable[[str, str], object]:
 def any_text(_variable: str, value: str) -> str:
     """Any text."""
     return value
+
+
+def checked_reasons(variable: str, value: str) -> tuple[str, ...]:
+    """Reasons, separated by semicolons or line breaks; none if the value is `off`.
+
+    Raises:
+        ConfigurationError: There are too many, or one is too long for a button.
+    """
+    if _SWITCHES.get(value.lower(), value.lower()) == "off":
+        return ()
+    parts = value.replace("\n", ";").split(";")
+    reasons = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if len(reasons) > MOST_REASONS or any(len(each) > LONGEST_REASON for each in reasons):
+        raise ConfigurationError(
+            f"{variable} must have at most {MOST_REASONS} reasons of at most {LONGEST_REASON} "
+            "characters, separated by semicolons."
+        )
+    return reasons
 
 
 def checked_urls(variable: str, value: str) -> str:

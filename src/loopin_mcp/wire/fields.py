@@ -1,6 +1,9 @@
 """The types of the fields of wire models and tools, with bounds and descriptions."""
 
+import json
 import math
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -23,12 +26,14 @@ LONGEST_EXPIRY_S = 2_592_000
 MAX_OBJECT_BYTES = 64 * 1024
 MAX_OBJECT_DEPTH = 32
 MAX_OBJECT_VALUES = 10_000
+_LONGEST_SHOWN = 100
 
 # At least one character that is not white space, and no NUL: PostgreSQL cannot store one.
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 # The exact rule, which is too long for the schemas of the tools.
 NOT_BLANK_EXACTLY = rf"^[^\x00]*[^{UNSEEN}][^\x00]*$"
 NAME_EXACTLY = rf"^(?!\.\.?$)[^\x00]*[^{UNSEEN}][^\x00]*$"
+_DIGEST = r"^[0-9a-f]{64}$"
 
 # As tuples, since a union would be made anew at each use.
 _PLAIN = (str, int, float, type(None))
@@ -112,10 +117,48 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def _digest(value: str) -> str:
+    if not re.fullmatch(_DIGEST, value):
+        raise ValueError("must be 64 lower-case hexadecimal digits")
+    return value
+
+
 def _as_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
     """Read a value that a LoopIn 1.0 server stored, which may be a string, as an object."""
     _extent(value)
     return value if isinstance(value, dict | None) else {"value": value}
+
+
+def _names(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    if not isinstance(value, _LISTS) or not all(isinstance(name, str) for name in value):
+        raise ValueError("must be a list of keys of the context")
+    if len(set(value)) < len(value):
+        raise ValueError("must name each key once")
+    return tuple(value)
+
+
+def _choices(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
+    if not isinstance(value, dict):
+        raise ValueError("must be an object: keys of the context, each with a list of values")
+    for name, choices in _plain_object(value).items():
+        if not isinstance(choices, _LISTS) or not 1 <= len(choices) <= MOST_OPTIONS:
+            raise ValueError(f"must have a list of 1 to {MOST_OPTIONS} values for {shown(name)}")
+        if not all(isinstance(choice, Scalar) for choice in choices):
+            raise ValueError(f"must have only texts, numbers, true or false for {shown(name)}")
+        if len({(isinstance(choice, bool), choice) for choice in choices}) < len(choices):
+            raise ValueError(f"must have each value for {shown(name)} once")
+    return {name: list(choices) for name, choices in value.items()}
+
+
+def is_same(one: JsonValue, other: JsonValue) -> bool:
+    """Whether two texts, numbers or booleans are the same JSON value; in Python, True equals 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def shown(name: JsonValue) -> str:
+    """A key or value in an error: as JSON, cut if it is long."""
+    text = json.dumps(name, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _as_utc(value: datetime) -> datetime:
@@ -136,7 +179,7 @@ def format_time(value: datetime) -> str:
 
 
 AgentId = Annotated[str, _text(LONGEST_NAME, "Agent that asks"), AfterValidator(_name)]
-UserId = Annotated[str, _text(LONGEST_NAME, "Human who is asked"), AfterValidator(_name)]
+UserId = Annotated[str, _text(LONGEST_NAME, "Human asked"), AfterValidator(_name)]
 Action = Annotated[
     str, _text(2000, "One sentence: exactly what happens if approved"), AfterValidator(_seen)
 ]
@@ -148,20 +191,70 @@ JSONObject = Annotated[
 ]
 ForeignObject = Annotated[JSONObject | None, BeforeValidator(_as_object)]
 PlainObject = Annotated[JSONObject, BeforeValidator(_plain_object)]
+# A value of a field on a page: no list and no object.
+Scalar = str | int | float | bool
+MOST_OPTIONS = 50
+Editable = Annotated[
+    Sequence[str],
+    BeforeValidator(_names),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Context keys a human may change; default: all",
+        }
+    ),
+]
+Options = Annotated[
+    Mapping[str, Sequence[Scalar]],
+    GetPydanticSchema(lambda _kind, schema_of: schema_of(dict[str, Any])),
+    BeforeValidator(_choices),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "array",
+                "items": {"type": ["string", "number", "boolean"]},
+            },
+            "description": "Allowed values by context key",
+        }
+    ),
+]
 Context = Annotated[
     PlainObject,
-    Field(description="All facts the human needs to decide (at most 64 KiB, 10,000 values)"),
+    Field(description="All facts the human needs to decide (at most 64 KiB)"),
 ]
 # In an optional field, pydantic loses a description that is given by Field.
 ModifiedParams = Annotated[
     PlainObject, WithJsonSchema({"type": "object", "description": "Values the human changed"})
 ]
-Urgency = Annotated[Literal["low", "medium", "high"], Field(description="How urgent it is")]
+Urgency = Annotated[Literal["low", "medium", "high"], Field(description="How urgent")]
 Verdict = Annotated[Literal["approved", "rejected"], Field(description="What the human decided")]
 ExpiresIn = Annotated[
     int,
     Field(strict=True, ge=1, le=LONGEST_EXPIRY_S, description="Seconds until it expires"),
     BeforeValidator(_whole_number),
+]
+UseWithin = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=1,
+        le=LONGEST_EXPIRY_S,
+        description="Seconds after the decision in which it may be used",
+    ),
+    BeforeValidator(_whole_number),
+]
+CallName = Annotated[str, _text(LONGEST_NAME, "Session or tool of the call"), AfterValidator(_seen)]
+CallDigest = Annotated[
+    str,
+    AfterValidator(_digest),
+    WithJsonSchema({"type": "string", "pattern": _DIGEST, "description": "SHA-256 of the call"}),
+]
+Scope = Literal["call", "tool"]
+StandingScope = Annotated[
+    Scope,
+    Field(description="This very call, or calls of this tool in this session"),
 ]
 CallbackUrl = Annotated[
     str,
@@ -182,7 +275,7 @@ DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 PageLimit = Annotated[
     int,
-    Field(strict=True, ge=1, le=LARGEST_PAGE, description="How many at most"),
+    Field(strict=True, ge=1, le=LARGEST_PAGE, description="At most"),
     BeforeValidator(_whole_number),
 ]
 Cursor = Annotated[str, Field(description="nextCursor of the last page")]
@@ -191,7 +284,7 @@ WaitSeconds = Annotated[
     Field(strict=True, ge=0, description="How long to wait for a decision"),
     BeforeValidator(_whole_number),
 ]
-InterruptId = Annotated[str, Field(description="Id from create_interrupt")]
+InterruptId = Annotated[str, Field(description="From create_interrupt")]
 Status = Annotated[str, Field(description="pending, approved, rejected, expired or cancelled")]
 Timestamp = Annotated[
     datetime,

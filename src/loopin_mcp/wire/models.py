@@ -3,7 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Self, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from loopin_mcp.wire import fields
@@ -32,8 +39,24 @@ class Request(Wire):
     model_config = ConfigDict(extra="forbid")
 
 
+class HostCall(Request):
+    """A tool call that a host holds until a human approves it.
+
+    The same call of the same session has the same `digest`, a SHA-256 of all of it.
+    """
+
+    session: fields.CallName
+    tool: fields.CallName
+    digest: fields.CallDigest
+
+
 class NewInterrupt(Request):
-    """A request for a human's approval. `expires_in` is in seconds."""
+    """A request for a human's approval.
+
+    `expires_in` is in seconds. An approval can be used for `use_within` seconds after it was given.
+    A reviewer may change only the keys of the context in `editable`, or all if it is None, and may
+    give those in `options` only one of the values there.
+    """
 
     agent_id: fields.AgentId
     user_id: fields.UserId
@@ -42,6 +65,45 @@ class NewInterrupt(Request):
     urgency: fields.Urgency = "medium"
     expires_in: fields.ExpiresIn = 3600
     callback_url: Unset[fields.CallbackUrl] = Field(default=None, repr=False)
+    use_within: Unset[fields.UseWithin] = None
+    call: Unset[HostCall] = None
+    editable: Unset[fields.Editable] = None
+    options: Unset[fields.Options] = None
+
+    @field_validator("editable")
+    @classmethod
+    def _of_context(
+        cls, value: fields.Editable | None, info: ValidationInfo
+    ) -> fields.Editable | None:
+        for name in value or ():
+            _require_key(name, info.data.get("context"))
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _of_values(
+        cls, value: fields.Options | None, info: ValidationInfo
+    ) -> fields.Options | None:
+        context, editable = info.data.get("context", {}), info.data.get("editable")
+        for name, choices in (value or {}).items():
+            _require_key(name, info.data.get("context"))
+            if editable is not None and name not in editable:
+                raise ValueError(
+                    f"has values for {fields.shown(name)}, which is not in editable: add it there"
+                )
+            if name in context and not any(fields.is_same(context[name], it) for it in choices):
+                raise ValueError(
+                    f"must have the value that the context has for {fields.shown(name)}: add it"
+                )
+        return value
+
+
+def _require_key(name: str, context: fields.JSONObject | None) -> None:
+    # An invalid context has an error of its own.
+    if context is not None and name not in context:
+        raise ValueError(
+            f"names {fields.shown(name)}, which the context does not have: name keys of the context"
+        )
 
 
 class Decision(Request):
@@ -59,7 +121,7 @@ class Created(Wire):
     interrupt_id: fields.InterruptId
     status: fields.Status
     expires_at: fields.Timestamp = Field(description="When it expires")
-    review_url: Unset[str] = Field(default=None, description="Link to show to the human")
+    review_url: Unset[str] = Field(default=None, description="Link for the human")
 
 
 class Interrupt(Wire):
@@ -74,21 +136,32 @@ class Interrupt(Wire):
     status: fields.Status
     action: str = Field(description="What happens if approved")
     agent_id: Unset[str] = Field(default=None, description="Agent that asks")
-    user_id: Unset[str] = Field(default=None, description="Human who is asked")
+    user_id: Unset[str] = Field(default=None, description="Human asked")
     context: Unset[fields.ForeignObject] = Field(default=None, description="Facts to decide on")
     urgency: Unset[str] = Field(default=None, description="low, medium or high")
-    created_at: Unset[fields.Timestamp] = Field(default=None, description="When it was created")
+    created_at: Unset[fields.Timestamp] = Field(default=None, description="When created")
     expires_at: Unset[fields.Timestamp] = Field(default=None, description="When it expires")
     review_url: Unset[str] = Field(default=None, description="Link for the human")
-    settled_at: Unset[fields.Timestamp] = Field(default=None, description="When it was settled")
+    settled_at: Unset[fields.Timestamp] = Field(default=None, description="When settled")
     decision: Unset[str] = Field(default=None, description="approved or rejected")
-    decided_at: Unset[fields.Timestamp] = Field(default=None, description="When it was decided")
+    decided_at: Unset[fields.Timestamp] = Field(default=None, description="When decided")
     reason: Unset[str] = Field(default=None, description="Why, in the human's words")
     modified_params: Unset[fields.ForeignObject] = Field(
         default=None, description="Values the human changed"
     )
     decided_by: Unset[str] = Field(default=None, description="Who decided")
-    decided_via: Unset[str] = Field(default=None, description="review-page, inbox, api or mcp")
+    decided_via: Unset[str] = Field(
+        default=None, description="review-page, inbox, api, mcp or standing-approval"
+    )
+    use_within: Unset[int] = Field(default=None, description="Seconds in which it may be used")
+    used_at: Unset[fields.Timestamp] = Field(default=None, description="When used")
+    call: Unset[fields.ForeignObject] = Field(default=None, description="Tool call that is held")
+    editable: Unset[tuple[str, ...]] = Field(
+        default=None, description="Context keys a human may change; all if missing"
+    )
+    options: Unset[fields.ForeignObject] = Field(
+        default=None, description="Allowed values by context key"
+    )
     payload_digest: Unset[str] = Field(default=None, description="SHA-256 of what is asked")
     events_head: Unset[str] = Field(default=None, description="Hash of its last event")
 
@@ -120,6 +193,46 @@ class Cancelled(Wire):
     status: str = Field(description="cancelled")
 
 
+class Used(Wire):
+    """The receipt of the only use of an approval."""
+
+    interrupt_id: fields.InterruptId
+    status: str = Field(description="used")
+    used_at: Unset[fields.Timestamp] = Field(default=None, description="When it was used")
+
+
+class CoveredCall(Wire):
+    """A call that a standing approval covered."""
+
+    interrupt_id: fields.InterruptId
+    action: str
+    at: fields.Timestamp
+    used_at: Unset[fields.Timestamp] = None
+
+
+class StandingApproval(Wire):
+    """An approval that covers more calls than the one it was given for, until it ends."""
+
+    interrupt_id: fields.InterruptId
+    user_id: str
+    agent_id: str
+    scope: fields.StandingScope
+    session: str
+    tool: str
+    granted_by: str
+    granted_at: fields.Timestamp
+    until: fields.Timestamp
+    count: int = Field(description="How many calls it covered")
+    covered: tuple[CoveredCall, ...] = Field(description="The latest of them, newest first")
+
+
+class Ended(Wire):
+    """The receipt of the end of a standing approval."""
+
+    interrupt_id: fields.InterruptId
+    status: str = Field(description="ended")
+
+
 class Event(Wire):
     """One change of an interrupt, chained to the one before it.
 
@@ -130,12 +243,12 @@ class Event(Wire):
     interrupt_id: fields.InterruptId
     sequence: int
     type: str = Field(
-        description="created, notified, viewed, decided, cancelled, expired, callback-delivered, "
-        "callback-given-up or migrated"
+        description="created, notified, viewed, decided, cancelled, expired, used, ended, "
+        "callback-delivered, callback-given-up or migrated"
     )
     at: fields.Timestamp
     actor: str
-    channel: str = Field(description="review-page, inbox, api, mcp or system")
+    channel: str = Field(description="review-page, inbox, api, mcp, standing-approval or system")
     detail: fields.JSONObject
     previous_hash: str
     hash: str
@@ -144,7 +257,7 @@ class Event(Wire):
 class PendingPage(Wire):
     """One page of the interrupts that wait for a human, newest first."""
 
-    user_id: str = Field(description="Human who is asked")
+    user_id: str = Field(description="Human asked")
     count: int = Field(description="How many are on this page")
     interrupts: tuple[Interrupt, ...] = Field(description="Newest first")
     next_cursor: Unset[str] = Field(default=None, description="cursor of the next page")
@@ -160,7 +273,7 @@ class ActionCount(Wire):
 class Analytics(Wire):
     """One user's figures; rate and response times are null until something is decided."""
 
-    user_id: str = Field(description="Human who was asked")
+    user_id: str = Field(description="Human asked")
     total_interrupts: int = Field(description="How many")
     approval_rate: float | None = Field(description="approved / (approved + rejected)")
     avg_response_time_ms: float | None = Field(description="Mean")
@@ -169,8 +282,8 @@ class Analytics(Wire):
     p95_response_time_ms: float | None = Field(
         default_factory=lambda: None, description="95th percentile"
     )
-    by_status: dict[str, int] = Field(description="How many of each status")
-    by_urgency: dict[str, int] = Field(description="How many of each urgency")
+    by_status: dict[str, int] = Field(description="Count of each status")
+    by_urgency: dict[str, int] = Field(description="Count of each urgency")
     top_action_types: tuple[ActionCount, ...] = Field(description="Most frequent first")
 
 

@@ -1,17 +1,10 @@
 """Reads untrusted JSON, and explains in plain words what is wrong with it."""
 
-import json
-import math
-from collections import Counter
-from decimal import Decimal
-
 from pydantic import JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, from_json
 
-_SHOWN_CHARACTERS = 100
-# Doubles hold all integers up to this one.
-_EXACT_INTEGERS = 2.0**53
+from loopin_mcp.wire.strict_json import read_strictly
 
 _SAYINGS = {
     "missing": "is required",
@@ -46,46 +39,15 @@ def parse_json(text: str | bytes) -> JsonValue:
         value: JsonValue = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise ValueError(f"is not valid JSON: {error}") from None
-    json.loads(text, object_pairs_hook=_refuse_repeats, parse_float=_refuse_rounding)
+    read_strictly(text if isinstance(text, str) else text.decode())
     return value
-
-
-def _refuse_rounding(literal: str) -> None:
-    """Refuse a number with a fraction or exponent that its double would change.
-
-    Fractions keep the 15 to 17 digits of a double. Larger numbers have to be the double, as it is
-    or in its shortest form. What is too large for a double is left to the fields.
-    """
-    double = float(literal)
-    if double == 0:
-        is_changed = not _is_zero(literal)
-    elif _EXACT_INTEGERS <= abs(double) < math.inf:
-        is_changed = Decimal(literal) not in (Decimal(double), Decimal(repr(double)))
-    else:
-        is_changed = False
-    if is_changed:
-        raise ValueError(
-            f"has the number {literal[:_SHOWN_CHARACTERS]}, which would be rounded: send it as an "
-            "integer, with fewer digits, or as text"
-        )
-
-
-def _is_zero(literal: str) -> bool:
-    return not literal.lower().partition("e")[0].strip("-0.")
-
-
-def _refuse_repeats(pairs: list[tuple[str, object]]) -> None:
-    if len(dict(pairs)) < len(pairs):
-        [(repeated, _)] = Counter(name for name, _ in pairs).most_common(1)
-        shown = json.dumps(repeated[:_SHOWN_CHARACTERS], ensure_ascii=False)
-        raise ValueError(f"names {shown} twice in one object: send each name once")
 
 
 def faults(error: ValidationError) -> dict[str, str]:
     """What is wrong with each field, by its wire name."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False, include_input=False):
-        field = str(fault["loc"][0])[:100] if fault["loc"] else "the body"
+        field = ".".join(map(str, fault["loc"]))[:100] or "the body"
         if "_" in field and fault["type"] != "extra_forbidden":
             field = to_camel(field)
         found.setdefault(field, saying(fault))

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 import anyio
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
 
 from loopin_mcp.api.access.keys import (
     FORGOTTEN_S,
@@ -19,6 +17,7 @@ from loopin_mcp.api.access.keys import (
     Door,
     Keys,
 )
+from loopin_mcp.api.front import Front
 from loopin_mcp.api.store.store import Store
 from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_app
 from tests.support.page import Page
@@ -47,7 +46,7 @@ def naps(anyio_backend: str) -> Naps:
 
 
 @pytest.fixture
-def app(sqlite_store: Store, naps: Naps) -> Starlette:
+def app(sqlite_store: Store, naps: Naps) -> Front:
     return api_app(sqlite_store, sleep=naps, api_key=KEY, reviewers=REVIEWERS)
 
 
@@ -55,7 +54,7 @@ Caller = Callable[[str], httpx.AsyncClient]
 
 
 @pytest.fixture
-def caller_at(app: Starlette) -> Caller:
+def caller_at(app: Front) -> Caller:
     """A caller at an address."""
 
     def caller_at(address: str) -> httpx.AsyncClient:
@@ -218,11 +217,11 @@ async def test_memory_of_wrong_keys_is_bounded(clock: Clock, naps: Naps) -> None
 
     for number in (*[0] * FREE, *range(MOST_ORIGINS + 1), 0):
         client = (f"host-{number}", 1)
-        await door.holder_of(WRONG, HTTPConnection({"type": "http", "client": client}))
+        await door.holder_of(WRONG, client)
 
     assert naps.taken[: FREE + 1] == AGAIN[: FREE + 1]
     assert naps.taken[-1] == 0
-    assert await door.holder_of(KEY, HTTPConnection({"type": "http"})) == "api-key"
+    assert await door.holder_of(KEY, None) == "api-key"
 
 
 async def test_api_without_keys_takes_any_and_slows_down_nobody(

@@ -57,7 +57,7 @@ def sign_in(tab: Page) -> None:
 
 
 def forms_of(interrupt_id: str) -> tuple[str, ...]:
-    return (f"/review/{interrupt_id}", f"/inbox/{interrupt_id}", "/", "/sign-out")
+    return (f"/review/{interrupt_id}", "/inbox/decide", "/", "/sign-out")
 
 
 def only_asked_for_proofs(stranger: Stranger) -> bool:
@@ -94,7 +94,6 @@ def test_open_inbox_gives_a_program_that_took_the_port_nothing(
     interrupt_id = ask(url)
     tab = open_tab(url)
     sign_in(tab)
-    tab.locator("summary").first.click()
     tab.get_by_label("Reason").first.fill("Too much.")
 
     running.pop().stop()
@@ -114,16 +113,16 @@ def test_open_inbox_gives_a_program_that_took_the_port_nothing(
     start(**REVIEWERS)
 
     # The session ended with the restart, and what was typed is still there.
-    expect(tab.locator("#outcome")).to_contain_text("You are signed out")
+    expect(tab.locator("#message")).to_contain_text("You are signed out")
     expect(tab.get_by_label("Reason").first).to_have_value("Too much.")
     assert status_of(url, interrupt_id) == "pending"
     with tab.expect_popup() as popup:
-        tab.get_by_role("link", name="Sign in again").click()
+        tab.locator("#message").get_by_role("link", name="Sign in again").click()
     sign_in(popup.value)
     expect(popup.value.get_by_role("heading", name="Inbox")).to_be_visible()
-    expect(tab.locator("#outcome")).to_have_text("")
+    expect(tab.locator("#message")).to_have_text("")
     tab.get_by_role("button", name="Reject", exact=True).click()
-    expect(tab.locator("#outcome")).to_contain_text("Rejected: Pay")
+    expect(tab.get_by_role("heading", name="Rejected")).to_be_visible()
     assert status_of(url, interrupt_id) == "rejected"
 
 
@@ -237,16 +236,17 @@ def test_cookies_of_another_port_lock_nobody_out(start: Start, open_tab: OpenTab
     assert cookies > 600_000
 
 
+@pytest.mark.parametrize("script", ["/worker.js", "/sw.js"])
 def test_service_worker_that_a_program_installed_is_removed(
-    start: Start, open_tab: OpenTab, running: list[ServedAPI], free_port: int
+    start: Start, open_tab: OpenTab, running: list[ServedAPI], free_port: int, script: str
 ) -> None:
     url = start(**REVIEWERS)
     tab = open_tab(url)
     running.pop().stop()
     worker = """addEventListener("fetch", (event) => event.respondWith(new Response(
         "<h1>Taken over</h1>", {headers: {"Content-Type": "text/html"}})));"""
-    page = "<script>navigator.serviceWorker.register('/worker.js')</script>"
-    with stranger_on(free_port, answer=lambda path: worker if path == "/worker.js" else page):
+    page = f"<script>navigator.serviceWorker.register('{script}')</script>"
+    with stranger_on(free_port, answer=lambda path: worker if path == script else page):
         tab.goto(url)
         tab.evaluate("navigator.serviceWorker.ready.then(() => true)")
     start(**REVIEWERS)

@@ -68,7 +68,8 @@ def audit(
 def edit(data_dir: Path, *statements: str) -> None:
     with closing(sqlite3.connect(data_dir / "api.db")) as database, database:
         for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-            database.execute(f"DROP TRIGGER {name}")
+            if not name.startswith("tallies"):
+                database.execute(f"DROP TRIGGER {name}")
         for statement in statements:
             database.execute(statement)
 

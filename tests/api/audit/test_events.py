@@ -8,6 +8,7 @@ import pytest
 from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
 from tests.support import KEY, Clock, api_client, take_due
+from tests.support.page import digest_of
 from tests.support.questions import create
 from tests.support.receiver import LOOPBACK, channels_to, deliver_due, outbox_to, receiving
 from tests.support.trails import told, trail_of
@@ -87,7 +88,8 @@ async def test_page_is_viewed_once_by_each_who_is_shown_it_while_it_is_pending(
         await browser.get(page)
         await browser.get(page)
         await sign_in(browser, BOB)
-        await browser.get(page)
+        # The inbox shows it beside its list.
+        await browser.get(page, headers={"Sec-Fetch-Dest": "empty", "LoopIn-Shown": "yes"})
         await browser.post(page, data={"decision": "approved"})
         await sign_in(browser, ALICE)
         await browser.get(page)
@@ -103,22 +105,24 @@ async def test_link_alone_is_named_where_it_is_enough(store: Store) -> None:
     async with api_client(store) as browser:
         interrupt_id = (await create(browser))["interruptId"]
         await browser.get(f"/review/{interrupt_id}")
-        await browser.post(f"/inbox/{interrupt_id}", data={"decision": "rejected"})
+        shown = await digest_of(store, interrupt_id)
+        form = {"pick": f"{interrupt_id} {shown}", "decision": "rejected"}
+        await browser.post("/inbox/decide", data=form)
 
         events = await trail_of(browser, interrupt_id)
 
     assert told(events)[1:] == [
         ("viewed", "review-link", "review-page", {}),
-        ("decided", "anonymous", "inbox", {"decision": "rejected"}),
+        ("decided", "anonymous", "inbox", {"decision": "rejected", "payloadDigest": shown}),
     ]
 
 
 async def test_notification_is_an_event_once_it_is_sent(
     agents: httpx.AsyncClient, store: Store, clock: Clock
 ) -> None:
-    interrupt_id = (await create(agents))["interruptId"]
     with receiving() as receiver:
         outbox = outbox_to(store, channels_to(receiver.url))
+        interrupt_id = (await create(agents))["interruptId"]
         await deliver_due(outbox)
         clock.advance(1800)
         await deliver_due(outbox)

@@ -24,6 +24,9 @@ ASKED: Mapping[str, Value] = {
     "expires_ms": 4_000_000_000_000,
     "callback_url": "https://example.com/",
     "payload_digest": "0" * 64,
+    "ordinal": 9,
+    "editable": "[]",
+    "options": "{}",
 }
 SETTLED: Mapping[str, Value] = {
     "status": "rejected",

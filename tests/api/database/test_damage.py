@@ -7,6 +7,7 @@ import pytest
 from loopin_mcp.api.database.rows import short_id
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
+from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import EXPIRED_AT_ONCE, Store
 from loopin_mcp.settings.settings import Settings
@@ -216,12 +217,13 @@ async def test_callback_that_was_sent_is_not_sent_again_though_its_interrupt_is_
 async def test_notification_of_a_damaged_interrupt_keeps_no_other_from_being_sent(
     store: Store, database: Database
 ) -> None:
-    damaged = await ask(store, "damaged")
-    await ask(store, "whole")
-    await edit(database, damaged, f"{CHANGE} context = '{{' WHERE TRUE")
-
     with receiving() as receiver:
-        await deliver_due(outbox_to(store, channels_to(receiver.url)))
+        outbox = outbox_to(store, channels_to(receiver.url))
+        damaged = await ask(store, "damaged")
+        await ask(store, "whole")
+        await edit(database, damaged, f"{CHANGE} context = '{{' WHERE TRUE")
+
+        await deliver_due(outbox)
 
         [message] = receiver.messages
     assert message["message"].startswith("`whole`")
@@ -268,7 +270,7 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, column: str
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
-    store = Store(database, PUBLIC_URL, clock)
+    store = Store(database, PUBLIC_URL, clock, channels=ChannelDigests(("phone",)))
     ids = [
         await ask(store, "Pay", expires_in=lasts_s, callback_url=f"{HOOK}?token=s3cret")
         for lasts_s in (1, 1, 900, 900)
@@ -288,8 +290,7 @@ async def test_what_is_no_text_any_more_keeps_nobody_from_the_rest(
         answers.append(await api.get("/analytics/user-1"))
         decided = await api.post(f"/interrupts/{ids[3]}/decide", json={"decision": "approved"})
         answers.append(await api.get(f"/interrupts/{ids[2]}"))
-    await store.deliveries.address(["phone"], ["phone"])
-    due = await take_due(store, "phone", lease_ms=1, limit=9)
+    due = await take_due(store, lease_ms=1, limit=9)
     clock.advance(3 * 86_400)
     await clean_up(store, 1)
 
@@ -306,7 +307,7 @@ async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
     tmp_path: Path, clock: Clock, column: str
 ) -> None:
     database = await open_sqlite(tmp_path / "damaged.db")
-    store = Store(database, PUBLIC_URL, clock)
+    store = Store(database, PUBLIC_URL, clock, channels=ChannelDigests(("phone",)))
     ids = [await ask(store, "Pay", callback_url=HOOK) for _ in range(3)]
     for interrupt_id in ids[:2]:
         await store.decide_interrupt(interrupt_id, Decision(decision="approved"), REVIEWER)
@@ -315,8 +316,7 @@ async def test_callback_that_is_no_text_any_more_keeps_no_other_from_being_sent(
     for damaged in (ids[0], ids[2]):
         await edit(database, damaged, change)
 
-    await store.deliveries.address(["phone"], ["phone"])
-    due = await take_due(store, "phone", lease_ms=1, limit=9)
+    due = await take_due(store, lease_ms=1, limit=9)
 
     assert ids[1] in {callback.interrupt_id for callback in due}
     await database.aclose()

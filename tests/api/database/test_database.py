@@ -6,9 +6,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
-import anyio
+import anyio.to_thread
 import pytest
 
 from loopin_mcp.api.access.actors import Actor
@@ -23,6 +24,7 @@ from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, execute, new_int
 INSERT = "INSERT INTO deletions VALUES (:id, 0, '', '')"
 OPEN = """
 import anyio, sys
+from contextlib import closing, suppress
 from pathlib import Path
 from loopin_mcp.api.store.opening import open_sqlite
 async def main():
@@ -31,6 +33,7 @@ anyio.run(main)
 """
 WRITE_UNTIL_KILLED = """
 import anyio, sys, uuid
+from contextlib import closing, suppress
 from pathlib import Path
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
@@ -272,3 +275,31 @@ async def test_percent_sign_beside_a_parameter_stands_for_itself(database: Datab
     sql = "SELECT 7 % 4 AS rest, '100%' AS text, '%s %(x)s' AS more WHERE 1 = :x"
 
     assert await database.read(sql, x=1) == [{"rest": 3, "text": "100%", "more": "%s %(x)s"}]
+
+
+async def test_log_is_moved_into_the_file_while_others_may_write(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    await sqlite_store.create_interrupt(new_interrupt(), AGENT)
+
+    # Without the log, and so only what was moved.
+    path = f"file:{tmp_path / 'loopin.db'}?immutable=1"
+    found: list[tuple[int]] = []
+    with anyio.fail_after(PATIENCE_S):
+        while found != [(1,)]:
+            await anyio.sleep(0.01)
+            with closing(sqlite3.connect(path, uri=True)) as file, suppress(sqlite3.Error):
+                found = file.execute("SELECT COUNT(*) FROM interrupts").fetchall()
+
+
+async def test_write_does_not_wait_for_reads(sqlite_store: Store) -> None:
+    threads = anyio.to_thread.current_default_thread_limiter()
+    reads = [object() for _ in range(round(threads.total_tokens))]
+    for read in reads:
+        threads.acquire_on_behalf_of_nowait(read)
+
+    with anyio.fail_after(PATIENCE_S):
+        await sqlite_store.create_interrupt(new_interrupt(), AGENT)
+
+    for read in reads:
+        threads.release_on_behalf_of(read)

@@ -86,11 +86,11 @@ async def test_interrupts_of_version_1_are_in_the_inbox_and_the_history(
 
     database = await earlier.open()
     overview = Store(database, PUBLIC_URL, clock).overview
-    waiting = await overview.list_pending(Search(q="über AMOUNT"), limit=5)
+    waiting = await overview.list_inbox(Search(q="über AMOUNT"), limit=5)
     history = await overview.list_settled(Search(q="amount"), limit=5)
     await database.aclose()
 
-    assert [interrupt.action for interrupt in waiting.interrupts] == ["ÜBERWEISE"]
+    assert [each.interrupt.action for each in waiting.waiting] == ["ÜBERWEISE"]
     assert [
         (each.interrupt.status, round(each.settled_at.timestamp() * 1000) - now)
         for each in history.settled
@@ -117,6 +117,7 @@ async def test_every_state_is_kept_and_begins_its_trail(earlier: Earlier, clock:
     trails = await trails_of(database, 7)
     await store.expire_interrupts()
     [begun, expired] = await store.list_events("2")
+    figures = await store.get_interrupt_analytics("user")
     await database.aclose()
 
     assert [(each.status, each.decided_via) for each in found] == [
@@ -130,6 +131,8 @@ async def test_every_state_is_kept_and_begins_its_trail(earlier: Earlier, clock:
     ]
     assert (found[2].reason, found[2].modified_params) == ("Ö", {"amount": 2})
     assert found[0].context == {"amount": 1, "note": "Ü"}
+    statuses = {"approved": 2, "cancelled": 1, "expired": 2, "pending": 1, "rejected": 1}
+    assert (figures.by_status, figures.p95_response_time_ms) == (statuses, 9995)
     assert trails == [["migrated"]] * 7
     assert (begun.actor, begun.channel, begun.detail["status"]) == ("loopin", "system", "pending")
     assert expired.type == "expired"

@@ -77,7 +77,7 @@ async def test_decision_in_one_process_wakes_the_wait_in_another(
     outcomes: list[Interrupt] = []
 
     async def wait() -> None:
-        outcomes.append(await wait_for_settled(here, created.interrupt_id, 60, never))
+        outcomes.append((await wait_for_settled(here, created.interrupt_id, 60, never)).interrupt())
         followers.cancel_scope.cancel()
 
     with anyio.fail_after(PATIENCE_S):

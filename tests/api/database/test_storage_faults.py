@@ -5,8 +5,9 @@ import random
 import sqlite3
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import anyio
@@ -137,6 +138,64 @@ async def test_damage_is_said_and_never_breaks_the_api(path: Path, seed: int) ->
     assert "damaged" in "".join(said)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM sqlite_schema WHERE tbl_name = 'interrupts'", "no such table: interrupts"),
+        ("UPDATE sqlite_schema SET sql = 'CREATE' WHERE name = 'events'", "malformed"),
+        (
+            "UPDATE sqlite_schema SET name = CAST(x'ce41' AS TEXT), sql = 'CREATE' "
+            "WHERE name = 'events'",
+            "",
+        ),
+    ],
+)
+async def test_damaged_schema_is_said_to_be_damage(path: Path, change: str, said: str) -> None:
+    async with api_on(path) as api:
+        interrupt_id = (await create(api))["interruptId"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as damaging:
+        damaging.execute("PRAGMA writable_schema = ON")
+        damaging.execute(change)
+
+    try:
+        async with api_on(path) as api:
+            answer = await api.get(f"/interrupts/{interrupt_id}")
+            refusal = answer.json()["error"]
+    except ConfigurationError as error:
+        refusal = str(error)
+
+    assert "it is damaged" in refusal
+    assert said in refusal
+
+
+async def test_closing_waits_for_the_log_that_is_being_moved(path: Path) -> None:
+    database = await open_sqlite(path)
+    begun, may_end = threading.Event(), threading.Event()
+    steps = []
+
+    def move_log() -> None:
+        begun.set()
+        may_end.wait(PATIENCE_S)
+        steps.append("moved")
+
+    # What the thread does cannot be slowed down from outside.
+    database._file.move_log = move_log  # type: ignore[method-assign]
+    await execute(database, "CREATE TABLE t (x)")
+    await anyio.to_thread.run_sync(begun.wait, PATIENCE_S)
+
+    async with anyio.create_task_group() as closing_it:
+
+        async def close() -> None:
+            await database.aclose()
+            steps.append("closed")
+
+        closing_it.start_soon(close)
+        await anyio.wait_all_tasks_blocked()
+        may_end.set()
+
+    assert steps == ["moved", "closed"]
+
+
 @pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
 def test_disk_that_fails_under_a_running_api_is_outlasted(tmp_path: Path) -> None:
@@ -148,8 +207,8 @@ def test_disk_that_fails_under_a_running_api_is_outlasted(tmp_path: Path) -> Non
         return web.post(f"{api.url}/interrupts", json=NEW | LARGE)
 
     acknowledged = [post().json()["interruptId"]]
-    size = (tmp_path / "api.db-wal").stat().st_size
-    _, most = resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (size, -1))
+    # Less than the log needs, even if it begins anew.
+    _, most = resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (4096, -1))
     refusals = [post() for _ in range(3)]
     read = web.get(f"{api.url}/interrupts/{acknowledged[0]}")
     resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (most, most))

@@ -42,12 +42,14 @@ async def test_moved_database_takes_no_changes_until_it_is_back(
 
     refusal = await refusal_of(api)
     while_away = await status_of(api, first["interruptId"])
+    # A list needs a connection of its own.
+    listed = await api.get("/interrupts/pending/u")
     exists = path.exists()
     elsewhere.rename(path)
     second = await create(api)
 
     assert refusal.endswith(MOVED)
-    assert (while_away, exists) == ("pending", False)
+    assert (while_away, listed.status_code, exists) == ("pending", 503, False)
     assert await stored_in(path) == {first["interruptId"], second["interruptId"]}
     assert f"The database {path} cannot store this: its file, or the log" in caplog.text
     assert "Put it back, or restart" in caplog.text

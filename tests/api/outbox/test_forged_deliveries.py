@@ -149,22 +149,24 @@ async def test_callback_waits_for_the_key_that_made_its_trail(
 async def test_edited_request_is_not_notified(
     keyed: Store, database: Database, change: str
 ) -> None:
-    created = await keyed.create_interrupt(new_interrupt(), AGENT)
-    await edit(database, created.interrupt_id, change)
     with receiving() as receiver:
-        await deliver_due(outbox_to(keyed, channels_to(receiver.url)))
+        outbox = outbox_to(keyed, channels_to(receiver.url))
+        created = await keyed.create_interrupt(new_interrupt(), AGENT)
+        await edit(database, created.interrupt_id, change)
+        await deliver_due(outbox)
 
         assert receiver.received == []
     assert await database.read("SELECT * FROM deliveries WHERE kind = 'notification'") == []
 
 
 async def test_notification_to_no_channel_is_dropped(keyed: Store, database: Database) -> None:
-    created = await keyed.create_interrupt(new_interrupt(), AGENT)
     with receiving() as receiver:
         channels = channels_to(receiver.url)
         [channel] = channels.all
+        outbox = outbox_to(keyed, channels)
+        created = await keyed.create_interrupt(new_interrupt(), AGENT)
         await insert(database, created.interrupt_id, "reminder", "elsewhere", channel.digest)
-        await deliver_due(outbox_to(keyed, channels))
+        await deliver_due(outbox)
 
         assert len(receiver.received) == 1
     assert len(await database.read("SELECT * FROM deliveries WHERE kind = 'reminder'")) == 1

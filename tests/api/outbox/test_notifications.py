@@ -62,8 +62,9 @@ async def test_time_left_is_told_in_a_unit_that_fits(
     sqlite_store: Store, lasts_s: int, left: str
 ) -> None:
     with receiving() as receiver:
+        outbox = outbox_to(sqlite_store, channels_to(receiver.url))
         await sqlite_store.create_interrupt(new_interrupt(expires_in=lasts_s), AGENT)
-        await deliver_due(outbox_to(sqlite_store, channels_to(receiver.url)))
+        await deliver_due(outbox)
 
         [message] = receiver.messages
 
@@ -76,8 +77,9 @@ async def test_agent_can_neither_hide_nor_imitate_anything(sqlite_store: Store) 
     )
     new = new_interrupt(action=forged + "!" * 1000, agent_id="a`\nasks nobody")
     with receiving() as receiver:
+        outbox = outbox_to(sqlite_store, channels_to(receiver.url))
         created = await sqlite_store.create_interrupt(new, AGENT)
-        await deliver_due(outbox_to(sqlite_store, channels_to(receiver.url)))
+        await deliver_due(outbox)
 
         [message] = receiver.messages
 
@@ -94,9 +96,9 @@ async def test_agent_can_neither_hide_nor_imitate_anything(sqlite_store: Store) 
 async def test_link_stays_whole_where_a_service_draws_markdown(sqlite_store: Store) -> None:
     with receiving() as receiver:
         new = new_interrupt(action="Pay *_x_* [here](http://evil.test) @all `")
+        outbox = outbox_to(sqlite_store, channels_to(f"{receiver.url}&format=markdown"))
         created = await sqlite_store.create_interrupt(new, AGENT)
-        channels = channels_to(f"{receiver.url}&format=markdown")
-        await deliver_due(outbox_to(sqlite_store, channels))
+        await deliver_due(outbox)
 
         [message] = receiver.messages
 
@@ -111,6 +113,7 @@ async def test_link_stays_whole_where_a_service_draws_markdown(sqlite_store: Sto
 @pytest.mark.parametrize("ending", ["decided", "cancelled", "expired"])
 async def test_what_is_settled_is_not_told(store: Store, clock: Clock, ending: str) -> None:
     with receiving() as receiver:
+        outbox = outbox_to(store, channels_to(receiver.url))
         created = await store.create_interrupt(new_interrupt(expires_in=100), AGENT)
         if ending == "decided":
             await store.decide_interrupt(created.interrupt_id, APPROVED, REVIEWER)
@@ -118,7 +121,7 @@ async def test_what_is_settled_is_not_told(store: Store, clock: Clock, ending: s
             await store.cancel_interrupt(created.interrupt_id, AGENT)
         else:
             clock.advance(100)
-        await deliver_due(outbox_to(store, channels_to(receiver.url)))
+        await deliver_due(outbox)
 
         assert receiver.messages == []
 
@@ -193,18 +196,20 @@ async def test_with_a_place_for_high_urgency_alone_nothing_else_is_told(store: S
 async def test_place_that_is_named_twice_is_told_once(sqlite_store: Store) -> None:
     with receiving() as receiver:
         channels = channels_to(receiver.url, f"{receiver.url},", high=receiver.url)
+        outbox = outbox_to(sqlite_store, channels)
         await sqlite_store.create_interrupt(new_interrupt(urgency="high"), AGENT)
-        await deliver_due(outbox_to(sqlite_store, channels))
+        await deliver_due(outbox)
 
         assert len(receiver.messages) == 1
     assert channels.ordinary == channels.high == channels.all
 
 
-async def test_two_processes_on_one_database_tell_once(store: Store) -> None:
+async def test_two_processes_on_one_database_tell_once(store: Store, elsewhere: Store) -> None:
     with receiving() as receiver:
-        both = [outbox_to(store, channels_to(receiver.url)) for _ in range(2)]
-        for _ in range(20):
+        both = [outbox_to(each, channels_to(receiver.url)) for each in (store, elsewhere)]
+        for _ in range(10):
             await store.create_interrupt(new_interrupt(), AGENT)
+            await elsewhere.create_interrupt(new_interrupt(), AGENT)
         async with anyio.create_task_group() as processes:
             for outbox in both:
                 processes.start_soon(deliver_due, outbox)

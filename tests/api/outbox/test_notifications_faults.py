@@ -90,12 +90,9 @@ async def test_notification_taken_by_a_process_that_died_is_sent_by_another(
     store: Store, clock: Clock
 ) -> None:
     with receiving() as receiver:
-        channels = channels_to(receiver.url)
-        [channel] = channels.all
-        outbox = outbox_to(store, channels)
+        outbox = outbox_to(store, channels_to(receiver.url))
         await store.create_interrupt(new_interrupt(), AGENT)
-        await store.deliveries.address([channel.digest], [channel.digest])
-        [taken] = await take_due(store, channel.digest, lease_ms=round(LEASE_S * 1000))
+        [taken] = await take_due(store, lease_ms=round(LEASE_S * 1000))
         await deliver_due(outbox)
         assert receiver.messages == []
         clock.advance(LEASE_S)
@@ -137,9 +134,10 @@ async def test_notification_of_an_interrupt_that_is_gone_is_dropped(
     store: Store, database: Database
 ) -> None:
     with receiving() as receiver:
+        outbox = outbox_to(store, channels_to(receiver.url))
         created = await store.create_interrupt(new_interrupt(), AGENT)
         await edit(database, created.interrupt_id, "DELETE FROM interrupts WHERE TRUE")
-        await deliver_due(outbox_to(store, channels_to(receiver.url)))
+        await deliver_due(outbox)
 
         assert receiver.messages == []
     assert await database.read("SELECT * FROM deliveries") == []

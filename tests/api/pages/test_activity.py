@@ -5,7 +5,7 @@ import pytest
 
 from loopin_mcp.api.access.actors import SYSTEM, Actor
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
-from loopin_mcp.api.audit.trail import locked_row, trail_of
+from loopin_mcp.api.audit.trail import locked_trail
 from loopin_mcp.api.database.steps import Database, Steps
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
@@ -60,10 +60,10 @@ async def test_page_tells_nothing_that_is_written_in_an_event(
 ) -> None:
     def happen() -> Steps[None]:
         for kind in ("notified", "callback-delivered", "callback-given-up", "migrated", "<b>odd"):
-            row = yield from locked_row(interrupt_id, clock())
-            assert row is not None
-            trail = yield from trail_of(NO_KEYS, row)
-            told = {"to": "s3cret", "reason": "s3cret", "payloadDigest": row["payload_digest"]}
+            trail = yield from locked_trail(NO_KEYS, interrupt_id, clock())
+            assert trail is not None
+            digest = trail.row["payload_digest"]
+            told = {"to": "s3cret", "reason": "s3cret", "payloadDigest": digest}
             # The last one is from a later version.
             yield from trail.append(kind, clock(), SYSTEM, told)  # type: ignore[arg-type]
 

@@ -6,12 +6,20 @@ import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from loopin_mcp.api.audit.digests import canonical
-from loopin_mcp.api.pages.filters import differences, summed_up
+from loopin_mcp.api.pages.changes.differences import (
+    differences,
+    differences_of,
+    in_words,
+    summed_up,
+)
+from loopin_mcp.api.pages.changes.word_diff import word_diff
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.fields import JSONObject
-from loopin_mcp.wire.models import Interrupt
+from loopin_mcp.wire.models import Decision, Interrupt
+from tests.support import REVIEWER
 from tests.support.page import Page, ask, decide
 
 NAMES = st.sampled_from(["a", "b", "", "__proto__", "\u202e"])
@@ -33,15 +41,139 @@ def test_every_field_that_was_given_is_told_from_what_was_asked(
 
     told = differences(interrupt)
 
-    assert {field.name: field.decided for field in told} == (decided or {})
-    for field in told:
+    flat = [field for field in told if field.name in (decided or {})]
+    for field in flat:
+        assert decided is not None
         if field.kind == "added":
             assert field.name not in (asked or {})
         else:
             assert asked is not None
-            assert field.asked == asked[field.name]
-            is_equal = canonical(field.asked) == canonical(field.decided)
-            assert field.kind == ("unchanged" if is_equal else "changed")
+            is_equal = canonical(asked[field.name]) == canonical(decided[field.name])
+            assert field.kind == ("unchanged" if is_equal else "changed") or not is_equal
+    for name in decided or {}:
+        assert any(field.name.startswith(name) for field in told)
+    assert all(field.words for field in told)
+
+
+TEXT = "Dear Ann,\nplease pay on Monday the whole sum.\n" + "Fine print. " * 40 + "\nBye, Bob"
+
+
+def of(asked: JSONObject, decided: JSONObject) -> list[tuple[str, str]]:
+    interrupt = Interrupt(
+        interrupt_id="1", status="approved", action="Pay", context=asked, modified_params=decided
+    )
+    return [(field.name, field.kind) for field in differences(interrupt)]
+
+
+def test_nested_values_are_told_by_path() -> None:
+    payee: JSONObject = {"name": "ACME", "iban": "DE1", "old": 1, "tags": ["a", "b"], "a b": {}}
+    changed: JSONObject = {
+        "name": "ACME",
+        "iban": "DE2",
+        "tags": ["a", "c", "d"],
+        "a b": [],
+        "new": None,
+    }
+
+    assert of({"payee": payee, "same": [1]}, {"payee": changed, "same": [1]}) == [
+        ("payee.iban", "changed"),
+        ("payee.old", "removed"),
+        ("payee.tags[1]", "changed"),
+        ("payee.tags[2]", "added"),
+        ('payee["a b"]', "changed"),
+        ("payee.new", "added"),
+        ("same", "unchanged"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "decided", "kinds"),
+    [
+        ([*range(200)], [*range(200, 400)], [("x", "changed")]),
+        ([1, 2], [1], [("x[1]", "removed")]),
+        ({"a": 1}, [1], [("x", "changed")]),
+        ({}, {"a": 1}, [("x", "changed")]),
+    ],
+)
+def test_what_has_no_path_in_common_is_told_whole(
+    asked: JsonValue, decided: JsonValue, kinds: list[tuple[str, str]]
+) -> None:
+    assert of({"x": asked}, {"x": decided}) == kinds
+
+
+def test_changes_are_said_in_one_line_each() -> None:
+    asked: JSONObject = {"amount": 4200, "memo": TEXT, "to": {"a": 1, "b": 2}, "n": "x", "s": 1}
+    decided: JSONObject = {
+        "amount": 4000,
+        "memo": TEXT.replace("Monday", "Tuesday").replace("Bob", "Eve"),
+        "to": {"b": 3},
+        "n": " ",
+        "s": 1,
+        "new": "y" * 100,
+    }
+
+    assert in_words(asked, decided) == (
+        "amount: 4200 → 4000",
+        "memo: Monday … Bob → Tuesday … Eve",
+        "to.a: removed 1",
+        "to.b: 2 → 3",
+        'n: x → " "',
+        "and 1 more",
+    )
+    assert in_words({}, {"new": "y" * 100}) == (f"new: added {'y' * 60} …",)
+
+
+async def test_changed_text_shows_its_changed_words_and_folds_the_rest(
+    inbox: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    path = await ask(sqlite_store, context={"memo": TEXT, "payee": {"iban": "DE1"}})
+    changed = TEXT.replace("Monday", "Tues\u202eday").replace("Bob", "Eve")
+    modified: JSONObject = {"memo": changed, "payee": {"iban": "DE2"}}
+    decision = Decision(decision="approved", modified_params=modified)
+    await sqlite_store.decide_interrupt(path.split("/")[-1], decision, REVIEWER)
+
+    for place in (path, "/history"):
+        page = Page(await inbox.get(place))
+        assert page["del"] == ["[removed: Monday]", "[removed: Bob]"]
+        assert page["ins"] == ["[added: TuesU+202Eday]", "[added: Eve]"]
+        assert "… 342 characters unchanged" in page["summary"]
+        assert page["difference-tr"][-1] == "payee.iban changed DE1 DE2"
+    assert Page(await inbox.get(path))["what-changed"] == [
+        "memo: Monday … Bob → TuesU+202Eday … Eve payee.iban: DE1 → DE2"
+    ]
+
+
+def test_many_folded_lines_are_counted() -> None:
+    lines = "".join(f"line {number}\n" for number in range(60))
+    interrupt = Interrupt(
+        interrupt_id="1",
+        status="approved",
+        action="Pay",
+        context={"text": f"{lines}one\n{lines}"},
+        modified_params={"text": f"{lines}two\n{lines}"},
+    )
+
+    [field] = differences(interrupt)
+
+    assert [part.size for part in field.stretches if part.folded] == [
+        "50 lines unchanged",
+        "48 lines unchanged",
+    ]
+    shown = "".join(part.text + part.folded + part.rest for part in field.stretches)
+    assert shown == f"{lines}onetwo\n{lines}"
+
+
+@given(before=st.text("ab .\n"), after=st.text("ab .\n"))
+@example(before="a b", after="c d")
+@example(before="x " * 3000, after="y " * 3000)
+@example(before="a b " * 9000, after="b a " * 9000)
+def test_parts_of_two_texts_are_both_of_them(before: str, after: str) -> None:
+    parts = word_diff(before, after)
+
+    assert "".join(part.text for part in parts if part.kind != "new") == before
+    assert "".join(part.text for part in parts if part.kind != "gone") == after
+    if before == after:
+        assert {part.kind for part in parts} <= {"same"}
 
 
 @pytest.mark.parametrize(
@@ -68,10 +200,16 @@ async def test_page_and_lists_show_the_difference(
     inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     path = await ask(sqlite_store, context={"amount": 4200, "to": {"iban": "GB29"}, "n": 1})
-    modified = {"amount": 4000, "to": {"iban": "GB29"}, "n": True, "<b>\u202e": "\u200b"}
-    await decide(inbox, path, decision="approved", modifiedParams=json.dumps(modified))
+    modified: JSONObject = {
+        "amount": 4000,
+        "to": {"iban": "GB29"},
+        "n": True,
+        "<b>\u202e": "\u200b",
+    }
+    decision = Decision(decision="approved", modified_params=modified)
+    await sqlite_store.decide_interrupt(path.split("/")[-1], decision, REVIEWER)
 
-    pages = [Page(await inbox.get(place)) for place in (path, "/history", "/")]
+    pages = [Page(await inbox.get(place)) for place in (path, "/history")]
 
     for page in pages:
         assert page["difference-tr"] == [
@@ -81,8 +219,7 @@ async def test_page_and_lists_show_the_difference(
             "n changed 1 true",
             "<b>U+202E added — U+200B",
         ]
-    for page in pages[1:]:
-        assert "Modified parameters: 2 changed, 1 added, 1 unchanged" in page["summary"]
+    assert "Modified parameters: 2 changed, 1 added, 1 unchanged" in pages[1]["summary"]
 
 
 async def test_what_is_too_long_for_a_list_is_shown_on_its_page(
@@ -108,3 +245,19 @@ async def test_decision_that_changes_nothing_shows_no_difference(
 
     for place in (path, "/history"):
         assert Page(await inbox.get(place))["difference-tr"] == []
+
+
+def test_only_so_much_text_is_compared_by_word() -> None:
+    texts = [" ".join(f"w{(n + m) % 97}" for m in range(500)) for n in range(9)]
+    asked: JSONObject = {f"text {n}": text for n, text in enumerate(texts)}
+    decided: JSONObject = {
+        f"text {n}": " ".join(reversed(text.split())) for n, text in enumerate(texts)
+    }
+    asked["note"] = decided["note"] = "the same "
+    asked["last"], decided["last"] = (f"{'a b ' * 3000}{end}" for end in ("4", "5"))
+
+    found = differences_of(asked, decided)
+
+    assert [each.by_word for each in found] == [True] * 3 + [False] * 6 + [True] * 2
+    assert not found[8].parts
+    assert [part.kind for part in found[10].parts] == ["same", "gone", "new"]

@@ -10,23 +10,18 @@ from tests.support import api_client
 from tests.support.auditing import edit
 from tests.support.page import Page, ask, decide
 
-WHERE = ["/review/", "/inbox/"]
-
 
 def hidden_digest(answer: httpx.Response) -> str:
     return str(Page(answer).element(name="payloadDigest", type="hidden")["value"])
 
 
-@pytest.mark.parametrize(("page", "form"), [("/review/{}", "/review/{}"), ("/", "/inbox/{}")])
-async def test_form_names_what_it_shows(
-    inbox: httpx.AsyncClient, sqlite_store: Store, page: str, form: str
-) -> None:
+async def test_form_names_what_it_shows(inbox: httpx.AsyncClient, sqlite_store: Store) -> None:
     interrupt_id = (await ask(sqlite_store)).split("/")[-1]
     interrupt = await sqlite_store.get_interrupt_status(interrupt_id)
-    shown = hidden_digest(await inbox.get(page.format(interrupt_id)))
+    shown = hidden_digest(await inbox.get(f"/review/{interrupt_id}"))
 
     answer = await decide(
-        inbox, form.format(interrupt_id), decision="approved", payloadDigest=shown
+        inbox, f"/review/{interrupt_id}", decision="approved", payloadDigest=shown
     )
 
     events = await sqlite_store.list_events(interrupt_id)
@@ -35,21 +30,22 @@ async def test_form_names_what_it_shows(
     assert events[-1].detail == {"decision": "approved", "payloadDigest": shown}
 
 
-@pytest.mark.parametrize("path", WHERE)
 @pytest.mark.parametrize("shown", ["0" * 64, "no digest", "</script>"])
 async def test_decision_on_something_else_is_not_recorded(
-    inbox: httpx.AsyncClient, sqlite_store: Store, path: str, shown: str
+    inbox: httpx.AsyncClient, sqlite_store: Store, shown: str
 ) -> None:
     interrupt_id = (await ask(sqlite_store)).split("/")[-1]
 
     answer = await decide(
-        inbox, path + interrupt_id, decision="approved", reason="Fine", payloadDigest=shown
+        inbox, f"/review/{interrupt_id}", decision="approved", reason="Fine", payloadDigest=shown
     )
 
     page = Page(answer)
     interrupt = await sqlite_store.get_interrupt_status(interrupt_id)
     assert (answer.status_code, interrupt.status) == (409, "pending")
-    assert page["title"] == ["Not recorded yet · Waiting for your decision · LoopIn"]
+    assert page["title"] == [
+        "Transfer $4,200 to vendor account ending in 9821 · Not recorded yet · LoopIn"
+    ]
     assert page["alert"] == [
         "Nothing was recorded. The request has changed since you opened it. "
         "Read it again before you decide."

@@ -97,13 +97,13 @@ def test_json_strings_are_escaped_and_isolated_one_by_one() -> None:
 
     assert shown == (
         "{\n"
-        '  <bdi class="json-name">&#34;&lt;a&gt;&#34;</bdi>: [\n'
-        '    <bdi class="json-text">&#34;\\\\\\&#34;&#34;</bdi>,\n'
+        '  <bdi class="json-name">"&lt;a&gt;"</bdi>: [\n'
+        '    <bdi>"\\\\\\&#34;"</bdi>,\n'
         "    {\n"
-        '      <bdi class="json-name">&#34;ש&#34;</bdi>: <bdi class="json-text">&#34;'
-        '<bdi class="hidden-character" title="RIGHT-TO-LEFT OVERRIDE">U+202E</bdi>&#34;</bdi>\n'
+        '      <bdi class="json-name">"ש"</bdi>: <bdi>"'
+        '<bdi class="hidden-character" title="RIGHT-TO-LEFT OVERRIDE">U+202E</bdi>"</bdi>\n'
         "    }\n"
         "  ],\n"
-        '  <bdi class="json-name">&#34;n&#34;</bdi>: 1\n'
+        '  <bdi class="json-name">"n"</bdi>: 1\n'
         "}"
     )

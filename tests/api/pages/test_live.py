@@ -10,10 +10,11 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from loopin_mcp.api.database.rows import Stored
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
-from loopin_mcp.wire.models import Decision, Interrupt
+from loopin_mcp.wire.models import Decision
 from tests.support import (
     AGENT,
     KEY,
@@ -242,11 +243,11 @@ async def test_stream_ends_where_the_database_fails_so_that_the_page_asks_again(
     class Failing(Store):
         looks = 0
 
-        async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
+        async def read_interrupt(self, interrupt_id: str) -> Stored:
             self.looks += 1
             if self.looks > 1:
                 raise UnavailableError("The database cannot be used right now")
-            return await super().get_interrupt_status(interrupt_id)
+            return await super().read_interrupt(interrupt_id)
 
     store = Failing(database, PUBLIC_URL, clock)
     pages = PagesAPI(store)

@@ -35,6 +35,8 @@ def sign_in(tab: Page, key: str) -> None:
     tab.get_by_label("Your key").fill(key)
     tab.get_by_role("button", name="Sign in").click()
     expect(tab.get_by_role("heading", name="Your decision as")).to_be_visible()
+    # From now on the page holds its buttons for a moment, and a click waits for them.
+    expect(tab.get_by_role("timer")).to_be_visible()
 
 
 def test_reviewer_who_decides_is_named_to_another_who_has_it_open(
@@ -69,7 +71,7 @@ def test_page_says_when_its_reviewer_is_signed_out_and_keeps_what_was_typed(
 
     notice = tab.get_by_role("alert")
     expect(notice).to_have_text(
-        "You are signed out. Sign in again in another tab, then decide here."
+        "You are signed out. Sign in again in another tab, then decide here. What you typed stays."
     )
     with tab.expect_popup() as popup:
         notice.get_by_role("link", name="Sign in again").click()

@@ -8,7 +8,7 @@ import pytest
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import KEY, REVIEWER, Clock, api_client
-from tests.support.page import Page, ask, decide
+from tests.support.page import Page, ask, decide, digest_of
 from tests.support.visitors import ALICES_KEY, BOBS_KEY, enter, sees_the_inbox, sign_in
 
 SECRET = "Sell the factory in Rheine"
@@ -34,22 +34,12 @@ def without_id(answer: httpx.Response, path: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(
-    ("method", "folder", "rest"),
-    [
-        ("GET", "review", ""),
-        ("HEAD", "review", ""),
-        ("POST", "review", ""),
-        ("GET", "review", "/events"),
-        ("GET", "inbox", ""),
-        ("POST", "inbox", ""),
-        ("GET", "inbox", "/events"),
-    ],
+    ("method", "rest"), [("GET", ""), ("HEAD", ""), ("POST", ""), ("GET", "/events")]
 )
 async def test_link_alone_tells_nothing_not_even_whether_there_is_such_a_request(
     stranger: httpx.AsyncClient,
     sqlite_store: Store,
     method: str,
-    folder: str,
     rest: str,
 ) -> None:
     pending = await ask(sqlite_store, action=SECRET)
@@ -58,9 +48,7 @@ async def test_link_alone_tells_nothing_not_even_whether_there_is_such_a_request
     form = {"decision": "approved"} if method == "POST" else None
 
     answers = [
-        without_id(
-            await stranger.request(method, path.replace("review", folder) + rest, data=form), path
-        )
+        without_id(await stranger.request(method, path + rest, data=form), path)
         for path in (pending, decided, unknown)
     ]
 
@@ -99,7 +87,8 @@ async def test_decision_in_the_inbox_is_the_reviewers(
 ) -> None:
     path = await ask(sqlite_store)
 
-    await decide(alice, path.replace("review", "inbox"), decision="approved")
+    picked = f"{id_of(path)} {await digest_of(sqlite_store, id_of(path))}"
+    await decide(alice, "/inbox/decide", decision="approved", pick=picked)
 
     read = await sqlite_store.get_interrupt_status(id_of(path))
     assert (read.decided_by, read.decided_via) == ("alice", "inbox")

@@ -9,6 +9,7 @@ import pytest
 
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
+from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_client, take_due
@@ -29,6 +30,9 @@ class Held:
 
     async def read(self, sql: str, **params: Value) -> list[Row]:
         return await self._database.read(sql, **params)
+
+    async def find(self, sql: str, **params: Value) -> list[Row]:
+        return await self._database.find(sql, **params)
 
     async def transact(self, steps: Callable[[], Steps[T]]) -> T:
         self.asked.set()
@@ -167,11 +171,11 @@ async def test_key_is_forgotten_after_24_hours(
 
 
 async def test_human_is_told_once(api: httpx.AsyncClient, store: Store) -> None:
+    store.deliveries.channels = ChannelDigests(("phone",))
     for _ in range(3):
         await api.post("/interrupts", json=NEW, headers=ONCE)
 
-    await store.deliveries.address(["phone"], ["phone"])
-    due = await take_due(store, "phone")
+    due = await take_due(store)
     [event] = await store.list_events(due[0].interrupt_id)
     assert (len(due), event.type) == (1, "created")
 

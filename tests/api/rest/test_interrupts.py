@@ -169,9 +169,13 @@ async def test_fault_is_a_500_without_a_trace(clock: Clock) -> None:
         async def read(self, sql: str, **params: Value) -> list[Row]:
             raise RuntimeError(f"secret {sql}")
 
+        find = read
+
     async with api_client(Store(Broken(), PUBLIC_URL, clock)) as client:
         answer = await client.get("/analytics/u")
+        page = await client.get("/")
 
+    assert page.json() == answer.json()
     assert (answer.status_code, answer.json()) == (
         500,
         {"error": "The API has a fault; it is in its log"},

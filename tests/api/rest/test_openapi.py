@@ -57,6 +57,12 @@ async def test_every_call_answers_as_described(api: httpx.AsyncClient, clock: Cl
     check(await api.delete(other_path), "delete", "/interrupts/{interruptId}")
     check(await api.get(f"{path}/events"), "get", "/interrupts/{interruptId}/events")
     check(await api.get(path), "get", "/interrupts/{interruptId}")
+    check(await api.post(f"{path}/use"), "post", "/interrupts/{interruptId}/use")
+    check(await api.post(f"{path}/use"), "post", "/interrupts/{interruptId}/use")
+    check(await api.get("/standing-approvals"), "get", "/standing-approvals")
+    of_call = NEW | {"call": {"session": "s", "tool": "Bash", "digest": "0" * 64}}
+    check(await api.post("/interrupts", json=of_call), "post", "/interrupts")
+    check(await api.post("/interrupts", json=of_call), "post", "/interrupts")
     check(await api.get("/analytics/u"), "get", "/analytics/{userId}")
     check(await api.get("/health?challenge=x"), "get", "/health")
     check(await api.get("/openapi.json"), "get", "/openapi.json")

@@ -11,6 +11,7 @@ from tests.support import KEY, clean_environment
 
 REVIEWERS = {"REVIEWER_KEYS": f"alice={'a' * 32}"}
 MOST_S = 100
+HOOKS = "tests.support.fitting_limits"
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ def test_every_answer_is_as_the_description_says(
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=clean_environment(),
+        env=clean_environment(SCHEMATHESIS_HOOKS=HOOKS, PYTHONPATH=str(Path(__file__).parents[3])),
         timeout=MOST_S,
         check=False,
     )

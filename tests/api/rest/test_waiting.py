@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from loopin_mcp import Decision, Interrupt
+from loopin_mcp.api.database.rows import Stored
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.rest.waiting import wait_for_settled
 from loopin_mcp.api.store.store import Store
@@ -92,9 +93,9 @@ async def test_expiry_that_was_slept_through_is_told_by_the_sweep(
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(sleep_through)
-            interrupt = await wait_for_settled(sqlite_store, created.interrupt_id, 60, never_gone)
+            stored = await wait_for_settled(sqlite_store, created.interrupt_id, 60, never_gone)
 
-    assert interrupt.status == "expired"
+    assert stored.interrupt().status == "expired"
 
 
 async def test_wait_that_is_over_answers_pending(
@@ -152,7 +153,7 @@ async def test_many_who_wait_are_all_woken_by_their_own_change(sqlite_store: Sto
     outcomes: list[Interrupt] = []
 
     async def wait(interrupt_id: str) -> None:
-        outcomes.append(await wait_for_settled(sqlite_store, interrupt_id, 60, never))
+        outcomes.append((await wait_for_settled(sqlite_store, interrupt_id, 60, never)).interrupt())
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
@@ -177,17 +178,17 @@ async def test_change_between_the_look_and_the_wait_is_not_missed(
     database: Database, clock: Clock
 ) -> None:
     class DecidedBehindTheLook(Store):
-        async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
-            seen = await super().get_interrupt_status(interrupt_id)
+        async def read_interrupt(self, interrupt_id: str) -> Stored:
+            seen = await super().read_interrupt(interrupt_id)
             await self.decide_interrupt(interrupt_id, APPROVED, REVIEWER)
             return seen
 
     store = DecidedBehindTheLook(database, PUBLIC_URL, clock)
     created = await store.create_interrupt(new_interrupt(), AGENT)
     with anyio.fail_after(PATIENCE_S):
-        interrupt = await wait_for_settled(store, created.interrupt_id, 60, never)
+        stored = await wait_for_settled(store, created.interrupt_id, 60, never)
 
-    assert interrupt.status == "approved"
+    assert stored.interrupt().status == "approved"
 
 
 @pytest.mark.parametrize("watch", [lambda store: store.expire_interrupts(), None])

@@ -34,7 +34,7 @@ async def test_change_of_another_process_wakes_those_it_concerns(
     outcomes: list[Interrupt] = []
 
     async def wait() -> None:
-        outcomes.append(await wait_for_settled(store, mine.interrupt_id, 60, never))
+        outcomes.append((await wait_for_settled(store, mine.interrupt_id, 60, never)).interrupt())
         followers.cancel_scope.cancel()
 
     with anyio.fail_after(PATIENCE_S):

@@ -30,6 +30,9 @@ class Counted:
         self.looks += 1
         return await self._database.read(sql, **params)
 
+    async def find(self, sql: str, **params: Value) -> list[Row]:
+        return await self._database.find(sql, **params)
+
 
 async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock) -> None:
     database = Counted(await open_sqlite(tmp_path / "loopin.db"))
@@ -43,7 +46,7 @@ async def test_all_who_wait_are_let_go_by_one_look(tmp_path: Path, clock: Clock)
         await never()
 
     async def wait(interrupt_id: str) -> None:
-        found.append(await wait_for_settled(store, interrupt_id, 60, never_gone))
+        found.append((await wait_for_settled(store, interrupt_id, 60, never_gone)).interrupt())
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:

@@ -112,7 +112,6 @@ async def test_body_that_ends_in_two_places_smuggles_nothing_in(
 
     assert told.startswith(b"HTTP/1.1 400 ")
     assert told.count(b"HTTP/1.1 ") == 1
-    assert b"Transfer-Encoding must be sent without Content-Length, over HTTP/1.1" in told
 
 
 async def test_body_in_chunks_is_refused_of_whoever_speaks_http_1_0(api: Target) -> None:

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopin_mcp.api.store.analytics import EVERYBODY, Decisions, Period, UserCount
+from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.store.history.analytics import (
+    EVERYBODY,
+    Breakdown,
+    Decisions,
+    Group,
+    Hour,
+    Period,
+    UserCount,
+)
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.fields import Verdict
@@ -235,3 +244,35 @@ async def test_figures_of_everybody_are_those_of_all_users(store: Store, clock: 
     assert (counted.approved, counted.rejected) == (2, 1)
     assert users == (UserCount("user-1", 2), UserCount("user-2", 1))
     assert busiest == users[:1]
+
+
+async def test_decisions_of_a_period_are_broken_down(store: Store, clock: Clock) -> None:
+    bob = Actor("bob", "inbox")
+    for agent, action, verdict, reviewer, user in (
+        ("agent-1", "Pay $1", "approved", REVIEWER, "user-1"),
+        ("agent-1", "Pay $2", "rejected", bob, "user-2"),
+        ("agent-2", "Deploy", "approved", bob, "user-1"),
+    ):
+        asked = new_interrupt(agent_id=agent, action=action, user_id=user)
+        created = await store.create_interrupt(asked, AGENT)
+        clock.advance(3600 - 1)
+        decision = Decision.model_validate({"decision": verdict})
+        await store.decide_interrupt(created.interrupt_id, decision, reviewer)
+        clock.advance(1)
+    period = Period(7, by_week=False)
+
+    of_all = await store.figures.breakdown(EVERYBODY, period)
+    of_one = await store.figures.breakdown("user-1", period)
+    clock.advance(7 * 86_400)
+    later = await store.figures.breakdown(EVERYBODY, period)
+
+    hour_ms = 3_599_000
+    assert of_all == Breakdown(
+        agents=(Group("agent-1", 1, 1, hour_ms), Group("agent-2", 1, 0, hour_ms)),
+        types=(Group("Pay <amount>", 1, 1, hour_ms), Group("Deploy", 1, 0, hour_ms)),
+        reviewers=(Group("bob", 1, 1, hour_ms), Group("alice", 1, 0, hour_ms)),
+        hours=tuple(Hour(hour, 1, hour_ms) for hour in (15, 16, 17)),
+    )
+    assert of_one.agents == (Group("agent-1", 1, 0, hour_ms), Group("agent-2", 1, 0, hour_ms))
+    assert [each.name for each in of_one.reviewers] == ["alice", "bob"]
+    assert later == Breakdown((), (), (), ())

@@ -3,13 +3,16 @@
 import pytest
 
 from loopin_mcp.api.audit.trail import chain_fault
+from loopin_mcp.api.store.deliveries import ChannelDigests
+from loopin_mcp.api.store.outcomes import Standing
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError
-from loopin_mcp.wire.models import Decision
+from loopin_mcp.wire.models import Created, Decision, HostCall
 from tests.support import AGENT, REVIEWER, Clock, new_interrupt, take_due
 
 APPROVED = Decision(decision="approved")
 HOOK = "https://example.com/hook"
+PHONE = ChannelDigests(("phone",))
 
 back = pytest.mark.parametrize("hours", [1, 24 * 365])
 
@@ -90,6 +93,7 @@ async def test_callback_that_was_taken_before_is_due_again_after_a_year_back(
     [lost] = await take_due(store, lease_ms=20_000, limit=9)
     clock.advance(-3600 * 24 * 365)
 
+    await store.deliveries.bring_forward()
     [due] = await take_due(store, lease_ms=20_000, limit=9)
     again = await take_due(store, lease_ms=20_000, limit=9)
 
@@ -100,24 +104,47 @@ async def test_callback_that_was_taken_before_is_due_again_after_a_year_back(
 async def test_notification_that_was_taken_before_is_due_again_after_a_year_back(
     store: Store, clock: Clock, kind: str
 ) -> None:
+    store.deliveries.channels = PHONE
     await store.create_interrupt(new_interrupt(expires_in=2_592_000), AGENT)
-    await store.deliveries.address(["phone"], [])
-    [lost] = await take_due(store, "phone")
+    [lost] = await take_due(store)
     if kind == "reminder":
         await store.deliveries.settle(lost, ("notified", {}))
         clock.advance(15 * 24 * 3600)
-        [lost] = await take_due(store, "phone")
+        [lost] = await take_due(store)
     clock.advance(-3600 * 24 * 365)
 
-    [due] = await take_due(store, "phone")
+    await store.deliveries.bring_forward()
+    [due] = await take_due(store)
 
     assert (due.delivery_id, due.kind, due.tries) == (lost.delivery_id, kind, 2)
 
 
 async def test_reminder_of_a_long_life_is_not_taken_for_one_of_before(store: Store) -> None:
+    store.deliveries.channels = PHONE
     await store.create_interrupt(new_interrupt(expires_in=2_592_000), AGENT)
-    await store.deliveries.address(["phone"], [])
-    [first] = await take_due(store, "phone")
+    [first] = await take_due(store)
     await store.deliveries.settle(first, ("notified", {}))
 
-    assert await take_due(store, "phone") == []
+    await store.deliveries.bring_forward()
+    assert await take_due(store) == []
+
+
+@back
+async def test_standing_approval_that_ended_stays_ended(
+    store: Store, clock: Clock, hours: int
+) -> None:
+    async def ask(digest: str) -> Created:
+        asked = new_interrupt(call=HostCall(session="s", tool="Bash", digest=digest * 64))
+        created, _ = await store.create_interrupt_for_call(asked, AGENT, lambda: None)
+        return created
+
+    granted = (await ask("1")).interrupt_id
+    await store.decide_interrupt(granted, APPROVED, REVIEWER, Standing("tool", 3600))
+    covered = await ask("2")
+    clock.advance(60)
+    await store.approvals.end_standing(granted, REVIEWER)
+    clock.advance(-3600 * hours)
+
+    assert (covered.status, (await ask("3")).status) == ("approved", "pending")
+    with pytest.raises(ConflictError, match="has ended: ask again"):
+        await store.approvals.use_approval(covered.interrupt_id, AGENT)

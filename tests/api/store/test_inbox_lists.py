@@ -30,9 +30,9 @@ async def settle(store: Store, clock: Clock, action: str, **changes: object) -> 
 
 async def pending(store: Store, **search: str) -> list[str]:
     """The actions of the pending interrupts that match."""
-    found = await store.overview.list_pending(Search.model_validate(search), limit=50)
-    assert found.count == len(found.interrupts)
-    return [interrupt.action for interrupt in found.interrupts]
+    found = await store.overview.list_inbox(Search.model_validate(search), limit=50)
+    assert found.count == found.listed == len(found.waiting)
+    return [each.interrupt.action for each in found.waiting]
 
 
 async def settled(store: Store, **search: str) -> list[str]:
@@ -62,9 +62,9 @@ async def test_parts_of_what_waits_join_without_gap_and_the_count_is_of_all(stor
     actions: list[str] = []
     cursor = None
     while cursor is not None or not actions:
-        part = await store.overview.list_pending(Search(user="user-1"), limit=4, cursor=cursor)
+        part = await store.overview.list_inbox(Search(user="user-1"), limit=4, cursor=cursor)
         assert part.count == 9
-        actions += [interrupt.action for interrupt in part.interrupts]
+        actions += [each.interrupt.action for each in part.waiting]
         cursor = part.next_cursor
 
     urgencies = itertools.product(("high", "medium", "low"), "012")
@@ -211,7 +211,7 @@ async def test_search_that_finds_little_stops_and_goes_on_from_there(
 
 @pytest.mark.parametrize("cursor", ["x", "!", "MTpub25l"])
 async def test_cursor_of_ones_own_making_is_refused(store: Store, cursor: str) -> None:
-    for listing in (store.overview.list_pending, store.overview.list_settled):
+    for listing in (store.overview.list_inbox, store.overview.list_settled):
         with pytest.raises(InvalidRequestError, match="cursor is not one that this API gave"):
             await listing(Search(), limit=5, cursor=cursor)
 
@@ -245,8 +245,8 @@ async def test_page_ends_before_its_rows_become_too_large(store: Store, clock: C
         page = await store.list_pending_interrupts("user-1", limit=13, cursor=cursor)
         pages.append([each.interrupt_id for each in page.interrupts])
         cursor = page.next_cursor
-    queue = await store.overview.list_pending(Search(), limit=13)
-    rest = await store.overview.list_pending(Search(), limit=13, cursor=queue.next_cursor)
+    queue = await store.overview.list_inbox(Search(), limit=13)
+    rest = await store.overview.list_inbox(Search(), limit=13, cursor=queue.next_cursor)
     for interrupt_id in large:
         await store.cancel_interrupt(interrupt_id, AGENT)
     history = await store.overview.list_settled(Search(), limit=13)
@@ -254,7 +254,7 @@ async def test_page_ends_before_its_rows_become_too_large(store: Store, clock: C
 
     assert list(map(len, pages)) == [10, 3]
     assert len({*itertools.chain(*pages)}) == 13
-    assert [len(queue.interrupts), len(rest.interrupts)] == [9, 4]
+    assert [len(queue.waiting), len(rest.waiting)] == [9, 4]
     assert [queue.count, rest.next_cursor] == [13, None]
     assert [len(history.settled), len(older.settled)] == [9, 3]
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(120 * max(1, EXAMPLES / FEW))
 def empty() -> Steps[None]:
     """Empty PostgreSQL, past the triggers that refuse that."""
     yield "SET LOCAL session_replication_role = replica", {}
-    yield "TRUNCATE interrupts, events, deliveries, idempotency_keys, deletions", {}
+    yield "TRUNCATE interrupts, events, deliveries, idempotency_keys, deletions, tallies", {}
 
 
 def compare(fresh: Open, again: Open) -> None:

@@ -1,18 +1,22 @@
 """The headers of every response, and what the headers of a browser's request say."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
 
 from loopin_mcp.errors import ForbiddenError
 
+# No page of another origin can send it.
+SHOWN = "loopin-shown"
 PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "script-src 'self'; connect-src 'self'; "
+    "script-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -29,17 +33,37 @@ JSON_HEADERS = {
     "Content-Type": "application/json",
     "X-Content-Type-Options": "nosniff",
 }
+_RAW_JSON_HEADERS = [
+    (name.lower().encode(), value.encode()) for name, value in JSON_HEADERS.items()
+]
+
+
+class _JSONResponse(Response):
+    """JSON with the headers of all JSON, which are not made anew for each response."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        own = {"Content-Length": str(len(body)), **headers}
+        more = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
+        self.raw_headers = _RAW_JSON_HEADERS + more
 
 
 def json_response(
-    body: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
+    body: bytes, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
 ) -> Response:
     """A response with this JSON."""
-    return Response(body, status, {**JSON_HEADERS, **(headers or {})})
+    return _JSONResponse(body, status, headers)
+
+
+def values_of(scope: Scope, header: bytes) -> list[str]:
+    """The values of a request's header, whose name is in lower case."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
 
 
 def error_response(
-    error: str, status: int, headers: Mapping[str, str] | None = None, **more: str
+    error: str, status: int, headers: Mapping[str, str] = MappingProxyType({}), **more: str
 ) -> Response:
     """A refusal: JSON with one sentence, and `more` fields."""
     return json_response(to_json({"error": error, **more}), status, headers)
@@ -72,9 +96,12 @@ def numbered(request: Request, public_url: str) -> str | None:
 
 
 def is_visit(request: Request) -> bool:
-    """Whether a page is loaded to be shown now, and not by a script or a prefetch."""
+    """Whether a page is loaded to be shown now, and not by a script or a prefetch.
+
+    The inbox says so of the request that it shows beside its list.
+    """
     headers = request.headers
-    is_document = headers.get("sec-fetch-dest", "document") == "document"
+    is_document = headers.get("sec-fetch-dest", "document") == "document" or SHOWN in headers
     return request.method == "GET" and is_document and "sec-purpose" not in headers
 
 

@@ -6,21 +6,24 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.access.browser import error_response
+from loopin_mcp.api.access.browser import error_response, values_of
 from loopin_mcp.api.access.keys import ANONYMOUS, Door
 from loopin_mcp.errors import APIError, UnauthorizedError
 from loopin_mcp.settings.base_urls import address_of, is_loopback
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
-_PUBLIC = ("/health", "/openapi.json", "/", "/history", "/analytics", "/sign-in", "/sign-out")
-_PUBLIC_FOLDERS = ("/review/", "/static/", "/inbox/", "/sign-in/", "/proofs/")
+_PAGES = ("/", "/history", "/history.csv", "/history.jsonl", "/analytics", "/notifications")
+_APP = ("/sw.js", "/app.webmanifest")
+_PUBLIC = ("/health", "/openapi.json", "/sign-in", "/sign-out", *_PAGES, *_APP)
+_PUBLIC_FOLDERS = (
+    *("/review/", "/static/", "/inbox/", "/sign-in/", "/proofs/", "/notifications/", "/favicon/"),
+)
 
 HostRule = Callable[[str], bool]
 
@@ -65,41 +68,39 @@ class Guard:
     With a valid key the host does not matter: a page that was rebound to this server has no key.
     """
 
-    def __init__(self, app: ASGIApp, *, door: Door, knows_host: HostRule) -> None:
-        self._app = app
+    def __init__(self, door: Door, knows_host: HostRule) -> None:
         self._door = door
         self._knows_host = knows_host
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its actor, or refuse it with 401, 421 or 429."""
-        try:
-            actor = await self._admitted(HTTPConnection(scope))
-        except APIError as error:
-            return await refusal(error)(scope, receive, send)
-        # Routes match the path as it was sent, so that an encoded slash stays inside its id.
-        raw_path = scope["raw_path"].decode("ascii", "replace")
-        return await self._app({**scope, "path": raw_path, "actor": actor}, receive, send)
+    async def admit(self, scope: Scope) -> None:
+        """Add its actor to a request.
 
-    async def _admitted(self, connection: HTTPConnection) -> Actor:
-        headers, path = connection.headers, connection.scope["path"]
+        Raises:
+            UnauthorizedError: It has no valid key.
+            RateLimitedError: Too many wrong keys came from its address.
+            APIError: The host name is not known (421).
+        """
+        path = scope["path"]
         public = path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS)
         name: str | None = ANONYMOUS
         if not public:
             # If there are two, a proxy in front may have checked the other one.
-            shown = ", ".join(headers.getlist("x-api-key"))
-            name = await self._door.holder_of(shown, connection)
+            shown = ", ".join(values_of(scope, b"x-api-key"))
+            name = await self._door.holder_of(shown, scope["client"])
         if name is None:
             raise UnauthorizedError("Unauthorized")
-        if name == ANONYMOUS and path != "/health" and not self._knows_host(_host(headers)):
+        if name == ANONYMOUS and path != "/health" and not self._knows_host(_host(scope)):
             raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
         # The client says so itself, which proves nothing.
-        is_mcp = headers.get("x-loopin-channel") == "mcp"
-        return Actor(name, "mcp" if is_mcp else "api")
+        is_mcp = "mcp" in values_of(scope, b"x-loopin-channel")
+        scope["actor"] = Actor(name, "mcp" if is_mcp else "api")
+        # Routes match the path as it was sent, so that an encoded slash stays inside its id.
+        scope["path"] = scope["raw_path"].decode("ascii", "replace")
 
 
-def _host(headers: Headers) -> str:
+def _host(scope: Scope) -> str:
     """The host's name without its port, in lower case; empty if it cannot be read."""
     try:
-        return (urlsplit("//" + headers.get("host", "")).hostname or "").lower()
+        return (urlsplit("//" + "".join(values_of(scope, b"host"))).hostname or "").lower()
     except ValueError:
         return ""

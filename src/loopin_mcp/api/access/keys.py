@@ -5,10 +5,10 @@ import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import anyio
-from starlette.requests import HTTPConnection
 
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.errors import ForbiddenError, RateLimitedError
@@ -31,6 +31,8 @@ FORGOTTEN_S = 600
 MOST_ORIGINS = 10_000
 WARN_AT = 10
 
+# The address and the port of the other end, if they are known.
+Client = tuple[str, int] | None
 Sleep = Callable[[float], Awaitable[None]]
 
 logger = logging.getLogger("loopin_mcp")
@@ -72,6 +74,17 @@ class Keys:
         """Whether this holder may decide, and sign in to the pages."""
         return not self.deciders or name in self.deciders
 
+    def require_reviewer(self, name: str) -> None:
+        """Refuse a holder who is not a reviewer, also if agents may decide.
+
+        Raises:
+            ForbiddenError: The holder is not one.
+        """
+        if not (self.has_reviewers and name in self.deciders):
+            raise ForbiddenError(
+                "Only a reviewer key (REVIEWER_KEYS) may do this; reviewers can also use the inbox"
+            )
+
     def require_decider(self, name: str) -> None:
         """Refuse a holder who may not decide.
 
@@ -110,14 +123,14 @@ class Door:
         # In the order of the last failure.
         self._failures: dict[str, _Failures] = {}
 
-    async def holder_of(self, shown: str, connection: HTTPConnection) -> str | None:
+    async def holder_of(self, shown: str, client: Client) -> str | None:
         """The holder of the key in a request; None, after a delay, if it is wrong.
 
         Raises:
             RateLimitedError: Too many wrong keys from that address wait for their answers; this
                 key was not checked.
         """
-        origin = _origin_of(connection)
+        origin = _origin_of(client[0] if client else "")
         failures = self._failures.get(origin)
         is_flooded = self._waiting >= MOST_WAITING_IN_ALL
         if shown and failures and (is_flooded or failures.waiting >= MOST_WAITING):
@@ -158,12 +171,12 @@ class Door:
         return failures
 
 
-def _origin_of(connection: HTTPConnection) -> str:
+@lru_cache(1000)
+def _origin_of(host: str) -> str:
     """The IPv4 address, or the network from which one host may choose its IPv6 addresses.
 
     This machine has many addresses, and is one origin.
     """
-    host = connection.client.host if connection.client else ""
     address = address_of(host.partition("%")[0])
     if address is None:
         return host

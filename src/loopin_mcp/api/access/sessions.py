@@ -148,13 +148,17 @@ class Sessions:
     def reviewer_of(self, request: Request) -> str:
         """Who may see and decide the interrupt whose link was opened.
 
-        If there are reviewers, it is the one who is signed in; else the link is enough.
+        If there are reviewers, it is the one who is signed in; else the link is enough, and it is
+        the holder of the API key if they are signed in.
 
         Raises:
             UnauthorizedError: Nobody is signed in.
             UnavailableError: The sessions cannot be read right now.
         """
-        return self.require_subject(request) if self.has_reviewers else REVIEW_LINK
+        if self.has_reviewers:
+            return self.require_subject(request)
+        session = self.session_of(request)
+        return session.row.subject if session else REVIEW_LINK
 
     async def sign_in(self, subject: str, target: str) -> Response:
         """Sign a browser in, and lead it to a page, by its path relative to the root.

@@ -10,7 +10,8 @@ from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.deletions import deletion_of, deletions, is_proven
 from loopin_mcp.api.audit.kept_heads import compare_heads, read_heads
 from loopin_mcp.api.audit.records import Record, records
-from loopin_mcp.api.database.rows import interrupt_of, refuse_damage
+from loopin_mcp.api.audit.tallies import MOST_NAMED, wrong_figures
+from loopin_mcp.api.database.rows import fields_of, refuse_damage
 from loopin_mcp.api.database.steps import Archive
 from loopin_mcp.errors import UnavailableError
 
@@ -35,6 +36,7 @@ async def verify(
     say, progress = _escaping(say), _escaping(progress)
     is_whole = await _verify_records(archive, keys, say, progress)
     is_whole &= await _verify_deletions(archive, keys, say)
+    is_whole &= await _verify_tallies(archive, say)
     return (heads is None or await _verify_heads(archive, heads, say)) and is_whole
 
 
@@ -113,6 +115,16 @@ async def _verify_deletions(archive: Archive, keys: AuditKeys, say: Say) -> bool
     return not existing and not unchecked
 
 
+async def _verify_tallies(archive: Archive, say: Say) -> bool:
+    wrong = await wrong_figures(archive)
+    for user_id, figure in wrong[:MOST_NAMED]:
+        whose = f"User {user_id}" if user_id else "All users"
+        say(f"{whose}: the figures by {figure} do not match the interrupts.")
+    if len(wrong) > MOST_NAMED:
+        say("There are more figures that do not match.")
+    return not wrong
+
+
 async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> bool:
     lost = count = 0
     async for finding in compare_heads(archive, read_heads(heads)):
@@ -143,10 +155,7 @@ def _line(record: Record) -> str:
     if record.row is None:
         interrupt = {"interruptId": record.interrupt_id, "eventsHead": events[-1]["hash"]}
     else:
-        # The public URL is not known here.
-        left_out = {"review_url"}
-        model = interrupt_of(record.row, "")
-        interrupt = model.model_dump(mode="json", by_alias=True, exclude=left_out)
+        interrupt = fields_of(record.row)
     shown = {"interruptId": record.shown_id}
     line = {**interrupt, **shown, "events": [event | shown for event in events]}
     with refuse_damage(record.row or record.event_rows[0]):

@@ -1,6 +1,8 @@
 """Digests of JSON values in canonical form, and of what a human is asked."""
 
 import json
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -12,13 +14,19 @@ _LARGE = 1e21
 # Doubles hold all integers up to this one.
 _EXACT_INTEGERS = 2.0**53
 _SMALL = 1e-6
+# In a list or an object. Text in a string may look like one, too; times do not.
+_MAYBE_FLOAT = re.compile(r"[:,\[](?<![0-9]:)-?[0-9]+[.e]")
+_ASKED = ("agentId", "userId", "action", "context", "urgency")
 # For all values but floats. json.dumps would make a new encoder for each.
 _text = json.JSONEncoder(ensure_ascii=False).encode
+_sorted_text = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
 
 
 def payload_digest(interrupt: NewInterrupt | Interrupt) -> str:
     """The SHA-256 of the RFC 8785 form of the fields that ask a human for a decision."""
-    return digest(
+    return digest_of_asked(
         {
             "agentId": interrupt.agent_id,
             "userId": interrupt.user_id,
@@ -27,6 +35,11 @@ def payload_digest(interrupt: NewInterrupt | Interrupt) -> str:
             "urgency": interrupt.urgency,
         }
     )
+
+
+def digest_of_asked(fields: Mapping[str, Any]) -> str:
+    """The same of an interrupt's fields, by their names on the wire."""
+    return digest({name: fields[name] for name in _ASKED})
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
@@ -40,12 +53,20 @@ def canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
     Integers beyond ±2⁵³, for which the RFC has no form, keep all digits, so that long account
     numbers stay distinct: from each other, and from a fraction that the RFC writes like them.
     """
+    if isinstance(value, float):
+        return _number(value)
+    text = _sorted_text(value)
+    # The RFC sorts by UTF-16 code units, which differ from code points above U+FFFF.
+    is_in_order = text.isascii() or len(text.encode("utf-16-le")) == 2 * len(text)
+    return text if is_in_order and not _MAYBE_FLOAT.search(text) else _canonical(value)
+
+
+def _canonical(value: Any) -> str:  # noqa: ANN401 - this is the JSON edge
     if isinstance(value, dict):
-        # The RFC sorts by UTF-16 code units, which differ from code points above U+FFFF.
         names = sorted(value, key=lambda name: name.encode("utf-16-be"))
-        return "{" + ",".join(f"{_text(name)}:{canonical(value[name])}" for name in names) + "}"
+        return "{" + ",".join(f"{_text(name)}:{_canonical(value[name])}" for name in names) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(map(canonical, value)) + "]"
+        return "[" + ",".join(map(_canonical, value)) + "]"
     if isinstance(value, float):
         return _number(value)
     return _text(value)

@@ -1,6 +1,6 @@
 """The events of an interrupt, one for every change, and the order in which they can follow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from loopin_mcp.api.clock import moment
@@ -16,10 +16,13 @@ Outcome = Literal["decided", "cancelled", "expired"]
 Sighting = Literal["notified", "viewed"]
 # These follow an outcome.
 CallbackEnd = Literal["callback-delivered", "callback-given-up"]
-EventType = Literal[Creation, Outcome, Sighting, CallbackEnd]
+# These follow an approval: its use, at most once, and the end of a standing one.
+Use = Literal["used", "ended"]
+EventType = Literal[Creation, Outcome, Sighting, CallbackEnd, Use]
 
 # The columns that `event_of` needs.
-EVENT = "interrupt_id, sequence, type, at_ms, actor, channel, detail, previous_hash, hash"
+OF_EVENT = "sequence, type, at_ms, actor, channel, detail, previous_hash, hash"
+EVENT = f"interrupt_id, {OF_EVENT}"
 
 
 def event_of(row: Row) -> Event:
@@ -36,7 +39,16 @@ def event_of(row: Row) -> Event:
 
 def hashed_part(event: Event) -> JSONObject:
     """What the hash of an event covers: all other fields."""
-    return event.model_dump(mode="json", by_alias=True, exclude={"hash"})
+    return {
+        "interruptId": event.interrupt_id,
+        "sequence": event.sequence,
+        "type": event.type,
+        "at": format_time(event.at),
+        "actor": event.actor,
+        "channel": event.channel,
+        "detail": event.detail,
+        "previousHash": event.previous_hash,
+    }
 
 
 def outcome_of(events: Sequence[Event]) -> Event | None:
@@ -52,24 +64,36 @@ def order_fault(events: Sequence[Event]) -> str | None:
     first, before = events[0], events[0]
     if first.type not in get_args(Creation):
         return "event 1 does not create it"
-    is_settled = outcome_of([first]) is not None
+    # The outcome, and the uses of an approval, by their types.
+    marks = {"outcome": outcome} if (outcome := outcome_of([first])) else {}
     for event in events[1:]:
-        if fault := _fault_of_step(first, before, event, is_settled=is_settled):
+        if fault := _fault_of_step(first, before, event, marks):
             return f"event {event.sequence} {fault}"
-        is_settled, before = is_settled or event.type in get_args(Outcome), event
+        if event.type in get_args(Outcome):
+            marks["outcome"] = event
+        elif event.type in get_args(Use):
+            marks[event.type] = event
+        before = event
     return None
 
 
-def _fault_of_step(first: Event, before: Event, event: Event, *, is_settled: bool) -> str | None:
+def _fault_of_step(
+    first: Event, before: Event, event: Event, marks: Mapping[str, Event]
+) -> str | None:
     """Why an event cannot follow the one before it, or None."""
+    outcome = marks.get("outcome")
     if event.at < before.at:
         return "is earlier than the one before it"
     if event.type in get_args(Outcome):
         is_timely = _is_timely(event, str(first.detail.get("expiresAt")), before)
         fault = None if is_timely else "does not fit the time of expiry"
-        return "is a second outcome" if is_settled else fault
+        return "is a second outcome" if outcome else fault
     if event.type in get_args(CallbackEnd):
-        return None if is_settled else "reports a callback before an outcome"
+        return None if outcome else "reports a callback before an outcome"
+    if event.type in get_args(Use):
+        is_approved = outcome is not None and outcome.detail.get("decision") == "approved"
+        fault = None if is_approved else "uses what is not approved"
+        return "comes a second time" if event.type in marks else fault
     return None if event.type in get_args(Sighting) else "cannot follow the one before it"
 
 

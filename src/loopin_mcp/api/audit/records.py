@@ -66,7 +66,7 @@ class Record:
             return [Fault("it is missing, but its events exist")]
         try:
             with refuse_damage(self.row):
-                return list(Trail(keys, self.row, self.events()).faults())
+                return list(Trail(keys, self.row, self.event_rows).faults())
         except UnavailableError:
             return [Fault("its stored data cannot be read")]
 

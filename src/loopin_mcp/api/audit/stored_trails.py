@@ -8,10 +8,13 @@ import anyio.to_thread
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import AuditKeys
-from loopin_mcp.api.audit.events import EVENT, event_of
-from loopin_mcp.api.audit.trail import Fault, Trail, locked_row, trail_of
+from loopin_mcp.api.audit.events import EVENT
+from loopin_mcp.api.audit.trail import TRAIL, Fault, Trail, locked_trail
 from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, listed
 from loopin_mcp.errors import NotFoundError, UnavailableError
+
+# To check longer contexts takes time, which must not delay other requests.
+LONG = 4096
 
 _SEEN = """
     SELECT 1 AS one FROM events WHERE interrupt_id = :interrupt_id AND type = 'viewed'
@@ -28,23 +31,38 @@ class Found:
 
 
 class Trails:
-    """The trails in a database. Events are read after the row, so there may be newer ones."""
+    """The trails in a database."""
 
     def __init__(self, database: Database, keys: AuditKeys) -> None:
         self._database = database
         self._keys = keys
 
-    async def of(self, row: Row) -> Trail:
+    async def of(self, interrupt_id: str, now: int) -> Trail:
         """The trail of an interrupt, whose row has the columns of `STATE`.
 
         Raises:
-            NotFoundError: It was deleted since.
-            UnavailableError: An event is damaged.
+            NotFoundError: There is no interrupt with this id.
         """
-        found = await self._found([row])
-        if row["interrupt_id"] not in found:
+        rows = await self._database.find(TRAIL, interrupt_id=interrupt_id, now=now)
+        trail = Trail.of_rows(self._keys, rows)
+        if trail is None:
             raise NotFoundError("Interrupt not found")
-        return self._trail(row, found[row["interrupt_id"]])
+        return trail
+
+    async def whole(self, interrupt_id: str, now: int) -> Row:
+        """The row of an interrupt, checked against its trail.
+
+        Raises:
+            NotFoundError: There is no interrupt with this id.
+            TamperedError: It was tampered with.
+            UnavailableError: It is damaged.
+        """
+        trail = await self.of(interrupt_id, now)
+        if len(str(trail.row["context"])) > LONG:
+            await anyio.to_thread.run_sync(trail.require_whole)
+        else:
+            trail.require_whole()
+        return trail.row
 
     async def faults(
         self, rows: Collection[Row], longest: float = math.inf
@@ -53,7 +71,12 @@ class Trails:
 
         A context longer than `longest` characters is not digested.
         """
-        found = await self._found(rows)
+        return await self.faults_of(rows, await self._found(rows), longest)
+
+    async def faults_of(
+        self, rows: Collection[Row], found: Mapping[Value, Found], longest: float = math.inf
+    ) -> Mapping[Value, Fault]:
+        """The same as `faults`, if the events were read already."""
         # It may take long, which must not delay other requests.
         return await anyio.to_thread.run_sync(self._faults, rows, found, longest)
 
@@ -70,13 +93,16 @@ class Trails:
     def _fault(self, row: Row, found: Found | None, longest: float) -> Fault | None:
         if found is None:
             return Fault("it does not exist any more", is_tampering=False)
+        trail = self._trail(row, found)
+        if trail.is_known_whole:
+            return None
         try:
-            return self._trail(row, found).fault(deep=len(str(row["context"])) <= longest)
+            return trail.fault(deep=len(str(row["context"])) <= longest)
         except UnavailableError:
             return Fault("its stored data cannot be read")
 
     def _trail(self, row: Row, found: Found) -> Trail:
-        return Trail(self._keys, row, [event_of(event) for event in found.events], found.end)
+        return Trail(self._keys, row, found.events, found.end)
 
     async def _found(self, rows: Collection[Row]) -> Mapping[Value, Found]:
         among, ids = listed("id", (str(row["interrupt_id"]) for row in rows))
@@ -103,11 +129,10 @@ def seen(interrupt_id: str, actor: Actor) -> Statement:
 
 def view(keys: AuditKeys, interrupt_id: str, now: int, actor: Actor) -> Steps[None]:
     """Record that someone has seen a pending interrupt, the first time."""
-    row = yield from locked_row(interrupt_id, now)
-    if row is None:
+    trail = yield from locked_trail(keys, interrupt_id, now)
+    if trail is None:
         raise NotFoundError("Interrupt not found")
     before = yield seen(interrupt_id, actor)
-    if row["status"] == "pending" and not before:
-        trail = yield from trail_of(keys, row)
+    if trail.row["status"] == "pending" and not before:
         trail.require_whole(deep=False)
         yield from trail.append("viewed", now, actor, {})

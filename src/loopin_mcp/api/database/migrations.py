@@ -40,13 +40,14 @@ def migrate(
         yield from _run(SCHEMAS / f"{version}.sql", split)
         if upgrade := upgrades.get(version):
             yield from upgrade(database)
-        yield from _run(SCHEMAS / f"{version}.{dialect}.sql", split)
+        for part in (dialect, "end", f"end.{dialect}"):
+            yield from _run(SCHEMAS / f"{version}.{part}.sql", split)
     yield _VERSIONS, {}
     yield "INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION}
 
 
-def of_this_version(steps: Steps[_T]) -> Steps[_T]:
-    """Steps that run only on a database of this program's version.
+def require_this_version() -> Steps[None]:
+    """Refuse a database of another version than this program's.
 
     Raises:
         UnavailableError: The database has another version.
@@ -54,6 +55,11 @@ def of_this_version(steps: Steps[_T]) -> Steps[_T]:
     known = yield from _version()
     if known != SCHEMA_VERSION:
         raise UnavailableError(_mismatch("The database", known))
+
+
+def of_this_version(steps: Steps[_T]) -> Steps[_T]:
+    """Steps that run only on a database of this program's version; see `require_this_version`."""
+    yield from require_this_version()
     return (yield from steps)
 
 

@@ -158,6 +158,8 @@ class PostgreSQL:
             async with self._pool.connection() as connection:
                 return await _execute(connection, sql, params)
 
+    find = read
+
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
         with self._writes.watched(), anyio.fail_after(self._answer_s):

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,9 @@ from loopin_mcp.api.database.steps import Steps, Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 _T = TypeVar("_T")
+
+# Of SQLite's virtual machine, between two looks at the time: well below a millisecond.
+_STEPS = 1000
 
 
 class SQLiteArchive:
@@ -52,6 +56,19 @@ class SQLiteArchive:
                 sql = re.sub(rf":{name}\b", f"CAST(:{name} AS TEXT)", sql)
                 bound[name] = value.encode(errors="surrogateescape")
         return self._connection.execute(sql, bound)
+
+    def check(self, within_s: float) -> str | None:
+        """What SQLite says about the file: "ok", or the first damage; None if it takes too long."""
+        until = time.monotonic() + within_s
+        self._connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        try:
+            [found] = self._connection.execute("PRAGMA quick_check(1)").fetchall()
+        except sqlite3.DatabaseError as error:
+            was_cut = error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+            return None if was_cut else str(error)
+        finally:
+            self._connection.set_progress_handler(None, 0)
+        return str(found["quick_check"])
 
     def close(self) -> None:
         """Close the file."""

@@ -1,8 +1,10 @@
 """SQLite behind the Database protocol."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,11 +12,12 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import anyio.to_thread
+from anyio.lowlevel import checkpoint
 
-from loopin_mcp.api.database.migrations import Upgrades, migrate, of_this_version
+from loopin_mcp.api.database.migrations import Upgrades, migrate, require_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
-from loopin_mcp.api.database.steps import Row, Statement, Steps, Value, single
+from loopin_mcp.api.database.steps import Row, Steps, Value, single
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.settings.private_files import (
     make_private_directory,
@@ -25,6 +28,10 @@ from loopin_mcp.settings.private_files import (
 # The first with RETURNING and DROP COLUMN.
 OLDEST = (3, 35)
 BUSY_TIMEOUT_S = 5.0
+# How long writes may keep other requests waiting at a time.
+SLICE_S = 0.005
+# How long commits go only into the log before a thread moves it into the file.
+MOVE_S = 0.2
 # How often to look for changes of other processes while somebody waits for one.
 LOOK_S = 0.025
 
@@ -39,6 +46,7 @@ class _Write:
     """Steps that wait for their turn, then their result or error."""
 
     steps: Callable[[], Steps[Any]]
+    stored: asyncio.Future[None]
     result: Any = None
     error: Exception | None = None
 
@@ -46,7 +54,7 @@ class _Write:
         """Run the steps; if they fail, undo only them."""
         connection.execute("SAVEPOINT steps")
         try:
-            self.result = run(connection.execute, of_this_version(self.steps()))
+            self.result = run(connection.execute, self.steps())
         # One failing write must not take the others in its transaction with it.
         except Exception as error:
             # This fails if SQLite has undone the whole transaction, as on a full disk.
@@ -58,7 +66,9 @@ class _Write:
 class SQLite:
     """One SQLite file, shared with other processes (WAL), fsynced at every commit.
 
-    Reads run in parallel; writes that arrive together share one commit.
+    Statements that take microseconds run on the event loop: what an index finds, and the steps of
+    writes, of which all that wait share one commit. What may take long runs in threads: the commits
+    with their fsyncs, and the other reads.
     """
 
     def __init__(self, path: Path, upgrades: Upgrades, busy_timeout_s: float) -> None:
@@ -76,7 +86,12 @@ class SQLite:
             raise
         self._data_version = self._file.data_version()
         self._waiting: list[_Write] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._moving: asyncio.Task[None] | None = None
+        self._closing = anyio.Event()
         self._turn = anyio.Lock()
+        # Commits have a thread of their own, so that they do not wait for reads.
+        self._thread = anyio.CapacityLimiter(1)
         self._reads = Breakdown(f"The database {path}", "be read", fault_of)
         self._writes = Breakdown(f"The database {path}", "store this", fault_of)
 
@@ -100,7 +115,7 @@ class SQLite:
             )
         try:
             return await anyio.to_thread.run_sync(cls, path, upgrades, busy_timeout_s)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             fault = fault_of(error) or Fault(str(error), PLACE)
             raise ConfigurationError(
                 f"The database {path} cannot be used: {fault.what}. {fault.remedy}."
@@ -115,19 +130,21 @@ class SQLite:
         with self._reads.watched():
             return await anyio.to_thread.run_sync(self._read, sql, params)
 
+    async def find(self, sql: str, **params: Value) -> list[Row]:
+        """See `Database.find`."""
+        try:
+            return self._file.find(sql, params)
+        except (sqlite3.Error, UnicodeDecodeError):
+            return await self.read(sql, **params)
+
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
-        write = _Write(steps)
+        loop = asyncio.get_running_loop()
+        write = _Write(steps, loop.create_future())
         self._waiting.append(write)
-        try:
-            async with self._turn:
-                if write in self._waiting:
-                    writes, self._waiting = self._waiting, []
-                    with anyio.CancelScope(shield=True):
-                        await anyio.to_thread.run_sync(self._commit, writes)
-        finally:
-            if write in self._waiting:
-                self._waiting.remove(write)
+        if self._committing is None:
+            self._committing = loop.create_task(self._commit_waiting())
+        await write.stored
         with self._writes.watched():
             if write.error is not None:
                 raise write.error
@@ -150,29 +167,68 @@ class SQLite:
         """Release all connections."""
         # A thread may be writing.
         async with self._turn:
+            self._closing.set()
+            if self._moving is not None:
+                await self._moving
             self._file.close()
 
     def _read(self, sql: str, params: Mapping[str, Value]) -> list[Row]:
         with self._file.reader() as connection:
             return connection.execute(sql, params).fetchall()
 
-    def _commit(self, writes: list[_Write]) -> None:
+    async def _commit_waiting(self) -> None:
+        """Store the writes that wait, and those that come meanwhile."""
+        async with self._turn:
+            while self._waiting:
+                writes, self._waiting = self._waiting, []
+                await self._commit([each for each in writes if not each.stored.cancelled()])
+                for write in writes:
+                    if not write.stored.done():
+                        write.stored.set_result(None)
+                if self._moving is None:
+                    self._moving = asyncio.get_running_loop().create_task(self._move())
+            self._committing = None
+
+    async def _move(self) -> None:
+        """Move the log's contents into the file soon, so that commits seldom have to."""
+        with anyio.move_on_after(MOVE_S):
+            await self._closing.wait()
+        if not self._closing.is_set():
+            with contextlib.suppress(sqlite3.Error):
+                await anyio.to_thread.run_sync(self._file.move_log)
+        self._moving = None
+
+    async def _commit(self, writes: list[_Write]) -> None:
         """Run the steps of all writes in one transaction."""
         try:
-            self._file.hold()
-            writer = self._file.writer
-            writer.execute("BEGIN IMMEDIATE")
+            await self._begin()
+            run(self._file.writer.execute, require_this_version())
+            pause_at = time.perf_counter() + SLICE_S
             for write in writes:
-                write.attempt(writer)
-            writer.execute("COMMIT")
-            # If the file was moved meanwhile, the commit went into the wrong one.
-            self._file.hold()
-        except sqlite3.Error as error:
+                write.attempt(self._file.writer)
+                if time.perf_counter() > pause_at:
+                    await checkpoint()
+                    pause_at = time.perf_counter() + SLICE_S
+            await anyio.to_thread.run_sync(self._end, limiter=self._thread)
+        # Whatever it is, nobody may wait for ever.
+        except Exception as error:
             # This fails if nothing was begun, or SQLite has rolled back by itself.
             with contextlib.suppress(sqlite3.Error):
                 self._file.writer.execute("ROLLBACK")
             for write in writes:
                 write.error = error
+
+    async def _begin(self) -> None:
+        """Begin a transaction; in a thread if another process has locked the file."""
+        try:
+            self._file.begin_at_once()
+        except sqlite3.OperationalError:
+            await anyio.to_thread.run_sync(self._file.begin, limiter=self._thread)
+
+    def _end(self) -> None:
+        self._file.writer.execute("COMMIT")
+        # If the file was moved meanwhile, the commit went into the wrong one.
+        self._file.hold()
 
 
 def _refuse_open_to_others(path: Path) -> None:
@@ -191,17 +247,18 @@ def _refuse_open_to_others(path: Path) -> None:
 
 def run(execute: Execute, steps: Steps[_T]) -> _T:
     """Run steps on a connection, within its current transaction."""
-    resume: Callable[[], Statement] = partial(next, steps)
-    while True:
-        try:
-            sql, params = resume()
-        except StopIteration as end:
-            result: _T = end.value
-            return result
-        try:
-            resume = partial(steps.send, execute(sql, params).fetchall())
-        except _REFUSALS as error:
-            resume = partial(steps.throw, error)
+    try:
+        sql, params = next(steps)
+        while True:
+            try:
+                rows = execute(sql, params).fetchall()
+            except _REFUSALS as error:
+                sql, params = steps.throw(error)
+            else:
+                sql, params = steps.send(rows)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -4,8 +4,8 @@ import contextlib
 import queue
 import sqlite3
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
+from operator import methodcaller
 from pathlib import Path
 
 from loopin_mcp.api.database.outages import Fault
@@ -30,6 +30,8 @@ _FAULTS = {
         f"{PLACE}; if it is there, this process may have too many files open",
     ),
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    # Of our own statements, SQLite refuses only those whose tables or columns are gone.
+    sqlite3.SQLITE_ERROR: _DAMAGED,
     sqlite3.SQLITE_FULL: ("its disk is full", "Make room there"),
     sqlite3.SQLITE_IOERR: (
         "its disk is full, or cannot be read or written",
@@ -43,6 +45,8 @@ _LACKING = (
     "its file system lacks the locks or the shared memory that SQLite needs",
     f"Use a directory on a local disk, and no network drive. {PLACE}",
 )
+# For errors that Python raises by itself; SQLite's codes for errors begin at 1.
+_NO_CODE = 0
 _OTHER = ("SQLite refuses", "Look at what SQLite says")
 # By extended result codes, and one primary.
 _LACKS = (
@@ -51,6 +55,8 @@ _LACKS = (
     sqlite3.SQLITE_IOERR_SHMMAP,
     sqlite3.SQLITE_PROTOCOL,
 )
+
+_FIRST_READ = "SELECT 1 FROM sqlite_schema"
 
 # Device and inode of the file at a path, or None if there is none.
 _Found = tuple[int, int] | None
@@ -70,9 +76,12 @@ def fault_of(error: Exception) -> Fault | None:
     """The fault behind an error, or None if the error is not SQLite's."""
     if isinstance(error, MovedError):
         return Fault(str(error), "Put it back, or restart to use what is there now")
+    if isinstance(error, UnicodeDecodeError):
+        # SQLite's own text, which quotes damaged names of tables.
+        return Fault(*_DAMAGED, is_damage=True)
     if not isinstance(error, sqlite3.Error):
         return None
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    code = getattr(error, "sqlite_errorcode", _NO_CODE)
     what, remedy = found = _LACKING if code in _LACKS else _FAULTS.get(code & 0xFF, _OTHER)
     return Fault(f"{what} ({error})", remedy, is_damage=found is _DAMAGED)
 
@@ -102,9 +111,35 @@ class SQLiteFile:
             sqlite3.Error: They cannot be opened, or the file was moved or deleted.
         """
         if self._opened is not None and self._opened != (found := self._files()):
+            # What was moved away is read as before, until something else is at its path.
+            self._is_readable = found[0] is None
             self._let_go(self._opened, found)
         if self._opened is None:
             self._open()
+        self._is_readable = True
+
+    def begin(self) -> None:
+        """Begin to write; waits for other processes.
+
+        Raises:
+            sqlite3.Error: It cannot be written.
+        """
+        self.hold()
+        self.writer.execute("BEGIN IMMEDIATE")
+
+    def begin_at_once(self) -> None:
+        """The same if it takes no time.
+
+        Raises:
+            sqlite3.Error: It takes time.
+        """
+        if not self.is_in_place:
+            raise MovedError
+        self.writer.execute("PRAGMA busy_timeout=0")
+        try:
+            self.writer.execute("BEGIN IMMEDIATE")
+        finally:
+            self.writer.execute(f"PRAGMA busy_timeout={self._busy_timeout_s * 1000:.0f}")
 
     def data_version(self) -> Value:
         """A number that changes with each commit of another connection than the writer.
@@ -114,21 +149,34 @@ class SQLiteFile:
         row: Row = self.writer.execute("PRAGMA data_version").fetchone()
         return row["data_version"]
 
+    def find(self, sql: str, params: Mapping[str, Value]) -> list[Row]:
+        """The rows of a statement that takes microseconds; for one thread.
+
+        Raises:
+            sqlite3.Error: It has to be read with a `reader`, which explains why, or can read it.
+        """
+        if not self._is_readable:
+            raise MovedError
+        found = self._finder.execute(sql, params)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, values, strict=True)) for values in found]
+
     @contextlib.contextmanager
     def reader(self) -> Iterator[sqlite3.Connection]:
         """A read-only connection for exclusive use in this block.
 
         Raises:
-            MovedError: A new connection is needed, and other files are at the path.
+            MovedError: Other files were found at the path, or a new connection would find them.
         """
+        if not self._is_readable:
+            raise MovedError
         readers = self._readers
         try:
             connection = readers.get_nowait()
         except queue.Empty:
             if not self.is_in_place:
                 raise MovedError from None
-            connection = self._connect()
-            connection.execute("PRAGMA query_only=ON")
+            connection = self._connect_to_read()
         try:
             yield connection
         except BaseException:
@@ -136,10 +184,23 @@ class SQLiteFile:
             connection.close()
             raise
         readers.put(connection)
+        if self._is_closed:
+            self._close_readers()
+
+    def move_log(self) -> None:
+        """Move the log's contents into the file while others read and write.
+
+        Raises:
+            sqlite3.Error: It cannot be done now.
+        """
+        with self.reader() as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those in use as soon as they are not."""
+        self._is_closed = True
         self._close_readers()
+        self._finder.close()
         # Closing the last connection moves the contents of the log into the file.
         self.writer.close()
 
@@ -154,14 +215,21 @@ class SQLiteFile:
         try:
             use_write_ahead_log(self.writer, self._busy_timeout_s)
             self.writer.execute("PRAGMA synchronous=FULL")
+            # With many interrupts, each commit changes other pages. By default it would read most
+            # of them from the file, and every few commits would wait until they are written there.
+            self.writer.execute("PRAGMA cache_size=-65536")
+            self.writer.execute("PRAGMA wal_autocheckpoint=8000")
             # Overwrite deleted content, which is the default of only some builds of SQLite.
             self.writer.execute("PRAGMA secure_delete=ON")
             # The first read creates the log and its index, which `_files` has to find.
-            self.writer.execute("SELECT 1 FROM sqlite_schema").fetchall()
+            self.writer.execute(_FIRST_READ).fetchall()
         except BaseException:
             self.writer.close()
             raise
-        self._opened = self._files()
+        self._opened, self._is_closed = self._files(), False
+        self._finder = self._connect_to_read()
+        # Faster than what the other connections have, which takes text that is not valid UTF-8.
+        self._finder.row_factory, self._finder.text_factory = None, str
 
     def _let_go(self, opened: list[_Found], found: list[_Found]) -> None:
         """Close the files after the log or its index was moved or replaced.
@@ -174,6 +242,7 @@ class SQLiteFile:
         if found[0] != opened[0]:
             raise MovedError
         self._close_readers()
+        self._finder.close()
         # This fails if another process has the file open, which would keep using the lost log.
         self.writer.execute("PRAGMA journal_mode=DELETE")
         self.close()
@@ -182,6 +251,13 @@ class SQLiteFile:
     def _files(self) -> list[_Found]:
         """The files at the paths of the database, its log and the log's index."""
         return [_file_at(Path(f"{self._path}{suffix}")) for suffix in ("", "-wal", "-shm")]
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only=ON")
+        # Without a first read it would open the log at the next one.
+        connection.execute(_FIRST_READ).fetchall()
+        return connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -195,7 +271,7 @@ class SQLiteFile:
         connection.row_factory = as_mapping
         # Invalid UTF-8 must not make other rows unreadable, and SQLite's error would quote it.
         # Digests and `audit verify` show that it was changed.
-        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+        connection.text_factory = methodcaller("decode", "utf-8", "replace")
         return connection
 
 

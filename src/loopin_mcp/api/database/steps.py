@@ -43,6 +43,14 @@ class Database(Archive, Protocol):
         """
         ...
 
+    async def find(self, sql: str, **params: Value) -> list[Row]:
+        """The same for what an index finds within microseconds.
+
+        Raises:
+            UnavailableError: The database cannot be used right now.
+        """
+        ...
+
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.
 

@@ -80,7 +80,7 @@ class CallbackSender:
         # No error of one receiver may affect the callbacks of others.
         except Exception as error:
             if status is None:
-                raise NotSentError(_reason(error)) from None
+                raise NotSentError(reason_of(error)) from None
         if status is None:
             raise NotSentError(f"no answer within {self._send_s:g} seconds")
         if not 200 <= status < 300:
@@ -139,7 +139,7 @@ async def _read_some(answer: httpx.Response) -> None:
             return
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why there was no response; only the type of an error that may quote the URL."""
     if isinstance(error, DestinationError):
         return f"it {error}"

@@ -11,6 +11,7 @@ import anyio.to_thread
 from loopin_mcp.api.outbox.apprise_service import Message, Service, load_services
 from loopin_mcp.api.outbox.delivery import AT_ONCE_EACH, NotSentError
 from loopin_mcp.api.outbox.threads import in_daemon_thread
+from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.settings.settings import Settings
 
 # The time limit of one message.
@@ -62,6 +63,14 @@ class Channels:
     def all(self) -> tuple[Channel, ...]:
         """All channels, without duplicates."""
         return tuple(dict.fromkeys([*self.ordinary, *self.high]))
+
+    @property
+    def digests(self) -> ChannelDigests:
+        """What the database has of them."""
+        ordinary, high = (
+            tuple(channel.digest for channel in channels) for channels in (self.ordinary, self.high)
+        )
+        return ChannelDigests(ordinary, high)
 
 
 async def channels_of(settings: Settings) -> Channels | None:

@@ -19,16 +19,17 @@ from loopin_mcp.wire.plain_text import plain_text
 
 AT_ONCE = 20
 AT_ONCE_EACH = 5
-# The most notifications to one channel in a minute.
+# The most notifications to one channel or device in a minute.
 MOST_A_MINUTE = 60
 # How long a delivery is reserved for this process. Senders have to take less time.
 LEASE_S = 20.0
 FIRST_BACKOFF_S = 10.0
 LONGEST_BACKOFF_S = 6 * 3600.0
 JITTER = 0.2
-# How often to look for deliveries of other processes that ended, and to try after an outage.
-LONGEST_PAUSE_S = 15.0
-OUTAGE_PAUSE_S = 1.0
+# How long to rest after each look for due deliveries, however many changes come meanwhile.
+REST_S = 0.02
+# How often to look for retries, reminders, and deliveries of other processes that ended.
+PAUSE_S = 1.0
 
 logger = logging.getLogger("loopin_mcp")
 
@@ -80,13 +81,6 @@ class Sender(Protocol):
         ...
 
 
-class Announcer(Sender, Protocol):
-    """Sends notifications to channels, which are given by their digests."""
-
-    ordinary: tuple[str, ...]
-    urgent: tuple[str, ...]
-
-
 class Outbox:
     """Sends due deliveries, at most `AT_ONCE` at a time and `AT_ONCE_EACH` to one host.
 
@@ -94,39 +88,38 @@ class Outbox:
     """
 
     def __init__(
-        self, store: Store, callbacks: Sender, notifications: Announcer | None = None
+        self, store: Store, callbacks: Sender, notifications: Sender | None = None
     ) -> None:
         self._store = store
         self._callbacks = callbacks
         self._notifications = notifications
-        self._channels = frozenset[str]()
-        if notifications:
-            self._channels = frozenset((*notifications.ordinary, *notifications.urgent))
         self._under_way = Counter[str]()
-        # The times of the last minute's notifications, by channel.
+        # The times of the last minute's notifications, by channel or device.
         self._recent = defaultdict[str, list[int]](list)
 
     async def run(self) -> None:
         """Send deliveries when they are due, until cancelled."""
         outage = Outage(logger, "Callbacks and notifications")
         bell = self._store.deliveries.bell
+        has_looked_back = False
         async with anyio.create_task_group() as deliveries:
             while True:
-                rings, pause_s = bell.next, OUTAGE_PAUSE_S
+                rings = bell.next
                 with outage.watched():
+                    if not has_looked_back:
+                        await self._store.deliveries.owe_untold()
+                        has_looked_back = True
                     await self.start_due(deliveries)
-                    pause_s = await self._pause_s()
-                with anyio.move_on_after(pause_s):
+                await anyio.sleep(REST_S)
+                with anyio.move_on_after(PAUSE_S):
                     await rings.wait()
 
     async def start_due(self, deliveries: anyio.abc.TaskGroup) -> None:
         """Start sending the due deliveries that there is room for."""
-        if announcer := self._notifications:
-            await self._store.deliveries.address(announcer.ordinary, announcer.urgent)
         while (room := AT_ONCE - self._under_way.total()) > 0:
             full = [host for host in {*self._under_way, *self._recent} if self._room(host) <= 0]
             due = await self._store.deliveries.take_due(
-                self._channels, full, lease_ms=round(LEASE_S * 1000), limit=room, room=self._room
+                full, lease_ms=round(LEASE_S * 1000), limit=room, room=self._room
             )
             if not due:
                 return
@@ -139,19 +132,12 @@ class Outbox:
     def _room(self, host: str) -> int:
         """How many more deliveries may go to a host now."""
         room = AT_ONCE_EACH - self._under_way[host]
-        if host in self._channels:
+        if recent := self._recent.get(host, []):
             now = self._store.clock()
-            recent = [sent for sent in self._recent[host] if now - 60_000 < sent <= now]
+            recent = [sent for sent in recent if now - 60_000 < sent <= now]
             self._recent[host] = recent
             room = min(room, MOST_A_MINUTE - len(recent))
         return room
-
-    async def _pause_s(self) -> float:
-        """How long to sleep, unless the bell rings."""
-        next_ms = await self._store.deliveries.next_due_ms(self._channels)
-        if next_ms is None:
-            return LONGEST_PAUSE_S
-        return min((next_ms - self._store.clock()) / 1000, LONGEST_PAUSE_S)
 
     async def _deliver(self, delivery: Delivery) -> None:
         sender = self._callbacks if delivery.kind == "callback" else self._notifications

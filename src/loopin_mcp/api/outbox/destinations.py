@@ -56,7 +56,8 @@ class DestinationError(Exception):
 class Destinations:
     """Addresses in `allowed` networks, and unless `public` is false those that are public.
 
-    `look_up` resolves host names. `check_s` is how long a create waits for that, in seconds.
+    `look_up` resolves host names. `check_s` is how long a create waits for that, in seconds. With
+    `needs_tls`, public addresses may be called only by https.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class Destinations:
         check_s: float = CHECK_S,
         *,
         public: bool = True,
+        needs_tls: bool = False,
     ) -> None:
         self._public = public
+        self._needs_tls = needs_tls
         self._allowed = allowed
         self._look_up = look_up
         self._check_s = check_s
@@ -77,6 +80,11 @@ class Destinations:
         """The destinations for these options."""
         look_up = Lookups().addresses_of
         return cls(options.callback_allow, look_up, public=options.calls_public)
+
+    @classmethod
+    def of_pushes(cls, options: Options) -> Self:
+        """The destinations of Web Push, which a human's browser names, for these options."""
+        return cls(options.callback_allow, Lookups().addresses_of, needs_tls=True)
 
     async def check(self, callback_url: str | None) -> None:
         """Accept a callback URL that may be called, or whose host does not resolve yet.
@@ -115,7 +123,8 @@ class Destinations:
         if not _is_valid(host):
             raise DestinationError("must have a valid host name")
         addresses = await self._found(host)
-        if not all(map(self._may_be_called, addresses)):
+        is_plain = self._needs_tls and url.scheme != "https"
+        if not all(map(self._is_listed if is_plain else self._may_be_called, addresses)):
             raise DestinationError(
                 "leads to an address that callbacks may not be sent to: it must be "
                 f"{'public, or ' if self._public else ''}in a network that LOOPIN_CALLBACK_ALLOW "
@@ -133,8 +142,10 @@ class Destinations:
         return [_unmapped(address) for address in await self._look_up(host)]
 
     def _may_be_called(self, address: Address) -> bool:
-        is_allowed = any(address in network for network in self._allowed)
-        return is_allowed or (self._public and _is_public(address))
+        return self._is_listed(address) or (self._public and _is_public(address))
+
+    def _is_listed(self, address: Address) -> bool:
+        return any(address in network for network in self._allowed)
 
 
 def callback_client(destinations: Destinations) -> httpx.AsyncClient:

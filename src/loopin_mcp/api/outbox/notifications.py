@@ -1,4 +1,4 @@
-"""Sends notifications: their text and their channel."""
+"""Sends notifications: their text, and their channel or device."""
 
 import anyio.to_thread
 
@@ -7,7 +7,9 @@ from loopin_mcp.api.outbox.apprise_service import Message
 from loopin_mcp.api.outbox.channels import Channels
 from loopin_mcp.api.outbox.delivery import NotDueError, require_trusted
 from loopin_mcp.api.outbox.inert_text import inert
+from loopin_mcp.api.outbox.pushes import Pushes, push_of
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
+from loopin_mcp.api.store.devices import DeviceRow
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.models import Interrupt
@@ -19,24 +21,29 @@ LONGEST_NAME = 60
 
 
 class NotificationSender:
-    """Sends the notifications of a store through channels."""
+    """Sends the notifications of a store through channels, and to devices."""
 
     name = "Notification"
 
-    def __init__(self, store: Store, channels: Channels) -> None:
+    def __init__(
+        self, store: Store, channels: Channels | None, pushes: Pushes | None = None
+    ) -> None:
         self._store = store
-        self._channels = {channel.digest: channel for channel in channels.all}
-        self.ordinary = tuple(channel.digest for channel in channels.ordinary)
-        self.urgent = tuple(channel.digest for channel in channels.high)
+        self._channels = {channel.digest: channel for channel in channels.all} if channels else {}
+        self._pushes = pushes
 
     def place_of(self, delivery: Delivery) -> str:
         """See `Sender.place_of`."""
-        return self._channels[delivery.channel].label
+        channel = self._channels.get(delivery.channel)
+        return channel.label if channel else delivery.channel
 
     async def send(self, delivery: Delivery) -> Outcome | None:
         """See `Sender.send`; sends nothing if the interrupt was settled meanwhile."""
+        device = await self._device_of(delivery)
         channel = self._channels.get(delivery.channel)
-        if channel is None:
+        if channel is None and device is None:
+            if delivery.device_id is not None:
+                return None
             raise NotDueError("its channel is no longer set")
         try:
             interrupt, trail = await self._store.get_trail(delivery.interrupt_id)
@@ -45,9 +52,21 @@ class NotificationSender:
         if not interrupt.is_pending:
             return None
         await anyio.to_thread.run_sync(require_trusted, trail)
-        is_reminder = delivery.kind == "reminder"
-        await channel.send(message_of(interrupt, self._store.clock(), is_reminder=is_reminder))
-        return "notified", {"to": channel.label, "isReminder": is_reminder}
+        now, is_reminder = self._store.clock(), delivery.kind == "reminder"
+        if channel:
+            await channel.send(message_of(interrupt, now, is_reminder=is_reminder))
+            return "notified", {"to": channel.label, "isReminder": is_reminder}
+        assert device is not None
+        assert self._pushes is not None
+        if not await self._pushes.send(device, push_of(interrupt, now, is_reminder=is_reminder)):
+            return None
+        return "notified", {"to": f"{device.name} of {device.subject}", "isReminder": is_reminder}
+
+    async def _device_of(self, delivery: Delivery) -> DeviceRow | None:
+        """The device of a delivery; None if it goes to a channel, or the device is gone."""
+        if delivery.device_id is None or self._pushes is None:
+            return None
+        return await self._pushes.find(delivery.device_id)
 
 
 def message_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Message:

@@ -1,21 +1,17 @@
-"""Filters of the templates: text that cannot mislead, times, people, differences."""
+"""Filters of the templates: text that cannot mislead, times, people."""
 
 import json
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup, escape
 from pydantic import JsonValue
 from pydantic_core import to_json
 
 from loopin_mcp.api.access.actors import SYSTEM
-from loopin_mcp.api.audit.digests import canonical
-from loopin_mcp.wire.fields import JSONObject
-from loopin_mcp.wire.misleading import has_left_to_right, pieces
+from loopin_mcp.wire.misleading import Piece, has_left_to_right, pieces
 from loopin_mcp.wire.models import Interrupt
 from loopin_mcp.wire.plain_text import time_in_words
 
@@ -23,15 +19,13 @@ from loopin_mcp.wire.plain_text import time_in_words
 _NOT_OF_NAMES = re.compile(r"[\r\n\t]| {2,}|^ +| +$")
 _JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?=(:)?)')
 
-# A longer request is read and decided on its own page, since the inbox lists fifty of them.
+# A longer request is read and decided on its own page, not in a list or together with others.
 LONGEST_JSON = 8 * 1024
 # The most characters of HTML: of one text in a list, and of all values in one of its rows. A code
 # takes seventy.
 LONGEST_HTML, LONGEST_ROW, ROW_HTML = 6 * 1024, 48 * 1024, 150
 # How many characters of a longer text are shown.
-CUT_TO = 50
-
-KINDS = ("changed", "added", "unchanged")
+CUT_TO, LONGEST_IN_ROW = 50, 240
 
 # Actors without a name of their own. Earlier versions also stored "inbox" as a name.
 UNNAMED = {
@@ -46,6 +40,7 @@ _CHANNELS = {
     "inbox": "in the inbox",
     "api": "via the API",
     "mcp": "via an MCP server",
+    "standing-approval": "by a standing approval",
 }
 
 
@@ -54,9 +49,13 @@ def visible(text: str) -> Markup:
 
     In text of both directions, words that are written from right to left are isolated.
     """
-    isolates = has_left_to_right(text)
+    return visible_pieces(pieces(text), isolates=has_left_to_right(text))
+
+
+def visible_pieces(found: Iterable[Piece], *, isolates: bool) -> Markup:
+    """The pieces of a text as HTML; if it `isolates`, words from right to left are apart."""
     parts = []
-    for kind, part in pieces(text):
+    for kind, part in found:
         if kind == "coded":
             parts.append("".join(map(_coded, part)))
         elif kind == "rtl" and isolates:
@@ -77,6 +76,11 @@ def brief(text: str, show: Callable[[str], Markup] = visible) -> Markup:
     return whole if len(whole) <= LONGEST_HTML else show(text[:CUT_TO]) + " …"
 
 
+def beginning(text: str) -> Markup:
+    """The text as HTML, or its beginning if it is long: for what is read elsewhere as a whole."""
+    return brief(text if len(text) <= LONGEST_IN_ROW else f"{text[:LONGEST_IN_ROW]} …")
+
+
 def fits_in_list(interrupt: Interrupt) -> bool:
     """Whether all of an interrupt is short enough, also as HTML, to be decided in a list."""
     values = (interrupt.context, interrupt.modified_params)
@@ -92,13 +96,13 @@ def fits_in_list(interrupt: Interrupt) -> bool:
 def visible_json(value: JsonValue) -> Markup:
     """Formatted JSON as HTML, each string isolated so that its direction reorders nothing else."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    # Outside its strings, JSON has nothing to escape.
+    # Outside its strings, JSON has nothing to escape; their own quotes need not be in text.
     return Markup(_JSON_STRING.sub(_isolated, text))  # noqa: S704 - its strings are escaped
 
 
 def _isolated(match: re.Match[str]) -> str:
-    kind = "json-name" if match[2] else "json-text"
-    return f'<bdi class="{kind}">{visible(match[1])}</bdi>'
+    kind = ' class="json-name"' if match[2] else ""
+    return f'<bdi{kind}>"{visible(match[1][1:-1])}"</bdi>'
 
 
 def _coded_all(found: re.Match[str]) -> str:
@@ -109,39 +113,6 @@ def _coded(character: str) -> str:
     name = unicodedata.name(character, "unnamed character")
     # A bdi, because `dir=auto` ignores it when it looks for the direction of the text.
     return f'<bdi class="hidden-character" title="{name}">U+{ord(character):04X}</bdi>'
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A field of the modified parameters, of one of the `KINDS`, beside the proposed value."""
-
-    name: str
-    kind: str
-    asked: JsonValue
-    decided: JsonValue
-
-
-def differences(interrupt: Interrupt) -> tuple[Difference, ...]:
-    """Each field of an interrupt's modified parameters, beside its value in the context."""
-    asked, decided = interrupt.context or {}, interrupt.modified_params or {}
-    return tuple(
-        Difference(name, _kind(asked, name, value), asked.get(name), value)
-        for name, value in decided.items()
-    )
-
-
-def summed_up(fields: Iterable[Difference]) -> str:
-    """How many fields there are of each kind, in words."""
-    counts = Counter(field.kind for field in fields)
-    found = [f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]]
-    return ", ".join(found) or "an empty object"
-
-
-def _kind(asked: JSONObject, name: str, value: JsonValue) -> str:
-    if name not in asked:
-        return "added"
-    # In Python, True equals 1.
-    return "unchanged" if canonical(asked[name]) == canonical(value) else "changed"
 
 
 def absolute_time(time: datetime) -> str:
@@ -156,6 +127,17 @@ def relative_time(time: datetime, now: datetime) -> str:
         return "now"
     distance = time_in_words(abs(seconds))
     return f"in {distance}" if seconds > 0 else f"{distance} ago"
+
+
+def clock_after(time: datetime, seconds: float) -> str:
+    """The time of day so much later, in UTC: "14:05 UTC"."""
+    return f"{time.astimezone(UTC) + timedelta(seconds=seconds):%H:%M} UTC"
+
+
+def held_command(interrupt: Interrupt) -> str:
+    """The shell command of a call that a host holds, or nothing: many have the same action."""
+    command = (interrupt.context or {}).get("command") if interrupt.call else None
+    return command if isinstance(command, str) else ""
 
 
 def who_decided(interrupt: Interrupt) -> str:

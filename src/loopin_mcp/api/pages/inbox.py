@@ -1,31 +1,36 @@
-"""The inbox with its decision forms, and the history of settled requests."""
+"""The inbox, its updates, and the history of settled requests."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, field
 
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import PAGE_HEADERS
+from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.access.browser import refuse_foreign_page
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.pages.filters import fits_in_list
+from loopin_mcp.api.pages.changes.decision_form import Entry
+from loopin_mcp.api.pages.filters import UNNAMED, fits_in_list
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
-from loopin_mcp.api.pages.review import NOT_RECORDED, Review
-from loopin_mcp.api.pages.review_model import STATES
-from loopin_mcp.api.rest.requests import check, interrupt_id_of
-from loopin_mcp.api.store.inbox_lists import History, Queue
+from loopin_mcp.api.pages.review import NOT_RECORDED
+from loopin_mcp.api.pages.review_model import STATES, ReviewPage
+from loopin_mcp.api.pages.together import kind_of
+from loopin_mcp.api.rest.requests import check, interrupt_id_of, read_form
+from loopin_mcp.api.store.inbox_lists import History, InboxLists, Shown, Waiting
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.errors import APIError, NotFoundError, TamperedError, UnavailableError
-from loopin_mcp.wire.models import Interrupt, Wire
+from loopin_mcp.errors import APIError, UnavailableError
+from loopin_mcp.wire.fields import JSONObject
+from loopin_mcp.wire.models import Interrupt, NewInterrupt, StandingApproval, Wire
 
 PAGE = 50
 RECENT = 8
+# An open inbox learns the outcomes of no more requests than these.
+MOST_SHOWN = 1000
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
 STATUSES = {"": "Any", **{status: state for status, state in STATES.items() if status != "pending"}}
 _WAYS = {
+    "standing-approval": "by a standing approval",
     "inbox": "in the inbox",
     "mcp": "via an MCP server",
     "review-link": "via the review link",
@@ -40,11 +45,18 @@ _NOT_SHOWN = {
 }
 
 
+# What a reviewer can send to themselves while LoopIn has had no request.
+_TEST_AGENT = "LoopIn"
+_TEST_ACTION = "Send a test request"
+_TEST_CONTEXT: JSONObject = {"note": "This is a test. Approve or reject it: nothing else happens."}
+_TEST_EXPIRES_S = 3600
+UNNAMED_USER = "you"
+
+
 class Place(Wire):
-    """The part of a list to show, and the request that was just decided."""
+    """The part of a list to show."""
 
     cursor: str | None = None
-    done: Annotated[str | None, Field(pattern=r"^[^\x00]*$")] = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,7 @@ class Blank:
 
 
 _NOTHING_WAITS = Blank("You're all caught up", "New requests appear here automatically.")
+_NEVER_ANY = Blank("No requests yet", "They appear here as soon as an agent asks.")
 _NOTHING_SETTLED = Blank("Nothing settled yet", "Decisions appear here once they are made.")
 _NOTHING_FOUND = Blank("Nothing found", "Try fewer words, or clear the filters.")
 _NOTHING_LEFT = Blank("Nothing left here", "These requests have been settled.")
@@ -73,44 +86,58 @@ class Choices:
 
 @dataclass(frozen=True)
 class InboxPage:
-    """The model of the inbox."""
+    """The model of the inbox, or of an update of a page that has `shown` some of it already."""
 
     search: Search
     place: Place
-    choices: Choices
-    waiting: Queue
-    recent: History
-    done: Interrupt | None
+    lists: InboxLists
+    shown: Shown = field(default_factory=Shown)
+    choices: Choices | None = None
+    standing: tuple[StandingApproval, ...] = ()
 
     @property
     def title(self) -> str:
         """The page's title, which begins with the number of requests in the list."""
-        return f"({self.waiting.count}) Inbox" if self.waiting.count else "Inbox"
+        return f"({self.lists.count}) Inbox" if self.lists.count else "Inbox"
 
     @property
     def summary(self) -> str:
         """How many requests are waiting, or were found, in words."""
-        number = f"{self.waiting.count:,}" if self.waiting.count else "Nothing"
+        number = f"{self.lists.count:,}" if self.lists.count else "Nothing"
         return f"{number} {'found' if self.search.narrows else 'waiting'}"
 
     @property
-    def outcome(self) -> str | None:
-        """The outcome of the request that was just decided."""
-        return STATES[self.done.status] if self.done and not self.done.is_pending else None
+    def is_new(self) -> bool:
+        """Whether LoopIn has had no request at all."""
+        return not self.lists.is_used
 
     @property
     def empty(self) -> Blank | None:
         """The text in place of the list, or None if it is not empty."""
-        if self.waiting.interrupts:
+        if self.lists.listed:
             return None
-        if self.waiting.count:
+        if self.lists.count:
             return _NOTHING_LEFT
+        if self.is_new:
+            return _NEVER_ANY
         return _NOTHING_FOUND if self.search.narrows else _NOTHING_WAITS
 
     @property
     def no_recent(self) -> str:
         """The text in place of the settled requests, if there are none."""
         return "No settled request matches." if self.search.narrows else "Nothing yet."
+
+    @property
+    def has_other_recent(self) -> bool:
+        """Whether the settled requests differ from those shown."""
+        return self.lists.recent != self.shown.settled
+
+    @property
+    def gone(self) -> tuple[ReviewPage, ...]:
+        """The requests shown as waiting that were settled meanwhile."""
+        return tuple(
+            ReviewPage(each.interrupt, Entry(), (), each.fault) for each in self.lists.gone
+        )
 
 
 @dataclass(frozen=True)
@@ -136,26 +163,28 @@ class HistoryPage:
 class Inbox:
     """The inbox and the history, for people who are signed in."""
 
-    def __init__(self, store: Store, sessions: Sessions, pages: Pages, review: Review) -> None:
+    def __init__(self, store: Store, sessions: Sessions, pages: Pages) -> None:
         self._store = store
         self._sessions = sessions
         self._pages = pages
-        self._review = review
 
     @page(_NOT_SHOWN)
     async def show_inbox(self, request: Request) -> Response:
         """`GET /`."""
         search, place = self._asked(request)
-        overview = self._store.overview
-        model = InboxPage(
-            search,
-            place,
-            await self._choices(search),
-            await overview.list_pending(search, limit=PAGE, cursor=place.cursor),
-            await overview.list_settled(search, limit=RECENT),
-            await self._done(place),
-        )
-        return await self._show(request, "inbox.html", model)
+        lists, choices = await self._lists(search, place), await self._choices(search)
+        standing = await self._store.approvals.list_standing()
+        model = InboxPage(search, place, lists, Shown(), choices, standing)
+        return await self._show(request, "inbox/inbox.html", model)
+
+    @page(_NOT_SHOWN)
+    async def show_changes(self, request: Request) -> Response:
+        """`POST /`: how the inbox differs from a page that shows the requests in this form."""
+        search, place = self._asked(request)
+        form = await read_form(request, ("waiting", "settled"))
+        shown = Shown(_ids(form.get("waiting", "")), _ids(form.get("settled", "")))
+        model = InboxPage(search, place, await self._lists(search, place, shown), shown)
+        return await self._show(request, "inbox/changes.html", model)
 
     @page(_NOT_SHOWN)
     async def show_history(self, request: Request) -> Response:
@@ -163,21 +192,32 @@ class Inbox:
         search, place = self._asked(request)
         history = await self._store.overview.list_settled(search, limit=PAGE, cursor=place.cursor)
         model = HistoryPage(search, place, await self._choices(search), history)
-        return await self._show(request, "history.html", model)
+        return await self._show(request, "history/history.html", model)
 
     @page(NOT_RECORDED)
-    async def decide_interrupt(self, request: Request) -> Response:
-        """`POST /inbox/{interruptId}`: decides, and returns to the list."""
-        asked = dict(request.query_params)
-        place = {"cursor": check(Place, asked).cursor or "", "done": interrupt_id_of(request)}
-        target = check(Search, asked).query(**place)
-        require = self._sessions.require_subject
-        answer = await self._review.record(request, require, "inbox", target)
-        if answer.status_code == 303 and "return=minimal" in request.headers.get("prefer", ""):
-            # The script asks for the outcome only (RFC 7240). If it followed the redirect and the
-            # list failed, it would treat the decision as not recorded.
-            return Response(status_code=204, headers=PAGE_HEADERS)
-        return answer
+    async def end_standing(self, request: Request) -> Response:
+        """`POST /inbox/{interruptId}/end`: ends a standing approval, and returns to the list."""
+        refuse_foreign_page(request, self._store.public_url)
+        actor = Actor(self._sessions.require_subject(request), "inbox")
+        await self._store.approvals.end_standing(interrupt_id_of(request), actor)
+        return self._pages.redirect(request, "")
+
+    @page(NOT_RECORDED)
+    async def send_test_request(self, request: Request) -> Response:
+        """`POST /inbox/test`: creates a harmless request, unless there has been any."""
+        refuse_foreign_page(request, self._store.public_url)
+        subject = self._sessions.require_subject(request)
+        if not (await self._lists(Search(), Place())).is_used:
+            test = NewInterrupt(
+                agent_id=_TEST_AGENT,
+                user_id=UNNAMED_USER if subject in UNNAMED else subject,
+                action=_TEST_ACTION,
+                context=_TEST_CONTEXT,
+                urgency="low",
+                expires_in=_TEST_EXPIRES_S,
+            )
+            await self._store.create_interrupt(test, Actor(subject, "inbox"))
+        return self._pages.redirect(request, "")
 
     def _asked(self, request: Request) -> tuple[Search, Place]:
         self._sessions.require_subject(request)
@@ -188,20 +228,17 @@ class Inbox:
         self, request: Request, template: str, model: InboxPage | HistoryPage
     ) -> Response:
         return await self._pages.show(
-            request, template, page=model, way_of=way_of, is_short=fits_in_list
+            request, template, page=model, way_of=way_of, is_short=fits_in_list, alike=alike
+        )
+
+    async def _lists(self, search: Search, place: Place, shown: Shown | None = None) -> InboxLists:
+        return await self._store.overview.list_inbox(
+            search, limit=PAGE, recent=RECENT, cursor=place.cursor, shown=shown
         )
 
     async def _choices(self, search: Search) -> Choices:
         names = await self._store.overview.list_names()
         return Choices(_with(search.user, names.users), _with(search.agent, names.agents))
-
-    async def _done(self, place: Place) -> Interrupt | None:
-        if place.done is None:
-            return None
-        try:
-            return await self._store.get_interrupt_status(place.done)
-        except (NotFoundError, TamperedError):
-            return None
 
 
 def way_of(interrupt: Interrupt) -> str:
@@ -212,5 +249,15 @@ def way_of(interrupt: Interrupt) -> str:
     return _WAYS.get(interrupt.decided_via or "", _WAYS[name])
 
 
+def alike(waiting: Waiting) -> str | None:
+    """What requests have in common that can be decided together; None if it stands by itself."""
+    return None if waiting.fault else kind_of(waiting.interrupt)
+
+
 def _with(chosen: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return names if chosen in ("", *names) else (*names, chosen)
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    """The ids in a field; databases refuse some unprintable characters, such as NUL."""
+    return tuple(filter(str.isprintable, text.split()[:MOST_SHOWN]))

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import anyio.to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -19,24 +20,32 @@ from loopin_mcp.api.access.proofs import Proofs
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.clock import moment
+from loopin_mcp.api.pages.changes.differences import differences, summed_up
 from loopin_mcp.api.pages.filters import (
     UNNAMED,
     absolute_time,
+    beginning,
     brief,
-    differences,
+    clock_after,
     formatted,
+    held_command,
     relative_time,
-    summed_up,
     visible,
     visible_name,
     who_decided,
 )
+from loopin_mcp.api.pages.values.shown import shown_context
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, UnauthorizedError
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.plain_text import plain_text
 
-PAGES = {"Inbox": "", "History": "history", "Analytics": "analytics"}
+PAGES = {
+    "Inbox": "",
+    "History": "history",
+    "Analytics": "analytics",
+    "Notifications": "notifications",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,16 @@ class Failure:
     text: str
     link: Link | None = None
 
+
+# Of refusals without a page of their own, by their status.
+NOT_SERVED = 421
+_REFUSED = ("LoopIn cannot answer this", "{}.")
+_REFUSALS = {
+    401: ("This page does not exist", "Programs that call this address need an API key."),
+    404: ("This page does not exist", "The link may be incomplete, or from another LoopIn."),
+    405: ("This page does not exist", "Programs use this address in another way."),
+    500: ("LoopIn has a fault", "What happened is in its log. Try again in a minute."),
+}
 
 # By the class of the error; the first one that fits counts.
 Failures = Mapping[type[APIError], Failure]
@@ -110,6 +129,8 @@ class Pages:
             ],
             reviewer=None if subject in UNNAMED else subject,
             signs_out=self._sessions.needs_key,
+            embedded=self._embedded,
+            public_url=self._public_url,
             **models,
         )
         return HTMLResponse(page, status, PAGE_HEADERS)
@@ -127,7 +148,6 @@ class Pages:
             query=urlencode({"next": target}),
             wrong=is_wrong,
             of_reviewers=self._sessions.has_reviewers,
-            embedded=self._embedded,
         )
 
     def redirect(self, request: Request, target: str) -> Response:
@@ -154,6 +174,27 @@ class Pages:
             link=sign_in if is_signed_out else failure.link,
         )
         answer.headers.update(retry_headers(error))
+        return answer
+
+    def in_browser(self, request: Request, refused: Response) -> Response:
+        """A refusal as a page if a browser shows it, and otherwise as it is.
+
+        A host name that is not known gets no page: it may be another one's.
+        """
+        status = refused.status_code
+        is_shown = "text/html" in request.headers.get("accept", "")
+        if not is_shown or status == NOT_SERVED:
+            return refused
+        heading, text = _REFUSALS.get(status, _REFUSED)
+        error = from_json(bytes(refused.body))["error"]
+        inbox = Link("Open the inbox", "")
+        answer = self.page(
+            request, "error.html", status, heading=heading, text=text.format(error), link=inbox
+        )
+        kept = ("retry-after", "allow", "connection")
+        answer.headers.update(
+            {name: value for name, value in refused.headers.items() if name in kept}
+        )
         return answer
 
     def _root(self, request: Request) -> str:
@@ -202,13 +243,18 @@ def _environment() -> Environment:
     environment.filters |= {
         "visible": visible,
         "named": visible_name,
+        "beginning": beginning,
         "brief": brief,
         "brief_name": partial(brief, show=visible_name),
         "plain": plain_text,
         "absolute": absolute_time,
         "relative": relative_time,
+        "clock_after": clock_after,
+        "held_command": held_command,
         "who_decided": who_decided,
+        "granted": lambda name: UNNAMED.get(name, name),
         "formatted": formatted,
+        "shown": shown_context,
         "payload_digest": payload_digest,
         "differences": differences,
         "summed_up": summed_up,

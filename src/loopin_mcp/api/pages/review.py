@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+import anyio
 import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -11,9 +12,10 @@ from starlette.responses import Response
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.browser import is_visit, refuse_foreign_page
-from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.access.sessions import REVIEW_LINK, Sessions
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.pages.decision_form import Entry, read_entry
+from loopin_mcp.api.pages.changes.decision_form import STANDING_S, Entry, read_entry
+from loopin_mcp.api.pages.history.unusual import Panel
 from loopin_mcp.api.pages.rendering import Failure, Pages, page
 from loopin_mcp.api.pages.review_model import ReviewPage
 from loopin_mcp.api.rest.requests import interrupt_id_of
@@ -44,16 +46,22 @@ NOT_RECORDED = {
     APIError: Failure("Nothing was recorded", "{}. Go back to the request to decide."),
 }
 
+# What is shown beside a request may not delay it longer.
+LONGEST_LOOK_S = 0.5
+
 logger = logging.getLogger("loopin_mcp")
 
 
 class Review:
     """The review page. If reviewers have keys, it requires them to sign in first."""
 
-    def __init__(self, store: Store, sessions: Sessions, pages: Pages) -> None:
+    def __init__(
+        self, store: Store, sessions: Sessions, pages: Pages, reasons: tuple[str, ...]
+    ) -> None:
         self._store = store
         self._sessions = sessions
         self._pages = pages
+        self._reasons = reasons
 
     @page(_NOT_SHOWN)
     async def show_interrupt(self, request: Request) -> Response:
@@ -86,13 +94,18 @@ class Review:
         model = await self._model(request, entry)
         interrupt = model.interrupt
         if entry.payload_digest not in ("", payload_digest(interrupt)):
-            return await self._page(request, model, 409)
-        checked = entry.checked()
+            # The fields are by place, and would be those of other values.
+            other = replace(model, entry=replace(entry, values={}))
+            return await self._page(request, other, 409)
+        checked = entry.checked(interrupt)
         if isinstance(checked, Entry):
             status = 400 if interrupt.is_pending else 409
             return await self._page(request, replace(model, entry=checked), status)
+        if interrupt.urgency == "high" and entry.confirmed != entry.decision:
+            asked = replace(entry, faults={"confirmed": "asks for it once more"})
+            return await self._page(request, replace(model, entry=asked), 409)
         try:
-            await self._store.decide_interrupt(interrupt.interrupt_id, checked, actor)
+            await self._store.decide_interrupt(interrupt.interrupt_id, checked, actor, entry.grant)
         except ConflictError:
             return await self._page(request, await self._model(request, entry), 409)
         return None
@@ -110,7 +123,30 @@ class Review:
         answered = await self._store.deliveries.last_answer(interrupt.interrupt_id)
         return ReviewPage(interrupt, entry, trail.events, fault, answered)
 
+    async def _beside(self, request: Request, model: ReviewPage) -> ReviewPage:
+        """The model with what was asked and decided before, for those who may see all requests."""
+        subject = self._sessions.subject_of(request)
+        model = replace(model, reasons=self._reasons)
+        if subject is None:
+            return model
+        if not model.is_decidable:
+            return replace(model, queue=await self._store.overview.queue())
+        names = (subject,) if self._sessions.has_reviewers else (subject, REVIEW_LINK)
+        with anyio.move_on_after(LONGEST_LOOK_S):
+            # Whatever fails here must not keep the request from being shown.
+            try:
+                given = await self._store.precedents.recent_reasons(*names)
+                model = replace(model, reasons=tuple(dict.fromkeys((*given, *self._reasons))))
+                found = await self._store.precedents.unusual(model.interrupt)
+                panel = Panel(model.interrupt, found)
+                await anyio.to_thread.run_sync(lambda: panel.differences)
+                return replace(model, unusual=panel)
+            except Exception as error:
+                logger.warning("Cannot show what is unusual about a request: %r", error)
+        return model
+
     async def _page(self, request: Request, model: ReviewPage, status: int = 200) -> Response:
+        model = await self._beside(request, model)
         return await self._pages.show(
             request,
             "review.html",
@@ -118,4 +154,5 @@ class Review:
             page=model,
             interrupt=model.interrupt,
             entry=model.entry,
+            standing_lengths=STANDING_S,
         )

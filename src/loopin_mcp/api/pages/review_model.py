@@ -1,16 +1,23 @@
 """The model of the review page: an interrupt, its activity, and what the human typed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from loopin_mcp.api.audit.trail import Fault
 from loopin_mcp.api.outbox.callbacks import fault_of_answer
-from loopin_mcp.api.pages.decision_form import Entry
+from loopin_mcp.api.pages.changes.changes import ChangeForm
+from loopin_mcp.api.pages.changes.decision_form import Entry
+from loopin_mcp.api.pages.changes.differences import in_words
 from loopin_mcp.api.pages.filters import who_decided, who_did
+from loopin_mcp.api.pages.history.unusual import Panel
+from loopin_mcp.api.store.inbox_lists import Queue
 from loopin_mcp.wire.models import Event, Interrupt
+from loopin_mcp.wire.plain_text import plain_text
 
+# Of an action, in characters.
+LONGEST_TITLE = 60
 STATES = {
     "pending": "Waiting for your decision",
     "approved": "Approved",
@@ -30,18 +37,29 @@ _WORDS = {
     "expired": "Expired",
     "callback-delivered": "Callback delivered",
     "callback-given-up": "Callback failed",
+    "used": "Approval used",
+    "ended": "Standing approval ended",
     "migrated": "Imported from an earlier version",
 }
 
 
 @dataclass(frozen=True)
 class Activity:
-    """One line of the activity: what happened, when, and by whom as far as it is known."""
+    """One line of the activity: what happened, when, by whom if that is known, and what changed."""
 
     what: str
     at: datetime
     by: str
     hash: str
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a standing approval covers, in words, and until when."""
+
+    scope: str
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,8 @@ class ReviewPage:
     """An interrupt, what the human typed, and the events with their fault, if any.
 
     `answered` is the HTTP status that a callback got which will be tried again, or 0 for none.
+    `queue` is what waits besides, for people who may see the inbox.
+    `unusual` compares it with those like it, and `reasons` are offered to those who reject.
     """
 
     interrupt: Interrupt
@@ -56,14 +76,65 @@ class ReviewPage:
     events: Sequence[Event]
     fault: Fault | None = None
     answered: int | None = None
+    queue: Queue | None = None
+    unusual: Panel | None = None
+    reasons: tuple[str, ...] = ()
 
     @property
     def activities(self) -> tuple[Activity, ...]:
         """What happened, oldest first."""
         return tuple(
-            Activity(_what(event), event.at, who_did(event.actor, event.channel), event.hash)
+            Activity(
+                _what(event),
+                event.at,
+                who_did(event.actor, event.channel),
+                event.hash,
+                self._changes_in(event),
+            )
             for event in self.events
         )
+
+    def _changes_in(self, event: Event) -> tuple[str, ...]:
+        """What a decision changed, in words."""
+        params = event.detail.get("modifiedParams") if event.type == "decided" else None
+        return in_words(self.interrupt.context or {}, params) if isinstance(params, dict) else ()
+
+    @property
+    def scopes(self) -> Mapping[str, str]:
+        """Which calls an approval can cover, in words; none unless the request is about a call."""
+        call = self.interrupt.call
+        if call is None or self.interrupt.urgency == "high":
+            return {}
+        return {"call": "This very call", "tool": f"All calls of {call['tool']} in this session"}
+
+    @property
+    def changes(self) -> ChangeForm:
+        """The part of the form that changes values."""
+        entry = self.entry
+        return ChangeForm(
+            self.interrupt, entry.values, entry.modified_params, entry.faults, entry.new_keys
+        )
+
+    @property
+    def standing(self) -> Coverage | None:
+        """What else the approval covers, and until when."""
+        stood = self._of_decision("standing")
+        if stood is None:
+            return None
+        until = datetime.fromisoformat(str(self._of_decision("standingUntil")))
+        ended = next((event.at for event in self.events if event.type == "ended"), until)
+        return Coverage(self.scopes[str(stood)], ended)
+
+    @property
+    def covered_by(self) -> str | None:
+        """The interrupt whose standing approval approved this one."""
+        return self._of_decision("coveredBy")
+
+    def _of_decision(self, name: str) -> str | None:
+        """What a decision that can be trusted says of standing approvals."""
+        decided = next((event for event in self.events if event.type == "decided"), None)
+        value = decided.detail.get(name) if decided and not self.fault else None
+        return None if value is None else str(value)
 
     @property
     def callback_fault(self) -> str | None:
@@ -89,9 +160,16 @@ class ReviewPage:
 
     @property
     def title(self) -> str:
-        """The state, and first of all whether the human has to correct something."""
+        """The action, then the state, or whether the human has to correct something."""
+        action = self.interrupt.action
+        short = plain_text(action[:LONGEST_TITLE]) + ("…" if len(action) > LONGEST_TITLE else "")
         has_to_correct = self.interrupt.is_pending and self.problem
-        return f"Not recorded yet · {self.state}" if has_to_correct else self.state
+        return f"{short} · {'Not recorded yet' if has_to_correct else self.state}"
+
+    @property
+    def to_confirm(self) -> str:
+        """The decision that is asked for once more, if any: those of high urgency are."""
+        return self.entry.decision if self.problem == "unconfirmed" else ""
 
     @property
     def verdict(self) -> str | None:
@@ -99,10 +177,10 @@ class ReviewPage:
         return _VERDICTS.get(self.entry.decision)
 
     @property
-    def problem(self) -> Literal["faulty", "changed", "late"] | None:
+    def problem(self) -> Literal["faulty", "unconfirmed", "changed", "late"] | None:
         """Why nothing was recorded: a faulty form, a changed request, or one already settled."""
         if self.interrupt.is_pending and self.entry.faults:
-            return "faulty"
+            return "unconfirmed" if set(self.entry.faults) == {"confirmed"} else "faulty"
         if self.verdict is None:
             return None
         return "changed" if self.interrupt.is_pending else "late"
@@ -115,9 +193,9 @@ class ReviewPage:
         return "Correct the marked fields, then decide again."
 
     @property
-    def expiry(self) -> str:
-        """The label of the time of expiry."""
-        return _EXPIRY.get(self.interrupt.status, "Expiry")
+    def expiry(self) -> str | None:
+        """The label of the time of expiry, if that still matters."""
+        return _EXPIRY.get(self.interrupt.status)
 
     @property
     def outcome(self) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +18,8 @@ from loopin_mcp.wire.models import SignInLink
 
 # Where signing in may lead to: our own pages, relative to the root.
 _NEXT = re.compile(
-    r"(?:history|analytics|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?", re.ASCII
+    r"(?:history|analytics|notifications|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?",
+    re.ASCII,
 )
 _NOT_SIGNED_IN = {APIError: Failure("Not signed in", "{}. Reload the page and try again.")}
 _NOT_SIGNED_OUT = {APIError: Failure("Still signed in", "{}. Reload the page and try again.")}
@@ -50,7 +52,7 @@ class SignIn:
         """`POST /sign-in`: signs in people who may decide, and leads back to where they were."""
         refuse_foreign_page(request, self._store.public_url)
         form = await read_form(request, ("key",))
-        holder = await self._door.holder_of(form.get("key", "").strip(), request)
+        holder = await self._door.holder_of(form.get("key", "").strip(), request.client)
         if holder is None or not self._door.keys.may_decide(holder):
             return self._pages.sign_in(request, _next_of(request), is_wrong=True)
         return await self._sessions.sign_in(holder, _next_of(request))
@@ -79,7 +81,7 @@ class SignIn:
         link = SignInLink(
             url=self._sessions.new_link(), expires_at=moment(self._store.clock() + LINK_S * 1000)
         )
-        return json_response(link.model_dump_json(by_alias=True), 201)
+        return json_response(to_json(link, by_alias=True), 201)
 
 
 def _next_of(request: Request) -> str:

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from loopin_mcp.api.database.paging import CURSOR
 from loopin_mcp.api.rest.headers import LONGEST_KEY, LONGEST_WAIT_S
 from loopin_mcp.api.rest.interrupts import PageQuery, UserPath
-from loopin_mcp.api.store.paging import CURSOR
+from loopin_mcp.api.store.outcomes import STANDING_LENGTHS_S
 from loopin_mcp.wire import models
-from loopin_mcp.wire.fields import NAME_EXACTLY
+from loopin_mcp.wire.fields import NAME_EXACTLY, Scope
 
 Part = dict[str, Any]
 NO_NUL = r"^[^\x00]*$"
-_VALUE_TEXT = r'("[ !#-\[\]-~]{0,200}"|-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?|true|false|null)'
 TEXT: Part = {"type": "string"}
+_SCOPES, _LENGTHS = "|".join(get_args(Scope)), "|".join(map(str, STANDING_LENGTHS_S))
 _DECISION_FORM: Part = {
     "type": "object",
     "additionalProperties": False,
@@ -25,13 +26,25 @@ _DECISION_FORM: Part = {
         "reason": {"type": "string", "maxLength": 4000, "pattern": NO_NUL},
         "modifiedParams": {
             "type": "string",
-            "description": "A JSON object as text, or empty; the pattern has only simple ones",
-            "pattern": rf'^(\{{("[A-Za-z_][A-Za-z0-9_-]{{0,40}}": ?{_VALUE_TEXT})?\}})?$',
+            "description": "A JSON object as text, or empty, which is all that the pattern has. A "
+            "key that the request does not have needs a place in newKeys. The page also sends the "
+            "values of its fields, as value.0 and so on by their places in the context",
+            "pattern": r"^(\{\})?$",
+        },
+        "newKeys": {
+            "type": "string",
+            "description": "A JSON list of the new keys in modifiedParams that are meant",
+            "pattern": NO_NUL,
         },
         "payloadDigest": {
             "type": "string",
             "description": "The payloadDigest of what the page showed, or empty",
             "pattern": NO_NUL,
+        },
+        "standing": {
+            "type": "string",
+            "description": "Which further calls the approval covers, and for how many seconds",
+            "pattern": f"^(({_SCOPES}) ({_LENGTHS}))?$",
         },
     },
 }
@@ -47,7 +60,7 @@ class Call:
     name: str
     errors: tuple[int, ...]
     answer: Part = field(default_factory=dict)
-    status: int = 200
+    successes: tuple[int, ...] = (200,)
     body: Part | None = None
     parameters: tuple[Part, ...] = ()
     description: str | None = None
@@ -93,14 +106,22 @@ _REPLAY = {"Idempotency-Replayed": {"description": _REPLAYED, "schema": {"const"
 _ONCE = (
     "With the header Idempotency-Key (one string in double quotes, of 1 to "
     f"{LONGEST_KEY} printable ASCII characters, new for each interrupt) the call can be repeated "
-    "safely: for 24 hours, the same key and payload get the first response again."
+    "safely: for 24 hours, the same key and payload get the first response again. With a `call` it "
+    "needs no key: the same request about the same call finds the interrupt that waits for a "
+    "human, whose approval was not used yet, or that was rejected within the last ten minutes."
 )
 _UNDER_WAY = {
-    409: "The first request with this key is still in progress, or its interrupt was tampered with"
+    200: "This call was asked about before: the interrupt that answers it, or waits for a human",
+    409: "The first request with this key is still in progress, or its interrupt was tampered with",
 }
 _TAMPERED = {409: "It is settled, and its stored data was tampered with: do not act on it"}
 _BY_NUMBER = "Opened at localhost: the same page at 127.0.0.1"
 _PENDING = {"type": "array", "items": _of(models.Interrupt)}
+_STANDING = {"type": "array", "items": _of(models.StandingApproval)}
+_USED_ONCE = (
+    "Uses the approval: it succeeds once, and at most useWithin seconds after the decision. The "
+    "program that does the approved action calls it right before."
+)
 _EVENTS = {"type": "array", "minItems": 1, "items": _of(models.Event)}
 _ID = "/interrupts/{interruptId}"
 _REVIEW, LINKS = "/review/{interruptId}", "/sign-in-links"
@@ -109,7 +130,7 @@ _REVIEW, LINKS = "/review/{interruptId}", "/sign-in-links"
 # One row takes as few lines as it needs.
 CALLS = (
     Call("post", "/interrupts", "create_interrupt", (400, 409, 413, 415, 422),
-         _of(models.Created), 201, json_content(_of(models.NewInterrupt)),
+         _of(models.Created), (201, 200), json_content(_of(models.NewInterrupt)),
          description=_ONCE, headers=_REPLAY, meanings=_UNDER_WAY),
     Call("get", "/interrupts/pending/{userId}", "list_pending_interrupts", (400,), _PENDING,
          parameters=(*_BY_USER, *_PAGE)),
@@ -118,6 +139,11 @@ CALLS = (
     Call("delete", _ID, "cancel_interrupt", (404, 409), _of(models.Cancelled), parameters=_BY_ID),
     Call("post", f"{_ID}/decide", "decide_interrupt", (400, 403, 404, 409, 413, 415),
          _of(models.Decided), body=json_content(_of(models.Decision)), parameters=_BY_ID),
+    Call("post", f"{_ID}/use", "use_approval", (404, 409), _of(models.Used), parameters=_BY_ID,
+         description=_USED_ONCE),
+    Call("get", "/standing-approvals", "list_standing", (403,), _STANDING),
+    Call("delete", "/standing-approvals/{interruptId}", "end_standing", (403, 404, 409),
+         _of(models.Ended), parameters=_BY_ID),
     Call("get", f"{_ID}/events", "list_events", (404,), _EVENTS, parameters=_BY_ID),
     Call("get", "/analytics/{userId}", "get_interrupt_analytics", (400,), _of(models.Analytics),
          parameters=_BY_USER),
@@ -125,7 +151,7 @@ CALLS = (
          see_other=_BY_NUMBER),
     Call("post", _REVIEW, "submit_interrupt", (400, 401, 403, 404, 409, 413, 415, 503), body=_FORM,
          parameters=_BY_ID, is_public=True, see_other="Recorded; the page shows the outcome"),
-    Call("post", LINKS, "create_sign_in_link", (403,), _of(models.SignInLink), 201),
+    Call("post", LINKS, "create_sign_in_link", (403,), _of(models.SignInLink), (201,)),
     Call("get", "/health", "get_health", (400,), _of(models.Health), parameters=(_CHALLENGE,),
          is_public=True),
     Call("get", "/openapi.json", "get_openapi_document", (), {"type": "object"}, is_public=True),

@@ -1,11 +1,11 @@
 """The headers of requests: their bounds, `Prefer` and `Idempotency-Key`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from urllib.request import parse_http_list
 
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.errors import InvalidRequestError
@@ -28,11 +28,13 @@ HEADERS_FAULT = (
 )
 
 
-def preferred_wait_s(headers: Iterable[str]) -> int | None:
+def preferred_wait_s(headers: Sequence[str]) -> int | None:
     """The `wait` to honour, in seconds, or None if there is none (RFC 7240).
 
     The first of several counts. A value that is not a number of seconds is ignored.
     """
+    if not headers:
+        return None
     for preference in parse_http_list(", ".join(headers)):
         name, _, value = preference.partition(";")[0].partition("=")
         if name.strip().lower() == "wait":
@@ -63,25 +65,18 @@ def idempotency_key(values: list[str]) -> str | None:
     return text
 
 
-class RequestHeads:
-    """Refuses a request whose head is too large, or leaves unclear where the body ends."""
+def refusal_of_head(scope: Scope) -> Response | None:
+    """Refuses a request whose head is too large, or leaves unclear where the body ends.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it with 400, 414 or 431."""
-        await (_refusal_of_head(scope) or self._app)(scope, receive, send)
-
-
-def _refusal_of_head(scope: Scope) -> Response | None:
+    The status is 400, 414 or 431.
+    """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     names = [name for name, _ in headers]
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
         return _refused(414, URL_FAULT)
     # Other programs on the host set cookies too, and must not lock a browser out.
-    counted = [header for header in headers if header[0] != b"cookie"]
-    if len(headers) > MAX_HEADERS or sum(map(len, sum(counted, ()))) > MAX_HEADER_BYTES:
+    size = sum(len(name) + len(value) for name, value in headers if name != b"cookie")
+    if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         return _refused(431, HEADERS_FAULT)
     if names.count(b"host") > 1:
         return _refused(400, "Host must be sent once")

@@ -10,10 +10,11 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from loopin_mcp.api.access.browser import json_response
+from loopin_mcp.api.access.browser import json_response, values_of
 from loopin_mcp.api.access.guard import actor_of
 from loopin_mcp.api.access.keys import Keys
 from loopin_mcp.api.access.limits import CreateRate, Waits
+from loopin_mcp.api.database.rows import Stored
 from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.rest.headers import idempotency_key, preferred_wait_s
 from loopin_mcp.api.rest.requests import check, decoded, interrupt_id_of, read_json, until_gone
@@ -51,11 +52,17 @@ class Interrupts:
 
     async def create_interrupt(self, request: Request) -> Response:
         """`POST /interrupts`."""
-        named = idempotency_key(request.headers.getlist("idempotency-key"))
+        named = idempotency_key(values_of(request.scope, b"idempotency-key"))
         interrupt = await read_json(request, NewInterrupt)
         actor = actor_of(request)
-        self._rate.count(actor.name)
+        count = partial(self._rate.count, actor.name)
+        if interrupt.call is None:
+            count()
         await self._destinations.check(interrupt.callback_url)
+        if interrupt.call is not None:
+            # The call itself says what was asked before.
+            created, existed = await self._store.create_interrupt_for_call(interrupt, actor, count)
+            return _json(created, 200 if existed else 201)
         if named is None:
             return _json(await self._store.create_interrupt(interrupt, actor), 201)
         key = IdempotencyKey(actor.name, named)
@@ -67,20 +74,17 @@ class Interrupts:
 
     async def get_interrupt_status(self, request: Request) -> Response:
         """`GET /interrupts/{interruptId}`, held while it is pending by `Prefer: wait=N`."""
-        wait_s = preferred_wait_s(request.headers.getlist("prefer"))
+        interrupt_id = interrupt_id_of(request)
+        wait_s = preferred_wait_s(values_of(request.scope, b"prefer"))
+        if not wait_s:
+            interrupt = await self._store.read_interrupt(interrupt_id)
+            return _state(interrupt, wait_s)
         with self._waits.one_of(("calls", actor_of(request).name)) as may_wait:
             # A caller with too many waits gets the current state at once, and can ask again.
             interrupt = await wait_for_settled(
-                self._store,
-                interrupt_id_of(request),
-                (wait_s or 0) if may_wait else 0,
-                lambda: until_gone(request),
+                self._store, interrupt_id, wait_s if may_wait else 0, lambda: until_gone(request)
             )
-        answer = _json(interrupt)
-        answer.headers["Vary"] = "Prefer"
-        if wait_s is not None and may_wait:
-            answer.headers["Preference-Applied"] = f"wait={wait_s}"
-        return answer
+        return _state(interrupt, wait_s if may_wait else None)
 
     async def list_pending_interrupts(self, request: Request) -> Response:
         """`GET /interrupts/pending/{userId}`."""
@@ -105,6 +109,22 @@ class Interrupts:
         decision = await read_json(request, Decision)
         return _json(await self._store.decide_interrupt(interrupt_id_of(request), decision, actor))
 
+    async def use_approval(self, request: Request) -> Response:
+        """`POST /interrupts/{interruptId}/use`."""
+        actor, interrupt_id = actor_of(request), interrupt_id_of(request)
+        return _json(await self._store.approvals.use_approval(interrupt_id, actor))
+
+    async def list_standing(self, request: Request) -> Response:
+        """`GET /standing-approvals`."""
+        self._keys.require_reviewer(actor_of(request).name)
+        return json_response(to_json(await self._store.approvals.list_standing(), by_alias=True))
+
+    async def end_standing(self, request: Request) -> Response:
+        """`DELETE /standing-approvals/{interruptId}`."""
+        actor = actor_of(request)
+        self._keys.require_reviewer(actor.name)
+        return _json(await self._store.approvals.end_standing(interrupt_id_of(request), actor))
+
     async def cancel_interrupt(self, request: Request) -> Response:
         """`DELETE /interrupts/{interruptId}`."""
         interrupt_id = interrupt_id_of(request)
@@ -125,5 +145,10 @@ def _user_id_of(request: Request) -> str:
     return check(UserPath, {"userId": decoded(request.path_params["user_id"])}).user_id
 
 
+def _state(interrupt: Stored, waited_s: int | None) -> Response:
+    applied = {} if waited_s is None else {"Preference-Applied": f"wait={waited_s}"}
+    return json_response(to_json(interrupt.fields), headers={"Vary": "Prefer", **applied})
+
+
 def _json(model: BaseModel, status: int = 200) -> Response:
-    return json_response(model.model_dump_json(by_alias=True), status)
+    return json_response(to_json(model, by_alias=True), status)

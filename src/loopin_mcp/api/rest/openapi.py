@@ -13,7 +13,7 @@ from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
 from loopin_mcp.wire import models
-from loopin_mcp.wire.fields import NAME_EXACTLY, NOT_BLANK_EXACTLY
+from loopin_mcp.wire.fields import MAX_OBJECT_VALUES, MOST_OPTIONS, NAME_EXACTLY, NOT_BLANK_EXACTLY
 
 _MODELS: tuple[type[BaseModel], ...] = (
     models.NewInterrupt,
@@ -22,6 +22,9 @@ _MODELS: tuple[type[BaseModel], ...] = (
     models.Interrupt,
     models.Decided,
     models.Cancelled,
+    models.Used,
+    models.StandingApproval,
+    models.Ended,
     models.Event,
     models.Analytics,
     models.SignInLink,
@@ -52,14 +55,17 @@ _SENT = {
     "Created": ["reviewUrl"],
     "Interrupt": ["agentId", "userId", "context", "urgency", "createdAt", "expiresAt", "reviewUrl"],
     "Decided": ["decidedAt"],
+    "Used": ["usedAt"],
     "SignInLink": ["expiresAt"],
     "Analytics": ["p50ResponseTimeMs", "p95ResponseTimeMs"],
     "Health": ["version"],
 }
 _CHOICES = {
-    ("Created", "status"): ["pending"],
+    ("Created", "status"): ["pending", "approved", "rejected"],
     ("Decided", "status"): ["resolved"],
     ("Cancelled", "status"): ["cancelled"],
+    ("Used", "status"): ["used"],
+    ("Ended", "status"): ["ended"],
     ("Interrupt", "status"): ["pending", "approved", "rejected", "expired", "cancelled"],
     ("Interrupt", "urgency"): ["low", "medium", "high"],
     ("Interrupt", "decision"): ["approved", "rejected"],
@@ -150,10 +156,11 @@ def _responses(call: Call, *, keyed: bool) -> Part:
         found[303] = {"description": call.see_other}
     else:
         errors += _ALWAYS if call.is_public else (*_ALWAYS, *_KEYED[not keyed :])
-        found = {call.status: _answer("Success", json_content(call.answer), call.headers)}
+        success = _answer("Success", json_content(call.answer), call.headers)
+        found = dict.fromkeys(call.successes, success)
         found |= {code: _refusal(code) for code in sorted(set(errors))}
     for code, meaning in call.meanings.items():
-        found[code]["description"] = meaning
+        found[code] = found[code] | {"description": meaning}
     return {str(code): answer for code, answer in found.items()}
 
 
@@ -179,8 +186,14 @@ def _schemas() -> Part:
         "address, or one in LOOPIN_CALLBACK_ALLOW",
     }
     new["action"]["pattern"] = NOT_BLANK_EXACTLY
+    new["context"]["description"] += f", with at most {MAX_OBJECT_VALUES:,} values"
+    new["editable"]["anyOf"][0]["uniqueItems"] = True
+    choices = new["options"]["anyOf"][0]["additionalProperties"]
+    choices |= {"minItems": 1, "maxItems": MOST_OPTIONS, "uniqueItems": True}
     for name in ("agentId", "userId"):
         new[name]["pattern"] = NAME_EXACTLY
+    for name in ("session", "tool"):
+        schemas["HostCall"]["properties"][name]["pattern"] = NOT_BLANK_EXACTLY
     # In the models these are open, since other servers may send others.
     for (schema, field_name), choices in _CHOICES.items():
         described = schemas[schema]["properties"][field_name]

@@ -1,12 +1,14 @@
 """Reads requests: the JSON body as one wire model, a form, the id in the path."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from loopin_mcp.api.access.browser import values_of
 from loopin_mcp.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -49,46 +51,76 @@ def check(model: type[_Model], value: object) -> _Model:
         raise InvalidRequestError(explain(error)) from None
 
 
-async def read_form(request: Request, known: Collection[str]) -> Mapping[str, str]:
-    """The known fields of a submitted form; line breaks are bare line feeds.
+async def read_form(
+    request: Request,
+    known: Collection[str],
+    more: re.Pattern[str] | None = None,
+    most: int = MAX_FORM_FIELDS,
+) -> Mapping[str, str]:
+    """The fields of a submitted form, at most so many; line breaks are bare line feeds.
+
+    Its names are `known` or of the form `more`.
 
     Raises:
         UnsupportedTypeError: The body is not declared as a form.
         TooLargeError: The body is over the limit.
         InvalidRequestError: It is not a form in UTF-8, or has a field twice or an unknown one.
     """
-    body = await _read(request, "application/x-www-form-urlencoded")
-    try:
-        pairs = parse_qsl(
-            body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors="strict"
-        )
-    except ValueError:
-        raise InvalidRequestError("The form cannot be read") from None
-    form = {name: value.replace("\r\n", "\n") for name, value in pairs}
-    if len(form) < len(pairs):
+    fields = await read_fields(request, known, most, more)
+    form = dict(fields)
+    if len(form) < len(fields):
         raise InvalidRequestError("The form holds a field twice")
-    if unknown := sorted(form.keys() - set(known)):
-        raise InvalidRequestError(f"{unknown[0][:100]} is not a known field")
     return form
 
 
+async def read_fields(
+    request: Request,
+    known: Collection[str],
+    most: int = MAX_FORM_FIELDS,
+    more: re.Pattern[str] | None = None,
+) -> list[tuple[str, str]]:
+    """The same as pairs of name and value, at most so many; a name may occur twice.
+
+    Raises:
+        UnsupportedTypeError: The body is not declared as a form.
+        TooLargeError: The body is over the limit.
+        InvalidRequestError: It is not a form in UTF-8, or has an unknown or too many fields.
+    """
+    body = await _read(request, "application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=most, errors="strict"
+        )
+    except ValueError:
+        raise InvalidRequestError("The form cannot be read") from None
+    for name in sorted({name for name, _ in pairs} - set(known)):
+        if not (more and more.fullmatch(name)):
+            raise InvalidRequestError(f"{name[:100]} is not a known field")
+    return [(name, value.replace("\r\n", "\n")) for name, value in pairs]
+
+
 async def _read(request: Request, media_type: str) -> bytes:
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    declared = _value_of(request, b"content-type").partition(";")[0].strip().lower()
     if declared != media_type:
         raise UnsupportedTypeError(f"The body must be sent as Content-Type: {media_type}")
     too_large = TooLargeError(f"The body must be at most {MAX_BODY_BYTES} bytes")
-    length = request.headers.get("content-length", "0")
+    length = _value_of(request, b"content-length")
     if length.isascii() and length.isdigit() and int(length[:18]) > MAX_BODY_BYTES:
         raise too_large
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise too_large
-    except ClientDisconnect:
-        raise InvalidRequestError("The body was cut short") from None
-    return bytes(body)
+    body, is_whole = b"", False
+    while not is_whole:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequestError("The body was cut short")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large
+        is_whole = not message.get("more_body", False)
+    return body
+
+
+def _value_of(request: Request, header: bytes) -> str:
+    return next(iter(values_of(request.scope, header)), "")
 
 
 def interrupt_id_of(request: Request) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import anyio
 
 from loopin_mcp.api.database.outages import Outage
+from loopin_mcp.api.database.rows import Stored
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import LoopinError
-from loopin_mcp.wire.models import Interrupt
 
 # How many interrupts are read from the database at once.
 LOOK_AT = 500
@@ -20,7 +20,7 @@ logger = logging.getLogger("loopin_mcp")
 
 async def wait_for_settled(
     store: Store, interrupt_id: str, wait_s: float, gone: Callable[[], Awaitable[None]]
-) -> Interrupt:
+) -> Stored:
     """The interrupt once it is settled, or as it is after `wait_s` seconds.
 
     The wait also ends when the interrupt expires, when the API stops, and when `gone` returns
@@ -32,7 +32,7 @@ async def wait_for_settled(
     deadline = anyio.current_time() + wait_s
     changes = store.changes
     with changes.waiting_for(interrupt_id) as waiter:
-        interrupt = await store.get_interrupt_status(interrupt_id)
+        interrupt = await store.read_interrupt(interrupt_id)
         while interrupt.is_pending and anyio.current_time() < deadline and not changes.closed:
             wake_at = min(deadline, anyio.current_time() + store.seconds_left(interrupt))
             # It may be large, and thousands may wait.
@@ -41,7 +41,7 @@ async def wait_for_settled(
                 with waiter.until(wake_at):
                     await gone()
                     deadline = anyio.current_time()
-            interrupt = waiter.found or await store.get_interrupt_status(interrupt_id)
+            interrupt = waiter.found or await store.read_interrupt(interrupt_id)
     return interrupt
 
 

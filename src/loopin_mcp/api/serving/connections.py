@@ -1,6 +1,7 @@
 """Bounds on client connections: their number, and how long a client may keep the server waiting."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 MAX_HEAD_BYTES = 1024 * 1024
 # The same while the request's first line is incomplete.
 MAX_LINE_BYTES = 64 * 1024
+# A piece may hold many small requests, each of which takes far more memory than its bytes.
+PIECE_BYTES = 1024
 # asyncio reads at most 256 KiB at a time.
 MAX_INCOMPLETE_BYTES = MAX_HEAD_BYTES + 2 * 256 * 1024
 # In chunks of one byte, a body takes six times its size.
@@ -41,8 +44,9 @@ class Connections:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: set[Connection] = set()
-        # Longest wait first.
-        self._waiting: dict[Connection, asyncio.TimerHandle] = {}
+        # Longest wait first: when its time is up, and its unsent bytes when it began.
+        self._waiting: dict[Connection, tuple[float, int]] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._held_bytes = 0
         # Then it no longer waits for clients that are still sending.
         self.is_stopping = False
@@ -83,14 +87,15 @@ class Connections:
     def wait(self, connection: "Connection") -> None:
         """Start a connection's wait for its client, unless it waits already."""
         if connection in self._open and connection not in self._waiting:
-            self._waiting[connection] = asyncio.get_running_loop().call_later(
-                self._limits.patience_s, connection.lose_patience, connection.unsent_bytes
-            )
+            loop = asyncio.get_running_loop()
+            ends_at = loop.time() + self._limits.patience_s
+            self._waiting[connection] = ends_at, connection.unsent_bytes
+            if self._timer is None:
+                self._timer = loop.call_at(ends_at, self._lose_patience)
 
     def stop_waiting(self, connection: "Connection") -> None:
         """End a connection's wait for its client."""
-        if timer := self._waiting.pop(connection, None):
-            timer.cancel()
+        self._waiting.pop(connection, None)
 
     def hold(self, count: int) -> None:
         """Add to the bytes of incomplete requests; `count` may be negative."""
@@ -108,6 +113,17 @@ class Connections:
     def unblock(self, connection: "Connection") -> None:
         """Discount them, since the client has read most of them or never will."""
         self._unread_bytes -= self._unread.pop(connection, 0)
+
+    def _lose_patience(self) -> None:
+        """End the waits whose time is up, and look again when that of the next one is."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            connection, (ends_at, unsent_bytes) = next(iter(self._waiting.items()))
+            if ends_at > loop.time():
+                self._timer = loop.call_at(ends_at, self._lose_patience)
+                return
+            connection.lose_patience(unsent_bytes)
+        self._timer = None
 
     def cut_waiting(self) -> None:
         """Close all connections that wait for their clients."""
@@ -138,6 +154,11 @@ class Connection(asyncio.Protocol):
         self._is_refused = False
         self._ignored_bytes = 0
         self._is_in_first_line = True
+        # What the protocol has not been given yet, and whether it takes nothing for now.
+        self._unparsed = deque[bytes]()
+        self._is_full = False
+        # The head of a response, until its body comes.
+        self._unsent_head = b""
 
     # uvloop's transport has the same methods, but not this type.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -161,7 +182,26 @@ class Connection(asyncio.Protocol):
             self._is_in_first_line = self._is_in_first_line and b"\n" not in data
             self._piece_bytes = len(data)
             self._hold(self._piece_bytes)
-            self.protocol.data_received(data)
+            places = range(0, self._piece_bytes, PIECE_BYTES)
+            self._unparsed.extend(data[place : place + PIECE_BYTES] for place in places)
+            self._parse()
+
+    def pause_reading(self) -> None:
+        """Give the protocol nothing more: it has to answer what it has."""
+        self._is_full = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Give the protocol the rest of what has come, and more."""
+        self._is_full = False
+        self._transport.resume_reading()
+        if self._unparsed:
+            asyncio.get_running_loop().call_soon(self._parse)
+
+    def _parse(self) -> None:
+        """Give the protocol what has come, as long as it takes more."""
+        while self._unparsed and not self._is_full and not self.is_closing:
+            self.protocol.data_received(self._unparsed.popleft())
 
     def eof_received(self) -> bool | None:
         """See `asyncio.Protocol`."""
@@ -199,15 +239,30 @@ class Connection(asyncio.Protocol):
         self._answering += 1
         self._reads_body = False
         self.forget()
-        # The last piece of the head may contain much of the body.
-        self._hold(self._piece_bytes)
-        self._expect_body(has_body(scope))
+        self._body_is_due = has_body(scope)
+        if self._body_is_due:
+            # The last piece of the head may contain much of it.
+            self._hold(self._piece_bytes)
+        self._take_turns()
         try:
             await app(scope, receive_in_turn, send)
         finally:
             # An app may continue after its response, so the next request may have begun.
             self._answering -= 1
             self._take_turns()
+
+    def write(self, data: bytes) -> None:
+        """Send a part of a response: its head together with what follows at once."""
+        if self._unsent_head:
+            data, self._unsent_head = self._unsent_head + data, b""
+            self._transport.write(data)
+        else:
+            self._unsent_head = data
+            asyncio.get_running_loop().call_soon(self._send_head)
+
+    def _send_head(self) -> None:
+        if self._unsent_head and not self._transport.is_closing():
+            self.write(b"")
 
     @property
     def unsent_bytes(self) -> int:
@@ -223,6 +278,7 @@ class Connection(asyncio.Protocol):
         """Close the connection, once the client has got what was sent."""
         if self._is_refused:
             return
+        self._send_head()
         if self._body_is_due and not self._connections.is_stopping:
             self._end(b"")
         else:
@@ -299,6 +355,7 @@ class Connection(asyncio.Protocol):
         section 9.6).
         """
         self._is_refused = True
+        self._send_head()
         # Uvicorn may have paused it, since no app reads the body.
         self._transport.resume_reading()
         self._transport.write(last_words)
@@ -310,6 +367,9 @@ class _Lingering:
 
     def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
         self.close = connection.close
+        self.write = connection.write
+        self.pause_reading = connection.pause_reading
+        self.resume_reading = connection.resume_reading
         self._connection = connection
         self._transport = transport
 

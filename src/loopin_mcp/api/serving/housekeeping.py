@@ -1,4 +1,4 @@
-"""Housekeeping: stores expiries, and deletes old interrupts, idempotency keys and sessions."""
+"""Housekeeping: stores expiries, deletes old data, and corrects times after a wrong clock."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -11,15 +11,20 @@ from loopin_mcp.api.database.outages import Outage
 from loopin_mcp.api.store.store import Store
 
 EXPIRY_S = 1.0
+CLOCK_S = 60.0
 CLEANING_S = 3600.0
 
 logger = logging.getLogger("loopin_mcp")
 
 
 async def keep_house(store: Store, retention_days: int | None) -> None:
-    """Store expiries every second and clean up every hour, until cancelled; see `clean_up`."""
+    """Store expiries every second and clean up every hour, until cancelled; see `clean_up`.
+
+    After the clock was set back, deliveries are due within a minute.
+    """
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_repeat, store.expire_interrupts, EXPIRY_S, "Expiries")
+        tasks.start_soon(_repeat, store.deliveries.bring_forward, CLOCK_S, "Repairs of deliveries")
         clean = partial(clean_up, store, retention_days)
         tasks.start_soon(_repeat, clean, CLEANING_S, "Deletions by age")
 

@@ -7,8 +7,7 @@ import anyio
 
 from loopin_mcp.api.serving.serving import listen
 from loopin_mcp.errors import ConfigurationError
-
-LOOPBACK = "127.0.0.1"
+from loopin_mcp.settings.base_urls import LOOPBACK
 
 
 def listen_if_free(port: int) -> socket.socket | None:

@@ -6,7 +6,8 @@ import logging
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -19,13 +20,14 @@ from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.outbox.callbacks import CallbackSender
 from loopin_mcp.api.outbox.channels import Channels, channels_of
 from loopin_mcp.api.outbox.delivery import Outbox
-from loopin_mcp.api.outbox.destinations import Destinations, callback_client
+from loopin_mcp.api.outbox.destinations import callback_client
 from loopin_mcp.api.outbox.notifications import NotificationSender
-from loopin_mcp.api.pages.inbox_opener import open_when_created
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
 from loopin_mcp.api.serving.banner import banner
 from loopin_mcp.api.serving.housekeeping import keep_house
+from loopin_mcp.api.serving.inbox_opener import open_when_created
 from loopin_mcp.api.serving.uvicorn_server import running
+from loopin_mcp.api.store.deliveries import NO_CHANNELS
 from loopin_mcp.api.store.opening import open_database
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.desktop import start_browser
@@ -95,10 +97,12 @@ async def serving(
     limits = limits or Limits.of_process()
     host, port = listener.getsockname()[:2]
     url = _url(host, port)
-    store = Store(database, options.public_url or url, keys=AuditKeys(options.audit_keys))
+    keys, digests = AuditKeys(options.audit_keys), channels.digests if channels else NO_CHANNELS
+    store = Store(database, options.public_url or url, keys=keys, channels=digests)
     try:
         page_key = await store.sessions.page_key()
         api = create_app(store, options, host, port, limits, page_key=page_key)
+        store.deliveries.channels = replace(digests, devices=api.pushes.is_installed)
         await api.sessions.start()
         loops = _loops(store, options, api, channels)
         async with beside(loops), running(api.app, listener, options.grace_s, limits):
@@ -115,7 +119,7 @@ async def serving(
 
 def _loops(store: Store, options: Options, api: API, channels: Channels | None) -> dict[str, Loop]:
     """The loops that run beside the requests, by their names in logs."""
-    deliver = partial(_deliver, store, api.destinations, options.callback_secret, channels)
+    deliver = partial(_deliver, store, api, options.callback_secret, channels)
     loops: dict[str, Loop] = {
         "Sending callbacks and notifications": deliver,
         "Following changes": partial(follow_changes, store),
@@ -127,12 +131,10 @@ def _loops(store: Store, options: Options, api: API, channels: Channels | None) 
     return loops
 
 
-async def _deliver(
-    store: Store, destinations: Destinations, secret: bytes | None, channels: Channels | None
-) -> None:
-    async with callback_client(destinations) as http:
+async def _deliver(store: Store, api: API, secret: bytes | None, channels: Channels | None) -> None:
+    async with callback_client(api.destinations) as http, aclosing(api.pushes):
         callbacks = CallbackSender(store, http, secret)
-        notifications = NotificationSender(store, channels) if channels else None
+        notifications = NotificationSender(store, channels, api.pushes)
         await Outbox(store, callbacks, notifications).run()
 
 

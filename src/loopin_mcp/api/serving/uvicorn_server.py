@@ -1,5 +1,6 @@
 """Runs uvicorn, and ends it after the requests in flight."""
 
+import asyncio
 import math
 import socket
 from collections.abc import AsyncIterator
@@ -7,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import anyio
 import uvicorn
-from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopin_mcp.api.access.guard import refusal
@@ -19,43 +19,46 @@ BACKLOG = 2048
 
 
 class Endings:
-    """The requests in flight whose responses have not begun.
-
-    They are cancelled and not killed, so that a thread that is storing something can finish.
-    """
+    """The requests in flight whose responses have not begun."""
 
     def __init__(self) -> None:
-        self._in_flight: set[anyio.CancelScope] = set()
+        self._in_flight: set[asyncio.Task[object]] = set()
+        self._has_ended_all = False
 
     def over(self, app: ASGIApp) -> ASGIApp:
         """The app, with requests that `end_all` can end."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+
             async def send_begun(message: Message) -> None:
-                self._in_flight.discard(in_flight)
+                self._in_flight.discard(task)
                 await send(message)
 
-            with anyio.CancelScope() as in_flight:
-                self._in_flight.add(in_flight)
-                try:
-                    await app(scope, receive, send_begun)
-                finally:
-                    self._in_flight.discard(in_flight)
-            if in_flight.cancelled_caught:
+            self._in_flight.add(task)
+            try:
+                await app(scope, receive, send_begun)
+            except asyncio.CancelledError:
+                if not self._has_ended_all or task not in self._in_flight:
+                    raise
                 error = UnavailableError("The API is stopping", retry_after_s=1)
                 await refusal(error)(scope, receive, send)
+            finally:
+                self._in_flight.discard(task)
 
         return answer
 
     def end_all(self) -> None:
         """End all of them with 503."""
-        for in_flight in tuple(self._in_flight):
-            in_flight.cancel()
+        self._has_ended_all = True
+        for task in self._in_flight:
+            task.cancel()
 
 
 @asynccontextmanager
 async def running(
-    app: Starlette, listener: socket.socket, grace_s: int, limits: Limits
+    app: ASGIApp, listener: socket.socket, grace_s: int, limits: Limits
 ) -> AsyncIterator[None]:
     """Run an app until the block ends and its requests in flight are answered.
 
@@ -103,9 +106,7 @@ def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.S
         # `Connections` closes idle connections before.
         timeout_keep_alive=math.ceil(limits.patience_s) + 1,
         backlog=limits.at_once,
-        # httptools takes up to 20 MB per connection for pipelined requests. h11's own bound has to
-        # be higher than that of `Connections`.
-        http="h11",
+        # For h11, where there is no httptools: it has to be higher than that of `Connections`.
         h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     config.load()

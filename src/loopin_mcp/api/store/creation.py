@@ -3,51 +3,60 @@
 import json
 import re
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.digests import digest
-from loopin_mcp.api.audit.replay import STATE, asked_of
-from loopin_mcp.api.audit.trail import Fault, Trail, locked_row, tampered, trail_of
-from loopin_mcp.api.clock import moment
+from loopin_mcp.api.audit.replay import asked_of
+from loopin_mcp.api.audit.trail import Fault, Trail, locked_trail, tampered
+from loopin_mcp.api.clock import text_of
 from loopin_mcp.api.database.steps import Row, Steps, Value
-from loopin_mcp.api.store.deliveries import owe_notification
+from loopin_mcp.api.store.approvals import answers, cover, covering
+from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, owe_notifications
 from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import RateLimitedError, UnprocessableError
-from loopin_mcp.wire.fields import format_time
 from loopin_mcp.wire.models import NewInterrupt
 
 MOST_PENDING = 1000
 # A guess, since nobody knows when somebody decides.
 RETRY_AFTER_S = 60
 KEY_LIFE_MS = 24 * 3600 * 1000
+# Indexes hold types of actions, and PostgreSQL's take no long texts.
+LONGEST_TYPE = 300
 
-_INSERT = f"""
+_INSERT = """
     INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
         urgency, status, created_ms, expires_ms, callback_url, search_text,
-        payload_digest)
+        payload_digest, call, use_within, editable, options, event_count, events_head)
     VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
-        :urgency, 'pending', :now, :expires_ms, :callback_url, :search_text,
-        :payload_digest)
-    RETURNING {STATE}
-    """  # noqa: S608 - only constants
-_FORGET_EXPIRED_KEY = """
+        :urgency, 'pending', :created_ms, :expires_ms, :callback_url, :search_text,
+        :payload_digest, :call, :use_within, :editable, :options, :event_count, :events_head)
+    """
+# The columns whose JSON the first event has, too.
+_AS_JSON = ("call", "editable", "options")
+_KEPT = """
+    SELECT kept.interrupt_id AS interrupt_id, fingerprint,
+        CASE WHEN interrupts.interrupt_id IS NULL THEN 0 ELSE kept.created_ms END AS kept_ms
+    FROM idempotency_keys AS kept LEFT JOIN interrupts USING (interrupt_id)
+    WHERE owner = :owner AND idempotency_key = :text
+    """
+# Another process may have replaced it meanwhile.
+_FORGET = """
     DELETE FROM idempotency_keys
-    WHERE owner = :owner AND idempotency_key = :text AND created_ms <= :since
+    WHERE owner = :owner AND idempotency_key = :text AND interrupt_id = :interrupt_id
     """
-_EARLIER = """
-    SELECT interrupt_id, fingerprint FROM idempotency_keys JOIN interrupts USING (interrupt_id)
-    WHERE owner = :owner AND idempotency_key = :text AND idempotency_keys.created_ms > :since
-    """
-_KEEP_KEY = """
+_KEEP = """
     INSERT INTO idempotency_keys VALUES (:owner, :text, :fingerprint, :interrupt_id, :now)
     """
 
 # Matching takes time linear in the length of the action: no alternative has nested repetition.
 _MASKED = re.compile(
     r"""
-    (?P<email> [\w.+-]{1,64} @ [\w-]{1,63} (?:\.[\w-]{1,63}){1,8} )
+    # Only skips words quickly: nothing masked begins within one.
+    (?P<word> [A-Z]?[a-z]+ (?=\s|\Z) )
+  | (?P<email> [\w.+-]{1,64} @ [\w-]{1,63} (?:\.[\w-]{1,63}){1,8} )
   | (?P<name> "[^"\n]{1,200}" | “[^”\n]{1,200}” | «[^»\n]{1,200}» | `[^`\n]{1,200}`
         | (?<!\w) ' [^'\n]{1,200} ' (?!\w) | (?<!\w) ‘ [^’\n]{1,200} ’ (?!\w) )
   | (?P<amount> (?<!\w) (?: [A-Z]{0,3} [$€£¥₹₩₽₺₿] | (?:USD|EUR|GBP|JPY|CHF|CNY|INR) ) \s?
@@ -74,7 +83,7 @@ class IdempotencyKey:
 
     def params(self, now: int) -> dict[str, Value]:
         """The parameters of statements about this key at `now`."""
-        return {"owner": self.owner, "text": self.text, "since": now - KEY_LIFE_MS, "now": now}
+        return {"owner": self.owner, "text": self.text, "now": now}
 
 
 def create(
@@ -83,57 +92,112 @@ def create(
     now: int,
     actor: Actor,
     key: IdempotencyKey | None = None,
+    channels: ChannelDigests = NO_CHANNELS,
 ) -> Steps[Row]:
     """Store an interrupt under a new random id; see `Store.create_interrupt` for errors."""
-    asked = asked_of(interrupt, interrupt.callback_url)
-    expires_ms = now + interrupt.expires_in * 1000
-    [row] = yield (
-        _INSERT,
-        {
-            "interrupt_id": str(uuid.uuid4()),
-            "agent_id": interrupt.agent_id,
-            "user_id": interrupt.user_id,
-            "action": interrupt.action,
-            "action_type": action_type(interrupt.action),
-            "context": json.dumps(interrupt.context),
-            "urgency": interrupt.urgency,
-            "now": now,
-            "expires_ms": expires_ms,
-            "callback_url": interrupt.callback_url,
-            "search_text": searched_text(interrupt),
-            "payload_digest": str(asked["payloadDigest"]),
-        },
-    )
-    # A trigger of the insert locks the user on PostgreSQL, so that concurrent creates are counted.
-    yield from _refuse_too_many(interrupt.user_id, now)
-    yield owe_notification(row, now)
-    detail = {**asked, "expiresAt": format_time(moment(expires_ms))}
+    asked, expires_ms = asked_of(interrupt), now + interrupt.expires_in * 1000
+    row: dict[str, Value] = {
+        "interrupt_id": str(uuid.uuid4()),
+        "agent_id": interrupt.agent_id,
+        "user_id": interrupt.user_id,
+        "action": interrupt.action,
+        "action_type": action_type(interrupt.action),
+        "context": json.dumps(interrupt.context),
+        "urgency": interrupt.urgency,
+        "created_ms": now,
+        "expires_ms": expires_ms,
+        "callback_url": interrupt.callback_url,
+        "search_text": searched_text(interrupt),
+        "payload_digest": str(asked["payloadDigest"]),
+        "use_within": interrupt.use_within,
+        **{name: json.dumps(asked[name]) if name in asked else None for name in _AS_JSON},
+    }
+    detail = {**asked, "expiresAt": text_of(expires_ms)}
     if key:
         detail["idempotencyDigest"] = key.digest
-    return (yield from Trail(keys, row, ()).append("created", now, actor, detail))
+    row |= yield from Trail(keys, row, ()).add("created", now, actor, detail)
+    yield _INSERT, row
+    # A trigger of the insert locks the user on PostgreSQL, so that concurrent creates are counted.
+    yield from _refuse_too_many(interrupt.user_id, now)
+    yield from owe_notifications(row, channels, now)
+    return row
 
 
 def create_once(
-    keys: AuditKeys, interrupt: NewInterrupt, now: int, actor: Actor, key: IdempotencyKey
+    keys: AuditKeys,
+    interrupt: NewInterrupt,
+    now: int,
+    actor: Actor,
+    key: IdempotencyKey,
+    channels: ChannelDigests,
 ) -> Steps[tuple[Row, bool]]:
     """Store an interrupt, or find the one that was stored for this key within a day.
 
     Returns its row, and whether it existed before. See `Store.create_interrupt_once` for errors.
     """
-    fingerprint = digest(interrupt.model_dump(mode="json", by_alias=True))
-    rows = yield _EARLIER, key.params(now)
-    if rows:
-        if rows[0]["fingerprint"] != fingerprint:
+    rows = yield _KEPT, key.params(now)
+    if earlier := _current(rows, now):
+        if earlier["fingerprint"] != _fingerprint(interrupt):
             raise UnprocessableError(
                 "Idempotency-Key was used before with another payload: a new interrupt needs a "
                 "new key"
             )
-        return (yield from _replayed(keys, rows[0]["interrupt_id"], interrupt, now, key)), True
-    yield _FORGET_EXPIRED_KEY, key.params(now)
-    row = yield from create(keys, interrupt, now, actor, key)
-    kept = {"fingerprint": fingerprint, "interrupt_id": row["interrupt_id"]}
-    yield _KEEP_KEY, {**key.params(now), **kept}
+        return (yield from _replayed(keys, earlier["interrupt_id"], interrupt, now, key)), True
+    row = yield from create(keys, interrupt, now, actor, key, channels)
+    yield from _keep(key, rows, interrupt, row, now)
     return row, False
+
+
+def create_for_call(
+    keys: AuditKeys,
+    interrupt: NewInterrupt,
+    now: int,
+    actor: Actor,
+    channels: ChannelDigests,
+    count: Callable[[], None],
+) -> Steps[tuple[Row, bool]]:
+    """Find the interrupt that answers a call or waits for it, or store a new one.
+
+    Returns its row, and whether it existed before. If a standing approval covers the call, the new
+    one is approved at once. Otherwise `count` may refuse it.
+    """
+    assert interrupt.call is not None
+    # No header can contain the line break.
+    key = IdempotencyKey(actor.name, f"call\n{interrupt.call.digest}")
+    rows = yield _KEPT, key.params(now)
+    earlier = _current(rows, now)
+    if earlier and earlier["fingerprint"] == _fingerprint(interrupt):
+        row = yield from _replayed(keys, earlier["interrupt_id"], interrupt, now, key)
+        if answers(row, now):
+            return row, True
+    standing = yield from covering(keys, interrupt, now)
+    if standing is None:
+        count()
+    row = yield from create(keys, interrupt, now, actor, key, NO_CHANNELS if standing else channels)
+    yield from _keep(key, rows, interrupt, row, now)
+    if standing:
+        row = yield from cover(keys, row, standing, now)
+    return row, False
+
+
+def _current(rows: Sequence[Row], now: int) -> Row | None:
+    """The interrupt that was created for a key within a day, or None."""
+    return next((row for row in rows if int(row["kept_ms"] or 0) > now - KEY_LIFE_MS), None)
+
+
+def _keep(
+    key: IdempotencyKey, earlier: Sequence[Row], interrupt: NewInterrupt, row: Row, now: int
+) -> Steps[None]:
+    """Keep a key for the interrupt in `row`, in place of the `earlier` one that was found."""
+    params = key.params(now)
+    for each in earlier:
+        yield _FORGET, {**params, "interrupt_id": each["interrupt_id"]}
+    kept = {"fingerprint": _fingerprint(interrupt), "interrupt_id": row["interrupt_id"]}
+    yield _KEEP, {**params, **kept}
+
+
+def _fingerprint(interrupt: NewInterrupt) -> str:
+    return digest(interrupt.model_dump(mode="json", by_alias=True))
 
 
 def _replayed(
@@ -144,16 +208,15 @@ def _replayed(
     Raises:
         TamperedError: It was not created for that key, asks something else, or was changed.
     """
-    row = yield from locked_row(str(interrupt_id), now)
-    assert row is not None
-    trail = yield from trail_of(keys, row)
+    trail = yield from locked_trail(keys, str(interrupt_id), now)
+    assert trail is not None
     trail.require_whole()
     # The stored key and fingerprint prove nothing: they can be edited in the database.
-    asked = {**asked_of(interrupt, interrupt.callback_url), "idempotencyDigest": key.digest}
+    asked = {**asked_of(interrupt), "idempotencyDigest": key.digest}
     if not asked.items() <= trail.events[0].detail.items():
         fault = Fault("it was created for another Idempotency-Key or payload")
         raise tampered(interrupt_id, fault)
-    return row
+    return trail.row
 
 
 def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
@@ -176,7 +239,14 @@ def _refuse_too_many(user_id: str, now: int) -> Steps[None]:
 def action_type(action: str) -> str:
     """The action with amounts, numbers, ids, e-mail addresses and quoted names masked.
 
+    A long one is cut.
+
     >>> action_type("Transfer $4,200 to vendor account ending in 9821")
     'Transfer <amount> to vendor account ending in <number>'
     """
-    return _MASKED.sub(lambda match: f"<{match.lastgroup}>", action)
+    masked = _MASKED.sub(_mask_of, action)
+    return masked if len(masked) <= LONGEST_TYPE else f"{masked[: LONGEST_TYPE - 1]}…"
+
+
+def _mask_of(match: re.Match[str]) -> str:
+    return match[0] if match.lastgroup == "word" else f"<{match.lastgroup}>"

@@ -4,14 +4,14 @@ import contextlib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.events import EventType
-from loopin_mcp.api.audit.trail import locked_row, trail_of
+from loopin_mcp.api.audit.trail import LOCK, locked_trail
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, listed, single
 from loopin_mcp.api.store.wakeups import Bell
@@ -25,33 +25,68 @@ Outcome = tuple[EventType, JSONObject]
 # How long after it is due a delivery is given up.
 CALLBACK_MS = 3 * 24 * 3600 * 1000
 NOTIFICATION_MS = 10 * 60 * 1000
-# No retry or reminder is due later than this. If one is, the clock was set back, and it is due now.
+# No retry or reminder is due later than this. If one is, the clock was set back.
 LONGEST_DELAY_MS = 8 * 3600 * 1000
 FURTHEST_REMINDER_MS = 15 * 24 * 3600 * 1000
-_DUE = f"""(due_ms <= :now OR due_ms > :now
-    + CASE kind WHEN 'reminder' THEN {FURTHEST_REMINDER_MS} ELSE {LONGEST_DELAY_MS} END)"""
-# How many notifications get their channels in one transaction.
-ADDRESSED_AT_ONCE = 200
+_TOO_LATE = f"""WHERE due_ms > :now
+    + CASE kind WHEN 'reminder' THEN {FURTHEST_REMINDER_MS} ELSE {LONGEST_DELAY_MS} END"""
 
 _OWE = """
     INSERT INTO deliveries (delivery_id, interrupt_id, kind, destination, host, urgent, due_ms,
         given_up_ms)
     VALUES (:delivery_id, :interrupt_id, :kind, :destination, :host, :urgent, :due_ms, :given_up_ms)
     """
-_TO_ADDRESS = f"""
-    SELECT delivery_id FROM deliveries WHERE kind = 'notification' AND destination = ''
-    ORDER BY due_ms
-    LIMIT {ADDRESSED_AT_ONCE}
+_DEVICE = "device "
+_IS_DEVICE = f"SUBSTR(host, 1, {len(_DEVICE)}) = '{_DEVICE}'"
+_OWE_DEVICES = f"""
+    INSERT INTO deliveries (delivery_id, interrupt_id, kind, destination, host, urgent, due_ms,
+        given_up_ms)
+    SELECT CAST(:interrupt_id AS TEXT) || ' ' || device_id, :interrupt_id, 'notification',
+        '{_DEVICE}' || device_id, '{_DEVICE}' || device_id, :urgent, :due_ms, :given_up_ms
+    FROM devices WHERE urgent_only <= :urgent
     """  # noqa: S608 - a constant
+_UNTOLD = f"""
+    SELECT interrupt_id, urgency FROM interrupts WHERE status = 'pending' AND expires_ms > :now
+        AND NOT EXISTS (SELECT 1 FROM deliveries
+            WHERE deliveries.interrupt_id = interrupts.interrupt_id AND NOT {_IS_DEVICE})
+        AND NOT EXISTS (SELECT 1 FROM events
+            WHERE events.interrupt_id = interrupts.interrupt_id AND type = 'notified')
+    """  # noqa: S608 - a constant
+_IS_TOLD = f"""
+    SELECT 1 AS one FROM deliveries WHERE interrupt_id = :interrupt_id AND NOT {_IS_DEVICE}
+    """  # noqa: S608 - a constant
+# How many interrupts one transaction adds notifications of, so that other writers need not wait.
+OWED_AT_ONCE = 25
+
+
+@dataclass(frozen=True)
+class ChannelDigests:
+    """The channels that notifications go to, by their digests, and whether to `devices` too."""
+
+    ordinary: tuple[str, ...] = ()
+    high: tuple[str, ...] = ()
+    devices: bool = False
+
+    @property
+    def all(self) -> frozenset[str]:
+        """The channels of any urgency."""
+        return frozenset((*self.ordinary, *self.high))
+
+    def of(self, urgency: Value) -> tuple[str, ...]:
+        """The channels of an urgency."""
+        return self.high if urgency == "high" else self.ordinary
+
+
+NO_CHANNELS = ChannelDigests()
 
 
 @dataclass(frozen=True)
 class Delivery:
     """A callback or notification that one caller holds until `leased_until_ms`.
 
-    `channel` is the digest of a notification's. `tries` includes the current one. The delivery is
-    given up at `given_up_ms`. Anyone who can write the database can edit it: it only says that
-    something may be due, and never what is sent or where a callback goes.
+    `channel` is the digest of a notification's, or names a device. `tries` includes the current
+    one. The delivery is given up at `given_up_ms`. Anyone who can write the database can edit it:
+    it only says that something may be due, and never what is sent or where a callback goes.
     """
 
     delivery_id: str
@@ -63,59 +98,55 @@ class Delivery:
     given_up_ms: int
     leased_until_ms: int
 
+    @property
+    def device_id(self) -> str | None:
+        """The device that a notification is for, or None."""
+        _, _, device_id = self.channel.partition(_DEVICE)
+        return device_id if self.channel.startswith(_DEVICE) else None
+
 
 class Deliveries:
     """The outbox. Only one caller at a time holds a delivery.
 
+    Notifications of what is created here go to `channels`, and only those to them are taken here.
     `bell` rings when this process may have made a delivery due.
     """
 
-    def __init__(self, database: Database, clock: Clock, keys: AuditKeys) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, keys: AuditKeys, channels: ChannelDigests
+    ) -> None:
         self._database = database
         self._clock = clock
         self._keys = keys
+        self.channels = channels
         self.bell = Bell()
 
-    async def address(self, ordinary: Collection[str], urgent: Collection[str]) -> None:
-        """Replace each new notification by one for every channel of its urgency.
-
-        The channels are given by their digests.
-        """
-        addressed = True
-        while addressed and (rows := await self._database.read(_TO_ADDRESS)):
-            ids = [str(row["delivery_id"]) for row in rows]
-            steps = partial(_address, ids, (ordinary, urgent), self._clock())
-            addressed = await self._database.transact(steps)
+    async def owe_untold(self) -> None:
+        """Add the notifications of pending interrupts that were created without any channel."""
+        if not self.channels.all:
+            return
+        rows = await self._database.read(_UNTOLD, now=self._clock())
+        for start in range(0, len(rows), OWED_AT_ONCE):
+            portion = rows[start : start + OWED_AT_ONCE]
+            steps = partial(_owe_untold, portion, self.channels, self._clock())
+            await self._database.transact(steps)
 
     async def take_due(
         self,
-        channels: Collection[str],
         full: Collection[str],
         *,
         lease_ms: int,
         limit: int,
         room: Callable[[str], int],
     ) -> list[Delivery]:
-        """Take up to `limit` due callbacks, and notifications to these channels, for `lease_ms`.
+        """Take up to `limit` due callbacks and notifications for `lease_ms`.
 
         First attempts come before retries, urgent ones first. A host gets no more than it has
         `room` for, and none if it is `full`. Unless the result is empty, more may be due.
         """
         now, busy = self._clock(), Counter[str]()
-        own_hosts, own = listed("own", channels)
-        full_hosts, excluded = listed("full", full)
-        rows = await self._database.read(
-            f"""
-            SELECT delivery_id, host FROM deliveries
-            WHERE {_DUE} AND (kind = 'callback' OR host IN ({own_hosts}))
-                AND host NOT IN ({full_hosts})
-            ORDER BY tries > 0, urgent DESC, due_ms LIMIT :limit
-            """,  # noqa: S608 - names made here
-            now=now,
-            limit=limit,
-            **own,
-            **excluded,
-        )
+        sql, hosts = _due_query(full, self.channels)
+        rows = await self._database.read(sql, now=now, limit=limit, **hosts)
         chosen = []
         for row in rows:
             host = str(row["host"])
@@ -126,18 +157,14 @@ class Deliveries:
             return []
         return await self._database.transact(partial(_take, chosen, now, now + lease_ms))
 
-    async def next_due_ms(self, channels: Collection[str]) -> int | None:
-        """When the next delivery that is not due yet becomes due."""
-        own_hosts, own = listed("own", channels)
-        [row] = await self._database.read(
-            f"""
-            SELECT MIN(due_ms) AS due_ms FROM deliveries
-            WHERE due_ms > :now AND (kind = 'callback' OR host IN ({own_hosts}))
-            """,  # noqa: S608 - names made here
-            now=self._clock(),
-            **own,
-        )
-        return None if row["due_ms"] is None else int(row["due_ms"])
+    async def bring_forward(self) -> None:
+        """Make deliveries due that would be due too late because the clock was set back."""
+        now: dict[str, Value] = {"now": self._clock()}
+        # It looks through all deliveries, and a read delays no write.
+        if await self._database.read(f"SELECT 1 FROM deliveries {_TOO_LATE} LIMIT 1", **now):  # noqa: S608 - constants
+            sql = f"UPDATE deliveries SET due_ms = :now {_TOO_LATE}"  # noqa: S608 - constants
+            await self._database.transact(partial(single, sql, now))
+            self.bell.ring()
 
     async def postpone(self, delivery: Delivery, due_ms: int, answered: int = 0) -> None:
         """Send a delivery again at `due_ms`, unless another caller has taken it meanwhile.
@@ -178,9 +205,31 @@ class Deliveries:
         await self._database.transact(steps)
 
 
-def owe_notification(row: Row, now: int) -> Statement:
-    """Add a notification of a new interrupt; its sender chooses the channels."""
-    return _owe(row, "notification", "", "", now)
+def owe_notifications(row: Row, channels: ChannelDigests, now: int) -> Steps[None]:
+    """Add the notifications of a new interrupt, one for each channel of its urgency and device."""
+    for channel in channels.of(row["urgency"]):
+        yield _owe(row, "notification", channel, channel, now)
+    if channels.devices:
+        _, params = _owe(row, "notification", "", "", now)
+        of_all = ("interrupt_id", "urgent", "due_ms", "given_up_ms")
+        yield _OWE_DEVICES, {name: params[name] for name in of_all}
+
+
+def owe_nothing_to(device_id: str) -> Statement:
+    """Remove all deliveries to a device."""
+    sql = "DELETE FROM deliveries WHERE destination = :destination"
+    return sql, {"destination": f"{_DEVICE}{device_id}"}
+
+
+def _owe_untold(rows: Collection[Row], channels: ChannelDigests, now: int) -> Steps[None]:
+    # All processes lock them in the same order, so that there are no deadlocks.
+    for row in sorted(rows, key=lambda each: str(each["interrupt_id"])):
+        about = {"interrupt_id": row["interrupt_id"]}
+        yield LOCK, about
+        # Another process may have added them meanwhile.
+        if not (yield _IS_TOLD, about):
+            # Devices got theirs when it was created.
+            yield from owe_notifications(row, replace(channels, devices=False), now)
 
 
 def owe_callback(row: Row, now: int) -> Steps[None]:
@@ -210,23 +259,37 @@ def _owe(row: Row, kind: Kind, destination: str, host: str, due_ms: int) -> Stat
     }
 
 
-def _address(
-    delivery_ids: Collection[str], channels: tuple[Collection[str], Collection[str]], now: int
-) -> Steps[bool]:
-    """Whether any of these notifications were still without a channel."""
-    among, ids = listed("id", delivery_ids)
-    rows = yield (
+def _due_query(full: Collection[str], channels: ChannelDigests) -> tuple[str, dict[str, str]]:
+    """The SQL for due callbacks to hosts that are not full, and notifications to these channels.
+
+    Each part is read in the order of an index, so it takes no longer if many are due or wait.
+    """
+    full_hosts, excluded = listed("full", full)
+    own_hosts, own = listed("own", channels.all.difference(full))
+    kinds = [("callback", f"host NOT IN ({full_hosts})")]
+    reached = [f"host IN ({own_hosts})"] if channels.all.difference(full) else []
+    if channels.devices:
+        reached.append(f"({_IS_DEVICE} AND host NOT IN ({full_hosts}))")
+    if reached:
+        among = f"({' OR '.join(reached)})"
+        kinds += [(kind, among) for kind in ("notification", "reminder")]
+    parts = [
         f"""
-        DELETE FROM deliveries
-        WHERE kind = 'notification' AND destination = '' AND delivery_id IN ({among})
-        RETURNING interrupt_id, urgent, CASE urgent WHEN 1 THEN 'high' END AS urgency
-        """,  # noqa: S608 - names made here
-        ids,
-    )
-    for row in rows:
-        for channel in channels[int(row["urgent"] or 0)]:
-            yield _owe(row, "notification", channel, channel, now)
-    return bool(rows)
+        SELECT * FROM (
+            SELECT delivery_id, host, {retry} AS retry, urgent, due_ms FROM deliveries
+            WHERE kind = '{kind}' AND {tries} AND urgent = {urgent} AND due_ms <= :now AND {to}
+            ORDER BY due_ms LIMIT :limit
+        ) AS part
+        """  # noqa: S608 - constants and names made here
+        for kind, to in kinds
+        for retry, tries in enumerate(("tries = 0", "tries > 0"))
+        for urgent in (0, 1)
+    ]
+    sql = f"""
+        SELECT delivery_id, host FROM ({" UNION ALL ".join(parts)}) AS due
+        ORDER BY retry, urgent DESC, due_ms LIMIT :limit
+        """  # noqa: S608 - made above
+    return sql, {**excluded, **own}
 
 
 def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[Delivery]]:
@@ -235,7 +298,7 @@ def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[
     rows = yield (
         f"""
         UPDATE deliveries SET due_ms = :until_ms, tries = tries + 1
-        WHERE {_DUE} AND delivery_id IN ({among}) RETURNING *
+        WHERE due_ms <= :now AND delivery_id IN ({among}) RETURNING *
         """,  # noqa: S608 - names made here
         {"now": now, "until_ms": until_ms, **ids},
     )
@@ -255,14 +318,15 @@ def _take(delivery_ids: Collection[str], now: int, until_ms: int) -> Steps[list[
 
 
 def _settle(keys: AuditKeys, delivery: Delivery, outcome: Outcome | None, now: int) -> Steps[None]:
-    row = yield from locked_row(delivery.interrupt_id, now)
+    trail = yield from locked_trail(keys, delivery.interrupt_id, now)
     gone = yield (
         "DELETE FROM deliveries WHERE delivery_id = :delivery_id RETURNING urgent",
         {"delivery_id": delivery.delivery_id},
     )
     # The interrupt may have been deleted.
-    if row is None:
+    if trail is None:
         return
+    row = trail.row
     if gone and delivery.kind == "notification":
         half_ms = (int(row["created_ms"] or 0) + int(row["expires_ms"] or 0)) // 2
         if half_ms > now:
@@ -271,6 +335,5 @@ def _settle(keys: AuditKeys, delivery: Delivery, outcome: Outcome | None, now: i
     if outcome and (gone or outcome[0] == "notified"):
         # Nothing is added to a trail that is damaged, or that other keys made.
         with contextlib.suppress(UnavailableError, TamperedError):
-            trail = yield from trail_of(keys, row)
             trail.require_whole(deep=False)
             yield from trail.append(outcome[0], now, SYSTEM, outcome[1])

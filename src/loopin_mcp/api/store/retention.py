@@ -6,14 +6,14 @@ from functools import partial
 
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.deletions import record_deletion
-from loopin_mcp.api.audit.trail import locked_row, trail_of
+from loopin_mcp.api.audit.trail import locked_trail
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.steps import Database, Steps, single
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
 from loopin_mcp.errors import UnavailableError
 
 # How many interrupts one transaction deletes, so that other writers need not wait long.
-DELETED_AT_ONCE = 100
+DELETED_AT_ONCE = 10
 
 # Both times have to be old: if the clock was set back, a new interrupt may have one old time.
 _OLD = """settled_ms <= :before AND created_ms <= :before AND NOT EXISTS (
@@ -44,14 +44,16 @@ class Retention:
         before = now - age_ms
         old = await self._database.read(
             f"""
-            SELECT interrupt_id FROM interrupts WHERE {_OLD} ORDER BY settled_ms, interrupt_id
-            LIMIT {DELETED_AT_ONCE} OFFSET :kept
+            SELECT interrupt_id FROM (
+                SELECT interrupt_id, user_id FROM interrupts WHERE {_OLD}
+                ORDER BY settled_ms, interrupt_id LIMIT {DELETED_AT_ONCE} OFFSET :kept) AS old
+            ORDER BY user_id, interrupt_id
             """,  # noqa: S608 - only constants
             before=before,
             kept=kept,
         )
-        # All processes lock them in the same order, so that there are no deadlocks.
-        interrupt_ids = sorted(str(row["interrupt_id"]) for row in old)
+        # All processes lock them and the tallies of their users in this order: no deadlocks.
+        interrupt_ids = [str(row["interrupt_id"]) for row in old]
         steps = partial(_delete, self._keys, interrupt_ids, before, now)
         deleted = await self._database.transact(steps)
         return deleted, len(old) - deleted
@@ -69,10 +71,9 @@ def _delete(keys: AuditKeys, interrupt_ids: Iterable[str], before: int, now: int
 
 def _delete_one(keys: AuditKeys, interrupt_id: str, before: int, now: int) -> Steps[int]:
     """Delete an interrupt that is old, and was not tampered with; returns whether it was."""
-    row = yield from locked_row(interrupt_id, now)
-    if row is None:
+    trail = yield from locked_trail(keys, interrupt_id, now)
+    if trail is None:
         return 0
-    trail = yield from trail_of(keys, row)
     fault = trail.fault()
     if fault and fault.is_tampering:
         return 0
@@ -81,6 +82,6 @@ def _delete_one(keys: AuditKeys, interrupt_id: str, before: int, now: int) -> St
         {"id": interrupt_id, "before": before},
     )
     if gone:
-        yield record_deletion(keys, row, now, is_whole=fault is None)
+        yield record_deletion(keys, trail.row, now, is_whole=fault is None)
         yield "DELETE FROM events WHERE interrupt_id = :id", {"id": interrupt_id}
     return len(gone)

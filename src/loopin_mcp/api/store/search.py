@@ -2,11 +2,13 @@
 
 import json
 import re
+from datetime import date, datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from loopin_mcp.api.clock import DAY_MS
 from loopin_mcp.api.database.steps import Value
 from loopin_mcp.wire.models import Interrupt, NewInterrupt, Wire
 from loopin_mcp.wire.plain_text import folded
@@ -16,14 +18,27 @@ MOST_WORDS = 10
 # Named in each LIKE, since PostgreSQL's default is the backslash and SQLite has none.
 ESCAPE = "!"
 
+_text = json.JSONEncoder(ensure_ascii=False).encode
 _SPECIAL = re.compile(f"[{ESCAPE}%_]")
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
-def searched_text(interrupt: NewInterrupt | Interrupt) -> str:
-    """The text that a search for words looks through."""
-    context = json.dumps(interrupt.context, ensure_ascii=False)
-    parts = (interrupt.agent_id, interrupt.user_id, interrupt.action, context)
+def _day(text: str) -> str:
+    if text and not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError("must be a day such as 2025-06-13")
+    try:
+        return text and date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError("must be a day that exists") from None
+
+
+_Day = Annotated[str, AfterValidator(_day)]
+
+
+def searched_text(interrupt: NewInterrupt | Interrupt, reason: str | None = None) -> str:
+    """The text that a search for words looks through; a reason is in it, however long it is."""
+    context = _text(interrupt.context)
+    parts = (reason or "", interrupt.agent_id, interrupt.user_id, interrupt.action, context)
     return folded("\n".join(map(str, parts)))[:LONGEST_SEARCHED]
 
 
@@ -34,23 +49,40 @@ def _patterns(words: str) -> dict[str, str]:
 
 
 class Search(Wire):
-    """The filters of a list; empty fields do not filter."""
+    """The filters of a list; empty fields do not filter.
+
+    The days, which are in UTC and both included, count for settled interrupts only.
+    """
 
     q: _Text = ""
     user: _Text = ""
     agent: _Text = ""
     urgency: Literal["", "low", "medium", "high"] = ""
     status: Literal["", "approved", "rejected", "expired", "cancelled"] = ""
+    since: _Day = Field(default="", validation_alias="from", serialization_alias="from")
+    until: _Day = Field(default="", validation_alias="to", serialization_alias="to")
 
     @property
     def narrows(self) -> bool:
         """Whether any filter is set."""
         return self != Search()
 
+    @property
+    def days_ms(self) -> tuple[int | None, int | None]:
+        """When the first day begins, and when the last one is over; None without one."""
+        first = _start(self.since) if self.since else None
+        return first, _start(self.until) + DAY_MS if self.until else None
+
     def query(self, **more: str) -> str:
         """This search and `more` as a URL's query with its `?`, or nothing if all are empty."""
-        given = {name: value for name, value in (self.model_dump() | more).items() if value}
+        fields = self.model_dump(mode="json", by_alias=True)
+        given = {name: value for name, value in (fields | more).items() if value}
         return f"?{urlencode(given)}" if given else ""
+
+
+def _start(day: str) -> int:
+    """When a day begins in UTC, in epoch milliseconds."""
+    return round(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()) * 1000
 
 
 def waiting(search: Search) -> str:
@@ -85,5 +117,5 @@ def _matching(search: Search) -> str:
 
 def params_of(search: Search) -> dict[str, Value]:
     """The parameters of the conditions."""
-    fields = search.model_dump(exclude={"q"})
+    fields = search.model_dump(exclude={"q", "since", "until"})
     return {**fields, "id": search.q.strip().lower(), **_patterns(search.q)}

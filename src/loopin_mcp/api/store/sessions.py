@@ -27,7 +27,7 @@ class StoredSessions:
 
     async def get(self, place_digest: str) -> SessionRow | None:
         """The session at a place, or None."""
-        rows = await self._database.read(
+        rows = await self._database.find(
             "SELECT * FROM sessions WHERE place_digest = :place", place=place_digest
         )
         return next((SessionRow(**row) for row in rows), None)  # type: ignore[arg-type]

@@ -1,9 +1,9 @@
 """The store of interrupts: creates and settles them, and reads what agents ask for."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 
-import anyio.to_thread
 from anyio.lowlevel import checkpoint
 
 from loopin_mcp.api.access.actors import Actor
@@ -13,14 +13,17 @@ from loopin_mcp.api.audit.replay import STATE
 from loopin_mcp.api.audit.stored_trails import Trails, seen, view
 from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
-from loopin_mcp.api.database.rows import INTERRUPT, RowReader
+from loopin_mcp.api.database.paging import next_cursor, page_of, position_of
+from loopin_mcp.api.database.rows import INTERRUPT, RowReader, Stored
 from loopin_mcp.api.database.steps import Database, Row, listed
-from loopin_mcp.api.store.analytics import Figures
-from loopin_mcp.api.store.creation import IdempotencyKey, create, create_once
-from loopin_mcp.api.store.deliveries import Deliveries
+from loopin_mcp.api.store.approvals import Approvals
+from loopin_mcp.api.store.creation import IdempotencyKey, create, create_for_call, create_once
+from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, Deliveries
+from loopin_mcp.api.store.devices import StoredDevices
+from loopin_mcp.api.store.history.analytics import Figures
+from loopin_mcp.api.store.history.precedents import PrecedentFinder
 from loopin_mcp.api.store.inbox_lists import Overview
-from loopin_mcp.api.store.outcomes import cancel, decide, expire
-from loopin_mcp.api.store.paging import next_cursor, page_of, position_of
+from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
 from loopin_mcp.api.store.retention import Retention
 from loopin_mcp.api.store.sessions import StoredSessions
 from loopin_mcp.api.store.wakeups import Changes
@@ -39,10 +42,13 @@ from loopin_mcp.wire.models import (
 )
 
 # How many expiries one transaction stores, so that other writers need not wait long.
-EXPIRED_AT_ONCE = 100
+EXPIRED_AT_ONCE = 25
+# All processes lock them and the tallies of their users in this order, so there are no deadlocks.
 _EXPIRED = f"""
-    SELECT interrupt_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
-    ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged
+    SELECT interrupt_id FROM (
+        SELECT interrupt_id, user_id FROM interrupts WHERE status = 'pending' AND expires_ms <= :now
+        ORDER BY expires_ms LIMIT {EXPIRED_AT_ONCE} OFFSET :damaged) AS due
+    ORDER BY user_id, interrupt_id
     """  # noqa: S608 - a constant
 _PENDING = page_of(
     INTERRUPT,
@@ -50,12 +56,24 @@ _PENDING = page_of(
         AND (created_ms, ordinal) < (:created_ms, :ordinal)""",
     "created_ms DESC, ordinal DESC",
 )
+# How many new requests an open page tells of at once.
+MOST_NEW = 5
+
+
+@dataclass(frozen=True)
+class Newest:
+    """How many interrupts are pending, the place of the newest, and the new ones among them."""
+
+    count: int
+    last: int
+    interrupt_ids: tuple[str, ...]
 
 
 class Store:
     """Interrupts in a database, as of the time of `clock`; links begin with `public_url`.
 
     `changes` publishes every change once it is stored. `keys` make the hashes of events.
+    Notifications of new interrupts go to `channels`.
     """
 
     def __init__(
@@ -64,19 +82,23 @@ class Store:
         public_url: str,
         clock: Clock = epoch_ms,
         keys: AuditKeys = NO_KEYS,
+        channels: ChannelDigests = NO_CHANNELS,
     ) -> None:
         self._database = database
         self.clock = clock
         self.public_url = public_url
         self.changes = Changes()
         self._keys = keys
-        self.deliveries = Deliveries(database, clock, keys)
+        self.deliveries = Deliveries(database, clock, keys, channels)
         self._reader = RowReader(public_url)
         self.figures = Figures(database, clock)
         self.retention = Retention(database, clock, keys)
         self._trails = Trails(database, keys)
         self.overview = Overview(database, self._reader, self._trails, clock)
+        self.precedents = PrecedentFinder(database, self._reader, self._trails, clock)
+        self.approvals = Approvals(database, self._reader, self._trails, clock, keys)
         self.sessions = StoredSessions(database, clock)
+        self.devices = StoredDevices(database)
         self._in_flight: set[IdempotencyKey] = set()
 
     async def create_interrupt(self, interrupt: NewInterrupt, actor: Actor) -> Created:
@@ -85,9 +107,10 @@ class Store:
         Raises:
             RateLimitedError: Its user has too many pending interrupts.
         """
-        steps = partial(create, self._keys, interrupt, self.clock(), actor)
+        channels = self.deliveries.channels
+        steps = partial(create, self._keys, interrupt, self.clock(), actor, None, channels)
         row = await self._database.transact(steps)
-        self._publish_new()
+        self._publish_new(row)
         return self._created(row)
 
     async def create_interrupt_once(
@@ -107,13 +130,35 @@ class Store:
             )
         self._in_flight.add(key)
         try:
-            steps = partial(create_once, self._keys, interrupt, self.clock(), actor, key)
+            channels = self.deliveries.channels
+            steps = partial(create_once, self._keys, interrupt, self.clock(), actor, key, channels)
             row, existed = await self._database.transact(steps)
         finally:
             self._in_flight.discard(key)
         if not existed:
-            self._publish_new()
+            self._publish_new(row)
         return self._created(row), existed
+
+    async def create_interrupt_for_call(
+        self, interrupt: NewInterrupt, actor: Actor, count: Callable[[], None]
+    ) -> tuple[Created, bool]:
+        """The interrupt that answers a host's call or waits for it, or a new one.
+
+        Returns it with its status, and whether it existed before. A new one is approved at once if
+        a standing approval covers the call; otherwise `count` may refuse it.
+
+        Raises:
+            TamperedError: What was stored about this call was tampered with.
+            RateLimitedError: Its user has too many pending interrupts, or `count` refuses it.
+        """
+        channels = self.deliveries.channels
+        steps = partial(
+            create_for_call, self._keys, interrupt, self.clock(), actor, channels, count
+        )
+        row, existed = await self._database.transact(steps)
+        if not existed:
+            self._publish_new(row)
+        return self._created(row, str(row.get("status", "pending"))), existed
 
     async def get_interrupt_status(self, interrupt_id: str) -> Interrupt:
         """The interrupt as it is now, checked against its trail.
@@ -122,10 +167,11 @@ class Store:
             NotFoundError: There is no interrupt with this id.
             TamperedError: It was tampered with.
         """
-        row = await self._row(interrupt_id)
-        interrupt = self._reader.interrupt(row)
-        await anyio.to_thread.run_sync((await self._trails.of(row)).require_whole)
-        return interrupt
+        return (await self.read_interrupt(interrupt_id)).interrupt()
+
+    async def read_interrupt(self, interrupt_id: str) -> Stored:
+        """The same as it is stored, which takes less time."""
+        return self._reader.stored(await self._trails.whole(interrupt_id, self.clock()))
 
     async def get_trail(self, interrupt_id: str) -> tuple[Interrupt, Trail]:
         """The interrupt as it is now, even if it was tampered with, and its trail.
@@ -133,8 +179,8 @@ class Store:
         Raises:
             NotFoundError: There is no interrupt with this id.
         """
-        row = await self._row(interrupt_id)
-        return self._reader.interrupt(row), await self._trails.of(row)
+        trail = await self._trails.of(interrupt_id, self.clock())
+        return self._reader.interrupt(trail.row), trail
 
     async def list_pending_interrupts(
         self, user_id: str, *, limit: int = DEFAULT_PAGE, cursor: str | None = None
@@ -162,16 +208,22 @@ class Store:
         )
 
     async def decide_interrupt(
-        self, interrupt_id: str, decision: Decision, actor: Actor
+        self,
+        interrupt_id: str,
+        decision: Decision,
+        actor: Actor,
+        standing: Standing | None = None,
     ) -> Decided:
         """Record the first decision; of two concurrent ones exactly one wins.
 
         Raises:
             NotFoundError: There is no interrupt with this id.
-            ConflictError: It is no longer pending, or has another payloadDigest.
+            InvalidRequestError: It makes a change that the agent does not allow.
+            ForbiddenError: It asks about a call, and an MCP server sent the decision.
+            ConflictError: It is no longer pending, has another payloadDigest, or cannot stand.
             TamperedError: It was tampered with.
         """
-        steps = partial(decide, self._keys, interrupt_id, decision, self.clock(), actor)
+        steps = partial(decide, self._keys, interrupt_id, decision, self.clock(), actor, standing)
         row = await self._database.transact(steps)
         self._publish(row)
         return Decided(
@@ -199,7 +251,7 @@ class Store:
         Raises:
             NotFoundError: There is no interrupt with this id.
         """
-        rows = await self._database.read(
+        rows = await self._database.find(
             """
             SELECT events.* FROM interrupts LEFT JOIN events USING (interrupt_id)
             WHERE interrupts.interrupt_id = :interrupt_id ORDER BY sequence
@@ -219,7 +271,7 @@ class Store:
         """
         # A reload of the page must not cost a write.
         sql, params = seen(interrupt_id, actor)
-        if not await self._database.read(sql, **params):
+        if not await self._database.find(sql, **params):
             steps = partial(view, self._keys, interrupt_id, self.clock(), actor)
             await self._database.transact(steps)
 
@@ -232,8 +284,7 @@ class Store:
         now, damaged = self.clock(), 0
         # Damaged ones stay due, and must not keep others from expiring.
         while due := await self._database.read(_EXPIRED, now=now, damaged=damaged):
-            # All processes lock them in the same order, so that there are no deadlocks.
-            ids = sorted(str(row["interrupt_id"]) for row in due)
+            ids = [str(row["interrupt_id"]) for row in due]
             steps = partial(expire, self._keys, ids, now, self._reader)
             expired = await self._database.transact(steps)
             for row in expired:
@@ -250,14 +301,13 @@ class Store:
         """
         return await self._database.changed(self.changes.wanted)
 
-    def seconds_left(self, interrupt: Interrupt) -> float:
+    def seconds_left(self, interrupt: Stored) -> float:
         """The time until an interrupt expires; negative if it has."""
-        assert interrupt.expires_at is not None
-        return interrupt.expires_at.timestamp() - self.clock() / 1000
+        return (interrupt.expires_ms - self.clock()) / 1000
 
     async def get_interrupts(
         self, interrupt_ids: list[str], *, only_settled: bool = False
-    ) -> AsyncIterator[Interrupt]:
+    ) -> AsyncIterator[Stored]:
         """These interrupts as they are now, or only those that are no longer pending.
 
         Those that are settled and cannot be trusted are left out; their waits are woken.
@@ -276,37 +326,49 @@ class Store:
         self.changes.look_again(map(str, faults))
         for row in rows:
             if row["interrupt_id"] not in faults:
-                for interrupt in self._reader.interrupts([row]):
+                for interrupt in self._reader.undamaged([row], self._reader.stored):
                     yield interrupt
             # To read many takes time, which must not delay other requests.
             await checkpoint()
 
-    async def _row(self, interrupt_id: str) -> Row:
-        rows = await self._database.read(
-            f"SELECT {STATE} FROM interrupts WHERE interrupt_id = :interrupt_id",  # noqa: S608 - only constants
-            interrupt_id=interrupt_id,
-            now=self.clock(),
+    async def list_newest(self, after: int | None) -> Newest:
+        """The pending interrupts that came after a place; the oldest of many are left out."""
+        waiting = "status = 'pending' AND expires_ms > :now"
+        now = self.clock()
+        [found] = await self._database.read(
+            f"SELECT COUNT(*) AS count, MAX(ordinal) AS last FROM interrupts WHERE {waiting}",  # noqa: S608 - a constant
+            now=now,
         )
-        if not rows:
-            raise NotFoundError("Interrupt not found")
-        return rows[0]
+        rows = await self._database.read(
+            f"""
+            SELECT interrupt_id FROM interrupts WHERE {waiting} AND ordinal > :after
+            ORDER BY ordinal DESC LIMIT {MOST_NEW}
+            """,  # noqa: S608 - constants
+            now=now,
+            after=2**62 if after is None else after,
+        )
+        ids = tuple(str(row["interrupt_id"]) for row in reversed(rows))
+        return Newest(int(found["count"] or 0), int(found["last"] or 0), ids)
 
-    def _publish_new(self) -> None:
-        self.deliveries.bell.ring()
+    def _publish_new(self, created: Row) -> None:
+        channels = self.deliveries.channels
+        if channels.devices or channels.of(created["urgency"]):
+            self.deliveries.bell.ring()
         self.changes.created.ring()
         self.changes.publish()
 
     def _publish(self, settled: Row) -> None:
-        self.deliveries.bell.ring()
+        if settled["callback_url"] is not None:
+            self.deliveries.bell.ring()
         is_waited_for = self.changes.waited_for([str(settled["interrupt_id"])])
-        self.changes.publish(*(self._reader.interrupts([settled]) if is_waited_for else ()))
+        found = [settled] if is_waited_for else []
+        self.changes.publish(*self._reader.undamaged(found, self._reader.stored))
 
-    def _created(self, row: Row) -> Created:
-        created = self._reader.interrupt(row)
+    def _created(self, row: Row, status: str = "pending") -> Created:
+        """The receipt of a create; a replay has the first status, whatever it is now."""
         return Created(
-            interrupt_id=created.interrupt_id,
-            # A replay gives the first answer, whatever the status is now.
-            status="pending",
+            interrupt_id=str(row["interrupt_id"]),
+            status=status,
             expires_at=moment(row["expires_ms"]),
-            review_url=created.review_url,
+            review_url=self._reader.review_url(row),
         )

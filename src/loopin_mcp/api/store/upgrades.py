@@ -7,7 +7,7 @@ from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.replay import STATE, state_of
 from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.database.rows import interrupt_of
+from loopin_mcp.api.database.rows import Stored, fields_of
 from loopin_mcp.api.database.steps import Row, Steps
 from loopin_mcp.api.store.deliveries import owe_callback
 from loopin_mcp.api.store.search import searched_text
@@ -45,12 +45,13 @@ def begin_trails(keys: AuditKeys, database: str) -> Steps[None]:
 
 def _begin_trail(keys: AuditKeys, row: Row, now: int) -> Steps[None]:
     try:
-        state, interrupt = state_of(row), interrupt_of(row, "")
+        fields = fields_of(row)
+        state, interrupt = state_of(row, fields), Stored(fields, 0).interrupt()
     except UnavailableError as error:
         # One damaged interrupt must not prevent the upgrade of the others.
         logger.error("%s, and gets no trail", error)
         return
-    digest, text = str(state["payloadDigest"]), searched_text(interrupt)
+    digest, text = str(state["payloadDigest"]), searched_text(interrupt, interrupt.reason)
     changes = {"payload_digest": digest, "search_text": text}
     trail = Trail(keys, row, ())
     row = yield from trail.append("migrated", now, SYSTEM, state, **changes)

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 import anyio
 
-from loopin_mcp.wire.models import Interrupt
+from loopin_mcp.api.database.rows import Stored
 
 
 class Waiter:
     """A wait for one interrupt; `found` is the settled interrupt once it is woken."""
 
     def __init__(self) -> None:
-        self.found: Interrupt | None = None
+        self.found: Stored | None = None
         self._scope: anyio.CancelScope | None = None
 
     def until(self, deadline: float) -> anyio.CancelScope:
@@ -22,7 +22,7 @@ class Waiter:
         self._scope = anyio.CancelScope(deadline=deadline)
         return self._scope
 
-    def wake(self, found: Interrupt | None) -> None:
+    def wake(self, found: Stored | None) -> None:
         """End the wait; an earlier `found` stays."""
         self.found = found or self.found
         if self._scope is not None:
@@ -34,12 +34,19 @@ class Bell:
     """An event that can happen again and again: wait for `next`."""
 
     def __init__(self) -> None:
-        self.next = anyio.Event()
+        self._next: anyio.Event | None = None
+
+    @property
+    def next(self) -> anyio.Event:
+        """Set by the next ring."""
+        self._next = self._next or anyio.Event()
+        return self._next
 
     def ring(self) -> None:
-        """Set `next`, and replace it."""
-        self.next.set()
-        self.next = anyio.Event()
+        """Set `next`, which is another event from then on."""
+        if self._next:
+            self._next.set()
+            self._next = None
 
 
 class Changes:
@@ -89,13 +96,13 @@ class Changes:
             self._wanted = anyio.Event()
             await self._wanted.wait()
 
-    def publish(self, *settled: Interrupt) -> None:
+    def publish(self, *settled: Stored) -> None:
         """Wake the waits for any change, and for these interrupts, which are settled."""
         self.answer(*settled)
         self._next.ring()
         self._next_is_wanted = False
 
-    def answer(self, *interrupts: Interrupt) -> None:
+    def answer(self, *interrupts: Stored) -> None:
         """Wake the waits for these interrupts, even if they are still pending."""
         for interrupt in interrupts:
             self._wake(interrupt.interrupt_id, interrupt)
@@ -112,6 +119,6 @@ class Changes:
             self._wake(interrupt_id, None)
         self._next.next.set()
 
-    def _wake(self, interrupt_id: str, found: Interrupt | None) -> None:
+    def _wake(self, interrupt_id: str, found: Stored | None) -> None:
         for waiter in self._waiters.get(interrupt_id, ()):
             waiter.wake(found)

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loopin_mcp.api.pages.analytics.charts import (
+from loopin_mcp.api.pages.history.analytics.charts import (
     MOST_LABELS,
     MOST_LINES,
     PLOT_EM,
-    ROW_EM,
     THINNEST_EM,
     THINNEST_PERCENT,
-    BarChart,
     ColumnChart,
+    Part,
+    bar,
+    percent,
 )
 
 COUNTS = st.integers(0, 10**7) | st.integers(0, 3)
@@ -22,32 +23,33 @@ PAIRS = st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=60).map(tuple)
 Pairs = tuple[tuple[int, int], ...]
 
 
-def bar_chart(*counts: int, total: int | None = None) -> BarChart:
-    return BarChart.of(
-        [(f"n{place}", "kind", count) for place, count in enumerate(counts)],
-        sum(counts) if total is None else total,
+@given(
+    counts=st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=8).filter(
+        lambda pairs: any(map(any, pairs))
     )
+)
+def test_bars_are_as_long_as_their_counts_beside_the_longest(
+    counts: list[tuple[int, int]],
+) -> None:
+    longest = max(map(sum, counts))
+
+    for pair in counts:
+        parts = bar([("approved", pair[0]), ("rejected", pair[1])], longest)
+
+        widths = {part.kind: part.width for part in parts}
+        for kind, count in zip(("approved", "rejected"), pair, strict=True):
+            exact = 100 * count / longest
+            assert widths.get(kind, 0) == pytest.approx(exact, abs=THINNEST_PERCENT)
+            assert (kind in widths) == (count > 0)
+        assert all(part.x >= 0 and part.x + part.width <= 100.01 for part in parts)
 
 
-@given(counts=st.lists(COUNTS, min_size=1, max_size=8))
-def test_bars_are_as_long_as_their_counts_beside_the_longest(counts: list[int]) -> None:
-    chart = bar_chart(*counts)
-
-    for bar, count in zip(chart.bars, counts, strict=True):
-        exact = 100 * count / max(counts) if count else 0
-        assert bar.width == pytest.approx(exact, abs=THINNEST_PERCENT)
-        assert (bar.width > 0) == (count > 0)
-        assert bar.width <= 100
-    assert max(bar.width for bar in chart.bars) == (100 if any(counts) else 0)
-
-
-def test_bars_lie_one_below_the_other_and_fill_the_chart() -> None:
-    chart = bar_chart(5, 0, 2)
-
-    assert [bar.text_y for bar in chart.bars] == [1.1, 3.85, 6.6]
-    assert [bar.y for bar in chart.bars] == [1.55, 4.3, 7.05]
-    assert chart.height == 3 * ROW_EM
-    assert chart.description == "n0: 5, n1: 0, n2: 2"
+def test_parts_of_a_bar_lie_side_by_side() -> None:
+    assert bar([("approved", 3), ("rejected", 1)], 8) == (
+        Part("approved", 0, 37.5),
+        Part("rejected", 37.5, 12.5),
+    )
+    assert bar([("approved", 0), ("rejected", 0)], 0) == ()
 
 
 @pytest.mark.parametrize(
@@ -63,9 +65,7 @@ def test_bars_lie_one_below_the_other_and_fill_the_chart() -> None:
     ],
 )
 def test_share_says_nothing_or_all_only_where_it_is_so(count: int, total: int, share: str) -> None:
-    [bar] = bar_chart(count, total=total).bars
-
-    assert bar.share == share
+    assert percent(count, total) == share
 
 
 @given(pairs=PAIRS)

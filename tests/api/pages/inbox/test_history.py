@@ -88,3 +88,16 @@ async def test_empty_history_says_what_will_be_there(inbox: httpx.AsyncClient) -
     page = Page(await inbox.get("/history"))
 
     assert page["empty"] == ["Nothing settled yet Decisions appear here once they are made."]
+
+
+async def test_reason_is_shown_and_a_long_one_is_cut(
+    inbox: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    for reason in ("Too much\u202e", "x" * 4000):
+        interrupt_id = (await ask(sqlite_store)).rpartition("/")[2]
+        decision = Decision(decision="rejected", reason=reason)
+        await sqlite_store.decide_interrupt(interrupt_id, decision, REVIEWER)
+
+    page = Page(await inbox.get("/history"))
+
+    assert page["reason"] == ["x" * 199 + "…", "Too muchU+202E"]

@@ -4,11 +4,17 @@ import httpx
 import pytest
 
 from loopin_mcp.api.access.actors import Actor
+from loopin_mcp.api.store.outcomes import Standing
+from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, Clock, Down, api_client
+from loopin_mcp.wire.models import Decision, HostCall
+from tests.api.pages.inbox.test_updates import ids
+from tests.support import AGENT, REVIEWER, Clock, Down, api_client, new_interrupt
 from tests.support.page import Page, ask
 from tests.support.visitors import within
+
+DEL = "\x7f"
+FOR_TOOL = Standing("tool", 3600)
 
 
 def chosen(page: Page) -> list[str | None]:
@@ -32,16 +38,13 @@ async def test_row_shows_who_asks_what_and_until_when(
     assert (answer.status_code, page["title"]) == (200, ["(1) Inbox · LoopIn"])
     assert page["h1"] == ["Inbox"]
     assert page["quiet"][0] == "1 waiting"
-    assert page["summary"] == [
+    assert page["open"] == [
         "High Transfer $4,200 to vendor account ending in 9821 agent-1 for user-1 "
         "expires in 115 minutes asked 5 minutes ago"
     ]
-    assert page.facts["Created"] == "15 June 2025, 15:06:40 UTC"
-    assert page.facts["Expires"] == "15 June 2025, 17:06:40 UTC"
-    assert page.rows == {"amount": "4200", "currency": "USD"}
-    assert page.element(href=f"{inbox.base_url.path}{path[1:]}")[""] == "a"
-    form = page.element(method="post", **{"class": "decision"})
-    assert within(inbox, form["action"]) == f"/inbox/{path.rpartition('/')[2]}"
+    assert page.element(href=f"{inbox.base_url.path}{path[1:]}")["class"] == "open"
+    assert "USD" not in answer.text
+    assert page["textarea"] == []
 
 
 async def test_list_is_in_the_order_of_urgency_and_expiry(
@@ -51,18 +54,23 @@ async def test_list_is_in_the_order_of_urgency_and_expiry(
     await ask(sqlite_store, action="later", urgency="high", expires_in=7200)
     await ask(sqlite_store, action="sooner", urgency="high", expires_in=3600)
 
-    assert await actions(inbox) == ["sooner", "later", "low", ""]
+    assert await actions(inbox) == ["sooner", "later", "low"]
     clock.advance(60)
-    assert await actions(inbox) == ["sooner", "later", ""]
+    assert await actions(inbox) == ["sooner", "later"]
 
 
-async def test_nothing_waiting_is_said_kindly(inbox: httpx.AsyncClient) -> None:
+async def test_nothing_waiting_is_said_kindly(
+    inbox: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    covered = (await ask(sqlite_store)).rpartition("/")[2]
+    await sqlite_store.cancel_interrupt(covered, AGENT)
+
     page = Page(await inbox.get("/"))
 
     assert page["title"] == ["Inbox · LoopIn"]
     assert page["empty"] == ["You're all caught up New requests appear here automatically."]
     assert page["quiet"][0] == "Nothing waiting"
-    assert "Nothing yet." in page["quiet"]
+    assert "Send a test request" not in page["button"]
 
 
 async def test_search_and_filters_narrow_the_list_and_stay_chosen(
@@ -74,7 +82,7 @@ async def test_search_and_filters_narrow_the_list_and_stay_chosen(
 
     page = Page(await inbox.get("/?q=ÜBERWEISE+%25&user=büro&agent=agent-1&urgency=high"))
 
-    assert page["action"][:-1] == ["Überweise 100 %"]
+    assert page["action"] == ["Überweise 100 %"]
     assert (page["title"], page["quiet"][0]) == (["(1) Inbox · LoopIn"], "1 found")
     assert page.element(id="search")["value"] == "ÜBERWEISE %"
     assert chosen(page) == ["büro", "agent-1", "high"]
@@ -85,6 +93,84 @@ async def test_search_and_filters_narrow_the_list_and_stay_chosen(
     ]
     assert page.element(action=inbox.base_url.path, **{"": "form"})["role"] == "search"
     assert "Clear filters" in page["a"]
+
+
+async def test_first_page_is_small_and_has_no_more_than_fifty(
+    inbox: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    for number in range(60):
+        context = {"vendor": "Acme Supplies Inc.", "amount": number, "why": "x" * 900}
+        await ask(sqlite_store, action=f"Pay invoice {number} of Acme", context=context)
+
+    answer = await inbox.get("/")
+
+    assert len(Page(answer)["open"]) == 50
+    assert len(answer.content) < 60_000
+
+
+async def test_pages_stay_small_whatever_agents_write(
+    inbox: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    for _ in range(50):
+        await ask(
+            sqlite_store,
+            agent_id="a" + DEL * 199,
+            user_id="u" + DEL * 199,
+            action="Pay" + DEL * 1_997,
+            context={"text": DEL * 800},
+        )
+    waiting = await inbox.get("/")
+    for row in (await sqlite_store.overview.list_inbox(Search(), limit=50)).waiting:
+        changed = Decision(decision="approved", modified_params={"text": DEL * 800})
+        await sqlite_store.decide_interrupt(row.interrupt.interrupt_id, changed, REVIEWER)
+    history = await inbox.get("/history")
+
+    assert history.text.count("Too long for this list") == 50
+    assert max(len(waiting.content), len(history.content)) < 1024 * 1024
+
+
+async def test_recently_settled_leaves_out_what_a_standing_approval_covered(
+    inbox: httpx.AsyncClient, sqlite_store: Store, clock: Clock
+) -> None:
+    for digest in "abcdefabcdef0123":
+        call = HostCall(session="s", tool="Bash", digest=digest * 64)
+        new = new_interrupt(call=call, action=f"Run {digest}")
+        created, existed = await sqlite_store.create_interrupt_for_call(new, AGENT, lambda: None)
+        clock.advance(1)
+        if digest == "a" and not existed:
+            await sqlite_store.decide_interrupt(
+                created.interrupt_id, Decision(decision="approved"), REVIEWER, FOR_TOOL
+            )
+
+    page = Page(await inbox.get("/"))
+    history = Page(await inbox.get("/history"))
+
+    assert ids(page, "settled") == [ids(history, "settled")[-1]]
+    assert len(ids(history, "settled")) > 8
+    assert page["action"][-1] == "Run a"
+
+
+async def test_mine_are_those_for_the_name_of_the_reviewer(
+    alice: httpx.AsyncClient, sqlite_store: Store
+) -> None:
+    await ask(sqlite_store, action="Hers", user_id="alice")
+    await ask(sqlite_store, action="Another's")
+
+    everything = Page(await alice.get("/?urgency=medium"))
+    mine = Page(await alice.get("/?urgency=medium&user=alice"))
+
+    assert everything["whose"] == mine["whose"] == ["All Mine"]
+    assert everything.element(**{"aria-current": "true"})["href"] == (
+        f"{alice.base_url.path}?urgency=medium"
+    )
+    assert mine.element(**{"aria-current": "true"})["href"] == (
+        f"{alice.base_url.path}?user=alice&urgency=medium"
+    )
+    assert (set(everything["action"]), mine["action"]) == ({"Hers", "Another's"}, ["Hers"])
+
+
+async def test_nobody_without_a_name_has_requests_of_their_own(inbox: httpx.AsyncClient) -> None:
+    assert Page(await inbox.get("/"))["whose"] == []
 
 
 async def test_nothing_found_is_told_from_nothing_waiting(
@@ -111,15 +197,12 @@ async def test_count_is_of_all_and_the_parts_lead_to_each_other(
     link = within(inbox, first.element(rel="next")["href"])
     second = Page(await inbox.get(link))
 
-    assert (len(first["summary"]), len(second["summary"])) == (50, 50)
-    assert not set(first["summary"]) & set(second["summary"])
+    assert (len(first["open"]), len(second["open"])) == (50, 50)
+    assert not set(first["action"]) & set(second["action"])
     assert first["quiet"][0] == second["quiet"][0] == "1,002 found"
     assert first["title"] == second["title"] == ["(1002) Inbox · LoopIn"]
-    assert first["pages"] == ["Next"]
-    assert second["pages"] == ["First page Next"]
-    # A decision on this page leads back to it.
-    [form, *_] = [each for each in second.attributes if each.get("class") == "decision"]
-    assert str(form["action"]).partition("?")[2] == link.partition("?")[2]
+    assert first["pages"] == ["Next 50"]
+    assert second["pages"] == ["First page Next 50"]
 
 
 async def test_part_whose_requests_are_all_settled_says_so(
@@ -153,13 +236,12 @@ async def test_what_was_settled_lately_stands_below(
     page = Page(await inbox.get("/"))
 
     assert page["li"] == [
-        "Cancelled cancelled agent-1 for user-1 now 15 June 2025, 15:11:40 UTC",
-        "Approved by reviewer-7 name agent-1 for user-1 60 seconds ago 15 June 2025, 15:10:40 UTC",
-        "Approved anonymous any agent-1 for user-1 2 minutes ago 15 June 2025, 15:09:40 UTC",
-        "Approved in the inbox list agent-1 for user-1 3 minutes ago 15 June 2025, 15:08:40 UTC",
-        "Approved with the API key key agent-1 for user-1 4 minutes ago 15 June 2025, 15:07:40 UTC",
-        "Approved via the review link link agent-1 for user-1 5 minutes ago "
-        "15 June 2025, 15:06:40 UTC",
+        "Cancelled cancelled agent-1 for user-1 now",
+        "Approved by reviewer-7 name agent-1 for user-1 60 seconds ago",
+        "Approved anonymous any agent-1 for user-1 2 minutes ago",
+        "Approved in the inbox list agent-1 for user-1 3 minutes ago",
+        "Approved with the API key key agent-1 for user-1 4 minutes ago",
+        "Approved via the review link link agent-1 for user-1 5 minutes ago",
     ]
     assert page.element(href=f"{inbox.base_url.path}review/{cancelled}")[""] == "a"
     assert page["a"][-1] == "View all"
@@ -172,7 +254,6 @@ async def test_what_was_settled_lately_stands_below(
         (f"?q={'x' * 201}", "q must be at most 200 characters."),
         ("?user=%00", "must not contain NUL. Start from the full list."),
         ("?cursor=x", "cursor is not one that this API gave"),
-        ("?done=%00", "must not contain NUL"),
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/history"])

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import web
+from tests.support.changing import json_field
 
 Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
@@ -61,7 +62,7 @@ def test_reason_for_a_rejection_reaches_the_agent_as_typed(ask: Ask, open_tab: O
 def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenTab) -> None:
     link = ask()
     tab = open_tab(link)
-    parameters = tab.get_by_label("Modified parameters")
+    parameters = json_field(tab)
 
     tab.get_by_label("Reason").fill("\nA little less.")
     parameters.fill('{"amount": }')
@@ -69,8 +70,8 @@ def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenT
     expect(parameters).to_be_focused()
     expect(parameters).to_have_value('{"amount": }')
     expect(parameters).to_have_accessible_description(
-        "This is not valid JSON: expected value at line 1 column 12. A JSON object of values "
-        'to use instead of the proposed ones, such as {"amount": 100}.'
+        "This is not valid JSON. At line 1, column 12, a value is missing. A JSON object with the "
+        'values to change, such as {"amount": 100}.'
     )
     parameters.fill('{"amount": 4000}')
     decide(tab, "Approve")
@@ -96,7 +97,7 @@ def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab
     outcome = tab.get_by_role("region", name="Approved")
     expect(outcome.get_by_text("Anonymous")).to_be_visible()
     expect(tab.get_by_text("Fine.")).to_be_visible()
-    expect(tab.get_by_role("button")).to_have_count(0)
+    expect(tab.locator("form").get_by_role("button")).to_have_count(0)
 
 
 def test_of_two_people_one_decides_and_the_other_is_told_without_script_too(
@@ -122,7 +123,7 @@ def test_page_is_complete_without_javascript(ask: Ask, open_tab: OpenTab) -> Non
 
     # Without a script it would stand still.
     expect(tab.get_by_role("timer")).to_have_count(0)
-    tab.get_by_label("Modified parameters").fill('{"amount": 1}')
+    json_field(tab).fill('{"amount": 1}')
     decide(tab, "Approve")
 
     expect_heading(tab, "Approved")
@@ -130,19 +131,32 @@ def test_page_is_complete_without_javascript(ask: Ask, open_tab: OpenTab) -> Non
 
 
 def test_keyboard_alone_reaches_every_control_in_order(ask: Ask, open_tab: OpenTab) -> None:
-    link = ask()
+    # Without others like it, which it would link to.
+    link = ask(agentId="keyboard-agent")
     tab = open_tab(link)
 
-    for name in ("Inbox", "History", "Analytics"):
+    for name in ("Inbox", "History", "Analytics", "Notifications"):
         tab.keyboard.press("Tab")
         expect(tab.get_by_role("link", name=name)).to_be_focused()
-    tab.keyboard.press("Tab")
-    expect(tab.locator(".digest summary")).to_be_focused()
+    for name in ("Copy amount", "Copy currency"):
+        tab.keyboard.press("Tab")
+        expect(tab.get_by_role("button", name=name)).to_be_focused()
+    for name in ("Times and digest", "Activity"):
+        tab.keyboard.press("Tab")
+        expect(tab.locator("summary", has_text=name)).to_be_focused()
     tab.keyboard.press("Tab")
     expect(tab.get_by_label("Reason")).to_be_focused()
     tab.keyboard.type("By keyboard")
     tab.keyboard.press("Tab")
-    expect(tab.get_by_label("Modified parameters")).to_be_focused()
+    expect(tab.locator("[name=usualReason]").first).to_be_focused()
+    tab.keyboard.press("Tab")
+    expect(tab.locator("summary", has_text="Change values")).to_be_focused()
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_label("amount", exact=True)).to_be_focused()
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Tab")
+    expect(tab.locator("summary", has_text="Other changes")).to_be_focused()
     tab.keyboard.press("Tab")
     expect(tab.get_by_role("button", name="Approve")).to_be_focused()
     tab.keyboard.press("Tab")

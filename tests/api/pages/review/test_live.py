@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support import PATIENCE_S, ServedAPI, web
+from tests.support.changing import json_field
 from tests.support.questions import NEW
 
 Ask = Callable[..., str]
@@ -60,7 +61,7 @@ def test_countdown_ticks_by_the_clock_of_the_api(ask: Ask, open_tab: OpenTab) ->
 
     assert 1000 <= seconds_left(first) <= 3000
     left = seconds_left(first) - 5
-    expect(timers).to_have_text([f"{left // 60} min {left % 60} s left"] * 2)
+    expect(timers).to_have_text(f"{left // 60} min {left % 60} s left")
 
 
 @pytest.mark.parametrize(
@@ -100,12 +101,13 @@ def test_urgent_countdown_is_calm_for_those_who_want_it(
 
 def test_times_are_the_readers_with_utc_in_reach(ask: Ask, open_tab: OpenTab) -> None:
     link = ask()
-    utc = open_tab(link, java_script_enabled=False).locator("time").first.inner_text()
+    utc = open_tab(link, java_script_enabled=False).locator("time").first.text_content()
     time = open_tab(link, timezone_id="Asia/Kathmandu").locator("time").first
 
     expect(time).to_have_text(re.compile(r"^\d+ \w+ 20\d\d, \d\d:\d\d:\d\d GMT\+5:45$"))
-    expect(time).to_have_attribute("title", utc)
+    assert utc is not None
     assert utc.endswith(" UTC")
+    expect(time).to_have_attribute("title", utc)
 
 
 def test_distances_in_time_go_on_while_the_page_is_open(ask: Ask, open_tab: OpenTab) -> None:
@@ -134,7 +136,8 @@ def test_page_says_at_once_what_others_did_and_keeps_what_was_typed(
     link = ask()
     tab = open_tab(link)
     tab.get_by_label("Reason").fill("Only <b>half</b>.\n\nThen ask again.")
-    tab.get_by_label("Modified parameters").fill('{"amount": ')
+    json_field(tab).fill('{"amount": ')
+    tab.get_by_role("textbox", name="currency").fill("EUR")
     tab.get_by_role("button", name="Approve").focus()
     tab.evaluate("window.loadedOnce = true")
 
@@ -143,11 +146,11 @@ def test_page_says_at_once_what_others_did_and_keeps_what_was_typed(
     alert = tab.get_by_role("alert")
     expect(alert).to_contain_text(f"{NOTICE} {outcome} Your input was not recorded.")
     expect(alert.locator("dd")).to_have_text(
-        ["Only <b>half</b>.\n\nThen ask again.", '{"amount": '], use_inner_text=True
+        ["Only <b>half</b>.\n\nThen ask again.", "EUR", '{"amount": '], use_inner_text=True
     )
     expect(tab.get_by_role("heading", level=1, name=heading)).to_be_focused()
-    expect(tab).to_have_title(f"{heading} · LoopIn")
-    expect(tab.get_by_role("button")).to_have_count(0)
+    expect(tab).to_have_title(re.compile(f"^Transfer .* · {heading} · LoopIn$"))
+    expect(tab.locator("form").get_by_role("button")).to_have_count(0)
     assert tab.evaluate("[scrollY, window.loadedOnce]") == [0, True]
 
 
@@ -166,7 +169,7 @@ def test_page_says_that_it_expired_at_its_moment(ask: Ask, open_tab: OpenTab) ->
 
     expired = tab.get_by_role("heading", level=1, name="Expired")
     expect(expired).to_be_visible(timeout=(EXPIRE_S[-1] + PATIENCE_S) * 1000)
-    expect(tab.get_by_role("button")).to_have_count(0)
+    expect(tab.locator("form").get_by_role("button")).to_have_count(0)
     expect(tab.get_by_role("alert")).to_have_text(
         f"{NOTICE} It expired before anyone decided.", use_inner_text=True
     )

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import FloatRect, Page, expect
 
 from tests.support import web
+from tests.support.changing import json_field
 from tests.support.looks import look_at
 
 Ask = Callable[..., str]
@@ -39,16 +40,22 @@ QUESTIONS: dict[str, dict[str, object]] = {
 }
 
 
+def approve(tab: Page) -> None:
+    """Press Approve, twice for high urgency."""
+    for _ in range(1 + tab.locator(".urgency-high").count()):
+        tab.get_by_role("button", name="Approve").click()
+
+
 def faulty(tab: Page) -> None:
-    tab.get_by_label("Modified parameters").fill('{"amount": }')
-    tab.get_by_role("button", name="Approve").click()
+    json_field(tab).fill('{"amount": }')
+    approve(tab)
     expect(tab.get_by_role("alert")).to_be_visible()
 
 
 def approved(tab: Page) -> None:
     tab.get_by_label("Reason").fill("Checked with the vendor by phone.")
-    tab.get_by_label("Modified parameters").fill('{"amount": 4000}')
-    tab.get_by_role("button", name="Approve").click()
+    json_field(tab).fill('{"amount": 4000}')
+    approve(tab)
     expect(tab.get_by_role("heading", level=1)).to_have_text("Approved")
 
 
@@ -154,20 +161,17 @@ def test_screen_reader_meets_the_request_then_the_form(
         - banner: LoopIn
         - main:
           - article "An agent asks to Transfer $4,200 to vendor account ending in 9821":
-            - paragraph: Waiting for your decision Medium urgency
             - heading "An agent asks to Transfer $4,200 to vendor account ending in 9821" [level=1]
+            - term: Urgency
+            - definition: Medium urgency
             - term: Agent
             - definition: billing-agent
             - term: For
             - definition: accounts-payable
-            - term: Created
-            - definition:
-              - text: /^(now|\\d+ (second|minute)s? ago)$/
-              - time: /UTC$/
+            - term: Asked
+            - definition: /^(now|\\d+ (second|minute)s? ago)$/
             - term: Expires
-            - definition:
-              - text: /^in \\d+ minutes$/
-              - time: /UTC$/
+            - definition: /^in \\d+ minutes$/
             - heading "Context from the agent" [level=2]
             - table:
               - rowgroup:
@@ -175,16 +179,16 @@ def test_screen_reader_meets_the_request_then_the_form(
                   - columnheader "Name"
                   - columnheader "Value"
               - rowgroup:
-                - row "amount 4200":
+                - row "amount 4200 Copy amount":
                   - rowheader "amount"
-                  - cell "4200"
-                - row "currency USD":
+                  - cell "4200 Copy amount"
+                - row "currency USD Copy currency":
                   - rowheader "currency"
-                  - cell "USD"
+                  - cell "USD Copy currency"
           - form "Your decision":
             - heading "Your decision" [level=2]
             - textbox "Reason (optional)"
-            - textbox "Modified parameters (optional)"
+            - group: Change values (2)
             - button "Approve"
             - button "Reject"
     """)

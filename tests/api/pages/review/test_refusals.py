@@ -8,16 +8,23 @@ from tests.support.page import Page, ask, decide
 
 TYPED = {"reason": "\nTwo lines,\nas typed <b>", "modifiedParams": '{"amount": 1}\n'}
 
-JSON_FAULT = "This is not valid JSON: EOF while parsing an object at line 1 column 12."
+JSON_FAULT = (
+    "This is not valid JSON. At line 1, column 13, the closing brace } is missing "
+    "(opened in line 1)."
+)
+NO_OBJECT = "This must be a JSON object: names and values between { and }."
 RECURSION_FAULT = "This is not valid JSON: recursion limit exceeded at line 1 column 1006."
 FAULTS = [
     ({"modifiedParams": '{"amount": 1'}, [JSON_FAULT]),
-    ({"modifiedParams": "[1]"}, ["This must be a JSON object."]),
-    ({"modifiedParams": "null"}, ["This must be a JSON object."]),
+    ({"modifiedParams": "[1]"}, [NO_OBJECT]),
+    ({"modifiedParams": "null"}, [NO_OBJECT]),
     ({"modifiedParams": '{"a": 1e999}'}, ["This must hold finite numbers only."]),
     (
         {"modifiedParams": '{"a": NaN}'},
-        ["This is not valid JSON: expected value at line 1 column 7."],
+        [
+            "This is not valid JSON. At line 1, column 7, JSON has no NaN: write a number, null "
+            "or a text."
+        ],
     ),
     (
         {"modifiedParams": '{"a":' * 33 + "1" + "}" * 33},
@@ -54,7 +61,9 @@ async def test_fault_stands_beside_its_field_and_nothing_typed_is_lost(
     assert answer.status_code == 400
     assert page["textarea"] == [(TYPED | form)["reason"], (TYPED | form)["modifiedParams"]]
     assert page["fault"] == faults
-    assert page["title"] == ["Not recorded yet · Waiting for your decision · LoopIn"]
+    assert page["title"] == [
+        "Transfer $4,200 to vendor account ending in 9821 · Not recorded yet · LoopIn"
+    ]
     assert (await sqlite_store.get_interrupt_status(path.split("/")[-1])).is_pending
 
 
@@ -99,7 +108,7 @@ FORM = "application/x-www-form-urlencoded"
         (b"reason=" + b"x" * 262_144, FORM, 413, "must be at most 262144 bytes."),
         (b"decision=approved&reason=\xff", FORM, 400, "The form cannot be read."),
         (b"decision=approved&reason=%ff", FORM, 400, "The form cannot be read."),
-        (b"decision=approved" + b"&a=b" * 10, FORM, 400, "The form cannot be read."),
+        (b"decision=approved" + b"&a=b" * 60, FORM, 400, "The form cannot be read."),
     ],
 )
 async def test_form_that_cannot_be_read_records_nothing(

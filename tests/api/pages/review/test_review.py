@@ -6,7 +6,7 @@ import pytest
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, Clock, Down, api_client
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, Down, api_client
 from tests.support.page import Page, ask, decide
 
 
@@ -21,18 +21,22 @@ async def test_pending_page_shows_the_whole_request(
     page = Page(answer)
     digest = await digest_of(sqlite_store, path)
     assert answer.status_code == 200
-    assert page["title"] == ["Waiting for your decision · LoopIn"]
+    assert page["title"] == [
+        "Transfer $4,200 to vendor account ending in 9821 · Waiting for your decision · LoopIn"
+    ]
     assert page["h1"] == ["An agent asks to Transfer $4,200 to vendor account ending in 9821"]
-    assert page["badges"] == ["Waiting for your decision High urgency"]
     assert page.facts == {
+        "Urgency": "High urgency",
         "Agent": "agent-1",
         "For": "user-1",
-        "Created": "5 minutes ago 15 June 2025, 15:06:40 UTC",
-        "Expires": "in 115 minutes 15 June 2025, 17:06:40 UTC",
-        "Digest": f"{digest[:12]} {digest}",
+        "Asked": "5 minutes ago",
+        "Expires": "in 115 minutes",
+        "Created": "15 June 2025, 15:06:40 UTC",
+        "Expiry": "15 June 2025, 17:06:40 UTC",
+        "Digest": digest,
     }
     assert page.rows == {"amount": "4200", "currency": "USD"}
-    assert page["button"] == ["Approve", "Reject"]
+    assert page["button"] == ["Approve", "Reject", "Close"]
     assert page["textarea"] == ["", ""]
     assert page["alert"] == []
 
@@ -59,16 +63,19 @@ async def test_approving_answers_303_to_the_page_that_shows_it(
     assert page["h2"] == [
         "An agent asked to Transfer $4,200 to vendor account ending in 9821",
         "Context from the agent",
+        "Times and digest",
         "Activity",
     ]
     assert page.facts == {
         "Decided by": "Someone with the link, on this page",
         "Decided": "60 seconds ago 15 June 2025, 15:06:40 UTC",
+        "Urgency": "Medium urgency",
         "Agent": "agent-1",
         "For": "user-1",
-        "Created": "60 seconds ago 15 June 2025, 15:06:40 UTC",
-        "Expiry": "in 59 minutes 15 June 2025, 16:06:40 UTC",
-        "Digest": f"{digest[:12]} {digest}",
+        "Asked": "60 seconds ago",
+        "Created": "15 June 2025, 15:06:40 UTC",
+        "Expiry": "15 June 2025, 16:06:40 UTC",
+        "Digest": digest,
     }
     assert page["button"] == []
 
@@ -90,7 +97,8 @@ async def test_modified_parameters_are_recorded_and_shown(
 ) -> None:
     path = await ask(sqlite_store)
 
-    await decide(api, path, decision="approved", modifiedParams='{"amount": 4000, "note": "é"}')
+    typed = '{"amount": 4000, "note": "é"}'
+    await decide(api, path, decision="approved", modifiedParams=typed, newKeys='["note"]')
     page = Page(await api.get(path))
 
     read = await sqlite_store.get_interrupt_status(path.split("/")[-1])
@@ -107,7 +115,8 @@ async def test_empty_modified_parameters_are_told_from_none(
 ) -> None:
     path = await ask(sqlite_store)
 
-    await decide(api, path, decision="approved", modifiedParams="{}")
+    decision = Decision(decision="approved", modified_params={})
+    await sqlite_store.decide_interrupt(path.split("/")[-1], decision, REVIEWER)
 
     assert "An empty object." in Page(await api.get(path))["p"]
 
@@ -147,7 +156,7 @@ async def test_expired_page_says_so_to_the_moment(
     assert (
         "No one decided in time, so nothing was approved. The agent has to ask again." in page["p"]
     )
-    assert page.facts["Expired"] == "now 15 June 2025, 15:07:40 UTC"
+    assert page.facts["Expired"] == "now"
     assert page["button"] == []
 
 
@@ -259,6 +268,6 @@ async def test_way_to_the_other_pages_is_shown_to_those_who_may_go_it(
         signed_in = Page(await open_to_all.get(path))
 
     assert by_link["a"] == []
-    assert signed_in["a"] == ["Inbox", "History", "Analytics"]
+    assert signed_in["a"] == ["Inbox", "History", "Analytics", "Notifications"]
     links = [element["href"] for element in signed_in.attributes if element[""] == "a"]
-    assert links == ["/", "/history", "/analytics"]
+    assert links == ["/", "/history", "/analytics", "/notifications"]

@@ -31,12 +31,22 @@ END
 $$;
 
 CREATE TRIGGER interrupts_stay BEFORE UPDATE OF interrupt_id, agent_id, user_id, action, context,
-    urgency, created_ms, expires_ms, callback_url, payload_digest ON interrupts
+    urgency, created_ms, expires_ms, callback_url, payload_digest, ordinal, call, use_within, editable,
+    options ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_refuse_change();
 
+CREATE OR REPLACE FUNCTION loopin_begin_pending() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.payload_digest = '' OR NEW.status <> 'pending' OR NEW.event_count <> (SELECT COUNT(*)
+        FROM events WHERE interrupt_id = NEW.interrupt_id AND hash = NEW.events_head) THEN
+        RAISE EXCEPTION 'refused by the rule %', TG_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
 CREATE TRIGGER interrupts_begin_pending BEFORE INSERT ON interrupts
-    FOR EACH ROW WHEN (NEW.payload_digest = '' OR NEW.status <> 'pending' OR NEW.event_count <> 0)
-    EXECUTE FUNCTION loopin_refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION loopin_begin_pending();
 
 CREATE OR REPLACE FUNCTION loopin_settle_with_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -50,8 +60,25 @@ END
 $$;
 
 CREATE TRIGGER interrupts_settle_with_event BEFORE UPDATE OF status, settled_ms, decided_ms,
-    decided_by, decided_via, reason, modified_params ON interrupts
+    decided_by, decided_via, reason, modified_params, standing, covered_by ON interrupts
     FOR EACH ROW EXECUTE FUNCTION loopin_settle_with_event();
+
+CREATE OR REPLACE FUNCTION loopin_use_with_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.used_ms IS NOT NULL AND NEW.used_ms IS DISTINCT FROM OLD.used_ms)
+        OR (OLD.status <> 'pending' AND NEW.standing_until_ms IS DISTINCT FROM OLD.standing_until_ms
+            AND (NEW.standing_until_ms < OLD.standing_until_ms) IS NOT TRUE)
+        OR NEW.event_count <> OLD.event_count + 1
+        OR NOT EXISTS (SELECT 1 FROM events WHERE interrupt_id = NEW.interrupt_id
+            AND sequence = NEW.event_count AND hash = NEW.events_head) THEN
+        RAISE EXCEPTION 'refused by the rule %', TG_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER interrupts_use_with_event BEFORE UPDATE OF used_ms, standing_until_ms ON interrupts
+    FOR EACH ROW EXECUTE FUNCTION loopin_use_with_event();
 
 CREATE TRIGGER interrupts_stay_whole BEFORE TRUNCATE ON interrupts
     FOR EACH STATEMENT EXECUTE FUNCTION loopin_refuse_change();

@@ -10,6 +10,21 @@ ALTER TABLE interrupts ADD COLUMN event_count INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE interrupts ADD COLUMN events_head TEXT NOT NULL DEFAULT '';
 -- Grows with every new interrupt: the order of those of one millisecond.
 ALTER TABLE interrupts ADD COLUMN ordinal BIGINT NOT NULL DEFAULT 0;
+-- The tool call that a host holds, as JSON, and how many seconds after the decision its approval may be used.
+ALTER TABLE interrupts ADD COLUMN call TEXT;
+ALTER TABLE interrupts ADD COLUMN use_within BIGINT;
+ALTER TABLE interrupts ADD COLUMN used_ms BIGINT;
+-- A standing approval: which calls it covers besides its own (call or tool), and until when. Those that
+-- another one covers name it.
+ALTER TABLE interrupts ADD COLUMN standing TEXT;
+ALTER TABLE interrupts ADD COLUMN standing_until_ms BIGINT;
+ALTER TABLE interrupts ADD COLUMN covered_by TEXT;
+-- Which keys of the context a reviewer may change, as a JSON list, and the values that each may get, as an object.
+ALTER TABLE interrupts ADD COLUMN editable TEXT;
+ALTER TABLE interrupts ADD COLUMN options TEXT;
+
+-- Indexes hold these texts, and PostgreSQL's take no long ones.
+UPDATE interrupts SET action_type = SUBSTR(action_type, 1, 299) || '…' WHERE LENGTH(action_type) > 300;
 
 UPDATE interrupts SET ordinal = place FROM (
     SELECT interrupt_id AS id, ROW_NUMBER() OVER (ORDER BY created_ms, interrupt_id) AS place FROM interrupts
@@ -21,17 +36,8 @@ UPDATE interrupts SET settled_ms = COALESCE(decided_ms, CASE status WHEN 'expire
 UPDATE interrupts SET decided_via = CASE decided_by WHEN 'review-link' THEN 'review-page'
     WHEN 'inbox' THEN 'inbox' ELSE 'api' END WHERE decided_by IS NOT NULL;
 
+DROP INDEX interrupts_to_expire;
 DROP INDEX interrupts_of_user;
-CREATE INDEX interrupts_of_user ON interrupts (user_id, status, created_ms, ordinal);
-CREATE INDEX interrupts_settled ON interrupts (settled_ms, ordinal) WHERE settled_ms IS NOT NULL;
-CREATE INDEX interrupts_decided ON interrupts (decided_ms) WHERE decided_ms IS NOT NULL;
-
--- The reviewers' lists: pending interrupts by urgency and expiry, and those settled, of a user or an agent.
-CREATE INDEX interrupts_waiting ON interrupts
-    ((expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000 ELSE 2000000000000000 END), ordinal)
-    WHERE status = 'pending';
-CREATE INDEX interrupts_settled_of_user ON interrupts (user_id, settled_ms, ordinal) WHERE settled_ms IS NOT NULL;
-CREATE INDEX interrupts_of_agent ON interrupts (agent_id, settled_ms, ordinal);
 
 -- The trail of each interrupt: its events in order, each chained to the one before by its hash.
 CREATE TABLE events (
@@ -54,9 +60,9 @@ CREATE TABLE deliveries (
     interrupt_id TEXT    NOT NULL,
     -- callback, notification or reminder.
     kind         TEXT    NOT NULL,
-    -- The digest of a channel; empty for a callback, and until the channels are chosen.
+    -- The digest of a channel; empty for a callback.
     destination  TEXT    NOT NULL,
-    -- Concurrent deliveries are counted by this.
+    -- That of a callback, or the digest of a channel: concurrent deliveries are counted by this.
     host         TEXT    NOT NULL,
     urgent       INTEGER NOT NULL,
     -- When to send it next; while a process is sending it, when its lease ends.
@@ -67,7 +73,9 @@ CREATE TABLE deliveries (
     answered     INTEGER
 );
 
-CREATE INDEX deliveries_due ON deliveries (due_ms);
+-- First attempts come before retries. Without `tries`, SQLite would look each one up in the table.
+CREATE INDEX deliveries_new ON deliveries (kind, urgent, due_ms, host, tries) WHERE tries = 0;
+CREATE INDEX deliveries_retried ON deliveries (kind, urgent, due_ms, host, tries) WHERE tries > 0;
 CREATE INDEX deliveries_of_interrupt ON deliveries (interrupt_id);
 
 -- The interrupt that each Idempotency-Key created; the fingerprint is of the request's payload.
@@ -98,6 +106,28 @@ CREATE TABLE sessions (
     created_ms   BIGINT NOT NULL,
     used_ms      BIGINT NOT NULL
 );
+
+-- The browsers that get Web Push, and whose they are; see outbox/pushes.py.
+CREATE TABLE devices (
+    device_id   TEXT    NOT NULL PRIMARY KEY,
+    subject     TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    -- The subscription, as the browser gave it.
+    endpoint    TEXT    NOT NULL UNIQUE,
+    p256dh      TEXT    NOT NULL,
+    auth        TEXT    NOT NULL,
+    -- The public key of the API that it was made with.
+    server_key  TEXT    NOT NULL,
+    seal        TEXT    NOT NULL,
+    urgent_only INTEGER NOT NULL DEFAULT 0,
+    added_ms    BIGINT  NOT NULL,
+    -- The last push that was accepted, and the last that failed.
+    sent_ms     BIGINT,
+    failed_ms   BIGINT,
+    failure     TEXT
+);
+
+CREATE INDEX devices_of_subject ON devices (subject, added_ms);
 
 -- One row: the key, in hexadecimal digits, that proves the API to open pages; see access/proofs.py.
 CREATE TABLE page_key (page_key TEXT NOT NULL);

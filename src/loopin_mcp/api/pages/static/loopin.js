@@ -113,7 +113,9 @@ const loopin = (() => {
     const { target: form, submitter } = event;
     const isCleared = form === cleared;
     cleared = null;
-    if (isLive || isCleared || form.getAttribute("method") === "dialog") return;
+    // A desk asks by itself, and keeps what was typed.
+    const isDesk = form.matches(".desk form");
+    if (isLive || isCleared || isDesk || form.getAttribute("method") === "dialog") return;
     event.preventDefault();
     event.stopImmediatePropagation();
     if (!await isLoopIn()) return sayConnection(LOST);
@@ -130,9 +132,13 @@ const loopin = (() => {
    *
    * A broken stream is opened again, and then the server sends the current state at once. A hidden
    * page `rests` without a stream, since a browser has six connections for all its tabs. While the
-   * connection is lost, the page shows the text `lost`.
+   * connection is lost, the page shows the text `lost`. Of a page's streams, all but one are `isQuiet`:
+   * nothing is shown of their connection.
    */
-  function follow(url, heard, { rests = true, lost = LOST, whenLost = () => {} } = {}) {
+  function follow(
+    url, heard, { rests = true, lost = LOST, whenLost = () => {}, isQuiet = false } = {}
+  ) {
+    const say = isQuiet ? () => {} : sayConnection;
     let source = null;
     let timer = null;
     let failures = 0;
@@ -144,7 +150,7 @@ const loopin = (() => {
       // Otherwise the browser would connect again by itself, to any program.
       source?.close();
       source = null;
-      isLive = false;
+      if (!isQuiet) isLive = false;
     }
 
     function fail() {
@@ -152,7 +158,7 @@ const loopin = (() => {
       failures += 1;
       // If the first retry succeeds, nothing is shown.
       if (failures > 1) {
-        sayConnection(lost);
+        say(lost);
         whenLost();
       }
       timer = setTimeout(open, Math.min(LONGEST_RETRY_MS, 250 * 2 ** failures));
@@ -162,8 +168,8 @@ const loopin = (() => {
       clearTimeout(timer);
       timer = setTimeout(fail, SILENCE_MS);
       if (Date.now() - openedMs > STEADY_MS) failures = 0;
-      isLive = true;
-      sayConnection("");
+      if (!isQuiet) isLive = true;
+      say("");
     }
 
     async function open() {
@@ -194,7 +200,7 @@ const loopin = (() => {
       stop() {
         stopped = true;
         close();
-        sayConnection("");
+        say("");
       },
       resume() {
         stopped = false;

@@ -1,0 +1,1 @@
+"""The page with a reviewer's devices, and the files of the installed app."""

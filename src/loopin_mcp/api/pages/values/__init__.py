@@ -1,0 +1,1 @@
+"""Renders the values of a request's context by what they are."""

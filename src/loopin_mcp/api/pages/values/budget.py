@@ -1,0 +1,17 @@
+"""How much work the colours of one context may take."""
+
+
+class Budget:
+    """What is left for lexers and comparisons, about 20 microseconds each.
+
+    Agents choose the texts, so that neither may take long for any of them.
+    """
+
+    def __init__(self, left: int = 12 * 1024) -> None:
+        self._left = left
+
+    def allows(self, cost: int) -> bool:
+        """Whether that much is left; then it is taken."""
+        fits = cost <= self._left
+        self._left -= cost if fits else 0
+        return fits

@@ -1,0 +1,1 @@
+"""`loopin-mcp doctor`: finds out what keeps LoopIn from working, and says what helps."""

@@ -1,0 +1,53 @@
+"""Checks variables: LoopIn's settings, in the environment and in the entries of hosts."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from loopin_mcp.commands.doctor.checks import Finding, problem
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.settings.settings import Settings
+
+_PREFIX = "LOOPIN_"
+_URL = "LOOPIN_API_URL"
+_LONGEST_NAME = 100
+_REMEDY = "Correct or unset it."
+
+
+def check_variables(name: str, environment: Mapping[str, str]) -> list[Finding]:
+    """Every setting that cannot be used, and every variable that only looks like one."""
+    found = [*faults_of(name, environment), *_unknown(name, environment)]
+    count = sum(variable.startswith(_PREFIX) for variable in environment)
+    return found or [Finding(name, "pass", f"all valid, {count} set")]
+
+
+def faults_of(name: str, environment: Mapping[str, str]) -> list[Finding]:
+    """The settings that cannot be used: each of them, and not only the first."""
+    url = {_URL: environment[_URL]} if _URL in environment else {}
+    alone = [
+        url | {variable: environment[variable]}
+        for variable in Settings.all_variables()
+        if variable.startswith(_PREFIX) and variable in environment
+    ]
+    errors = {str(error): error for each in [*alone, environment] for error in _errors(each)}
+    return [problem(name, error, _REMEDY) for error in errors.values()]
+
+
+def _errors(environment: Mapping[str, str]) -> Sequence[ConfigurationError]:
+    try:
+        Settings.load(environment)
+    except ConfigurationError as error:
+        return [error]
+    return []
+
+
+def _unknown(name: str, environment: Mapping[str, str]) -> list[Finding]:
+    known = [each for each in Settings.all_variables() if each.startswith(_PREFIX)]
+    unknown = sorted({each for each in environment if each.startswith(_PREFIX)} - {*known})
+    return [_warning(name, variable, known) for variable in unknown]
+
+
+def _warning(name: str, variable: str, known: Sequence[str]) -> Finding:
+    shown = variable[:_LONGEST_NAME]
+    [*nearest] = difflib.get_close_matches(shown, known, n=1)
+    remedy = f"Rename it to {nearest[0]}, or unset it." if nearest else "Unset it."
+    return Finding(name, "warning", f"{shown} is not a setting of LoopIn", remedy)

@@ -1,0 +1,1 @@
+"""The gate: asks a human before a host runs a tool."""

@@ -1,0 +1,82 @@
+"""What a human's decision means for the call that it is about."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from loopin_mcp.errors import LoopinError
+from loopin_mcp.gate.calls import JSONObject, Verdict, canonical
+from loopin_mcp.gate.questions import Question
+from loopin_mcp.wire.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+_PENDING = (
+    "No human has decided in time, so this call is not approved. The request still waits for them: "
+    "try the same call again later, and it finds the same request."
+)
+# What has to be in an interrupt as it was asked.
+_SHOWN = ("agentId", "userId", "action", "urgency", "context", "call")
+
+
+def verdict_on(interrupt: Mapping[str, "JsonValue"], question: Question) -> Verdict:
+    """What an interrupt, as it goes over the wire, means for the call that is asked about.
+
+    Raises:
+        LoopinError: It is about something else, nobody has decided yet, or it has no known status.
+    """
+    _refuse_another(interrupt, question)
+    match interrupt.get("status"):
+        case "approved":
+            changes = interrupt.get("modifiedParams") or {}
+            if isinstance(changes, dict):
+                return _permission(question, changes)
+        case "pending":
+            raise LoopinError(_PENDING)
+        case "rejected":
+            reason = interrupt.get("reason")
+            return Verdict(
+                "deny", f"A human rejected this in LoopIn{f': {reason}' if reason else '.'}"
+            )
+        case "expired":
+            said = "Nobody decided in LoopIn in time. If it still matters, try again."
+            return Verdict("deny", said)
+        case "cancelled":
+            return Verdict("deny", "The request for this in LoopIn was cancelled.")
+    raise LoopinError("LoopIn gave an answer that is unknown here, so this call is not approved.")
+
+
+def _refuse_another(interrupt: Mapping[str, "JsonValue"], question: Question) -> None:
+    """Refuse an interrupt that shows its human something else than this call.
+
+    An agent that has the API key could have made it, with the digest of this call.
+
+    Raises:
+        LoopinError: It does.
+    """
+    shown, asked = (
+        canonical([fields.get(name) for name in _SHOWN]) for fields in (interrupt, question.request)
+    )
+    if shown != asked:
+        raise LoopinError(
+            "The request in LoopIn shows something else than this call, so it is not approved."
+        )
+
+
+def _permission(question: Question, changes: JSONObject) -> Verdict:
+    """The permission to run an approved call with these changes, or why that cannot be done."""
+    call = question.call
+    if not changes:
+        return Verdict("allow", "A human approved this in LoopIn.")
+    approved = "A human approved this in LoopIn with other values"
+    if unknown := sorted(changes.keys() - call.input.keys()):
+        problem = f"but this call has no field {plain_text(unknown[0])}, so it would be lost"
+    elif question.facts.is_masked:
+        problem = "but values of this file are masked there, so an edit cannot be relied on"
+    elif not question.can_edit:
+        values = json.dumps(changes, ensure_ascii=False)
+        problem = f"which this host cannot pass on. Call the tool again with {values}"
+    else:
+        return Verdict("allow", f"{approved}.", {**call.input, **changes})
+    return Verdict("deny", f"{approved}, {problem}.")

@@ -1,0 +1,1 @@
+"""The pipe between the MCP server and its host."""
