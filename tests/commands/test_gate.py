@@ -2,17 +2,21 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loopin_mcp import Decision, LoopinClient
-from tests.support import KEY, PATIENCE_S, START_TIMEOUT_S, clean_environment
+from tests.support import KEY, PATIENCE_S, START_TIMEOUT_S, clean_environment, web
+from tests.support.browser import browser_of
+from tests.support.receiver import receiving
 
 pytestmark = pytest.mark.subprocess
 
@@ -71,18 +75,60 @@ def api(serve: Callable[..., str]) -> dict[str, str]:
     return {"LOOPIN_API_URL": url, "LOOPIN_API_KEY": KEY}
 
 
+@contextmanager
+def waiting_gate(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A gate that has read what the host writes."""
+    with subprocess.Popen(
+        GATE,
+        env=clean_environment(LOOPIN_USER_ID="alice") | environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        assert waiting.stdin is not None
+        waiting.stdin.write(json.dumps(EVENT))
+        waiting.stdin.close()
+        # What is closed, `communicate` would write to.
+        waiting.stdin = None
+        yield waiting
+
+
+async def ask_and_stop(api: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Stop a gate once its request waits for a human."""
+    with waiting_gate(api) as waiting:
+        async with LoopinClient(api["LOOPIN_API_URL"], KEY) as human:
+            while not (await human.list_pending_interrupts("alice")).count:
+                assert waiting.poll() is None
+        waiting.terminate()
+        stdout, stderr = waiting.communicate(timeout=PATIENCE_S)
+    return subprocess.CompletedProcess(GATE, waiting.returncode, stdout, stderr)
+
+
 async def test_approved_call_is_allowed_once(api: dict[str, str]) -> None:
-    first = gate(EVENT, "--timeout", "5", environment=api)
+    await ask_and_stop(api)
     await decide(api["LOOPIN_API_URL"], "approved", modifiedParams={"command": "pwd"})
     second = gate(EVENT, environment=api)
-    third = gate(EVENT, "--timeout", "5", environment=api)
+    await ask_and_stop(api)
 
-    assert_blocked(first, "try the same call again later, and it finds the same request")
     assert (second.returncode, second.stderr) == (0, "")
     answer = json.loads(second.stdout)["hookSpecificOutput"]
     assert answer["permissionDecision"] == "allow"
     assert answer["updatedInput"] == {"command": "pwd"}
-    assert_blocked(third, "No human has decided in time")
+
+
+@pytest.mark.slow
+def test_call_that_no_human_decides_in_time_is_blocked(api: dict[str, str]) -> None:
+    program = (
+        "import sys, loopin_mcp.cli, loopin_mcp.client.client, loopin_mcp.gate.approval; "
+        "loopin_mcp.cli.main(sys.argv[1:])"
+    )
+
+    ended = gate(
+        EVENT, "gate", "--timeout", "5", command=(sys.executable, "-c", program), environment=api
+    )
+
+    assert_blocked(ended, "try the same call again later, and it finds the same request")
 
 
 @pytest.mark.parametrize(("pattern", "code"), [("^(?!Bash$)", 0), ("^Ba", BLOCKED), ("(", BLOCKED)])
@@ -93,7 +139,7 @@ def test_only_tools_that_the_pattern_finds_are_asked_about(pattern: str, code: i
 
 
 async def test_rejected_call_is_denied_with_the_reason(api: dict[str, str]) -> None:
-    gate(EVENT, "--timeout", "5", environment=api)
+    await ask_and_stop(api)
     await decide(api["LOOPIN_API_URL"], "rejected", reason="No way")
 
     denied = gate(EVENT, environment=api)
@@ -105,14 +151,7 @@ async def test_rejected_call_is_denied_with_the_reason(api: dict[str, str]) -> N
 
 
 async def test_human_who_decides_meanwhile_ends_the_wait(api: dict[str, str]) -> None:
-    environment = clean_environment(LOOPIN_USER_ID="alice", **api)
-    with subprocess.Popen(
-        GATE, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as waiting:
-        assert waiting.stdin is not None
-        waiting.stdin.write(json.dumps(EVENT))
-        waiting.stdin.close()
-        waiting.stdin = None
+    with waiting_gate(api) as waiting:
         async with LoopinClient(api["LOOPIN_API_URL"], KEY) as human:
             while not (await human.list_pending_interrupts("alice")).count:
                 assert waiting.poll() is None
@@ -135,14 +174,22 @@ async def test_headless_run_is_deferred_and_resumed(api: dict[str, str]) -> None
     assert decisions == ["defer", "allow"]
 
 
+@on_posix
 def test_embedded_api_is_served_while_it_waits(tmp_path: Path) -> None:
-    here = {"LOOPIN_API_URL": "", "LOOPIN_DATA_DIR": str(tmp_path), "LOOPIN_PORT": "0"}
+    here = {"LOOPIN_API_URL": "", "LOOPIN_DATA_DIR": str(tmp_path / "data"), "LOOPIN_PORT": "0"}
 
-    deferred = gate(EVENT, "--defer", environment=here)
-    waited = gate(EVENT, "--timeout", "5", environment=here)
+    with receiving() as receiver:
+        here |= browser_of(receiver, tmp_path) | {"LOOPIN_OPEN_REVIEW": "on"}
+        with waiting_gate(here) as waiting:
+            link = receiver.next(START_TIMEOUT_S)["url"]
+            with web.browse() as browser:
+                inbox = browser.get(link)
+                [review] = set(re.findall(r'href="(/[^"?]*/review/[^"?]+)', inbox.text))
+                answer = {"decision": "approved", "confirmed": "true"}
+                browser.post(str(inbox.url.join(review)), data=answer).raise_for_status()
+            stdout, _ = waiting.communicate(timeout=PATIENCE_S)
 
-    assert deferred.returncode == 0
-    assert_blocked(waited, "No human has decided in time")
+    assert json.loads(stdout)["hookSpecificOutput"]["permissionDecision"] == "allow"
 
 
 def test_own_tool_needs_no_api_and_no_settings() -> None:

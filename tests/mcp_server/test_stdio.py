@@ -20,7 +20,7 @@ from tests.support.host import (
 # A server without a time limit for the answers after the end of stdin.
 PATIENT = """
 from loopin_mcp import cli
-from loopin_mcp.mcp_server import stdio
+from loopin_mcp.mcp_server.stdio import stdio
 stdio.ANSWER_WITHIN_S, stdio.END_WITHIN_S = 60, 90
 cli.main()
 """

@@ -37,9 +37,9 @@ USER = "accounting"
 AGENT = Actor("api-key", "api")
 REVIEWER = Actor("alice", "review-page")
 MOMENT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 # A program needs time for its imports.
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 
 
 class Clock:

@@ -10,7 +10,7 @@ import pytest
 from tests.support import KEY, clean_environment
 
 REVIEWERS = {"REVIEWER_KEYS": f"alice={'a' * 32}"}
-MOST_S = 100
+MOST_S = 280
 HOOKS = "tests.support.fitting_limits"
 
 pytestmark = pytest.mark.slow
