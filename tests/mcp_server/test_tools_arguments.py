@@ -103,7 +103,9 @@ async def test_agent_limits_what_may_be_changed(mcp: Client, editable: object) -
     refused = await refusal(mcp, "decide_interrupt", **decision, modifiedParams={"to": "b"})
 
     assert refused.startswith('modifiedParams: "to" cannot be changed')
-    status = await call(mcp, "get_interrupt_status", interruptId=created["interruptId"])
+    status = await call(
+        mcp, "get_interrupt_status", interruptId=created["interruptId"], waitSeconds=0
+    )
     assert "editable" not in status
 
 

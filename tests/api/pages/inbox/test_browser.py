@@ -157,6 +157,8 @@ def test_list_that_is_open_says_when_its_session_has_ended(keyed: str, open_tab:
     expect(popup.value.get_by_role("heading", name="Inbox")).to_be_visible()
     expect(tab.locator("#message")).to_have_text("")
     expect(tab).to_have_url(popup.value.url)
+    # Rows wait only behind a list that has some.
+    expect(tab.locator("#rows .row")).to_have_count(1)
     web.post(f"{keyed}/interrupts", json=NEW | {"action": "Sail"}, headers={"X-API-Key": KEY})
     tab.get_by_role("button", name="new").click()
     Row(tab, "Sail").link.click()
