@@ -33,6 +33,7 @@ DAMAGES = [
     "context = '[1]'",
     """context = '{"a": "\\ud800"}'""",
     "modified_params = '1'",
+    "editable = '[1]'",
     "status = 'odd', settled_ms = 1",
     "settled_ms = 400000000000000000",
 ]

@@ -1,7 +1,7 @@
 """The review page: GET shows an interrupt, POST decides it and redirects."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import anyio
@@ -52,6 +52,15 @@ LONGEST_LOOK_S = 0.5
 logger = logging.getLogger("loopin_mcp")
 
 
+async def record_views(store: Store, interrupt_ids: Sequence[str], actor: Actor) -> None:
+    """Record that these requests were opened; if that fails, they were shown all the same."""
+    try:
+        for interrupt_id in interrupt_ids:
+            await store.record_view(interrupt_id, actor)
+    except LoopinError as error:
+        logger.warning("Cannot record that a request was opened: %s", error)
+
+
 class Review:
     """The review page. If reviewers have keys, it requires them to sign in first."""
 
@@ -70,8 +79,10 @@ class Review:
         model = await self._model(request, Entry())
         answer = await self._page(request, model)
         if model.is_decidable and is_visit(request):
-            # If this fails, the page is shown all the same.
-            answer.background = BackgroundTask(self._record_view, request, name)
+            actor = Actor(name, "review-page")
+            answer.background = BackgroundTask(
+                record_views, self._store, [interrupt_id_of(request)], actor
+            )
         return answer
 
     @page(NOT_RECORDED)
@@ -109,13 +120,6 @@ class Review:
         except ConflictError:
             return await self._page(request, await self._model(request, entry), 409)
         return None
-
-    async def _record_view(self, request: Request, name: str) -> None:
-        actor = Actor(name, "review-page")
-        try:
-            await self._store.record_view(interrupt_id_of(request), actor)
-        except LoopinError as error:
-            logger.warning("Cannot record that a request was opened: %s", error)
 
     async def _model(self, request: Request, entry: Entry) -> ReviewPage:
         interrupt, trail = await self._store.get_trail(interrupt_id_of(request))

@@ -16,7 +16,7 @@ from loopin_mcp.api.audit.digests import canonical, digest
 from loopin_mcp.api.pages.changes.decision_form import Entry
 from loopin_mcp.api.pages.filters import fits_in_list
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
-from loopin_mcp.api.pages.review import NOT_RECORDED
+from loopin_mcp.api.pages.review import NOT_RECORDED, record_views
 from loopin_mcp.api.rest.requests import read_fields
 from loopin_mcp.api.store.creation import action_type
 from loopin_mcp.api.store.store import Store
@@ -151,7 +151,8 @@ class Together:
         fields = await read_fields(request, ("pick",), MOST_TOGETHER)
         comparison = await self._compared([chosen for _, chosen in fields])
         answer = await self._pages.show(request, "inbox/compare.html", page=comparison)
-        answer.background = BackgroundTask(self._record_views, comparison, actor)
+        viewed = [interrupt.interrupt_id for interrupt in comparison.interrupts]
+        answer.background = BackgroundTask(record_views, self._store, viewed, actor)
         return answer
 
     @page(_NOT_RECORDED)
@@ -216,14 +217,6 @@ class Together:
                 why = str(error) if is_known else f"{error}: look at it before you try again"
                 left_out.append(LeftOut(interrupt_id, interrupt.action, why))
         return Decided(entry.decision, tuple(decided), tuple(left_out))
-
-    async def _record_views(self, comparison: Comparison, actor: Actor) -> None:
-        for interrupt in comparison.interrupts:
-            try:
-                await self._store.record_view(interrupt.interrupt_id, actor)
-            except APIError:
-                # The review page records and logs it too.
-                return
 
 
 def _why_not(interrupt: Interrupt, others: Sequence[Interrupt]) -> str | None:

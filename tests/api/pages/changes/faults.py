@@ -55,6 +55,7 @@ FAULTS = [
     ),
     ('{"a": 1} // pay', "line 1, column 10", "nothing may follow the end of the object"),
     ('{"a": /* x */ 1}', "line 1, column 7", "JSON has no comments"),
+    ('{"a": true, "b": null, "c": *}', "line 1, column 29", "this character is not expected here"),
     ('{"a": *}', "line 1, column 7", "this character is not expected here"),
     ('{"😀": é}', "line 1, column 7", 'texts need double quotes: "é"'),
 ]

@@ -32,6 +32,14 @@ def test_lines_after_a_fold_keep_their_numbers() -> None:
 
 
 @pytest.mark.parametrize("name", ["x_sh", "x_txt"])
+def test_blank_lines_at_the_start_of_a_long_text_take_one_row(name: str) -> None:
+    shown = value_of(name, "\n" * 50 + numbered(400)).html
+
+    assert Read(shown).notes == ["50 blank lines"]
+    assert "<summary>Rest: 361 lines, 3 KB</summary>" in shown
+
+
+@pytest.mark.parametrize("name", ["x_sh", "x_txt"])
 def test_blank_lines_in_a_row_are_counted(name: str) -> None:
     shown = value_of(name, "a\n" + "\n" * 40 + " \t\n\nb\n\n\nc\n").html
 
