@@ -45,14 +45,13 @@ DAY_S = DAY_MS // 1000
 NEW_IDS = """
     CREATE TEMP TABLE copies AS SELECT *, lower(hex(randomblob(16))) AS copy_id FROM originals
     """
-COPY = """
-    INSERT INTO interrupts SELECT copy_id, agent_id, CASE user_id WHEN 'large' THEN user_id
-        ELSE 'user-' || (ABS(RANDOM()) % :users) END, action, action_type, context, urgency, status,
-        created_ms + :shift, expires_ms + :shift, decided_ms + :shift, decided_by, reason,
-        modified_params, callback_url, settled_ms + :shift, decided_via, search_text,
-        payload_digest, event_count, events_head, NULL
-    FROM copies
-    """
+# What differs in a copy of an interrupt; its moments are shifted besides.
+CHANGED = {
+    "interrupt_id": "copy_id",
+    "user_id": "IIF(user_id = 'large', user_id, 'user-' || (ABS(RANDOM()) % :users))",
+    "ordinal": "NULL",
+}
+COPY = "INSERT INTO interrupts ({}) SELECT {} FROM copies"
 COPY_EVENTS = """
     INSERT INTO events SELECT copy_id, sequence, type, at_ms, actor, channel, detail, previous_hash,
         hash FROM copies JOIN events USING (interrupt_id)
@@ -91,6 +90,13 @@ def settled(number: int, user_id: str, now: int, chance: random.Random) -> Steps
     yield from trail.append("decided", at_ms, REVIEWER, detail, **ends)
 
 
+def _copy(columns: list[str]) -> str:
+    """The statement that copies interrupts with these columns."""
+    moments = {name: f"{name} + :shift" for name in columns if name.endswith("_ms")}
+    values = [CHANGED.get(name, moments.get(name, name)) for name in columns]
+    return COPY.format(", ".join(columns), ", ".join(values))
+
+
 def fill(path: Path, interrupts: int) -> None:
     """Store interrupts settled in the last 90 days: some, whose trails are valid, and copies."""
     chance, now, users = random.Random(1), epoch_ms(), interrupts // 110
@@ -109,11 +115,12 @@ def fill(path: Path, interrupts: int) -> None:
         [rule] = execute("SELECT sql FROM sqlite_schema WHERE name = 'interrupts_begin_pending'")
         execute("DROP TRIGGER interrupts_begin_pending")
         execute("CREATE TEMP TABLE originals AS SELECT * FROM interrupts")
+        columns = [str(row["name"]) for row in execute("PRAGMA table_info(interrupts)")]
         execute("COMMIT")
         for copy in range(1, COPIES):
             execute("BEGIN")
             execute(NEW_IDS)
-            execute(COPY, {"users": users, "shift": copy * 999})
+            execute(_copy(columns), {"users": users, "shift": copy * 999})
             execute(COPY_EVENTS)
             execute("DROP TABLE copies")
             execute("COMMIT")
@@ -189,7 +196,8 @@ async def compare(full: Store, empty: Store, ids: list[str], rounds: int) -> Non
     for name in ("create", "decide", "get"):
         low, high = (statistics.median(each.rates[name]) for each in subjects.values())
         print(f"{name}: {low:,.0f}/s empty, {high:,.0f}/s full: {high / low:.2f}")
-    figures, overview = full.figures, full.overview
+    figures, overview, precedents = full.figures, full.overview, full.precedents
+    [waiting, *_] = (await full.list_pending_interrupts(WAITING)).interrupts
     pages: dict[str, Callable[[], Awaitable[object]]] = {
         "pending list of 10": partial(full.list_pending_interrupts, WAITING),
         "analytics of the large user": partial(full.get_interrupt_analytics, LARGE),
@@ -202,6 +210,8 @@ async def compare(full: Store, empty: Store, ids: list[str], rounds: int) -> Non
         "history": partial(overview.list_settled, Search(), limit=50),
         "history of the large user": partial(overview.list_settled, Search(user=LARGE), limit=50),
         "search of the history": partial(overview.list_settled, Search(q="nowhere"), limit=50),
+        "what is unusual about a request": partial(precedents.unusual, waiting),
+        "last reasons of a reviewer": partial(precedents.recent_reasons, REVIEWER.name),
         "names": overview.list_names,
         "expiry of none": full.expire_interrupts,
         "deletion of none": partial(full.retention.delete_settled, 3650 * DAY_MS),
