@@ -11,15 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from processes import serving
 
 ROUNDS = 7
-PENDING = 3000
+PENDING, USERS = 3000, 10
 TEN_FACTS = {f"fact {number}": f"value {number}" for number in range(1, 11)}
 SCRIPT = "".join(f"echo 'step {number} of the deployment'\n" for number in range(1, 1700))
-# Where nothing is stored that could be shown instead of what is measured.
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DESKTOP, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 # A phone at the edge of its network, four times as slow as this machine.
 SLOW = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
 SLOWER_PROCESSOR = 4
@@ -74,16 +73,16 @@ async def slow_down(tab: Page) -> None:
     await devtools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER_PROCESSOR})
 
 
-async def ask(api: httpx.AsyncClient, context: dict[str, object]) -> str:
+async def ask(api: httpx.AsyncClient, context: dict[str, object], user: str = "bench") -> str:
     """The review link of a new request."""
-    new = {"agentId": "bench", "userId": "bench", "action": "Pay 4,200 EUR", "context": context}
+    new = {"agentId": "bench", "userId": user, "action": "Pay 4,200 EUR", "context": context}
     return str((await api.post("/interrupts", json=new)).raise_for_status().json()["reviewUrl"])
 
 
 async def main() -> None:
     """Print a line for each page and kind of visitor."""
     rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
-    with serving(RATE_LIMIT="100000") as served:
+    with serving() as served:
         async with httpx.AsyncClient(base_url=served.url) as api, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"))
             pages = {
@@ -94,7 +93,7 @@ async def main() -> None:
             }
             await show(browser, pages, rounds)
             for number in range(PENDING):
-                await ask(api, {"amount": number})
+                await ask(api, {"amount": number}, f"user-{number % USERS}")
             await show(browser, {f"inbox with {PENDING:,}": f"{served.url}/"}, rounds)
             await browser.close()
 

@@ -205,3 +205,11 @@ async def test_receiver_that_fails_is_told_by_its_host_alone(
     assert events[-1].type == "callback-given-up"
     assert "given up" in caplog.text
     assert not shows_secret(caplog.text + repr(events))
+
+
+async def test_only_files_without_secrets_are_compressed(browser: httpx.AsyncClient) -> None:
+    script = await browser.get("/static/loopin.js")
+    page = await browser.get("/")
+
+    assert script.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in page.headers

@@ -10,6 +10,7 @@ from secrets import token_bytes
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
@@ -98,7 +99,8 @@ def create_app(
             *_notification_routes(NotificationsPage(store, sessions, pages, pushes)),
             *_sign_in_routes(sign_in, gives_links=options.embedded),
             _Page("/proofs/{page_id}/{challenge}", proofs.prove),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            # Pages are not compressed: their length would tell of the secrets in them (BREACH).
+            Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
         ],
         exception_handlers=_handlers(pages.in_browser),
     )
