@@ -230,6 +230,22 @@ async def test_device_that_was_edited_in_the_database_gets_nothing(
         assert receiver.received == []
 
 
+@pytest.mark.parametrize("seal", ["", "-"])
+async def test_device_of_nobody_that_was_added_in_the_database_gets_nothing(
+    store: Store, database: Database, seal: str
+) -> None:
+    pushes = pushes_of(store)
+    with receiving(201) as receiver:
+        outbox = outbox_of(store, pushes)
+        await subscribe(pushes, device_at(receiver))
+        sql = "UPDATE devices SET subject = :subject, seal = :seal"
+        await execute(database, sql, subject="nobody", seal=seal)
+        await store.create_interrupt(new_interrupt(), AGENT)
+        await deliver_due(outbox)
+
+        assert receiver.received == []
+
+
 async def test_device_of_an_earlier_key_of_the_api_has_to_be_added_again(
     sqlite_store: Store,
 ) -> None:

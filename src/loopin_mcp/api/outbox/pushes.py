@@ -60,8 +60,8 @@ class Push:
 class Pushes:
     """The devices of reviewers, and the pushes to them.
 
-    The seal of a device is made with a key derived from its reviewer's own, so it ends with that
-    key, and nobody who can write the database can add one.
+    The seal of a device is made with a key derived from its reviewer's own. So a device ends with
+    that key, and nobody can add one by writing to the database.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Pushes:
             self._http = callback_client(self._destinations)
         status = None
         try:
-            body, signed = await anyio.to_thread.run_sync(self._sealed, row, push)
+            body, signed = await anyio.to_thread.run_sync(self._encrypted, row, push)
             headers = {
                 "Authorization": signed,
                 "Content-Encoding": "aes128gcm",
@@ -191,8 +191,8 @@ class Pushes:
         if not 200 <= status < 300:
             raise NotSentError(f"the push service answered {status}", status)
 
-    def _sealed(self, row: DeviceRow, push: Push) -> tuple[bytes, str]:
-        """The encrypted message and its signature."""
+    def _encrypted(self, row: DeviceRow, push: Push) -> tuple[bytes, str]:
+        """The encrypted message, and the header that signs it."""
         if not self._vapid.knows(row.server_key):
             raise DestinationError("was made with another key: turn notifications on again there")
         public_url = self._store.public_url
@@ -227,14 +227,15 @@ class Pushes:
 
     def _is_sealed(self, row: DeviceRow) -> bool:
         parts = (row.device_id, row.name, row.endpoint, row.p256dh, row.auth, row.server_key)
+        seal = self._seal(row.subject, *parts)
         # Texts would have to be ASCII.
-        return hmac.compare_digest(self._seal(row.subject, *parts).encode(), row.seal.encode())
+        return bool(seal) and hmac.compare_digest(seal.encode(), row.seal.encode())
 
     def _seal(self, subject: str, *parts: str) -> str:
         """Empty if the subject may not decide. Without keys, everyone may."""
         key = self._sealing_keys.get(subject, b"")
         if self._needs_key and not key:
-            return "-"
+            return ""
         return hmac.new(key, to_json(parts), "sha256").hexdigest()
 
 
