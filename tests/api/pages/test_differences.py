@@ -15,7 +15,8 @@ from loopin_mcp.api.pages.changes.differences import (
     in_words,
     summed_up,
 )
-from loopin_mcp.api.pages.changes.word_diff import word_diff
+from loopin_mcp.api.pages.values.budget import Budget
+from loopin_mcp.api.pages.values.word_diff import cost_of, word_diff
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Decision, Interrupt
@@ -194,6 +195,14 @@ def test_fields_are_summed_up_by_kind(decided: JSONObject, words: str) -> None:
     )
 
     assert summed_up(differences(interrupt)) == words
+
+
+@pytest.mark.parametrize(("before", "after"), [("!" * 65_536, "?" * 65_536), ("a!" * 99, "")])
+def test_comparison_of_hostile_texts_costs_no_more_than_a_decision_may(
+    before: str, after: str
+) -> None:
+    assert Budget(4 * 1024).allows(cost_of(before, after))
+    assert {part.kind for part in word_diff(before, after)} <= {"gone", "new"}
 
 
 async def test_page_and_lists_show_the_difference(

@@ -50,6 +50,13 @@ def test_words_of_lines_with_little_in_common_are_not_marked() -> None:
     assert "<mark>" not in html(" a b c\n+a b d\n")
 
 
+def test_blanks_and_signs_between_changed_words_are_marked_with_them() -> None:
+    shown = html("-the total is (4200, EUR) for now\n+the total is (4000, USD) for now\n")
+
+    assert "-the total is (<mark>4200, EUR</mark>) for now" in shown
+    assert "+the total is (<mark>4000, USD</mark>) for now" in shown
+
+
 def test_line_with_a_misleading_character_is_whole_and_coded() -> None:
     shown = html("-pay alice now\n+pay аlice now\n")
 

@@ -10,18 +10,18 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from loopin_mcp.api.audit.digests import canonical
-from loopin_mcp.api.pages.changes.word_diff import Part, common, word_diff
+from loopin_mcp.api.pages.values.budget import Budget
+from loopin_mcp.api.pages.values.word_diff import Part, are_alike, cost_of, word_diff
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import Interrupt
 
 KINDS = ("changed", "added", "removed", "unchanged")
 # More of them in one value are shown as that value, before and after.
 _MOST_PATHS = 100
-# Shorter texts are shown whole, before and after; so are those that have little in common.
-_SHORTEST_TEXT, _ALIKE = 30, 0.3
-# So many characters in all are compared by word; a text counts for so many at most, since its
-# comparison is bounded.
-_MOST_BY_WORD, _LONGEST_COMPARED = 6000, 2000
+# Shorter texts are shown whole, before and after.
+_SHORTEST_TEXT = 30
+# What the comparisons of one decision may cost.
+_MOST_COST = 4 * 1024
 # Of an unchanged stretch, so much stays in sight on either side of a change.
 _LONGEST_SAME, _KEPT = 240, 80
 # In one line of the activity.
@@ -71,8 +71,7 @@ class Difference:
         if not self.by_word or min(len(asked), len(decided)) < _SHORTEST_TEXT:
             return ()
         parts = word_diff(asked, decided)
-        same = sum(len(part.text) for part in parts if part.kind == "same")
-        return parts if same >= _ALIKE * max(len(asked), len(decided)) else ()
+        return parts if are_alike(parts) else ()
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
@@ -106,23 +105,18 @@ def differences(interrupt: Interrupt) -> tuple[Difference, ...]:
 
 def differences_of(asked: JSONObject, decided: JSONObject) -> tuple[Difference, ...]:
     """The same of a context and modified parameters."""
-    left = _MOST_BY_WORD
-    found = []
-    for name, value in decided.items():
-        for each in _differences(name, asked.get(name, _MISSING), value):
-            cost = min(_differing(each.asked, each.decided), _LONGEST_COMPARED)
-            found.append(each if cost <= left else replace(each, by_word=False))
-            left -= cost if cost <= left else 0
-    return tuple(found)
+    budget = Budget(_MOST_COST)
+    return tuple(
+        replace(each, by_word=budget.allows(_cost(each.asked, each.decided)))
+        for name, value in decided.items()
+        for each in _differences(name, asked.get(name, _MISSING), value)
+    )
 
 
-def _differing(asked: JsonValue, decided: JsonValue) -> int:
-    """How many characters of two texts are between those that are the same."""
-    if not isinstance(asked, str) or not isinstance(decided, str):
-        return 0
-    start = common(asked, decided)
-    end = common(asked[start:][::-1], decided[start:][::-1])
-    return max(len(asked), len(decided)) - start - end
+def _cost(asked: JsonValue, decided: JsonValue) -> int:
+    if isinstance(asked, str) and isinstance(decided, str):
+        return cost_of(asked, decided)
+    return 0
 
 
 def summed_up(fields: Iterable[Difference]) -> str:

@@ -1,4 +1,4 @@
-"""How much work the colours of one context may take."""
+"""How much work the colours of one context, or the comparisons of one decision, may take."""
 
 
 class Budget:

@@ -3,24 +3,20 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import Literal
 
 from loopin_mcp.api.pages.values.budget import Budget
 from loopin_mcp.api.pages.values.code import lines_of
 from loopin_mcp.api.pages.values.folds import Lines, in_boxes, numbered
 from loopin_mcp.api.pages.values.marks import code_line, escaped, is_plain
+from loopin_mcp.api.pages.values.word_diff import Kind, Part, are_alike, cost_of, word_diff
 from loopin_mcp.wire.plain_text import is_blank
 
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _HEAD = re.compile(
     r"diff --git |index |--- |\+\+\+ |\*\*\* |Binary files |rename |new file |deleted "
 )
-_WORD = re.compile(r"\w+|\s+|.")
-# Pairs of lines with less in common are other lines, of which no words are marked.
-_ALIKE = 0.4
-_COST, _COST_OF_REPEATED = 16, 1024
 
 Mark = Literal["add", "del", "same", "hunk", "head"]
 _MARKS: dict[str, Mark] = {"+": "add", "-": "del"}
@@ -118,29 +114,18 @@ def _pairs(lines: Sequence[_Line]) -> Iterator[tuple[int, int]]:
 
 def _changed(old: str, new: str, budget: Budget) -> tuple[str, str] | None:
     """Two lines as HTML with the changed words marked, if they have enough in common."""
-    before, after = (_WORD.findall(text[1:]) for text in (old, new))
-    start = _common(before, after)
-    end = _common(before[start:][::-1], after[start:][::-1])
-    middles = before[start : len(before) - end], after[start : len(after) - end]
-    sizes = sorted(map(len, middles))
-    cost = sizes[0] * sizes[1]
-    # The matcher may look at all words once more for each word that is in both.
-    if not budget.allows(1 + cost // _COST + cost * sizes[0] // _COST_OF_REPEATED):
+    if not budget.allows(cost_of(old[1:], new[1:])):
         return None
-    matcher = SequenceMatcher(None, *middles, autojunk=False)
-    same = start + end + sum(block.size for block in matcher.get_matching_blocks())
-    if 2 * same < _ALIKE * (len(before) + len(after)):
+    parts = word_diff(old[1:], new[1:])
+    if not are_alike(parts):
         return None
-    head = "".join(before[:start])
-    shown = [escaped(old[:1] + head), escaped(new[:1] + head)]
-    for kind, *ends in matcher.get_opcodes():
-        for side in (0, 1):
-            text = escaped("".join(middles[side][ends[2 * side] : ends[2 * side + 1]]))
-            shown[side] += f"<mark>{text}</mark>" if text and kind != "equal" else text
-    tail = escaped("".join(before[len(before) - end :]))
-    return shown[0] + tail, shown[1] + tail
+    return _marked(old[0], parts, "gone"), _marked(new[0], parts, "new")
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many words are the same at the beginning."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+def _marked(sign: str, parts: Sequence[Part], changed: Kind) -> str:
+    """A line of one side after its sign."""
+    return sign + "".join(
+        f"<mark>{escaped(text)}</mark>" if kind == changed else escaped(text)
+        for kind, text in parts
+        if kind in ("same", changed)
+    )

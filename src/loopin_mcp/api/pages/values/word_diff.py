@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import Literal, NamedTuple
+from itertools import groupby, takewhile
+from typing import Literal, NamedTuple, get_args
 
 # A line break, other blanks, a word, or a single other character.
 _TOKEN = re.compile(r"\n|[^\S\n]+|\w+|[^\w\s]")
 _KEPT = re.compile(r"[\w\n]")
 # More edits are shown as one; so are those of texts that would take long.
 _MOST_EDITS, _MOST_STEPS = 400, 2_000_000
+# Texts with less in common are better read one beside the other.
+_ALIKE = 0.3
 
 Kind = Literal["same", "gone", "new"]
 
@@ -24,8 +26,7 @@ class Part(NamedTuple):
 def word_diff(before: str, after: str) -> tuple[Part, ...]:
     """The parts of two texts in order; what is gone comes before what is new in its place."""
     old, new = _TOKEN.findall(before), _TOKEN.findall(after)
-    start = common(old, new)
-    end = common(old[start:][::-1], new[start:][::-1])
+    start, end = _common(old, new)
     old_end, new_end = len(old) - end, len(new) - end
     edits = [
         *(Part("same", token) for token in old[:start]),
@@ -35,10 +36,28 @@ def word_diff(before: str, after: str) -> tuple[Part, ...]:
     return tuple(_joined(_without_scraps(_joined(edits))))
 
 
-def common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many tokens, or characters, are the same at the beginning."""
-    differing = (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1])
-    return next(differing, min(len(one), len(other)))
+def cost_of(before: str, after: str) -> int:
+    """The most that a comparison may take of a `Budget`; only what differs counts."""
+    most = max(len(before), len(after)) - sum(_common(before, after))
+    return 1 + min(2 * most, _MOST_EDITS) ** 2 // 160 + most // 32
+
+
+def are_alike(parts: Sequence[Part]) -> bool:
+    """Whether two texts have enough in common that a reader wants to see what differs."""
+    same, gone, new = (
+        sum(len(part.text) for part in parts if part.kind == kind) for kind in get_args(Kind)
+    )
+    return same >= _ALIKE * (same + max(gone, new))
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
+    """How many tokens, or characters, are the same at the beginning, and then at the end."""
+    start = _same(zip(one, other, strict=False))
+    return start, _same(zip(one[start:][::-1], other[start:][::-1], strict=False))
+
+
+def _same(pairs: Iterable[tuple[str, str]]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _edits(old: Sequence[str], new: Sequence[str]) -> list[Part]:
