@@ -298,6 +298,18 @@ async def test_somebody_who_writes_to_the_database_makes_no_session(
         assert not await sees_the_inbox(alice), column
 
 
+@pytest.mark.parametrize(("subject", "seal"), [("nobody", ""), ("alice", "\xe9")])
+async def test_session_of_nobody_that_was_put_into_the_database_signs_nobody_in(
+    alice: httpx.AsyncClient, sqlite_store: Store, subject: str, seal: str
+) -> None:
+    await sign_in(alice, ALICES_KEY)
+    sql = "UPDATE sessions SET subject = :subject, seal = :seal"
+
+    await execute(sqlite_store._database, sql, subject=subject, seal=seal)
+
+    assert not await sees_the_inbox(alice)
+
+
 @pytest.mark.parametrize(
     ("public_url", "stays"), [("https://loopin.example.com", True), (PUBLIC_URL, False)]
 )

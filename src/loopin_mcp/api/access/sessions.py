@@ -114,7 +114,8 @@ class Sessions:
         if row is None or not row.is_current(self._clock()):
             return None
         seals = [self._seal(row.subject, place, value, row.created_ms) for value in values]
-        is_sealed = any(hmac.compare_digest(seal, row.seal) for seal in seals)
+        # Texts would have to be ASCII.
+        is_sealed = any(hmac.compare_digest(s.encode(), row.seal.encode()) for s in seals if s)
         return Session(place, row) if is_sealed else None
 
     def session_of(self, request: Request) -> Session | None:
