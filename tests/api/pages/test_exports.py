@@ -83,7 +83,22 @@ async def test_table_has_a_column_for_each_field(
     assert answer.headers["content-disposition"].endswith('-2025-06-15.csv"')
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t",
+        "\r",
+        "\n",
+        " =",
+        "\u00a0\u3000+",
+        "\ufeff-",
+        *"\uff1d\uff0b\uff0d\uff20",
+    ],
+)
 async def test_no_cell_begins_as_a_formula(
     inbox: httpx.AsyncClient, sqlite_store: Store, first: str
 ) -> None:

@@ -176,7 +176,8 @@ def _number(typed: str) -> JsonValue:
         if "would be rounded" in str(error):
             raise
         value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    is_finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if isinstance(value, bool) or not is_finite:
         raise ValueError(
             "must be a number such as 4200 or 0.5: digits only, and a point before decimals"
         )

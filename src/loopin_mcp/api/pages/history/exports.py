@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 
 import anyio.to_thread
@@ -47,8 +48,9 @@ COLUMNS = (
 )
 # Excel takes a file without this mark for one of the system's old encoding.
 _MARK = "\ufeff"
-# A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet may take a cell that begins with one of these for a formula, also after blanks and
+# in its full width.
+_FORMULA = re.compile("[\\s\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\\t\\r\\n]")
 _NOT_EXPORTED = {
     APIError: Failure("This list cannot be exported", "{}.", Link("Open the history", "history"))
 }
@@ -125,7 +127,7 @@ def _csv(rows: Iterable[JSONObject]) -> str:
 
 def _cell(value: JsonValue) -> str:
     text = "" if value is None else value if isinstance(value, str) else to_json(value).decode()
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _lines(rows: Iterable[JSONObject]) -> str:
