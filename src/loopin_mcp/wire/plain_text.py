@@ -75,6 +75,11 @@ def time_in_words(seconds: float) -> str:
     return f"{count} {name}{'' if count == 1 else 's'}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: "1 line", "2,000 lines"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def folded(text: str) -> str:
     """The text in a form in which texts that differ only in case or encoding are equal."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

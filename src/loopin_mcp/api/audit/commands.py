@@ -14,6 +14,7 @@ from loopin_mcp.api.audit.tallies import MOST_NAMED, wrong_figures
 from loopin_mcp.api.database.rows import fields_of, refuse_damage
 from loopin_mcp.api.database.steps import Archive
 from loopin_mcp.errors import UnavailableError
+from loopin_mcp.wire.plain_text import counted
 
 REMEDY = "they need LOOPIN_AUDIT_KEY, or the API's key, as it was when they were made"
 # How many interrupts are read between two lines about the progress.
@@ -68,7 +69,7 @@ async def export(archive: Archive, keys: AuditKeys, say: Say, progress: Say) -> 
             unreadable += 1
             progress(f"{row['interrupt_id']}: the record of its deletion cannot be read.")
     if unchecked:
-        progress(f"The hashes of {_counted(unchecked, 'interrupt')} cannot be checked: {REMEDY}.")
+        progress(f"The hashes of {counted(unchecked, 'interrupt')} cannot be checked: {REMEDY}.")
     return not unreadable
 
 
@@ -87,11 +88,11 @@ async def _verify_records(archive: Archive, keys: AuditKeys, say: Say, progress:
                 say(f"{record.shown_id}: {fault.text}.")
         if interrupts % PROGRESS == 0:
             progress(f"{interrupts:,} interrupts checked.")
-    tampered = _counted(faulty, "interrupt")
+    tampered = counted(faulty, "interrupt")
     found = f"tampering found in {tampered}" if faulty else "no tampering found"
     if unchecked:
-        found += f"; the hashes of {_counted(unchecked, 'interrupt')} cannot be checked: {REMEDY}"
-    say(f"Checked {_counted(interrupts, 'interrupt')} and {_counted(events, 'event')}: {found}.")
+        found += f"; the hashes of {counted(unchecked, 'interrupt')} cannot be checked: {REMEDY}"
+    say(f"Checked {counted(interrupts, 'interrupt')} and {counted(events, 'event')}: {found}.")
     return not faulty and not unchecked
 
 
@@ -111,7 +112,7 @@ async def _verify_deletions(archive: Archive, keys: AuditKeys, say: Say) -> bool
     for day in sorted(by_day):
         say(f"{day}: {by_day[day]:,} deleted by their age.")
     if unchecked:
-        say(f"The records of {_counted(unchecked, 'deletion')} cannot be checked: {REMEDY}.")
+        say(f"The records of {counted(unchecked, 'deletion')} cannot be checked: {REMEDY}.")
     return not existing and not unchecked
 
 
@@ -132,17 +133,13 @@ async def _verify_heads(archive: Archive, heads: Iterable[str], say: Say) -> boo
         lost += finding.is_fault
         if finding.text:
             say(f"{finding.interrupt_id}: {finding.text}.")
-    say(f"Checked {_counted(count, 'kept head')}: {f'{lost:,}' if lost else 'none'} missing.")
+    say(f"Checked {counted(count, 'kept head')}: {f'{lost:,}' if lost else 'none'} missing.")
     return not lost
 
 
 def _escaping(say: Say) -> Say:
     """Say lines in printable ASCII: what is checked may hold codes that control a terminal."""
     return lambda line: say(line.encode("unicode_escape").decode("ascii"))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _line(record: Record) -> str:

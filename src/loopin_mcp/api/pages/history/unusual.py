@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from loopin_mcp.api.audit.digests import canonical
 from loopin_mcp.api.store.history.precedents import RECORD_DAYS, Precedents
 from loopin_mcp.wire.models import Interrupt
+from loopin_mcp.wire.plain_text import counted
 
 # How many values are compared, and how many differences are shown.
 MOST_VALUES = 300
@@ -188,7 +189,7 @@ def _short(value: JsonValue) -> str | None:
     if _is_number(value):
         return f"{_number(value):,f}"
     if isinstance(value, list):
-        return f"{len(value)} item{'' if len(value) == 1 else 's'}"
+        return counted(len(value), "item")
     text = value if isinstance(value, str) and value.strip() else canonical(value)
     return text if len(text) <= LONGEST_TEXT and "\n" not in text else None
 

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from loopin_mcp.api.pages.filters import visible
 from loopin_mcp.api.pages.values.marks import LONGEST_LINE, halves, with_gaps
-from loopin_mcp.wire.plain_text import is_blank, plain_text
+from loopin_mcp.wire.plain_text import counted, is_blank, plain_text
 
 # Two screens of lines, and how many of a longer value are shown before it is opened.
 MOST_ROWS, FIRST_ROWS = 60, 40
@@ -65,11 +65,6 @@ def numbered(lines: Sequence[object]) -> list[str]:
     """The numbers of all lines, as wide as the last."""
     width = len(str(len(lines)))
     return [f"{number:>{width}}" for number in range(1, len(lines) + 1)]
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things in words."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def part(summary: str, content: str) -> str:

@@ -14,7 +14,6 @@ from loopin_mcp.api.pages.values.folds import (
     FIRST_ROWS,
     MOST_ROWS,
     PART,
-    counted,
     prose,
     size_of,
 )
@@ -30,6 +29,7 @@ from loopin_mcp.api.pages.values.tables import (
     tree,
 )
 from loopin_mcp.wire.models import Interrupt
+from loopin_mcp.wire.plain_text import counted
 
 # Longer prose has a line of its own.
 _LONGEST, _MOST_LINES = 300, 3

@@ -11,11 +11,11 @@ from loopin_mcp.api.pages.values.folds import (
     MOST_ROWS,
     Lines,
     box,
-    counted,
     in_boxes,
     numbered,
     part,
 )
+from loopin_mcp.wire.plain_text import counted
 
 # A value of a tree by its name, as HTML.
 Show = Callable[[str, JsonValue, int], str]
