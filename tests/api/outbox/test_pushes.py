@@ -6,8 +6,9 @@ from base64 import urlsafe_b64decode
 import pytest
 
 from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.outbox import pushes as pushes_module
 from loopin_mcp.api.outbox.delivery import NotSentError
-from loopin_mcp.api.outbox.pushes import Subscription
+from loopin_mcp.api.outbox.pushes import Subscription, count_devices
 from loopin_mcp.api.outbox.web_push import VapidKeys
 from loopin_mcp.api.store.devices import MOST_EACH
 from loopin_mcp.api.store.store import Store
@@ -25,6 +26,17 @@ def claims_of(authorization: str) -> dict[str, object]:
     """What a VAPID header claims."""
     claims = authorization.partition("t=")[2].split(".")[1]
     return dict(json.loads(urlsafe_b64decode(claims + "==")))
+
+
+async def test_devices_are_counted_only_if_pushes_can_be_sent(
+    store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribe(pushes_of(store), Device("https://8.8.8.8/phone"))
+
+    with_extra = await database.transact(count_devices)
+    monkeypatch.setattr(pushes_module, "is_installed", lambda: False)
+
+    assert (with_extra, await database.transact(count_devices)) == (1, 0)
 
 
 @pytest.mark.parametrize(

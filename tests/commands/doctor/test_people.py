@@ -1,11 +1,17 @@
 """What the doctor says about the browser and notifications."""
 
 import webbrowser
+from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
+from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.store import Store
 from loopin_mcp.commands.doctor.people import check_browser, check_notifications
 from loopin_mcp.settings.settings import Settings
+from tests.support import Clock
+from tests.support.push import Device, pushes_of, subscribe
 from tests.support.secrets import LONG, NOTIFY, shows_secret
 
 
@@ -30,6 +36,36 @@ def test_desktop_needs_a_browser(monkeypatch: pytest.MonkeyPatch, *, exists: boo
     [found] = check_browser({"DISPLAY": ":0"})
 
     assert found.status == ("pass" if exists else "warning")
+
+
+@pytest.mark.parametrize(
+    ("names", "notify", "expected"),
+    [
+        (["phone"], None, "1 device"),
+        (["phone", "laptop"], None, "2 devices"),
+        ([], NOTIFY, "1 channel; `loopin-mcp notify` sends a test"),
+        (["phone"], NOTIFY, "1 channel, 1 device; `loopin-mcp notify` sends a test"),
+    ],
+)
+async def test_channels_and_devices_are_counted(
+    tmp_path: Path, clock: Clock, names: list[str], notify: str | None, expected: str
+) -> None:
+    async with aclosing(await open_sqlite(tmp_path / "embedded.db")) as database:
+        pushes = pushes_of(Store(database, "http://127.0.0.1:3002", clock))
+        for name in names:
+            await subscribe(pushes, Device(f"https://8.8.8.8/{name}"))
+
+    [found] = check_notifications(Settings(data_dir=tmp_path, notify=notify))
+
+    assert (found.status, found.found) == ("pass", expected)
+
+
+def test_database_that_cannot_be_read_has_no_devices(tmp_path: Path) -> None:
+    (tmp_path / "embedded.db").write_text("not a database" * 1000)
+
+    [found] = check_notifications(Settings(data_dir=tmp_path, open_review="on"))
+
+    assert found.found == "none; the inbox opens in the browser"
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,17 @@ class SQLiteArchive:
         """See `Archive.transact`."""
         # A long series of reads can be cancelled here.
         await anyio.lowlevel.checkpoint()
+        return self.read(steps())
+
+    def read(self, steps: Steps[_T]) -> _T:
+        """The result of steps in one transaction.
+
+        Raises:
+            UnavailableError: The database cannot be read.
+        """
         try:
             self._connection.execute("BEGIN")
-            return run(self._execute, of_this_version(steps()))
+            return run(self._execute, of_this_version(steps))
         except sqlite3.Error as error:
             raise UnavailableError(f"The database cannot be read: {error}") from error
         finally:

@@ -13,6 +13,7 @@ from loopin_mcp.api.outbox.delivery import AT_ONCE_EACH, NotSentError
 from loopin_mcp.api.outbox.threads import in_daemon_thread
 from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.settings.settings import Settings
+from loopin_mcp.wire.plain_text import counted
 
 # The time limit of one message.
 SEND_S = 15.0
@@ -71,6 +72,12 @@ class Channels:
             tuple(channel.digest for channel in channels) for channels in (self.ordinary, self.high)
         )
         return ChannelDigests(ordinary, high)
+
+
+def reached(channels: Channels | None, devices: int) -> str:
+    """What notifications reach, in words: "1 channel, 2 devices", or "none"."""
+    counts = {"channel": len(channels.all) if channels else 0, "device": devices}
+    return ", ".join(counted(count, noun) for noun, count in counts.items() if count) or "none"
 
 
 async def channels_of(settings: Settings) -> Channels | None:

@@ -13,12 +13,13 @@ import httpx
 from pydantic_core import to_json
 
 from loopin_mcp.api.access.keys import Keys
+from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.api.outbox.callbacks import reason_of
 from loopin_mcp.api.outbox.delivery import NotSentError
 from loopin_mcp.api.outbox.destinations import DestinationError, Destinations, callback_client
 from loopin_mcp.api.outbox.inert_text import inert
 from loopin_mcp.api.outbox.web_push import VapidKeys, encrypted, is_installed
-from loopin_mcp.api.store.devices import DeviceRow
+from loopin_mcp.api.store.devices import DeviceRow, count_stored
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import InvalidRequestError, NotFoundError
 from loopin_mcp.version import HOME_PAGE
@@ -237,6 +238,11 @@ class Pushes:
         if self._needs_key and not key:
             return ""
         return hmac.new(key, to_json(parts), "sha256").hexdigest()
+
+
+def count_devices() -> Steps[int]:
+    """How many devices get pushes; none without the extra `notify`."""
+    return (yield from count_stored()) if is_installed() else 0
 
 
 def push_of(interrupt: Interrupt, now: int, *, is_reminder: bool) -> Push:

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from loopin_mcp.api.outbox.channels import Channels
+from loopin_mcp.api.outbox.channels import Channels, reached
 from loopin_mcp.settings.data_dir import API_FILE
 from loopin_mcp.settings.settings import Settings
 
@@ -10,8 +10,8 @@ NO_KEY = " (agents need no key: no API_KEY_SECRET)"
 NO_REVIEWERS = "none: anyone with the API key or a review link decides"
 
 
-def banner(url: str, settings: Settings, channels: Channels | None) -> str:
-    """What an API with these settings serves, without any secret."""
+def banner(url: str, settings: Settings, channels: Channels | None, devices: int) -> str:
+    """What an API with these settings serves, without any secret. It pushes to so many devices."""
     days = settings.retention_days
     retention = "for good" if days is None else f"for {days} days"
     return "\n".join(
@@ -20,7 +20,7 @@ def banner(url: str, settings: Settings, channels: Channels | None) -> str:
             f"  Database: {_database(settings)}",
             f"  Reviewers: {len(settings.reviewer_keys or {}) or NO_REVIEWERS}",
             f"  Callbacks: {'signed' if settings.callback_secret else 'not signed'}",
-            f"  Notifications: {_channels(channels)}",
+            f"  Notifications: {reached(channels, devices)}",
             f"  Limits: {settings.rate_limit} new interrupts a minute for each key; settled "
             f"interrupts are kept {retention}",
         ]
@@ -37,8 +37,3 @@ def _database(settings: Settings) -> str:
     # The directory of a Unix socket is in the query, and so may be a password.
     host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
     return f"PostgreSQL, {host}{parts.path}"
-
-
-def _channels(channels: Channels | None) -> str:
-    count = len(channels.all) if channels else 0
-    return f"{count} channel{'' if count == 1 else 's'}" if count else "none"

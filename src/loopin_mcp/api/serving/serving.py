@@ -22,6 +22,7 @@ from loopin_mcp.api.outbox.channels import Channels, channels_of
 from loopin_mcp.api.outbox.delivery import Outbox
 from loopin_mcp.api.outbox.destinations import callback_client
 from loopin_mcp.api.outbox.notifications import NotificationSender
+from loopin_mcp.api.outbox.pushes import count_devices
 from loopin_mcp.api.rest.waiting import follow_changes, let_go
 from loopin_mcp.api.serving.banner import banner
 from loopin_mcp.api.serving.housekeeping import keep_house
@@ -192,7 +193,8 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         keys = AuditKeys(options.audit_keys)
         database = await open_database(settings.database_url, settings.data_dir, keys)
         async with serving(listener, database, options, channels) as url:
-            say(banner(url, settings, channels))
+            devices = await database.transact(count_devices)
+            say(banner(url, settings, channels, devices))
             await anyio.sleep_forever()
 
 

@@ -104,6 +104,12 @@ class StoredDevices:
         await self._database.transact(partial(single, sql, params))
 
 
+def count_stored() -> Steps[int]:
+    """How many devices there are in all."""
+    [found] = yield "SELECT COUNT(*) AS count FROM devices", {}
+    return int(found["count"] or 0)
+
+
 def _add(row: DeviceRow) -> Steps[None]:
     earlier = yield (
         "DELETE FROM devices WHERE endpoint = :endpoint RETURNING device_id",

@@ -2,11 +2,16 @@
 
 import webbrowser
 from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
 
-from loopin_mcp.api.outbox.channels import load_channels
+from loopin_mcp.api.database.read_only import SQLiteArchive
+from loopin_mcp.api.outbox.channels import load_channels, reached
+from loopin_mcp.api.outbox.pushes import count_devices
 from loopin_mcp.commands.doctor.checks import Finding, problem
 from loopin_mcp.desktop import has_desktop
-from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.errors import ConfigurationError, UnavailableError
+from loopin_mcp.settings.data_dir import EMBEDDED_FILE
 from loopin_mcp.settings.settings import Settings
 
 BROWSER, NOTIFICATIONS = "Browser", "Notifications"
@@ -39,8 +44,10 @@ def check_notifications(settings: Settings) -> Sequence[Finding]:
         channels = load_channels(settings.notify, settings.notify_high)
     except ConfigurationError as error:
         return [problem(NOTIFICATIONS, error, "Correct it and run `loopin-mcp notify`.")]
-    if channels is not None:
-        found = f"configured, channels: {len(channels.all)}; `loopin-mcp notify` sends a test"
+    devices = _devices(settings.data_dir / EMBEDDED_FILE)
+    if channels is not None or devices:
+        found = reached(channels, devices)
+        found += "; `loopin-mcp notify` sends a test" if channels else ""
         return [Finding(NOTIFICATIONS, "pass", found)]
     if settings.open_review != "off":
         return [Finding(NOTIFICATIONS, "pass", "none; the inbox opens in the browser")]
@@ -52,3 +59,13 @@ def check_notifications(settings: Settings) -> Sequence[Finding]:
             "Set LOOPIN_NOTIFY to an Apprise URL (docs/notifications.md).",
         )
     ]
+
+
+def _devices(path: Path) -> int:
+    """How many devices get notifications; none if that database cannot be read."""
+    with suppress(ConfigurationError, UnavailableError, OSError):
+        # To open a named pipe could take for ever.
+        if path.is_file():
+            with closing(SQLiteArchive(path)) as archive:
+                return archive.read(count_devices())
+    return 0
