@@ -46,7 +46,7 @@ def read_object(text: str) -> JSONObject:
 def fault_of(text: str) -> str | None:
     """Where a text stops being JSON and why, in words; None if it is JSON or nobody can say.
 
-    static/changes/changes.js does the same.
+    static/changes/json_text.js does the same.
     """
     try:
         _Scanner(text).scan()
