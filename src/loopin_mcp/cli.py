@@ -65,14 +65,14 @@ class _Commands(click.Group):
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path),
-    help="Take these settings instead of those in the environment: a file of lines NAME=value.",
+    help="A file of lines NAME=value: settings that replace those of the environment.",
 )
 @click.pass_context
 def main(ctx: click.Context, env_file: Path | None) -> None:
     """Human approval gate for AI agents.
 
     `loopin-mcp install` adds it to your MCP hosts, `loopin-mcp inbox` opens your inbox, `loopin-mcp
-    demo` shows the whole loop, and `loopin-mcp doctor` finds out why something does not work.
+    demo` shows the whole loop, and `loopin-mcp doctor` finds what does not work.
 
     Without a command this is the MCP server that a host such as Claude Desktop or Cursor starts
     and talks to over stdin and stdout. Environment variables configure it, mainly LOOPIN_API_URL
@@ -99,7 +99,7 @@ def api(*, insecure: bool) -> None:
 
     The settings come from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
     API_KEY_SECRET, AUDIT_KEY, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT
-    (120 a minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, LOOPIN_NOTIFY,
+    (120 a minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, REJECT_REASONS, LOOPIN_NOTIFY,
     LOOPIN_NOTIFY_HIGH and LOOPIN_OPEN_REVIEW. Names with the prefix LOOPIN_, such as LOOPIN_PORT,
     work too; the MCP server reads only those. docs/settings.md says what each means. Press Ctrl+C
     to stop.
@@ -118,7 +118,7 @@ def api(*, insecure: bool) -> None:
 @main.command()
 @click.option("--no-browser", is_flag=True, help="Print the link instead of opening it.")
 def inbox(*, no_browser: bool) -> None:
-    """Open your inbox in the browser: the requests that wait for you.
+    """Open your inbox in the browser: the requests that are waiting for you.
 
     You are signed in by a link that works once and within a minute; if LOOPIN_REVIEWER_KEYS is
     set, you sign in with your key instead. Without a desktop the link is printed. If no MCP host is
@@ -149,16 +149,16 @@ def demo(decide: str | None) -> None:
     anyio.run(run_demo, decide, environment, _print)
 
 
-@main.command(short_help="Find out what keeps LoopIn from working.")
+@main.command(short_help="Find what does not work, and how to fix it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--live", is_flag=True, help="Also send one test request to you, and wait for it.")
+@click.option("--live", is_flag=True, help="Also send you one test request, and wait for you.")
 def doctor(*, as_json: bool, live: bool) -> None:
-    """Find out what keeps LoopIn from working, and what helps.
+    """Find what does not work, and how to fix it.
 
-    Checks this program, the hosts and their hooks, the settings, the API, its data, and how you
-    hear of requests. Changes no settings and no file of a host. Prints one line for each finding,
-    and below each problem what to do about it. No key is printed. The exit code is 0 if all is
-    well, 1 if there are only warnings, and 2 if something does not work.
+    Checks this program, the hosts and their hooks, the settings, the API, its data, and your
+    notifications. Changes no settings and no file of a host. Prints one line for each finding, and
+    below each problem what to do. No key is printed. The exit code is 0 if all is well, 1 if there
+    are only warnings, and 2 if something does not work.
     """
     with loading():
         from loopin_mcp.commands.doctor.doctor import run_doctor
@@ -200,12 +200,12 @@ def notify() -> None:
 @click.option(
     "--defer",
     is_flag=True,
-    help="Do not wait: end a headless Claude Code, which asks again when it is resumed.",
+    help="Do not wait: end a headless Claude Code. It asks again when you resume it.",
 )
 @click.option(
     "--match",
     default="",
-    help="Ask only about tools in whose names this regular expression is found.",
+    help="Ask only about tools whose names contain a match of this regular expression.",
 )
 def gate(*, timeout: int, defer: bool, match: str) -> None:
     """Ask a human about the tool call that a host writes to stdin, and answer on stdout.

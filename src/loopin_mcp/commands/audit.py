@@ -42,10 +42,11 @@ _embedded = click.option(
 def verify(environment: Environment, *, embedded: bool, heads: BufferedReader | None) -> None:
     """Find every interrupt that somebody tampered with.
 
-    Reports events that were changed, dropped, added or reordered, and requests or decisions that
-    differ from their events. Only --heads detects that somebody put back an earlier state, or,
-    having the key, rewrote all events. The exit code is 0 if all is well, and 1 if there is
-    tampering, or something cannot be checked with the keys that are set.
+    Reports events that were changed, dropped, added or reordered, requests or decisions that differ
+    from their events, and figures that do not match the interrupts. Only --heads detects that
+    somebody put back an earlier state, or rewrote all events with the key. The exit code is 0 if
+    all is well, and 1 if there is tampering, or something cannot be checked with the keys that are
+    set.
     """
     lines = None if heads is None else _text_of(heads)
     _audit(environment, partial(commands.verify, heads=lines), embedded=embedded)

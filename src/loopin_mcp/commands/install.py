@@ -37,7 +37,8 @@ _yes = click.option("--yes", is_flag=True, help="Write without asking.")
     "--gate",
     type=click.Choice(["prompts", "calls", "off"]),
     help="What LoopIn asks about: what the host would ask you (prompts), every call that --match "
-    "names (calls), or nothing by itself (off). Default: the first of these that the host can do.",
+    "names (calls), or nothing (off). Default: the gate that is installed, or else the first of "
+    "these that the host can have.",
 )
 @click.option(
     "--match",
@@ -58,7 +59,7 @@ def install_command(
     match: str | None,
     yes: bool,
 ) -> None:
-    """Add LoopIn to MCP hosts: its server and, where the host has hooks, the gate.
+    """Add LoopIn to MCP hosts: its server and, if the host has hooks, the gate.
 
     HOST is claude-code, claude-desktop, cursor, vscode, codex, copilot, gemini, windsurf or zed;
     without one, all hosts that are found on this machine. Shows what changes and asks, keeps a
@@ -86,15 +87,15 @@ def install_command(
     raise SystemExit(0 if done else 1)
 
 
-@click.command("uninstall", short_help="Take LoopIn out of your MCP hosts.")
+@click.command("uninstall", short_help="Remove LoopIn from your MCP hosts.")
 @_hosts
 @_yes
 @click.pass_obj
 def uninstall_command(environment: Mapping[str, str], *, hosts: tuple[str, ...], yes: bool) -> None:
-    """Take LoopIn's server and gate out of MCP hosts, and nothing else.
+    """Remove LoopIn's server and gate from MCP hosts, and nothing else.
 
-    Without a HOST, out of all that are found on this machine. Shows what changes and asks, and
-    keeps a backup beside each file. Your requests and decisions stay.
+    Without a HOST, from all that are found on this machine. Shows what changes and asks, and keeps
+    a backup beside each file. Your requests and decisions stay.
     """
     machine = this_machine(environment)
     found = chosen_hosts(hosts, machine)
