@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support import ServedAPI, web
 from tests.support.questions import NEW
@@ -122,6 +122,39 @@ def test_nothing_typed_is_lost_while_the_server_is_away(
     rejected = web.get(link.replace("/review/", "/interrupts/")).json()
     assert rejected["reason"] == "Ask the vendor first."
     api.stop()
+
+
+@pytest.mark.parametrize("sent_again", [True, False])
+def test_own_decision_whose_answer_was_lost_is_not_called_unrecorded(
+    ask: Ask, open_tab: OpenTab, *, sent_again: bool
+) -> None:
+    link = ask()
+    tab = open_tab(link)
+    tab.get_by_label("Reason").fill("Ask the vendor first.")
+
+    sent: list[Route] = []
+
+    def lose(route: Route) -> None:
+        is_sent = route.request.method == "POST"
+        if is_sent and not sent:
+            route.fetch(max_redirects=0)
+        if is_sent:
+            sent.append(route)
+        # The page must not learn the outcome in another way.
+        is_lost = len(sent) == 1 if is_sent else sent_again
+        route.abort() if is_lost else route.continue_()
+
+    tab.route(link, lose)
+    press(tab, "Reject")
+    if sent_again:
+        expect(tab.get_by_role("alert")).to_contain_text(KEPT)
+        press(tab, "Reject")
+
+    expect(tab.get_by_role("heading", level=1, name="Rejected")).to_be_visible()
+    expect(tab.locator(".notices")).to_contain_text("this may be your decision")
+    expect(tab.locator(".notices dd")).to_have_text(["Ask the vendor first."])
+    assert "not recorded" not in tab.locator("main").inner_text()
+    assert status_of(link) == "rejected"
 
 
 def test_draft_goes_with_the_decision(ask: Ask, open_tab: OpenTab) -> None:

@@ -10,6 +10,8 @@
   const UNSURE =
     "LoopIn did not answer, so your decision may not be recorded. What you typed is kept. " +
     "Decide again to send it again.";
+  const MAYBE_YOURS =
+    "LoopIn did not answer when you decided, so this may be your decision. This is what you typed:";
 
   /** Bring the part of a page with a request to life; `ask` and `stop` act on its newest version. */
   loopin.desk = (desk) => {
@@ -20,6 +22,8 @@
     const ended = new AbortController();
     const { signal } = ended;
     let sending = false;
+    // Whether a decision was sent and not answered.
+    let unsure = false;
     let asked = null;
     let submitter = null;
     let newer = null;
@@ -71,10 +75,16 @@
       sending = false;
       form.removeAttribute("aria-busy");
       const next = shown?.querySelector(".desk");
-      if (next) put(next, shown.title);
+      if (next && unsure && answer.status === 409 && next.querySelector("[data-outcome]")) {
+        putSettled(next, shown.title);
+      } else if (next) put(next, shown.title);
       else if (answer?.status === 401) signedOut();
       else if (answer && answer.status < 500) fail(textOf(shown));
-      else fail(UNSURE);
+      else {
+        unsure = true;
+        fail(UNSURE);
+        showOutcome();
+      }
     }
 
     /** Put the current version of the request in place of this one. */
@@ -150,15 +160,21 @@
       const settled = next?.querySelector("[data-outcome]");
       // Otherwise the stream connects again, and this is tried again.
       if (!settled || sending || !form.isConnected) return;
-      const notice = filled(settled.dataset.outcome);
-      put(next, shown.title);
+      putSettled(next, shown.title);
+    }
+
+    /** Put the settled request in place of this one, with what was typed. */
+    function putSettled(next, title) {
+      const notice = filled(next.querySelector("[data-outcome]").dataset.outcome);
+      put(next, title);
       // Screen readers announce an alert only if it is added to a page that is already there.
-      next.querySelector(".notices").prepend(notice);
+      next.querySelector(".notices").replaceChildren(notice);
     }
 
     function filled(outcome) {
       const notice = desk.querySelector("template.meanwhile").content.cloneNode(true);
       notice.querySelector("[data-outcome]").textContent = outcome;
+      if (unsure) notice.querySelector("[hidden] p").textContent = MAYBE_YOURS;
       const lost = [...form.querySelectorAll("input:not([type=radio]), select, textarea")]
         .filter((field) => field.name !== "standing" && field.type !== "hidden" && isChanged(field));
       const rows = lost.map((field) => {
