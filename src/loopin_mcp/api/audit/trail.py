@@ -23,7 +23,6 @@ from loopin_mcp.api.audit.events import (
     order_fault,
 )
 from loopin_mcp.api.audit.replay import STATE, state_after, state_of
-from loopin_mcp.api.clock import text_of
 from loopin_mcp.api.database.rows import fields_of, refuse_damage
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.errors import TamperedError
@@ -198,32 +197,21 @@ class Trail:
         number, last = len(self.event_rows) + 1, self.event_rows[-1] if self.event_rows else None
         key_id = None if last else self.keys.key_id
         detail = {**detail} | ({"keyId": key_id} if key_id else {})
-        at_ms = self.not_before(at_ms)
         event: dict[str, Value] = {
+            "interrupt_id": self.row["interrupt_id"],
             "sequence": number,
             "type": kind,
-            "at_ms": at_ms,
+            "at_ms": self.not_before(at_ms),
             "actor": actor.name,
             "channel": actor.channel,
             "detail": _text(detail),
             "previous_hash": last["hash"] if last else "",
+            "hash": "",
         }
-        interrupt_id = str(self.row["interrupt_id"])
-        event["hash"] = self.keys.hash_of(
-            {
-                "interruptId": interrupt_id,
-                "sequence": number,
-                "type": kind,
-                "at": text_of(at_ms),
-                "actor": actor.name,
-                "channel": actor.channel,
-                "detail": detail,
-                "previousHash": event["previous_hash"],
-            }
-        )
-        yield _INSERT, {**event, "interrupt_id": interrupt_id}
+        event["hash"] = self.keys.hash_of(hashed_part(event_of(event)))
+        yield _INSERT, event
         changes |= {"events_head": event["hash"], "event_count": number}
-        if last is None or self.keys.is_known_whole(interrupt_id, self._mark):
+        if last is None or self.keys.is_known_whole(str(event["interrupt_id"]), self._mark):
             self._remember_with(event, changes)
         return changes
 
