@@ -197,6 +197,7 @@ async def compare(full: Store, empty: Store, ids: list[str], rounds: int) -> Non
         low, high = (statistics.median(each.rates[name]) for each in subjects.values())
         print(f"{name}: {low:,.0f}/s empty, {high:,.0f}/s full: {high / low:.2f}")
     figures, overview, precedents = full.figures, full.overview, full.precedents
+    history = full.history
     [waiting, *_] = (await full.list_pending_interrupts(WAITING)).interrupts
     pages: dict[str, Callable[[], Awaitable[object]]] = {
         "pending list of 10": partial(full.list_pending_interrupts, WAITING),
@@ -207,9 +208,9 @@ async def compare(full: Store, empty: Store, ids: list[str], rounds: int) -> Non
         "most-asked users": partial(figures.busiest_users, 10),
         "inbox": partial(overview.list_inbox, Search(), limit=50),
         "inbox of a user": partial(overview.list_inbox, Search(user=WAITING), limit=50),
-        "history": partial(overview.list_settled, Search(), limit=50),
-        "history of the large user": partial(overview.list_settled, Search(user=LARGE), limit=50),
-        "search of the history": partial(overview.list_settled, Search(q="nowhere"), limit=50),
+        "history": partial(history.list_settled, Search(), limit=50),
+        "history of the large user": partial(history.list_settled, Search(user=LARGE), limit=50),
+        "search of the history": partial(history.list_settled, Search(q="nowhere"), limit=50),
         "what is unusual about a request": partial(precedents.unusual, waiting),
         "last reasons of a reviewer": partial(precedents.recent_reasons, REVIEWER.name),
         "names": overview.list_names,

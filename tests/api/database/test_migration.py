@@ -85,9 +85,9 @@ async def test_interrupts_of_version_1_are_in_the_inbox_and_the_history(
     earlier.make(1, rows)
 
     database = await earlier.open()
-    overview = Store(database, PUBLIC_URL, clock).overview
-    waiting = await overview.list_inbox(Search(q="über AMOUNT"), limit=5)
-    history = await overview.list_settled(Search(q="amount"), limit=5)
+    store = Store(database, PUBLIC_URL, clock)
+    waiting = await store.overview.list_inbox(Search(q="über AMOUNT"), limit=5)
+    history = await store.history.list_settled(Search(q="amount"), limit=5)
     await database.aclose()
 
     assert [each.interrupt.action for each in waiting.waiting] == ["ÜBERWEISE"]
@@ -241,7 +241,7 @@ async def test_database_that_version_0_1_0_wrote_still_opens(tmp_path: Path, clo
 
     database = await open_sqlite(path)
     store = Store(database, PUBLIC_URL, clock)
-    history = await store.overview.list_settled(Search(q="4200"), limit=9)
+    history = await store.history.list_settled(Search(q="4200"), limit=9)
     [pending] = (await store.list_pending_interrupts("accounts-payable")).interrupts
     await store.decide_interrupt(pending.interrupt_id, Decision(decision="approved"), REVIEWER)
     trails = await trails_of(database, 6)

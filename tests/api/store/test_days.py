@@ -28,7 +28,7 @@ async def found(
     actions: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        part = await store.overview.list_settled(
+        part = await store.history.list_settled(
             Search.model_validate(search),
             limit=limit,
             cursor=cursor or None,
@@ -73,7 +73,7 @@ async def test_search_ends_with_the_first_day(store: Store, clock: Clock) -> Non
         clock.advance(HALF_DAY_S)
 
     search = Search.model_validate({"q": "pay", "from": "2025-06-17"})
-    part = await store.overview.list_settled(search, limit=9, search_through=4)
+    part = await store.history.list_settled(search, limit=9, search_through=4)
 
     assert (len(part.settled), part.next_cursor, part.looked_back_to) == (3, None, None)
 

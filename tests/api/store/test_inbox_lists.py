@@ -37,7 +37,7 @@ async def pending(store: Store, **search: str) -> list[str]:
 
 async def settled(store: Store, **search: str) -> list[str]:
     """The actions of the settled interrupts that match."""
-    found = await store.overview.list_settled(Search.model_validate(search), limit=50)
+    found = await store.history.list_settled(Search.model_validate(search), limit=50)
     return [each.interrupt.action for each in found.settled]
 
 
@@ -158,7 +158,7 @@ async def test_history_tells_how_each_ended_and_when_newest_first(
     clock.advance(60)
     await store.expire_interrupts()
 
-    found = await store.overview.list_settled(Search(), limit=50)
+    found = await store.history.list_settled(Search(), limit=50)
 
     start = clock() - 62_000
     assert [
@@ -176,9 +176,9 @@ async def test_parts_of_the_history_join_without_gap(store: Store, clock: Clock)
         clock.advance(0.001 * (number % 2))
         await store.decide_interrupt(interrupt_id, Decision(decision="rejected"), REVIEWER)
 
-    first = await store.overview.list_settled(Search(), limit=3)
+    first = await store.history.list_settled(Search(), limit=3)
     await settle(store, clock, "new")
-    rest = await store.overview.list_settled(Search(), limit=3, cursor=first.next_cursor)
+    rest = await store.history.list_settled(Search(), limit=3, cursor=first.next_cursor)
 
     assert [each.interrupt.action for each in (*first.settled, *rest.settled)] == list("43210")
     assert rest.next_cursor is None
@@ -194,7 +194,7 @@ async def test_search_that_finds_little_stops_and_goes_on_from_there(
 
     cursor: str | None = ""
     while cursor is not None:
-        look = await store.overview.list_settled(
+        look = await store.history.list_settled(
             Search(q="wanted"), limit=50, cursor=cursor or None, search_through=2
         )
         looks.append(([each.interrupt.action for each in look.settled], look.looked_back_to))
@@ -211,7 +211,7 @@ async def test_search_that_finds_little_stops_and_goes_on_from_there(
 
 @pytest.mark.parametrize("cursor", ["x", "!", "MTpub25l"])
 async def test_cursor_of_ones_own_making_is_refused(store: Store, cursor: str) -> None:
-    for listing in (store.overview.list_inbox, store.overview.list_settled):
+    for listing in (store.overview.list_inbox, store.history.list_settled):
         with pytest.raises(InvalidRequestError, match="cursor is not one that this API gave"):
             await listing(Search(), limit=5, cursor=cursor)
 
@@ -249,8 +249,8 @@ async def test_page_ends_before_its_rows_become_too_large(store: Store, clock: C
     rest = await store.overview.list_inbox(Search(), limit=13, cursor=queue.next_cursor)
     for interrupt_id in large:
         await store.cancel_interrupt(interrupt_id, AGENT)
-    history = await store.overview.list_settled(Search(), limit=13)
-    older = await store.overview.list_settled(Search(), limit=13, cursor=history.next_cursor)
+    history = await store.history.list_settled(Search(), limit=13)
+    older = await store.history.list_settled(Search(), limit=13, cursor=history.next_cursor)
 
     assert list(map(len, pages)) == [10, 3]
     assert len({*itertools.chain(*pages)}) == 13

@@ -12,7 +12,7 @@ from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
 from loopin_mcp.api.store.history.analytics import EVERYBODY, LONG_AT_ONCE, Period
-from loopin_mcp.api.store.inbox_lists import SEARCHES
+from loopin_mcp.api.store.history.settled import SEARCHES
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.outcomes import Standing
 from loopin_mcp.api.store.search import Search
@@ -111,8 +111,8 @@ async def use(store: Store, clock: Clock) -> None:
         Search(user="user-1", agent="agent-1", status="approved", urgency="high", q="pay"),
     ):
         lists = await store.overview.list_inbox(search, limit=1, recent=1, cursor="1.1")
-        history = await store.overview.list_settled(search, limit=1)
-        await store.overview.list_settled(search, limit=1, cursor=history.next_cursor)
+        history = await store.history.list_settled(search, limit=1)
+        await store.history.list_settled(search, limit=1, cursor=history.next_cursor)
         assert lists.count == 0
     await store.overview.list_names()
     await store.get_interrupt_analytics("user-1")
@@ -163,7 +163,7 @@ async def test_statements_that_take_long_leave_threads_to_others(
     async with anyio.create_task_group() as callers:
         for _ in range(5):
             callers.start_soon(store.figures.analytics, EVERYBODY)
-            callers.start_soon(partial(store.overview.list_settled, Search(q="pay"), limit=1))
+            callers.start_soon(partial(store.history.list_settled, Search(q="pay"), limit=1))
         await anyio.wait_all_tasks_blocked()
 
         figures = await store.get_interrupt_analytics("user-1")

@@ -15,7 +15,8 @@ from loopin_mcp.api.pages.review import NOT_RECORDED
 from loopin_mcp.api.pages.review_model import STATES, ReviewPage
 from loopin_mcp.api.pages.together import kind_of
 from loopin_mcp.api.rest.requests import check, interrupt_id_of, read_form
-from loopin_mcp.api.store.inbox_lists import History, InboxLists, Shown, Waiting
+from loopin_mcp.api.store.history.settled import History
+from loopin_mcp.api.store.inbox_lists import InboxLists, Shown, Waiting
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, UnavailableError
@@ -190,7 +191,7 @@ class Inbox:
     async def show_history(self, request: Request) -> Response:
         """`GET /history`."""
         search, place = self._asked(request)
-        history = await self._store.overview.list_settled(search, limit=PAGE, cursor=place.cursor)
+        history = await self._store.history.list_settled(search, limit=PAGE, cursor=place.cursor)
         model = HistoryPage(search, place, await self._choices(search), history)
         return await self._show(request, "history/history.html", model)
 

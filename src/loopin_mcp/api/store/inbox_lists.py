@@ -1,45 +1,39 @@
-"""The lists that reviewers see: the inbox, settled interrupts, and names to filter by."""
+"""The lists of the inbox: what waits, what was settled last, and names to filter by."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-
-import anyio
 
 from loopin_mcp.api.audit.events import OF_EVENT
 from loopin_mcp.api.audit.replay import STATE
 from loopin_mcp.api.audit.stored_trails import Found, Trails
 from loopin_mcp.api.audit.trail import Fault
-from loopin_mcp.api.clock import Clock, moment
+from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.paging import cursor_at, next_cursor, page_of, position_of
 from loopin_mcp.api.database.rows import RowReader
 from loopin_mcp.api.database.steps import Database, Row, Value, listed
-from loopin_mcp.api.store.search import Search, indexed, others, params_of, waiting
+from loopin_mcp.api.store.history.settled import (
+    LONGEST_CONTEXT,
+    NEWEST_FIRST,
+    Settled,
+    SettledInterrupts,
+    matching,
+)
+from loopin_mcp.api.store.search import Search, waiting
 from loopin_mcp.wire.models import Interrupt
 
-# How many settled interrupts one call searches through.
-SEARCHED_AT_ONCE = 5000
-# How many such searches may run at once, so that shorter reads find a thread and a connection.
-SEARCHES = 2
 MOST_NAMES = 100
-# Longer contexts are not shown in lists, and so not checked for them: it would take long.
-LONGEST_CONTEXT = 40_000
+# How many new requests an open page tells of at once.
+MOST_NEW = 5
 # High urgency first, then the earliest expiry. An index has exactly this expression.
 _PLACE = """(expires_ms + CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1000000000000000
     ELSE 2000000000000000 END)"""
-_FIRST, _LAST = 0, 2**62
 _PENDING = "status = 'pending' AND expires_ms > :now"
-# SQLite uses the partial index only if its condition, which the comparison implies, is repeated.
-_SETTLED = "settled_ms IS NOT NULL AND (settled_ms, ordinal) < (:before_ms, :before)"
-_UNTIL = " AND (settled_ms, ordinal) >= (:until_ms, :until)"
-_NEWEST_FIRST = "settled_ms DESC, ordinal DESC"
 # Without the calls that standing approvals covered, which may be many: it looks through the last
 # ones only.
 _BY_PEOPLE = f""" AND covered_by IS NULL AND settled_ms >= COALESCE((
     SELECT settled_ms FROM interrupts WHERE settled_ms IS NOT NULL
-    ORDER BY {_NEWEST_FIRST} LIMIT 1 OFFSET 1000), 0)"""  # noqa: S608 - constants
+    ORDER BY {NEWEST_FIRST} LIMIT 1 OFFSET 1000), 0)"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True)
@@ -60,27 +54,6 @@ class Waiting:
     interrupt: Interrupt
     rank: str
     fault: Fault | None = None
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A settled interrupt, when it was settled, and the fault of its trail."""
-
-    interrupt: Interrupt
-    settled_at: datetime
-    fault: Fault | None = None
-
-
-@dataclass(frozen=True)
-class History:
-    """A page of the settled interrupts, newest first.
-
-    `looked_back_to` is set if a search stopped there to save time; the next page continues it.
-    """
-
-    settled: tuple[Settled, ...]
-    next_cursor: str | None
-    looked_back_to: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +83,15 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Newest:
+    """How many interrupts are pending, the place of the newest, and the new ones among them."""
+
+    count: int
+    last: int
+    interrupt_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Names:
     """The users and the agents, each sorted and at most `MOST_NAMES`."""
 
@@ -120,12 +102,19 @@ class Names:
 class Overview:
     """Lists the interrupts of all users."""
 
-    def __init__(self, database: Database, reader: RowReader, trails: Trails, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        reader: RowReader,
+        trails: Trails,
+        clock: Clock,
+        history: SettledInterrupts,
+    ) -> None:
         self._database = database
         self._reader = reader
         self._trails = trails
         self._clock = clock
-        self._searches = anyio.Semaphore(SEARCHES)
+        self._history = history
 
     async def list_inbox(
         self,
@@ -141,40 +130,13 @@ class Overview:
         Raises:
             InvalidRequestError: `cursor` does not come from an earlier part.
         """
-        place, ordinal = position_of(cursor) if cursor else (_FIRST, 0)
-        settled, _ = await self._settled_params(search, None, SEARCHED_AT_ONCE)
+        place, ordinal = position_of(cursor) if cursor else (0, 0)
+        settled, _ = await self._history.params(search)
         statement, ids = _inbox(search, shown or Shown())
         params = {**settled, **ids, "place": place, "ordinal": ordinal}
         return await self._lists(
             await self._database.read(statement, **params, limit=limit, recent=recent)
         )
-
-    async def list_settled(
-        self,
-        search: Search,
-        *,
-        limit: int,
-        cursor: str | None = None,
-        search_through: int = SEARCHED_AT_ONCE,
-    ) -> History:
-        """The settled interrupts that match, from `cursor` on.
-
-        If no index serves the search, it reads at most `search_through` interrupts.
-
-        Raises:
-            InvalidRequestError: `cursor` does not come from an earlier page.
-        """
-        async with self._searches if others(search) else nullcontext():
-            params, end = await self._settled_params(search, cursor, search_through)
-            statement = page_of(STATE, _settled(search), _NEWEST_FIRST)
-            rows = await self._database.read(statement, **params, limit=limit)
-        faults = await self._trails.faults(rows, LONGEST_CONTEXT)
-        settled = tuple(self._reader.undamaged(rows, partial(self._settled, faults)))
-        if following := next_cursor(rows, "settled_ms"):
-            return History(settled, following)
-        if end:
-            return History(settled, cursor_at(end, "settled_ms"), moment(end["settled_ms"]))
-        return History(settled, None)
 
     async def queue(self) -> Queue:
         """The requests that wait now."""
@@ -190,42 +152,28 @@ class Overview:
         next_id = row["next_id"]
         return Queue(int(row["count"] or 0), None if next_id is None else str(next_id))
 
+    async def list_newest(self, after: int | None) -> Newest:
+        """The pending interrupts that came after a place; the oldest of many are left out."""
+        now = self._clock()
+        [found] = await self._database.read(
+            f"SELECT COUNT(*) AS count, MAX(ordinal) AS last FROM interrupts WHERE {_PENDING}",  # noqa: S608 - a constant
+            now=now,
+        )
+        rows = await self._database.read(
+            f"""
+            SELECT interrupt_id FROM interrupts WHERE {_PENDING} AND ordinal > :after
+            ORDER BY ordinal DESC LIMIT {MOST_NEW}
+            """,  # noqa: S608 - constants
+            now=now,
+            after=2**62 if after is None else after,
+        )
+        ids = tuple(str(row["interrupt_id"]) for row in reversed(rows))
+        return Newest(int(found["count"] or 0), int(found["last"] or 0), ids)
+
     async def list_names(self) -> Names:
         """The users and the agents of all interrupts."""
         users = await self._names("user_id", "tallies")
         return Names(users, await self._names("agent_id", "interrupts"))
-
-    async def _settled_params(
-        self, search: Search, cursor: str | None, search_through: int
-    ) -> tuple[dict[str, Value], Row | None]:
-        """The parameters of `_settled`, and the last interrupt to search through, if any."""
-        first_ms, end_ms = search.days_ms
-        start = (_LAST if end_ms is None else end_ms, 0)
-        before_ms, before = min(position_of(cursor), start) if cursor else start
-        params: dict[str, Value] = {"before_ms": before_ms, "before": before, "now": self._clock()}
-        params |= params_of(search)
-        end = await self._end_of_search(search, params, search_through) if others(search) else None
-        until = _FIRST if first_ms is None else first_ms, 0
-        if end:
-            until = max(until, (int(end["settled_ms"] or 0), int(end["ordinal"] or 0)))
-            # Nothing of these days is left to search.
-            end = end if until == (end["settled_ms"], end["ordinal"]) else None
-        return params | dict(zip(("until_ms", "until"), until, strict=True)), end
-
-    async def _end_of_search(
-        self, search: Search, params: dict[str, Value], search_through: int
-    ) -> Row | None:
-        """The last interrupt to search through in this call, or None if there are fewer."""
-        rows = await self._database.read(
-            f"""
-            SELECT settled_ms, ordinal FROM interrupts
-            WHERE {_SETTLED}{indexed(search)}
-            ORDER BY {_NEWEST_FIRST} LIMIT 1 OFFSET :searched
-            """,  # noqa: S608 - only constants
-            **params,
-            searched=search_through - 1,
-        )
-        return rows[0] if rows else None
 
     async def _lists(self, rows: list[Row]) -> InboxLists:
         """The lists in the rows of the statement that `_inbox` makes."""
@@ -241,7 +189,7 @@ class Overview:
         faults = await self._trails.faults_of(states.values(), found, LONGEST_CONTEXT)
         pending = _in_order(rows, "waiting")
         new = [row for row in pending if row["interrupt_id"] is not None]
-        settled = partial(self._settled, faults)
+        settled = partial(self._history.settled, faults)
         recent = partial(self._recent, faults)
         return InboxLists(
             count=int(rows[0]["count"] or 0),
@@ -267,21 +215,12 @@ class Overview:
         )
         return tuple(str(row["name"]) for row in rows)
 
-    def _settled(self, faults: Mapping[Value, Fault], row: Row) -> Settled:
-        fault = faults.get(row["interrupt_id"])
-        return Settled(self._reader.interrupt(row), moment(row["settled_ms"]), fault)
-
     def _waiting(self, faults: Mapping[Value, Fault], row: Row) -> Waiting:
         fault = faults.get(row["interrupt_id"])
         return Waiting(self._reader.interrupt(row), cursor_at(row, "place"), fault)
 
     def _recent(self, faults: Mapping[Value, Fault], row: Row) -> Settled | str:
-        return str(row["id"]) if row["interrupt_id"] is None else self._settled(faults, row)
-
-
-def _settled(search: Search) -> str:
-    """The condition for the settled interrupts that match."""
-    return f"{_SETTLED}{indexed(search)}{others(search)}{_UNTIL}"
+        return str(row["id"]) if row["interrupt_id"] is None else self._history.settled(faults, row)
 
 
 def _inbox(search: Search, shown: Shown) -> tuple[str, dict[str, str]]:
@@ -299,8 +238,8 @@ def _inbox(search: Search, shown: Shown) -> tuple[str, dict[str, str]]:
     )
     settled = page_of(
         f"'settled' AS part, id, settled_ms AS place, id NOT IN ({settled_ids}) AS is_new",
-        f"{_settled(search)}{_BY_PEOPLE}",
-        _NEWEST_FIRST,
+        f"{matching(search)}{_BY_PEOPLE}",
+        NEWEST_FIRST,
         ":recent",
     )
     return (

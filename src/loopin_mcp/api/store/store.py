@@ -1,7 +1,6 @@
 """The store of interrupts: creates and settles them, and reads what agents ask for."""
 
 from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import dataclass
 from functools import partial
 
 from anyio.lowlevel import checkpoint
@@ -22,6 +21,7 @@ from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, Deliver
 from loopin_mcp.api.store.devices import StoredDevices
 from loopin_mcp.api.store.history.analytics import Figures
 from loopin_mcp.api.store.history.precedents import PrecedentFinder
+from loopin_mcp.api.store.history.settled import SettledInterrupts
 from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
 from loopin_mcp.api.store.retention import Retention
@@ -56,17 +56,6 @@ _PENDING = page_of(
         AND (created_ms, ordinal) < (:created_ms, :ordinal)""",
     "created_ms DESC, ordinal DESC",
 )
-# How many new requests an open page tells of at once.
-MOST_NEW = 5
-
-
-@dataclass(frozen=True)
-class Newest:
-    """How many interrupts are pending, the place of the newest, and the new ones among them."""
-
-    count: int
-    last: int
-    interrupt_ids: tuple[str, ...]
 
 
 class Store:
@@ -94,7 +83,8 @@ class Store:
         self.figures = Figures(database, clock)
         self.retention = Retention(database, clock, keys)
         self._trails = Trails(database, keys)
-        self.overview = Overview(database, self._reader, self._trails, clock)
+        self.history = SettledInterrupts(database, self._reader, self._trails, clock)
+        self.overview = Overview(database, self._reader, self._trails, clock, self.history)
         self.precedents = PrecedentFinder(database, self._reader, self._trails, clock)
         self.approvals = Approvals(database, self._reader, self._trails, clock, keys)
         self.sessions = StoredSessions(database, clock)
@@ -330,25 +320,6 @@ class Store:
                     yield interrupt
             # To read many takes time, which must not delay other requests.
             await checkpoint()
-
-    async def list_newest(self, after: int | None) -> Newest:
-        """The pending interrupts that came after a place; the oldest of many are left out."""
-        waiting = "status = 'pending' AND expires_ms > :now"
-        now = self.clock()
-        [found] = await self._database.read(
-            f"SELECT COUNT(*) AS count, MAX(ordinal) AS last FROM interrupts WHERE {waiting}",  # noqa: S608 - a constant
-            now=now,
-        )
-        rows = await self._database.read(
-            f"""
-            SELECT interrupt_id FROM interrupts WHERE {waiting} AND ordinal > :after
-            ORDER BY ordinal DESC LIMIT {MOST_NEW}
-            """,  # noqa: S608 - constants
-            now=now,
-            after=2**62 if after is None else after,
-        )
-        ids = tuple(str(row["interrupt_id"]) for row in reversed(rows))
-        return Newest(int(found["count"] or 0), int(found["last"] or 0), ids)
 
     def _publish_new(self, created: Row) -> None:
         channels = self.deliveries.channels

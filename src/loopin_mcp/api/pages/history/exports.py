@@ -16,7 +16,7 @@ from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.rest.requests import check
-from loopin_mcp.api.store.inbox_lists import History, Settled
+from loopin_mcp.api.store.history.settled import History, Settled
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, ForbiddenError
@@ -106,8 +106,7 @@ class Exports:
             part = await self._page(search, part.next_cursor)
 
     async def _page(self, search: Search, cursor: str | None) -> History:
-        overview = self._store.overview
-        return await overview.list_settled(search, limit=ROWS_AT_ONCE, cursor=cursor)
+        return await self._store.history.list_settled(search, limit=ROWS_AT_ONCE, cursor=cursor)
 
 
 def _fields(settled: Settled) -> JSONObject:

@@ -155,7 +155,7 @@ class NotificationsPage:
         """`GET /notifications/waiting`: how many requests wait, and those newer than `after`."""
         self._sessions.require_subject(request)
         after = check(NewAfter, dict(request.query_params)).after
-        newest = await self._store.list_newest(after)
+        newest = await self._store.overview.list_newest(after)
         now = self._store.clock()
         new = []
         for interrupt_id in newest.interrupt_ids:

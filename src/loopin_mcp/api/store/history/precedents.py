@@ -9,7 +9,7 @@ from loopin_mcp.api.clock import DAY_MS, Clock
 from loopin_mcp.api.database.rows import RowReader
 from loopin_mcp.api.database.steps import Database, Row, Value
 from loopin_mcp.api.store.history.analytics import AGENT_FIGURES
-from loopin_mcp.api.store.inbox_lists import LONGEST_CONTEXT
+from loopin_mcp.api.store.history.settled import LONGEST_CONTEXT
 from loopin_mcp.wire.models import Interrupt
 
 RECORD_DAYS = 30
