@@ -87,13 +87,13 @@ class ForbiddenError(APIError):
 
 
 class NotFoundError(APIError):
-    """There is no such interrupt."""
+    """No interrupt has this id, or the path does not exist."""
 
     status = 404
 
 
 class ConflictError(APIError):
-    """The interrupt is no longer pending, or differs from what was shown; nothing was changed."""
+    """The interrupt is already settled, or differs from what was shown; nothing was changed."""
 
     status = 409
 

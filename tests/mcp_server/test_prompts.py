@@ -137,7 +137,7 @@ async def test_kinds_of_action_to_ask_before_are_told_to_the_agent(era: str) -> 
         "`payments over 100 EUR ↵ deleting files`.\n\nIf you are not sure"
     )
     assert "1. Call create_interrupt: say" in text
-    assert "with waitSeconds 20 until" in text
+    assert "with waitSeconds 20, again and again while" in text
     assert "Act only if `approved` is true" in text
     assert "An approval is for that one action, once." in text
     assert "you never decide\nyourself. decide_interrupt is only for decisions that I" in text

@@ -1,7 +1,4 @@
-"""The tools for hosts and not for models: they ask a human about a call that the host holds.
-
-They only ask, so a model that finds them gains nothing.
-"""
+"""The tools for hosts and not for models: they ask a human about a call that the host holds."""
 
 import json
 import logging
@@ -25,7 +22,7 @@ from loopin_mcp.settings.settings import GATE_TOOLS, Settings
 
 # Hosts were seen to wait for 200 seconds and more.
 WAIT_S = 590.0
-# These keep tools that are marked so from the model.
+# These hosts keep tools with `_META` from the model.
 _KEEPING = ("Claude Code", "Codex")
 _META = {"ui": {"visibility": ["app"]}}
 _TO_PEOPLE = "Only a human may do this: send them to the review page."

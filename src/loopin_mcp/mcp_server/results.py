@@ -92,6 +92,7 @@ class PendingList(Wire):
 
 _Result = TypeVar("_Result", CreatedResult, DecidedResult, CancelledResult)
 
+_CANCELLED = "The interrupt was cancelled: do not act on it."
 # By an interrupt's status, or by the kind of result. A status may be any text that a server sends.
 _NEXT_STEPS: Mapping[object, str] = {
     CreatedResult: "Do not act yet: nothing is approved. Show reviewUrl to the user as a link, "
@@ -102,10 +103,10 @@ _NEXT_STEPS: Mapping[object, str] = {
     "approved": "{decided}: do exactly the approved action, once.",
     "rejected": "{decided}: do not act. Follow the reason, if there is one.",
     "expired": "Nobody decided in time: do not act. If it still matters, create a new interrupt.",
-    "cancelled": "The interrupt was cancelled: do not act on it.",
+    "cancelled": _CANCELLED,
     DecidedResult: "Recorded and final; read decision, not status. Tell the user. If you are the "
     "agent that asked, call get_interrupt_status now.",
-    CancelledResult: "The interrupt was cancelled: do not act on it.",
+    CancelledResult: _CANCELLED,
 }
 _MODIFIED = (
     "{decided} with changes: do the action once, with modifiedParams instead of the proposed "

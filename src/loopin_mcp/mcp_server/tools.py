@@ -221,10 +221,9 @@ async def list_pending_interrupts(
 ) -> PendingList:
     """List approval requests that wait for a human's decision, newest first.
 
-    Use it to show users what they have to approve, or to find a lost id. get_interrupt_status
-    waits for a decision, and with waitSeconds 0 it shows the context.
-    Each has its reviewUrl: show those links. Leave out userId unless
-    the user gave one.
+    Use it to show users what they have to approve, or to find a lost id. Each has its reviewUrl:
+    show those links. get_interrupt_status waits for a decision, and with waitSeconds 0 it shows the
+    context. Leave out userId unless the user gave one.
     """
     loopin = ctx.request_context.lifespan_context
     list_page = partial(loopin.client.list_pending_interrupts, user_id or default_user_id(ctx))
@@ -257,7 +256,7 @@ async def decide_interrupt(
     Only for a human's own words about this very interrupt ("yes, pay it"). Never decide yourself,
     never approve your own request, never guess: send the user to the reviewUrl instead. The host
     may ask the human to confirm; if they do not, nothing is recorded. It is final. Returns
-    decision (read that, not status); then tell the user. Fails if it is no longer pending.
+    decision (read that, not status); then tell the user. Fails unless it is pending.
     """
     loopin = ctx.request_context.lifespan_context
     answer = Decision(decision=decision, reason=reason or None, modified_params=modified_params)
@@ -280,9 +279,8 @@ async def decide_interrupt(
 async def cancel_interrupt(ctx: Call, interrupt_id: fields.InterruptId) -> CancelledResult:
     """Cancel an approval request that no longer matters, so that no human looks at it.
 
-    Use it when the plan changed or you dropped the action. Not to go ahead without approval:
-    after it, do not act. Fails if it is no longer pending: then call
-    get_interrupt_status.
+    Use it when the plan changed or you dropped the action. Not to go ahead without approval: after
+    it, do not act. Fails unless it is pending: then call get_interrupt_status.
     """
     loopin = ctx.request_context.lifespan_context
     return with_next_step(CancelledResult, await loopin.client.cancel_interrupt(interrupt_id))

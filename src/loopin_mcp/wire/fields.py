@@ -275,10 +275,10 @@ DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 PageLimit = Annotated[
     int,
-    Field(strict=True, ge=1, le=LARGEST_PAGE, description="At most"),
+    Field(strict=True, ge=1, le=LARGEST_PAGE, description="How many at most"),
     BeforeValidator(_whole_number),
 ]
-Cursor = Annotated[str, Field(description="nextCursor of the last page")]
+Cursor = Annotated[str, Field(description="nextCursor of the page before")]
 WaitSeconds = Annotated[
     int,
     Field(strict=True, ge=0, description="How long to wait for a decision"),

@@ -34,8 +34,9 @@ _MEANINGS = {
     400: "A field or header is missing or invalid; the error names it",
     401: "The key is missing or wrong, or nobody is signed in",
     403: "This key or page may not do this",
-    404: "There is no such interrupt",
-    409: "The interrupt is no longer pending, differs from payloadDigest, or was tampered with",
+    404: "No interrupt has this id",
+    409: "The interrupt is already decided, expired or cancelled, differs from payloadDigest, or was "
+    "tampered with",
     413: f"The body is larger than {MAX_BODY_BYTES} bytes",
     414: f"The URL is longer than {MAX_URL_BYTES} bytes",
     415: "The body is not declared as the described type",
