@@ -16,10 +16,17 @@
   /** Show the text for one state of a box, and no other. */
   function say(part, state, more = "") {
     for (const text of part.querySelectorAll("[data-state]")) {
-      text.hidden = text.dataset.state !== state;
+      text.hidden = !text.dataset.state.split(" ").includes(state);
       const place = text.querySelector("[data-more]");
       if (place) place.textContent = text.hidden ? "" : more;
     }
+  }
+
+  /** Show the state of push, and the button if it can be turned on. */
+  function showPush(state, more) {
+    say(box, state, more);
+    button.hidden = state !== "off" && state !== "failed";
+    button.disabled = false;
   }
 
   /** Why notifications cannot be asked for here, or null. */
@@ -43,13 +50,11 @@
   /** Show whether this browser gets pushes, and what can be done about it. */
   async function look() {
     const stop = obstacle() ?? ("PushManager" in window ? null : isApple ? "ios" : "unsupported");
-    if (stop) return say(box, stop);
+    if (stop) return showPush(stop);
     const subscription = await notify.subscribed();
     const row = subscription && rowOf(subscription);
     if (row) row.querySelector(".here").hidden = false;
-    const isOn = Boolean(row) && isOurs(subscription);
-    say(box, isOn ? "on" : "off");
-    button.hidden = isOn;
+    showPush(row && isOurs(subscription) ? "on" : "off");
   }
 
   async function subscribe() {
@@ -82,16 +87,16 @@
     button.disabled = true;
     button.textContent = "Turning on…";
     try {
-      if (await Notification.requestPermission() !== "granted") return say(box, obstacle() ?? "off");
+      if (await Notification.requestPermission() !== "granted") return showPush(obstacle() ?? "off");
       const subscription = await subscribe();
       const { endpoint, keys: { p256dh, auth } } = subscription.toJSON();
       const body = new URLSearchParams({ endpoint, p256dh, auth, key: box.dataset.key });
       const answer = await loopin.fetch(box.dataset.subscribe, { method: "POST", body });
       if (answer.status === 204) return location.assign(box.dataset.subscribe);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      say(box, "failed", page.querySelector("main p")?.textContent ?? `It answered ${answer.status}.`);
+      showPush("failed", page.querySelector("main p")?.textContent ?? `It answered ${answer.status}.`);
     } catch (error) {
-      say(box, "failed", error.message);
+      showPush("failed", error.message);
     } finally {
       button.disabled = false;
       button.textContent = "Turn on notifications";
