@@ -24,6 +24,10 @@ LONGEST_JSON = 8 * 1024
 # The most characters of HTML: of one text in a list, and of all values in one of its rows. A code
 # takes seventy.
 LONGEST_HTML, LONGEST_ROW, ROW_HTML = 6 * 1024, 48 * 1024, 150
+# More lines would move what decides together far away.
+_MOST_LINES = 200
+# Texts that would look like another value without their quotes.
+LIKE_OTHERS = frozenset(("true", "false", "null", "[]", "{}"))
 # How many characters of a longer text are shown.
 CUT_TO, LONGEST_IN_ROW = 50, 240
 
@@ -85,8 +89,10 @@ def fits_in_list(interrupt: Interrupt) -> bool:
     """Whether all of an interrupt is short enough, also as HTML, to be decided in a list."""
     values = (interrupt.context, interrupt.modified_params)
     names = (interrupt.agent_id or "", interrupt.user_id or "")
+    written = to_json(values)
     return (
-        len(to_json(values)) <= LONGEST_JSON
+        len(written) <= LONGEST_JSON
+        and written.count(rb"\n") <= _MOST_LINES
         and len(visible(interrupt.action)) <= LONGEST_HTML
         and all(len(visible_name(name)) <= LONGEST_HTML for name in names)
         and len(visible_json([*values])) + ROW_HTML * len(interrupt.context or ()) <= LONGEST_ROW
@@ -151,5 +157,10 @@ def who_did(name: str, channel: str) -> str:
 
 
 def formatted(value: JsonValue) -> Markup:
-    """A value as HTML: text as it is, everything else as JSON. Blank text keeps its quotes."""
-    return visible(value) if isinstance(value, str) and value.strip() else visible_json(value)
+    """A value as HTML: text as it is, everything else as JSON.
+
+    Text keeps its quotes if it is blank, or would look like another value.
+    """
+    if isinstance(value, str) and value.strip() and value not in LIKE_OTHERS:
+        return visible(value)
+    return visible_json(value)

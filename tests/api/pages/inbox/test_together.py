@@ -166,6 +166,7 @@ async def test_list_offers_to_select_what_can_be_decided_together(
     other = await ask_for(sqlite_store, 3, agent_id="agent-2")
     await ask_for(sqlite_store, 4, urgency="high")
     await ask_for(sqlite_store, DEL * 900)
+    await ask_for(sqlite_store, "\n" * 201)
 
     page = Page(await inbox.get("/"))
 

@@ -1,5 +1,6 @@
 """What a text is, and that nothing in it hides, whatever it is."""
 
+import json
 from collections.abc import Iterable
 
 import pytest
@@ -105,6 +106,16 @@ def test_blank_text_keeps_its_quotes_whatever_it_is_called() -> None:
         for name in ("x", "x_diff", "x_md", "x_sh"):
             assert Read(value_of(name, value).html).text.startswith('"')
         assert Read(value_of("x", {"$type": "text", "text": value}).html).text.startswith('"')
+
+
+@pytest.mark.parametrize("text", ["true", "false", "null", "[]", "{}"])
+def test_text_that_would_look_like_another_value_keeps_its_quotes(text: str) -> None:
+    other = json.loads(text)
+
+    assert Read(value_of("x", text).html).text == f'"{text}"'
+    assert Read(value_of("x", other).html).text == text
+    assert json.loads(value_of("x", text).copied) == text
+    assert Read(value_of("x", [{"a": text}, {"a": other}]).html).text.count(f'"{text}"') == 1
 
 
 @pytest.mark.parametrize(

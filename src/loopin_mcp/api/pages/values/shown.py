@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from pydantic import JsonValue
 
-from loopin_mcp.api.pages.filters import formatted, visible, visible_name
+from loopin_mcp.api.pages.filters import LIKE_OTHERS, formatted, visible, visible_name
 from loopin_mcp.api.pages.values.budget import Budget
 from loopin_mcp.api.pages.values.code import code, lines_of
 from loopin_mcp.api.pages.values.diffs import diff, summary_of
@@ -91,7 +91,8 @@ class _Reader:
         self._opened = open_levels(value)
         html, note, is_wide = self._rendered(name, value, 1)
         text = _text_of(value)
-        is_exact = text.strip() and "\r" not in text and "hidden-character" not in html
+        is_bare = text.strip() and text not in LIKE_OTHERS
+        is_exact = is_bare and "\r" not in text and "hidden-character" not in html
         copied = "" if is_exact and not is_wide else json.dumps(text, ensure_ascii=False)
         return Value(
             formatted(name),
