@@ -50,8 +50,8 @@ If you are not sure whether something is of this kind, ask. For each single acti
 1. Call create_interrupt: say in `action` exactly what you will do, and put every fact I
    need into `context`.
 2. Show me the reviewUrl as a link, and do not act yet.
-3. Call get_interrupt_status with waitSeconds {wait}, again and again while the status is pending. If
-   you cannot keep waiting, tell me and stop.
+3. Call get_interrupt_status with waitSeconds {wait}, again and again while the status is pending.
+   If you cannot keep waiting, tell me and stop.
 4. Act only if `approved` is true, and then do exactly what I approved, once, with `modifiedParams`
    instead of your own values if there are any. On anything else (rejected, expired, cancelled, an
    error) nothing is approved: do not act, and tell me.

@@ -1,4 +1,4 @@
-"""The addresses that callbacks may go to, and connections only to those."""
+"""The addresses that callbacks and pushes may go to, and connections only to those."""
 
 import logging
 import re

@@ -195,7 +195,7 @@ class Pushes:
     def _encrypted(self, row: DeviceRow, push: Push) -> tuple[bytes, str]:
         """The encrypted message, and the header that signs it."""
         if not self._vapid.knows(row.server_key):
-            raise DestinationError("was made with another key: turn notifications on again there")
+            raise DestinationError("its key is another one: turn notifications on again there")
         public_url = self._store.public_url
         contact = public_url if public_url.startswith("https://") else HOME_PAGE
         now_s = self._store.clock() // 1000

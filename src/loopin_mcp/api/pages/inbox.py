@@ -243,7 +243,7 @@ class Inbox:
 
 
 def way_of(interrupt: Interrupt) -> str:
-    """Who decided it, or how if that is not known; empty if nobody did."""
+    """Who decided, or else how; empty if nobody did."""
     name = interrupt.decided_by or ""
     if name not in _WAYS:
         return name and f"by {name}"
@@ -251,7 +251,7 @@ def way_of(interrupt: Interrupt) -> str:
 
 
 def alike(waiting: Waiting) -> str | None:
-    """What requests have in common that can be decided together; None if it stands by itself."""
+    """The kind of a request, by which it can be decided with others; None if only alone."""
     return None if waiting.fault else kind_of(waiting.interrupt)
 
 

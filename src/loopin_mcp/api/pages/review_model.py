@@ -16,7 +16,7 @@ from loopin_mcp.api.store.inbox_lists import Queue
 from loopin_mcp.wire.models import Event, Interrupt
 from loopin_mcp.wire.plain_text import plain_text
 
-# Of an action, in characters.
+# How many characters of an action are in the title.
 LONGEST_TITLE = 60
 STATES = {
     "pending": "Waiting for your decision",
@@ -67,8 +67,8 @@ class ReviewPage:
     """An interrupt, what the human typed, and the events with their fault, if any.
 
     `answered` is the HTTP status that a callback got which will be tried again, or 0 for none.
-    `queue` is what waits besides, for people who may see the inbox.
-    `unusual` compares it with those like it, and `reasons` are offered to those who reject.
+    `queue` has the other pending requests, for people who may see the inbox. `unusual` compares it
+    with similar ones, and `reasons` are offered to those who reject.
     """
 
     interrupt: Interrupt
@@ -117,7 +117,7 @@ class ReviewPage:
 
     @property
     def standing(self) -> Coverage | None:
-        """What else the approval covers, and until when."""
+        """Which further calls the approval covers, and until when."""
         stood = self._of_decision("standing")
         if stood is None:
             return None
@@ -168,7 +168,7 @@ class ReviewPage:
 
     @property
     def to_confirm(self) -> str:
-        """The decision that is asked for once more, if any: those of high urgency are."""
+        """The decision that the page asks to confirm, if any: it does so for high urgency."""
         return self.entry.decision if self.problem == "unconfirmed" else ""
 
     @property

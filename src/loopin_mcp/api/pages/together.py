@@ -36,7 +36,7 @@ _NOT_RECORDED = {
 
 
 def kind_of(interrupt: Interrupt) -> str | None:
-    """What is equal for all requests that are alike; None if one has to be decided by itself."""
+    """A digest that requests share if they are alike; None if one has to be decided alone."""
     if interrupt.urgency == "high" or not fits_in_list(interrupt):
         return None
     tool = interrupt.call["tool"] if interrupt.call else None
@@ -55,10 +55,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Row:
-    """A request in a comparison, with the values of its that differ, in the order of the columns.
-
-    A value is in a tuple, which is empty if the request has none.
-    """
+    """A request in a comparison, with its values that differ, in the order of the columns."""
 
     interrupt: Interrupt
     values: tuple[JsonValue, ...]
@@ -66,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Requests that are alike, and those that were chosen with them and are not."""
+    """Requests that are alike, and the chosen ones that are not like them."""
 
     interrupts: tuple[Interrupt, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -235,7 +232,7 @@ def _parted(pick: str) -> tuple[str, str]:
     """The id and the digest in the value of a field.
 
     Raises:
-        InvalidRequestError: It has no digest, so nothing says what was shown.
+        InvalidRequestError: It has no digest of what was shown.
     """
     interrupt_id, _, shown = pick.partition(" ")
     if not shown:

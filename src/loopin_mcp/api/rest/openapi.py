@@ -35,8 +35,8 @@ _MEANINGS = {
     401: "The key is missing or wrong, or nobody is signed in",
     403: "This key or page may not do this",
     404: "No interrupt has this id",
-    409: "The interrupt is already decided, expired or cancelled, differs from payloadDigest, or was "
-    "tampered with",
+    409: "The interrupt is already decided, expired or cancelled, differs from payloadDigest, or "
+    "was tampered with",
     413: f"The body is larger than {MAX_BODY_BYTES} bytes",
     414: f"The URL is longer than {MAX_URL_BYTES} bytes",
     415: "The body is not declared as the described type",

@@ -266,7 +266,7 @@ async def test_only_what_may_be_changed_has_a_field(
     assert refused["fault"][0].startswith(
         'This has a change that is not allowed: "account" cannot be changed: the agent said that'
     )
-    assert "The agent lets nobody change the values of this request." in closed["hint"]
+    assert "The agent does not allow changes to this request." in closed["hint"]
     assert [text for text in closed["summary"] if "Change" in text] == []
     assert "Nothing was recorded yet." in sent["alert"][0]
 

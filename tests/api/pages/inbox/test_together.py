@@ -1,4 +1,4 @@
-"""Deciding several requests together: what differs is shown, and each is recorded by itself."""
+"""Deciding several requests together: what differs is shown, and each is recorded separately."""
 
 from typing import Any
 
@@ -182,7 +182,7 @@ async def test_nothing_that_can_be_compared_is_a_page_without_a_form(
 
     assert "Approve" not in str(page["button"])
     assert page["notice left-out"] == [
-        "Not among them Pay 1 EUR: Requests of high urgency are decided one by one."
+        "Left out Pay 1 EUR: Requests of high urgency are decided one by one."
     ]
 
 

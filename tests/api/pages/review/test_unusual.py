@@ -73,9 +73,9 @@ async def test_same_request_again_is_not_unusual(
     at = "now"
     assert lines == [
         "Nothing unusual",
-        f"The last one like it: approved {at}; its values were the same",
+        f"Last similar request: approved {at}; its values were the same",
         "This agent in 30 days: 3 asked, 1 approved, none rejected",
-        "1 more like it waits now",
+        "1 similar request is waiting",
     ]
 
 
@@ -99,7 +99,7 @@ async def test_what_differs_is_named_by_its_path(
         "New value to.iban was the same in the last 2 (DE1 → DE2)",
         "Urgency high, was medium",
         "Rejected before 1 of 4 in 30 days; last now: Wrong IBAN <b>",
-        f"The last one like it: approved with changes {at} rows changed (2 items → 0 items)"
+        f"Last similar request: approved with changes {at} rows changed (2 items → 0 items)"
         " memo changed to.bic no longer given (was X)",
         "rows changed (2 items → 0 items)",
         "memo changed",
@@ -137,7 +137,7 @@ async def test_single_lower_precedent_is_named_and_the_last_may_wait(
 
     assert lines[2:4] == [
         "Higher amount +1 (1 → 2)",
-        "The last one like it: still waiting now",
+        "Last similar request: still waiting now",
     ]
 
 

@@ -54,7 +54,7 @@ def test_blank_lines_in_a_row_are_counted(name: str) -> None:
 def test_lines_of_invisible_characters_fold_and_can_be_opened() -> None:
     shown = value_of("x_sh", "a\n" + "\u200b\n" * 30 + "b\n").html
 
-    assert "<summary>30 lines of characters that nobody sees</summary>" in shown
+    assert "<summary>30 lines of invisible characters</summary>" in shown
     assert shown.count("U+200B") == 30
     assert parts_of({"x_sh": "a\n" + "\u200b\n" * 30}) == 1
 

@@ -16,7 +16,7 @@ from loopin_mcp.wire.fields import JSONObject, shown
 from loopin_mcp.wire.models import Interrupt
 
 JSON = "modifiedParams"
-# Of so many keys at most, the script knows all: so it can warn of others at once.
+# The script gets the keys if they are not longer, and warns of others at once.
 MOST_KEYS_BYTES = 4096
 _MOST_NAMED, _MOST_COMPARED, _LONGEST_COMPARED = 3, 500, 60
 
@@ -104,7 +104,7 @@ class ChangeForm:
 
     @property
     def is_json_open(self) -> bool:
-        """The same of the JSON."""
+        """Whether JSON was typed, or is wrong."""
         return bool(self.json_text.strip()) or JSON in self.faults
 
     @property

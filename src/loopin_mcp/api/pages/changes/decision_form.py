@@ -29,7 +29,7 @@ FIELDS = (
 # For how long an approval can stand, in words.
 _LENGTHS = ("15 minutes", "1 hour", "4 hours", "8 hours")
 STANDING_S = dict(zip(STANDING_LENGTHS_S, _LENGTHS, strict=True))
-# Each scope with each of these, as the form has it.
+# The choices of the form, by their values.
 STANDINGS = {
     f"{scope} {seconds}": Standing(scope, seconds)
     for scope in get_args(Scope)

@@ -22,9 +22,9 @@ _MOST_PATHS = 100
 _SHORTEST_TEXT = 30
 # What the comparisons of one decision may cost.
 _MOST_COST = 4 * 1024
-# Of an unchanged stretch, so much stays in sight on either side of a change.
+# From which length an unchanged stretch folds, and how much of it stays beside a change.
 _LONGEST_SAME, _KEPT = 240, 80
-# In one line of the activity.
+# What the activity names of a decision's changes, and of each value.
 _MOST_NAMED, _LONGEST_VALUE = 5, 60
 _PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
 _MISSING = object()
@@ -75,7 +75,7 @@ class Difference:
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """The same to be shown, with long unchanged stretches folded."""
+        """The parts as they are shown, with long unchanged stretches folded."""
         last = len(self.parts) - 1
         return tuple(
             _folded(part.text, keeps_begin=at > 0, keeps_end=at < last)
@@ -86,7 +86,7 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """It in one line: "amount: 4200 → 4000"."""
+        """The difference in one line: "amount: 4200 → 4000"."""
         if self.kind == "added":
             return f"{self.name}: added {_brief(self.decided)}"
         if self.kind == "removed":
@@ -99,12 +99,12 @@ class Difference:
 
 
 def differences(interrupt: Interrupt) -> tuple[Difference, ...]:
-    """What an interrupt's modified parameters are beside its context, value by value."""
+    """How an interrupt's modified parameters differ from its context, value by value."""
     return differences_of(interrupt.context or {}, interrupt.modified_params or {})
 
 
 def differences_of(asked: JSONObject, decided: JSONObject) -> tuple[Difference, ...]:
-    """The same of a context and modified parameters."""
+    """How modified parameters differ from a context, value by value."""
     budget = Budget(_MOST_COST)
     return tuple(
         replace(each, by_word=budget.allows(_cost(each.asked, each.decided)))

@@ -89,7 +89,7 @@ class ValueField:
 
     @property
     def zone(self) -> str:
-        """What a time says of its zone, which stays as it is."""
+        """The zone of a time, which stays as it is; empty if it has none."""
         found = _TIME.fullmatch(str(self.value)) if self.kind == "datetime-local" else None
         zone = found["zone"] or "" if found else ""
         return "UTC" if zone == "Z" else zone

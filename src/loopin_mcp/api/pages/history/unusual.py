@@ -1,4 +1,4 @@
-"""What is unusual about a request, beside those like it: the panel of the review page."""
+"""What is unusual about a request, compared with similar ones: the panel of the review page."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ LONGEST_TEXT = 40
 LEAST_RISING = 3
 
 Kind = Literal["higher", "new", "other", "lower", "changed", "missing"]
-# Paths that read the same are still those of other values.
+# A tuple, since names that contain dots could read like a path.
 Path = tuple[str, ...]
 Leaves = dict[Path, JsonValue]
 _ORDER: tuple[Kind, ...] = ("higher", "new", "other", "lower", "changed", "missing")
@@ -32,7 +32,7 @@ _ORDER: tuple[Kind, ...] = ("higher", "new", "other", "lower", "changed", "missi
 
 @dataclass(frozen=True)
 class Value:
-    """A value that differs from that of the last request: `before` and `after` if they are short.
+    """A value that differs from the last similar request: `before` and `after` if they are short.
 
     `step` is by how much a number differs. `among` is how many earlier values there were: one of
     the kind `higher` exceeds them, and one of the kind `other` differs from what they all were.
@@ -76,13 +76,13 @@ class Panel:
 
     @property
     def last_urgency(self) -> str | None:
-        """The urgency of the last request like it, if this one has another."""
+        """The urgency of the last similar request, if this one has another."""
         last = self.found.last
         return last.urgency if last and last.urgency != self.interrupt.urgency else None
 
     @property
     def outcome(self) -> str:
-        """The outcome of the last request like it, in words."""
+        """The outcome of the last similar request, in words."""
         last = self.found.last
         if last is None or last.is_pending:
             return "still waiting"
@@ -91,13 +91,13 @@ class Panel:
 
     @property
     def last_at(self) -> datetime | None:
-        """When the last request like it was settled, or was asked if it waits."""
+        """When the last similar request was settled, or was created if it is still waiting."""
         last = self.found.last
         return (last.settled_at or last.created_at) if last else None
 
     @cached_property
     def differences(self) -> tuple[Value, ...]:
-        """What differs from the last request like it, the most unusual first."""
+        """What differs from the last similar request, the most unusual first."""
         last = self.found.last
         if last is None:
             return ()
@@ -119,12 +119,12 @@ class Panel:
 
     @property
     def marked(self) -> tuple[Value, ...]:
-        """Those differences that are unusual."""
+        """The differences that are unusual."""
         return tuple(each for each in self.differences if each.mark)[:MOST_SHOWN]
 
     @property
     def others(self) -> tuple[Value, ...]:
-        """Those that are not."""
+        """The differences that are not unusual."""
         return tuple(each for each in self.differences if not each.mark)[:MOST_SHOWN]
 
     @property

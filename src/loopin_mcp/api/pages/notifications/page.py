@@ -47,7 +47,7 @@ _DONE = {
     "": "",
     "removed": "Removed. This device gets no more notifications.",
     "tested": "Test sent. It appears on the device within a few seconds.",
-    "failed": "The test was not sent. The device shows the reason below.",
+    "failed": "The test was not sent. The list below has the reason.",
     "ended": "That device has turned notifications off, so it was removed from the list.",
     "chosen": "Saved.",
 }

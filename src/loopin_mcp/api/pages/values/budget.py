@@ -2,9 +2,9 @@
 
 
 class Budget:
-    """What is left for lexers and comparisons, about 20 microseconds each.
+    """What is left for lexers and comparisons, in units of about 20 microseconds.
 
-    Agents choose the texts, so that neither may take long for any of them.
+    Agents choose the texts, so no text may make them take long.
     """
 
     def __init__(self, left: int = 12 * 1024) -> None:

@@ -179,7 +179,7 @@ def _shown(lines: Lines, run: _Run) -> str:
         return f'<p class="note">{counted(count, "blank line")}</p>'
     shown = _rendered(lines, run.start, run.end, lines.html(run.start, run.end))
     if run.form == "hidden":
-        return part(f"{counted(count, 'line')} of characters that nobody sees", shown)
+        return part(f"{counted(count, 'line')} of invisible characters", shown)
     return shown if run.form == "lines" else _long(lines, run.start)
 
 

@@ -195,10 +195,10 @@ def _longest_gap(source: Sequence[str]) -> int:
 
 
 def _letters(text: str) -> str:
-    """What a form must not leave out: all but white space and punctuation."""
+    """What the HTML must not leave out: all but white space and punctuation."""
     return _NOT_COMPARED.sub("", text)
 
 
 def _coded(text: str) -> int:
-    """How many characters are shown by their codes; more, if a word is not cut by markup."""
+    """How many characters are shown by their codes; more if markup does not cut a word."""
     return sum(len(part) for kind, part in pieces(text) if kind == "coded")

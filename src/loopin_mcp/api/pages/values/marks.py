@@ -39,7 +39,7 @@ def is_plain(line: str) -> bool:
 def code_line(line: str) -> str:
     """A line of code as HTML, whose parts stay in the order of its characters.
 
-    It is nothing for a line that is too long: such a line is shown by itself.
+    Empty for a line that is too long: such a line is shown by itself.
     """
     if len(line) > LONGEST_LINE:
         return ""

@@ -108,8 +108,7 @@ class _Reader:
         if isinstance(value, str) and value.strip():
             return self._text(name, value, kind_of(name, value, is_code=self._is_code))
         if pair := typed(value):
-            kind = TYPES[pair[0]]
-            return self._text(name, pair[1], kind)
+            return self._text(name, pair[1], TYPES[pair[0]])
         if not isinstance(value, dict | list) or not value:
             return formatted(value), Markup(), False
         return *self._nested(name, value, depth), True

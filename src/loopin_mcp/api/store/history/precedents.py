@@ -1,4 +1,4 @@
-"""What was asked and decided before: a request's agent, those like it, and reasons."""
+"""What was asked and decided before: by a request's agent, in similar requests, and why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class Precedents:
 
     `is_new` says that nothing of its agent was settled before. `alike` are settled interrupts of
     the same agent and type of action, the last first; `last` is the last of them, or else one that
-    waits. `waiting` others like it wait now.
+    is pending. `waiting` is how many similar ones are pending.
     """
 
     record: Record
