@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -23,7 +22,7 @@ from crashing import AT_ONCE, Agents, LostError, Question, Receiver
 from processes import ENVIRONMENT
 from servers import KillableAPI, PostgreSQLServer, postgresql
 
-from loopin_mcp.api.database.steps import single
+from loopin_mcp.api.database.steps import execute
 from loopin_mcp.api.store.opening import open_database
 
 LONGEST_S = 0.8
@@ -142,8 +141,8 @@ class Crashes:
             WHERE kind = 'callback' AND due_ms BETWEEN :now AND :latest
             RETURNING interrupt_id, tries
             """
-        params = {"now": now, "latest": now + LEASE_MS - UNDER_WAY_MS}
-        hurried = await database.transact(partial(single, sql, params))
+        latest = now + LEASE_MS - UNDER_WAY_MS
+        hurried = await execute(database, sql, now=now, latest=latest)
         for callback in hurried:
             self._receiver.excuse(str(callback["interrupt_id"]), int(str(callback["tries"])))
         [owed] = await database.read(

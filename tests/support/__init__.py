@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -20,7 +19,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.keys import Sleep
 from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.app import create_app
-from loopin_mcp.api.database.steps import Database, Row, Steps, Value, single
+from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.front import Front
 from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
@@ -103,11 +102,6 @@ class Down:
         raise UnavailableError("The database cannot report changes right now")
 
     async def aclose(self) -> None: ...
-
-
-async def execute(database: Database, sql: str, **params: Value) -> None:
-    """Change the database by one statement in a transaction of its own."""
-    await database.transact(partial(single, sql, params))
 
 
 async def take_due(store: Store, *, lease_ms: int = 1000, limit: int = 9) -> list[Delivery]:

@@ -8,12 +8,12 @@ import pytest
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.database.sqlite import SQLite
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 
 HOOK = "https://203.0.113.7/hook?token=s3cret"
 # docs/security.md has these statements too.

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.events import EVENT
 from loopin_mcp.api.clock import moment
-from loopin_mcp.api.database.steps import Database, Row
+from loopin_mcp.api.database.steps import Database, Row, execute
 from loopin_mcp.wire.fields import format_time
-from tests.support import execute
 from tests.support.auditing import edit
 
 KEY = "key-of-the-audit-trail-0123456789abcdef"

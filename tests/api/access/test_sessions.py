@@ -8,14 +8,12 @@ import httpx
 import pytest
 
 from loopin_mcp.api.access.keys import Keys
-from loopin_mcp.api.access.sessions import SessionRow, Sessions
-from loopin_mcp.api.database.steps import Value
+from loopin_mcp.api.access.sessions import Sessions
+from loopin_mcp.api.database.steps import Database, Row, Value, execute
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.opening import open_sqlite
-from loopin_mcp.api.store.sessions import StoredSessions
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.errors import UnavailableError
-from tests.support import KEY, PUBLIC_URL, Clock, api_client, execute
+from tests.support import KEY, PUBLIC_URL, Clock, Down, api_client
 from tests.support.page import Page, ask, decide
 from tests.support.visitors import (
     ALICES_KEY,
@@ -376,28 +374,21 @@ async def test_page_key_is_made_once_for_all_processes(store: Store, elsewhere: 
     assert len(keys[0]) == 32
 
 
-class Faulty(StoredSessions):
-    """Sessions that cannot be changed once `fails`, nor read unless `reads`."""
+class Unwritable(Down):
+    """A database that can be read, and not changed."""
 
-    fails = False
-    reads = False
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
 
-    async def get(self, place_digest: str) -> SessionRow | None:
-        if self.fails and not self.reads:
-            raise UnavailableError("The database cannot be used right now")
-        return await super().get(place_digest)
-
-    async def _change(self, sql: str, **params: Value) -> None:
-        if self.fails:
-            raise UnavailableError("The database cannot be used right now")
-        await super()._change(sql, **params)
+    async def find(self, sql: str, **params: Value) -> list[Row]:
+        return await self._database.find(sql, **params)
 
 
-async def test_database_that_fails_is_no_signing_out(sqlite_store: Store, clock: Clock) -> None:
-    sessions = sqlite_store.sessions = Faulty(sqlite_store._database, clock)
+async def test_database_that_fails_is_no_signing_out(sqlite_store: Store) -> None:
     async with api_client(sqlite_store, api_key=KEY, reviewers=REVIEWERS) as browser:
         await sign_in(browser, ALICES_KEY)
-        sessions.fails = True
+        sqlite_store.sessions._database = Down()
         pages = [await browser.get(path) for path in ("/", "/review/x", "/inbox/events")]
         signed_in = await sign_in(browser, BOBS_KEY)
 
@@ -410,10 +401,9 @@ async def test_database_that_fails_is_no_signing_out(sqlite_store: Store, clock:
 async def test_visit_that_cannot_be_stored_is_shown_all_the_same(
     sqlite_store: Store, clock: Clock
 ) -> None:
-    sessions = sqlite_store.sessions = Faulty(sqlite_store._database, clock)
     async with api_client(sqlite_store, api_key=KEY) as browser:
         await sign_in(browser)
-        sessions.fails = sessions.reads = True
+        sqlite_store.sessions._database = Unwritable(sqlite_store._database)
         clock.advance(HOUR_S)
 
         assert await sees_the_inbox(browser)

@@ -10,14 +10,14 @@ from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.digests import digest
 from loopin_mcp.api.audit.stored_trails import Trails
 from loopin_mcp.api.database.rows import SHORT, short_id
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError, TamperedError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, execute, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt
 from tests.support.auditing import audited, settings_of
 from tests.support.forging import (
     FORGERIES,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.database.sqlite import SQLite
-from loopin_mcp.api.database.steps import Database, Value
+from loopin_mcp.api.database.steps import Database, Value, execute
 from loopin_mcp.api.store.opening import open_database
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 ASKED: Mapping[str, Value] = {
     "interrupt_id": "another",

@@ -8,14 +8,14 @@ import pytest
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.commands import export
 from loopin_mcp.api.audit.events import hashed_part
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, Clock, execute, new_interrupt, take_due
+from tests.support import AGENT, PUBLIC_URL, Clock, new_interrupt, take_due
 from tests.support.auditing import audited, decided, edit, settings_of
 from tests.support.forging import KEYS, Forger
 

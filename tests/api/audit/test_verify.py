@@ -1,7 +1,6 @@
 """An audit finds every interrupt that was edited."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,12 @@ import pytest
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.commands import REMEDY, export
 from loopin_mcp.api.audit.records import RECORDS_AT_ONCE
-from loopin_mcp.api.database.steps import Database, single
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.opening import open_archive
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.settings.settings import Settings
-from tests.support import AGENT, PUBLIC_URL, Clock, execute, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, Clock, new_interrupt
 from tests.support.auditing import audited, decided, edit, settings_of
 
 ASKED = [
@@ -195,11 +194,10 @@ async def test_audit_can_change_nothing(
     store: Store, database: Database, settings: Settings, clock: Clock
 ) -> None:
     await decided(store, clock)
-    steps = partial(single, "DELETE FROM events", {})
 
     async with open_archive(settings, embedded=False) as archive:
         with pytest.raises(UnavailableError):
-            await archive.transact(steps)
+            await execute(archive, "DELETE FROM events")
 
     assert len(await database.read("SELECT sequence FROM events")) == 3
 

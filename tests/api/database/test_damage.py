@@ -5,23 +5,14 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.database.rows import short_id
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import EXPIRED_AT_ONCE, Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import (
-    AGENT,
-    PUBLIC_URL,
-    REVIEWER,
-    Clock,
-    api_client,
-    execute,
-    new_interrupt,
-    take_due,
-)
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt, take_due
 from tests.support.auditing import audited, edit, settings_of
 from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 

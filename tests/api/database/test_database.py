@@ -14,12 +14,12 @@ import pytest
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.database.sqlite_file import fault_of, use_write_ahead_log
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.opening import open_database, open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError, ConflictError, UnavailableError
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, execute, new_interrupt
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, Clock, new_interrupt
 
 INSERT = "INSERT INTO deletions VALUES (:id, 0, '', '')"
 OPEN = """

@@ -15,10 +15,11 @@ import httpx
 import pytest
 
 from loopin_mcp.api.database.sqlite import SQLite
+from loopin_mcp.api.database.steps import execute
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConfigurationError
-from tests.support import PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, api_client, execute, web
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, api_client, web
 from tests.support.questions import NEW, create
 from tests.support.storage import LARGE, api_on, refusal_of, status_of, stored_in
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loopin_mcp.api.database.steps import execute
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.errors import UnavailableError
-from tests.support import execute
 from tests.support.questions import create
 from tests.support.storage import api_on, refusal_of, status_of, stored_in
 

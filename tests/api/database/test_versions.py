@@ -6,10 +6,10 @@ import pytest
 
 from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
-from tests.support import AGENT, Clock, execute, new_interrupt
+from tests.support import AGENT, Clock, new_interrupt
 from tests.support.earlier import interrupt
 
 # The statements of version 1 to create, decide and cancel.

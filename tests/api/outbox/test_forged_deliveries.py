@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from loopin_mcp.api.audit.audit_keys import AuditKeys
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.store import Store
-from tests.support import AGENT, PUBLIC_URL, Clock, api_client, execute, new_interrupt
+from tests.support import AGENT, PUBLIC_URL, Clock, api_client, new_interrupt
 from tests.support.auditing import edit
 from tests.support.forging import KEYS
 from tests.support.page import Page

@@ -5,12 +5,12 @@ import anyio.lowlevel
 import pytest
 
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
-from loopin_mcp.api.database.steps import Database, Row, Value
+from loopin_mcp.api.database.steps import Database, Row, Value, execute
 from loopin_mcp.api.outbox.delivery import PAUSE_S, REST_S, Outbox
 from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, Deliveries
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, Down, execute, new_interrupt, take_due
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, Down, new_interrupt, take_due
 from tests.support.loops import ON_VIRTUAL_TIME
 from tests.support.receiver import NoCallbacks, channels_to, deliver_due, outbox_to, receiving
 

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.outbox import pushes as pushes_module
 from loopin_mcp.api.outbox.delivery import NotSentError
 from loopin_mcp.api.outbox.pushes import Subscription, count_devices
@@ -14,7 +14,7 @@ from loopin_mcp.api.store.devices import MOST_EACH
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 from tests.support.push import Device, base64url, device_at, outbox_of, pushes_of, subscribe
 from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 from tests.support.visitors import BOBS_KEY

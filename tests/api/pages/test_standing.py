@@ -4,10 +4,11 @@ import httpx
 import pytest
 
 from loopin_mcp import Decision
+from loopin_mcp.api.database.steps import execute
 from loopin_mcp.api.store.outcomes import Standing
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import HostCall
-from tests.support import AGENT, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 from tests.support.page import Page, decide
 from tests.support.visitors import sign_in
 

@@ -9,19 +9,10 @@ import pytest
 
 from loopin_mcp import Decision, Interrupt
 from loopin_mcp.api.database.sqlite import SQLite
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.rest.waiting import follow_changes, wait_for_settled
 from loopin_mcp.api.store.store import Store
-from tests.support import (
-    AGENT,
-    PATIENCE_S,
-    PUBLIC_URL,
-    REVIEWER,
-    Clock,
-    Down,
-    execute,
-    new_interrupt,
-)
+from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, Down, new_interrupt
 from tests.support.waiters import never, until_waited_for
 
 APPROVED = Decision(decision="approved")

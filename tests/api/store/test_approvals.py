@@ -9,7 +9,7 @@ import pytest
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.commands import verify
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.outcomes import Standing
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import (
@@ -22,7 +22,7 @@ from loopin_mcp.errors import (
     UnavailableError,
 )
 from loopin_mcp.wire.models import Created, Decision, HostCall
-from tests.support import AGENT, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 from tests.support.auditing import edit
 
 APPROVED = Decision(decision="approved")

@@ -9,13 +9,13 @@ import pytest
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.database.rows import RowReader
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.outcomes import expire
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError, UnavailableError
 from loopin_mcp.wire.fields import Verdict
 from loopin_mcp.wire.models import Decision, Interrupt, PendingPage
-from tests.support import AGENT, MOMENT, PUBLIC_URL, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, MOMENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt
 
 APPROVED = Decision(decision="approved")
 REJECTED = Decision(decision="rejected", reason="Too much", modified_params={"amount": 1})

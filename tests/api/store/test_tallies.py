@@ -7,13 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.history.analytics import EVERYBODY
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, REVIEWER, Clock, execute, new_interrupt
+from tests.support import AGENT, REVIEWER, Clock, new_interrupt
 from tests.support.auditing import audited, edit, settings_of
 
 APPROVED = Decision(decision="approved")

@@ -1,12 +1,11 @@
 """The record of interrupts that were deleted by their age, which `loopin-mcp audit` reads."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.rows import refuse_damage
-from loopin_mcp.api.database.steps import Archive, Row, Statement, single
+from loopin_mcp.api.database.steps import Archive, Row, Statement, execute
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.wire.fields import JSONObject, format_time
 
@@ -63,7 +62,7 @@ def is_proven(keys: AuditKeys, row: Row) -> bool:
 async def deletions(archive: Archive) -> AsyncIterator[Row]:
     """The rows of all deletions; `exists_still` is set if the interrupt was not deleted."""
     after = ""
-    while deleted := await archive.transact(partial(single, _DELETED, {"after": after})):
+    while deleted := await execute(archive, _DELETED, after=after):
         for row in deleted:
             after = str(row["interrupt_id"])
             yield row

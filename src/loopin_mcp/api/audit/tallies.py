@@ -1,9 +1,7 @@
 """Counts the interrupts again, and compares the tallies that analytics are made from."""
 
-from functools import partial
-
 from loopin_mcp.api.database.migrations import SCHEMAS
-from loopin_mcp.api.database.steps import Archive, Value, single
+from loopin_mcp.api.database.steps import Archive, Value, execute
 
 MOST_NAMED = 100
 
@@ -31,5 +29,5 @@ _WRONG = f"""
 
 async def wrong_figures(archive: Archive) -> list[tuple[Value, Value]]:
     """The users and figures whose tallies are wrong; at most one more than `MOST_NAMED`."""
-    rows = await archive.transact(partial(single, _WRONG, {}))
+    rows = await execute(archive, _WRONG)
     return [(row["user_id"], row["figure"]) for row in rows]

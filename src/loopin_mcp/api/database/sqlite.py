@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,7 +16,7 @@ from anyio.lowlevel import checkpoint
 from loopin_mcp.api.database.migrations import Upgrades, migrate, require_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
-from loopin_mcp.api.database.steps import Row, Steps, Value, single
+from loopin_mcp.api.database.steps import Row, Steps, Value, execute
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.settings.private_files import (
     make_private_directory,
@@ -126,7 +125,7 @@ class SQLite:
         if not self._file.is_in_place:
             # Only a write may open the file anew.
             with contextlib.suppress(UnavailableError):
-                await self.transact(partial(single, "SELECT 1", {}))
+                await execute(self, "SELECT 1")
         with self._reads.watched():
             return await anyio.to_thread.run_sync(self._read, sql, params)
 

@@ -66,9 +66,13 @@ class Database(Archive, Protocol):
         ...
 
 
-def single(sql: str, params: Mapping[str, Value]) -> Steps[list[Row]]:
-    """A single statement as steps."""
-    return (yield sql, params)
+async def execute(database: Archive, sql: str, **params: Value) -> list[Row]:
+    """The rows of one statement in a transaction of its own."""
+
+    def steps() -> Steps[list[Row]]:
+        return (yield sql, params)
+
+    return await database.transact(steps)
 
 
 def listed(name: str, values: Iterable[str]) -> tuple[str, dict[str, str]]:

@@ -13,7 +13,7 @@ from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.events import EventType
 from loopin_mcp.api.audit.trail import LOCK, locked_trail
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, listed, single
+from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, execute, listed
 from loopin_mcp.api.store.wakeups import Bell
 from loopin_mcp.errors import TamperedError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
@@ -159,11 +159,11 @@ class Deliveries:
 
     async def bring_forward(self) -> None:
         """Make deliveries due that would be due too late because the clock was set back."""
-        now: dict[str, Value] = {"now": self._clock()}
+        now = self._clock()
         # It looks through all deliveries, and a read delays no write.
-        if await self._database.read(f"SELECT 1 FROM deliveries {_TOO_LATE} LIMIT 1", **now):  # noqa: S608 - constants
+        if await self._database.read(f"SELECT 1 FROM deliveries {_TOO_LATE} LIMIT 1", now=now):  # noqa: S608 - constants
             sql = f"UPDATE deliveries SET due_ms = :now {_TOO_LATE}"  # noqa: S608 - constants
-            await self._database.transact(partial(single, sql, now))
+            await execute(self._database, sql, now=now)
             self.bell.ring()
 
     async def postpone(self, delivery: Delivery, due_ms: int, answered: int = 0) -> None:
@@ -175,12 +175,14 @@ class Deliveries:
             UPDATE deliveries SET due_ms = :due_ms, answered = :answered
             WHERE delivery_id = :id AND due_ms = :leased_until
             """
-        held: dict[str, Value] = {
-            "id": delivery.delivery_id,
-            "leased_until": delivery.leased_until_ms,
-        }
-        change = {**held, "due_ms": due_ms, "answered": answered}
-        await self._database.transact(partial(single, sql, change))
+        await execute(
+            self._database,
+            sql,
+            id=delivery.delivery_id,
+            leased_until=delivery.leased_until_ms,
+            due_ms=due_ms,
+            answered=answered,
+        )
 
     async def last_answer(self, interrupt_id: str) -> int | None:
         """The HTTP status that a callback got, which will be tried again; 0 if none came.

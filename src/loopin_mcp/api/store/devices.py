@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from loopin_mcp.api.database.steps import Database, Steps, Value, single
+from loopin_mcp.api.database.steps import Database, Steps, execute
 from loopin_mcp.api.store.deliveries import owe_nothing_to
 from loopin_mcp.errors import ConflictError
 
@@ -72,7 +72,8 @@ class StoredDevices:
 
     async def choose(self, device_id: str, *, urgent_only: bool) -> None:
         """Store whether a device gets only requests of high urgency."""
-        await self._change(
+        await execute(
+            self._database,
             "UPDATE devices SET urgent_only = :urgent_only WHERE device_id = :device_id",
             device_id=device_id,
             urgent_only=int(urgent_only),
@@ -80,7 +81,8 @@ class StoredDevices:
 
     async def note_sent(self, device_id: str, now: int) -> None:
         """Store that a push was accepted now."""
-        await self._change(
+        await execute(
+            self._database,
             """
             UPDATE devices SET sent_ms = :now, failed_ms = NULL, failure = NULL
             WHERE device_id = :device_id
@@ -91,7 +93,8 @@ class StoredDevices:
 
     async def note_failed(self, device_id: str, now: int, failure: str) -> None:
         """Store that a push failed now, and why."""
-        await self._change(
+        await execute(
+            self._database,
             """
             UPDATE devices SET failed_ms = :now, failure = :failure WHERE device_id = :device_id
             """,
@@ -99,9 +102,6 @@ class StoredDevices:
             now=now,
             failure=failure,
         )
-
-    async def _change(self, sql: str, **params: Value) -> None:
-        await self._database.transact(partial(single, sql, params))
 
 
 def count_stored() -> Steps[int]:

@@ -8,7 +8,7 @@ from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.deletions import record_deletion
 from loopin_mcp.api.audit.trail import locked_trail
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.database.steps import Database, Steps, single
+from loopin_mcp.api.database.steps import Database, Steps, execute
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
 from loopin_mcp.errors import UnavailableError
 
@@ -31,7 +31,7 @@ class Retention:
     async def forget_keys(self) -> None:
         """Delete the idempotency keys that are older than a day."""
         sql = "DELETE FROM idempotency_keys WHERE created_ms <= :before"
-        await self._database.transact(partial(single, sql, {"before": self._clock() - KEY_LIFE_MS}))
+        await execute(self._database, sql, before=self._clock() - KEY_LIFE_MS)
 
     async def delete_settled(self, age_ms: int, kept: int = 0) -> tuple[int, int]:
         """Delete some interrupts settled at least `age_ms` ago with their events.

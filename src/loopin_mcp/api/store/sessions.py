@@ -1,10 +1,8 @@
 """The stored sessions of browsers, and the key that proves the API to open pages."""
 
-from functools import partial
-
 from loopin_mcp.api.access.sessions import IDLE_S, LONGEST_S, SessionRow
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.database.steps import Database, Value, single
+from loopin_mcp.api.database.steps import Database, execute
 
 
 class StoredSessions:
@@ -16,7 +14,8 @@ class StoredSessions:
 
     async def add(self, row: SessionRow) -> None:
         """Store a new session."""
-        await self._change(
+        await execute(
+            self._database,
             "INSERT INTO sessions VALUES (:place, :subject, :seal, :created_ms, :used_ms)",
             place=row.place_digest,
             subject=row.subject,
@@ -35,22 +34,24 @@ class StoredSessions:
     async def use(self, place_digest: str, now: int) -> None:
         """Store that a session is used now."""
         sql = "UPDATE sessions SET used_ms = :now WHERE place_digest = :place AND used_ms < :now"
-        await self._change(sql, place=place_digest, now=now)
+        await execute(self._database, sql, place=place_digest, now=now)
 
     async def delete(self, place_digest: str) -> None:
         """Delete a session."""
-        await self._change("DELETE FROM sessions WHERE place_digest = :place", place=place_digest)
+        sql = "DELETE FROM sessions WHERE place_digest = :place"
+        await execute(self._database, sql, place=place_digest)
 
     async def delete_all(self) -> None:
         """Delete all sessions."""
         # An API can start while its database takes no changes.
         if await self._database.read("SELECT 1 FROM sessions LIMIT 1"):
-            await self._change("DELETE FROM sessions")
+            await execute(self._database, "DELETE FROM sessions")
 
     async def delete_ended(self) -> None:
         """Delete the sessions that ended by their age or by inactivity."""
         now = self._clock()
-        await self._change(
+        await execute(
+            self._database,
             "DELETE FROM sessions WHERE created_ms <= :created OR used_ms <= :used",
             created=now - LONGEST_S * 1000,
             used=now - IDLE_S * 1000,
@@ -60,6 +61,3 @@ class StoredSessions:
         """The key that proves to open pages who answers; each database has one."""
         [row] = await self._database.read("SELECT page_key FROM page_key")
         return bytes.fromhex(str(row["page_key"]))
-
-    async def _change(self, sql: str, **params: Value) -> None:
-        await self._database.transact(partial(single, sql, params))
