@@ -57,6 +57,17 @@ def test_keys_move_the_selection_and_stop_at_the_ends(tab: Page) -> None:
     expect(pane(tab)).to_be_focused()
 
 
+def test_outcome_is_in_view_after_a_decision_far_below(ask_user: Ask, open_inbox: OpenTab) -> None:
+    ask_user("Pay", context={f"fact {number}": "value" for number in range(40)})
+    tab = open_inbox()
+    expect(pane(tab)).to_contain_text("fact 39")
+    pane(tab).get_by_label("Reason").focus()
+
+    pane(tab).get_by_role("button", name="Approve").click()
+
+    expect(pane(tab).get_by_role("heading", name="Approved")).to_be_in_viewport()
+
+
 def test_newest_selection_wins_over_those_still_loading(tab: Page) -> None:
     slow = Row(tab, "Pay the second").link.get_attribute("href")
     tab.route(f"**{slow}", lambda route: None)

@@ -64,6 +64,24 @@ def test_other_button_is_asked_for_itself(ask: Ask, open_tab: OpenTab) -> None:
     assert status_of(link) == "pending"
 
 
+def test_changed_value_is_asked_about_again(ask: Ask, open_tab: OpenTab) -> None:
+    link = ask(urgency="high", context={"amount": 4200})
+    tab = open_tab(link)
+    tab.get_by_text("Change values").click()
+
+    press(tab, "Approve")
+    expect(tab.get_by_text(ASKED)).to_be_visible()
+    tab.get_by_label("amount", exact=True).fill("60")
+    expect(tab.get_by_text(ASKED)).to_have_count(0)
+    press(tab, "Approve with 1 change")
+    expect(tab.get_by_text(ASKED)).to_be_visible()
+    assert status_of(link) == "pending"
+
+    tab.get_by_label("Reason").fill("Only sixty.")
+    press(tab, "Approve with 1 change")
+    expect(tab.get_by_role("heading", level=1, name="Approved")).to_be_visible()
+
+
 def test_keys_decide_after_they_asked(ask: Ask, open_tab: OpenTab) -> None:
     link = ask()
     tab = open_tab(link)

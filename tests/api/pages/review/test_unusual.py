@@ -44,7 +44,7 @@ async def test_first_request_of_an_agent_is_marked(
     assert await panel(browser, sqlite_store) == [
         "What is unusual",
         "New agent no request of this agent has been settled before",
-        "This agent in 30 days: 1 asked, 0 approved, none rejected",
+        "This agent in 30 days: 1 asked, 0 approved, 0 rejected",
     ]
 
 
@@ -58,7 +58,7 @@ async def test_first_request_of_its_kind_is_marked(
     assert lines == [
         "What is unusual",
         "First of its kind this agent has not asked for this before",
-        "This agent in 30 days: 2 asked, 1 approved (1 with changes), none rejected",
+        "This agent in 30 days: 2 asked, 1 approved (1 with changes), 0 rejected",
     ]
 
 
@@ -74,8 +74,7 @@ async def test_same_request_again_is_not_unusual(
     assert lines == [
         "Nothing unusual",
         f"Last similar request: approved {at}; its values were the same",
-        "This agent in 30 days: 3 asked, 1 approved, none rejected",
-        "1 similar request is waiting",
+        "This agent in 30 days: 3 asked, 1 approved, 0 rejected · 1 similar request is waiting",
     ]
 
 

@@ -101,7 +101,7 @@
       newer = loopin.desk(next);
       focused?.focus({ preventScroll: Boolean(settled) });
       if (!settled) return loopin.hold();
-      if (next.parentElement.matches("main")) scrollTo({ top: 0 });
+      (next.parentElement.matches("main") ? window : next.parentElement).scrollTo({ top: 0 });
       const { status, outcome } = settled.dataset;
       const detail = { id: next.dataset.request, status, outcome };
       next.dispatchEvent(new CustomEvent("settled", { bubbles: true, detail }));
@@ -148,7 +148,11 @@
       }
     }
 
-    form.addEventListener("input", keep, { signal });
+    form.addEventListener("input", ({ target }) => {
+      keep();
+      // What would be approved now is not what was asked about.
+      if (asked && !/reason$/i.test(target.name)) withdraw();
+    }, { signal });
 
     /** Replace the request with its current version, and say that it was settled meanwhile. */
     async function showOutcome() {
