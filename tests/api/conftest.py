@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +12,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from loopin_mcp.api.database.sqlite import SQLite
+from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.store import Store
-from tests.support import KEY, PATIENCE_S, ServedAPI, api_client, missing, web
+from loopin_mcp.settings.settings import Settings
+from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, ServedAPI, api_client, missing, web
+from tests.support.forging import KEYS
 from tests.support.visitors import ALICES_KEY, REVIEWERS, sign_in
 
 FLAGS = [
@@ -167,3 +172,17 @@ def open_inbox(served: str, user: str, open_tab: Callable[..., Page]) -> Callabl
 def ask_user(ask: Callable[..., str], user: str) -> Callable[..., str]:
     """Create an interrupt for this test's user; returns its review link."""
     return lambda action="Pay", **changes: ask(**{"userId": user, "action": action} | changes)
+
+
+@pytest.fixture
+def settings(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings with the database of these tests."""
+    if isinstance(database, SQLite):
+        return Settings(database_url=f"sqlite:///{tmp_path / 'loopin.db'}")
+    return Settings(database_url=request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def keyed(database: Database, clock: Clock) -> Store:
+    """A store whose events have keys."""
+    return Store(database, PUBLIC_URL, clock, KEYS)

@@ -1,9 +1,6 @@
 """For tests of audits: a database with a history, edits of it, and an audit."""
 
 from collections.abc import Iterable
-from pathlib import Path
-
-import pytest
 
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.commands import verify
@@ -19,13 +16,6 @@ HOOK = "https://203.0.113.7/hook?token=s3cret"
 # docs/security.md has these statements too.
 COUNT_AGAIN = "INSERT INTO tallies SELECT * FROM counted_tallies"
 DECISION = Decision(decision="approved", reason="ok", modified_params={"amount": 4000})
-
-
-def settings_of(database: Database, request: pytest.FixtureRequest, directory: Path) -> Settings:
-    """Settings with the database of these tests."""
-    if isinstance(database, SQLite):
-        return Settings(database_url=f"sqlite:///{directory / 'loopin.db'}")
-    return Settings(database_url=request.getfixturevalue("postgres_url"))
 
 
 async def decided(store: Store, clock: Clock) -> str:

@@ -98,8 +98,17 @@ async def test_waits_beyond_the_limit_are_answered_at_once(
         assert "Preference-Applied" not in one_too_many.headers
 
 
-async def test_waits_of_one_caller_leave_room_for_those_of_others(
-    limited: httpx.AsyncClient, sqlite_store: Store
+@pytest.mark.parametrize(
+    "callers",
+    [
+        pytest.param((KEY, KEY, KEY, REVIEWER_KEY), id="those of one caller leave room for others"),
+        pytest.param(
+            (KEY, KEY, REVIEWER_KEY, REVIEWER_KEY), id="those of all leave room for other requests"
+        ),
+    ],
+)
+async def test_one_wait_too_many_is_answered_at_once(
+    limited: httpx.AsyncClient, callers: tuple[str, ...]
 ) -> None:
     interrupt_id = (await create(limited))["interruptId"]
     statuses: list[str] = []
@@ -111,29 +120,7 @@ async def test_waits_of_one_caller_leave_room_for_those_of_others(
 
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
-            for key in (KEY, KEY, KEY, REVIEWER_KEY):
-                tasks.start_soon(wait, key)
-            while statuses != ["pending"]:
-                await anyio.lowlevel.checkpoint()
-            await limited.delete(f"/interrupts/{interrupt_id}")
-
-    assert statuses == ["pending", "cancelled", "cancelled", "cancelled"]
-
-
-async def test_waits_of_all_callers_together_leave_room_for_other_requests(
-    limited: httpx.AsyncClient, sqlite_store: Store
-) -> None:
-    interrupt_id = (await create(limited))["interruptId"]
-    statuses: list[str] = []
-
-    async def wait(key: str) -> None:
-        headers = {"Prefer": "wait=60", "X-API-Key": key}
-        answer = await limited.get(f"/interrupts/{interrupt_id}", headers=headers)
-        statuses.append(answer.json()["status"])
-
-    with anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as tasks:
-            for key in (KEY, KEY, REVIEWER_KEY, REVIEWER_KEY):
+            for key in callers:
                 tasks.start_soon(wait, key)
             while statuses != ["pending"]:
                 await anyio.lowlevel.checkpoint()

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.support import KEY, ServedAPI, web
 from tests.support.questions import NEW
 from tests.support.strangers import Stranger, relay_to, stranger_on
+from tests.support.tabs import sign_in
 from tests.support.visitors import ALICES_KEY
 
 OpenTab = Callable[..., Page]
@@ -49,11 +50,6 @@ def ask(url: str, action: str = "Pay") -> str:
 
 def status_of(url: str, interrupt_id: str) -> str:
     return str(web.get(f"{url}/interrupts/{interrupt_id}", headers=AGENT).json()["status"])
-
-
-def sign_in(tab: Page) -> None:
-    tab.get_by_label("Your key").fill(ALICES_KEY)
-    tab.get_by_role("button", name="Sign in").click()
 
 
 def forms_of(interrupt_id: str) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Whoever can write the database, and has no key, can forge no decision."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,7 +17,7 @@ from loopin_mcp.errors import NotFoundError, TamperedError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt
-from tests.support.auditing import audited, settings_of
+from tests.support.auditing import audited
 from tests.support.forging import (
     FORGERIES,
     KEY,
@@ -34,16 +33,6 @@ from tests.support.page import Page
 HOOK = "https://203.0.113.7/hook"
 APPROVE = {"decision": "approved"}
 NOW, HOUR_MS = 1_750_000_000_000, 3_600_000
-
-
-@pytest.fixture
-def settings(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return settings_of(database, request, tmp_path)
-
-
-@pytest.fixture
-def keyed(database: Database, clock: Clock) -> Store:
-    return Store(database, PUBLIC_URL, clock, KEYS)
 
 
 @pytest.fixture

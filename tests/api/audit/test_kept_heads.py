@@ -1,7 +1,6 @@
 """Heads that others kept reveal a chain that was rewritten as a whole."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -16,16 +15,11 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PUBLIC_URL, Clock, new_interrupt, take_due
-from tests.support.auditing import audited, decided, edit, settings_of
+from tests.support.auditing import audited, decided, edit
 from tests.support.forging import KEYS, Forger
 
 CHANGE = "UPDATE"
 DAY_S = 86_400
-
-
-@pytest.fixture
-def settings(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return settings_of(database, request, tmp_path)
 
 
 async def exported(settings: Settings) -> list[str]:

@@ -1,7 +1,6 @@
 """An audit finds every interrupt that was edited."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from loopin_mcp.settings.settings import Settings
 from tests.support import AGENT, PUBLIC_URL, Clock, new_interrupt
-from tests.support.auditing import audited, decided, edit, settings_of
+from tests.support.auditing import audited, decided, edit
 
 ASKED = [
     "its payloadDigest does not match what it asks",
@@ -24,11 +23,6 @@ CHANGE = "UPDATE interrupts SET"
 
 # The result does not depend on the kind of database.
 in_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def settings(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return settings_of(database, request, tmp_path)
 
 
 async def test_what_nobody_changed_is_as_it_was_written(

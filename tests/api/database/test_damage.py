@@ -13,7 +13,7 @@ from loopin_mcp.api.store.store import EXPIRED_AT_ONCE, Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, api_client, new_interrupt, take_due
-from tests.support.auditing import audited, edit, settings_of
+from tests.support.auditing import audited, edit
 from tests.support.receiver import channels_to, deliver_due, outbox_to, receiving
 
 HOOK = "https://203.0.113.7/hook"
@@ -68,12 +68,8 @@ async def test_damaged_interrupt_takes_no_list_with_it(
 
 
 async def test_audit_names_what_is_damaged(
-    store: Store,
-    database: Database,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
+    store: Store, database: Database, settings: Settings
 ) -> None:
-    settings: Settings = settings_of(database, request, tmp_path)
     interrupt_id = await ask(store, "damaged")
     await edit(database, interrupt_id, f"{CHANGE} context = 'null' WHERE TRUE")
 

@@ -10,7 +10,6 @@ from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.store import Store
 from tests.support import AGENT, PUBLIC_URL, Clock, api_client, new_interrupt
 from tests.support.auditing import edit
-from tests.support.forging import KEYS
 from tests.support.page import Page
 from tests.support.receiver import (
     Receiver,
@@ -21,11 +20,6 @@ from tests.support.receiver import (
     outbox_to,
     receiving,
 )
-
-
-@pytest.fixture
-def keyed(database: Database, clock: Clock) -> Store:
-    return Store(database, PUBLIC_URL, clock, KEYS)
 
 
 async def insert(database: Database, interrupt_id: str, kind: str, place: str, host: str) -> None:

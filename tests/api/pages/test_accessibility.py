@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page, expect
 
 from tests.support import web
+from tests.support.tabs import press
 
 Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
@@ -20,10 +21,6 @@ CONTEXT = {
     "change_diff": "--- a\n+++ b\n@@ -1,2 +1,2 @@\n one\n-two words\n+two other words\n",
     "empty": "",
 }
-
-
-def press(tab: Page, name: str) -> None:
-    tab.get_by_role("button", name=name).click()
 
 
 def pending(_: Page) -> None: ...

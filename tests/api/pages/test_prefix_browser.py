@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.support import KEY, ServedAPI, web
 from tests.support.prefix import PrefixProxy
 from tests.support.questions import NEW
+from tests.support.tabs import sign_in
 from tests.support.visitors import ALICES_KEY
 
 OpenTab = Callable[..., Page]
@@ -35,11 +36,6 @@ def ask(top: str, action: str) -> str:
     key = {"X-API-Key": KEY}
     answer = web.post(f"{top}/interrupts", json=NEW | {"action": action}, headers=key)
     return str(answer.raise_for_status().json()["reviewUrl"])
-
-
-def sign_in(tab: Page) -> None:
-    tab.get_by_label("Your key").fill(ALICES_KEY)
-    tab.get_by_role("button", name="Sign in").click()
 
 
 def test_reviewer_signs_in_decides_and_comes_back(top: str, open_tab: OpenTab) -> None:

@@ -14,7 +14,7 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, REVIEWER, Clock, new_interrupt
-from tests.support.auditing import audited, edit, settings_of
+from tests.support.auditing import audited, edit
 
 APPROVED = Decision(decision="approved")
 CHANGED = Decision(decision="approved", modified_params={"amount": 1})
@@ -26,11 +26,6 @@ FILL = """
     VALUES ('filled', 'agent', 'user-1', 'Pay', 'Pay', '{}', 'low',
         'approved', 1000, 9000, 3500, 3500, 'x')
     """
-
-
-@pytest.fixture
-def settings(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return settings_of(database, request, tmp_path)
 
 
 async def wrong(settings: Settings) -> list[str]:

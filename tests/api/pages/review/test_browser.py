@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support import web
 from tests.support.changing import json_field
+from tests.support.tabs import press
 
 Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
@@ -20,10 +21,6 @@ def interrupt(link: str) -> dict[str, Any]:
     return {name: answer[name] for name in fields if name in answer}
 
 
-def decide(tab: Page, name: str) -> None:
-    tab.get_by_role("button", name=name).click()
-
-
 def expect_heading(tab: Page, name: str) -> None:
     expect(tab.get_by_role("heading", level=1, name=name)).to_be_visible()
 
@@ -32,7 +29,7 @@ def test_approve_button_approves_and_shows_it(ask: Ask, open_tab: OpenTab) -> No
     link = ask()
     tab = open_tab(link)
 
-    decide(tab, "Approve")
+    press(tab, "Approve")
 
     expect_heading(tab, "Approved")
     assert tab.url == link
@@ -48,7 +45,7 @@ def test_reason_for_a_rejection_reaches_the_agent_as_typed(ask: Ask, open_tab: O
     tab = open_tab(link)
 
     tab.get_by_label("Reason").fill("Wrong vendor: «Müller & Söhne».\n\n<b>Ask again.</b>")
-    decide(tab, "Reject")
+    press(tab, "Reject")
 
     expect_heading(tab, "Rejected")
     assert interrupt(link) == {
@@ -66,7 +63,7 @@ def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenT
 
     tab.get_by_label("Reason").fill("\nA little less.")
     parameters.fill('{"amount": }')
-    decide(tab, "Approve")
+    press(tab, "Approve")
     expect(parameters).to_be_focused()
     expect(parameters).to_have_value('{"amount": }')
     expect(parameters).to_have_accessible_description(
@@ -74,7 +71,7 @@ def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenT
         'values to change, such as {"amount": 100}.'
     )
     parameters.fill('{"amount": 4000}')
-    decide(tab, "Approve")
+    press(tab, "Approve")
 
     expect_heading(tab, "Approved")
     assert interrupt(link) == {
@@ -106,10 +103,10 @@ def test_of_two_people_one_decides_and_the_other_is_told_without_script_too(
     link = ask()
     first, second = open_tab(link), open_tab(link, java_script_enabled=False)
 
-    decide(first, "Approve")
+    press(first, "Approve")
     expect_heading(first, "Approved")
     second.get_by_label("Reason").fill("Not on my watch.")
-    decide(second, "Reject")
+    press(second, "Reject")
 
     expect(second.get_by_role("alert")).to_contain_text("Your decision was not recorded.")
     expect(second.get_by_role("alert")).to_contain_text("Not on my watch.")
@@ -124,7 +121,7 @@ def test_page_is_complete_without_javascript(ask: Ask, open_tab: OpenTab) -> Non
     # Without a script it would stand still.
     expect(tab.get_by_role("timer")).to_have_count(0)
     json_field(tab).fill('{"amount": 1}')
-    decide(tab, "Approve")
+    press(tab, "Approve")
 
     expect_heading(tab, "Approved")
     assert interrupt(link)["modifiedParams"] == {"amount": 1}
@@ -179,7 +176,7 @@ def test_page_of_another_origin_cannot_decide(
     )
     tab = open_tab(f"http://{host}:{port}/")
 
-    decide(tab, "Win a prize")
+    press(tab, "Win a prize")
 
     expect_heading(tab, "Nothing was recorded")
     assert interrupt(link) == {"status": "pending"}

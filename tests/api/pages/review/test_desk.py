@@ -8,6 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.support import ServedAPI, web
 from tests.support.questions import NEW
+from tests.support.tabs import press
 
 Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
@@ -18,10 +19,6 @@ KEPT = "What you typed is kept."
 
 def status_of(link: str) -> str:
     return str(web.get(link.replace("/review/", "/interrupts/")).json()["status"])
-
-
-def press(tab: Page, name: str) -> None:
-    tab.get_by_role("button", name=name).click()
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from loopin_mcp.api.audit.digests import canonical
+from loopin_mcp.api.pages.values.tables import is_number
 from loopin_mcp.api.store.history.precedents import RECORD_DAYS, Precedents
 from loopin_mcp.wire.models import Interrupt
 from loopin_mcp.wire.plain_text import counted
@@ -159,10 +160,10 @@ def _changed(path: str, value: JsonValue, earlier: Sequence[JsonValue]) -> Value
     is_constant = len(earlier) > 1 and len(set(map(canonical, earlier))) == 1
     kind: Kind = "other" if is_constant else "changed"
     found = Value(path, kind, _short(last), _short(value), among=len(earlier))
-    if not (_is_number(value) and _is_number(last)):
+    if not (is_number(value) and is_number(last)):
         return found
     step = _number(value) - _number(last)
-    numbers = [_number(each) for each in earlier if _is_number(each)]
+    numbers = [_number(each) for each in earlier if is_number(each)]
     if _number(value) > max(numbers) and not _rises(numbers):
         found = replace(found, kind="higher", among=len(numbers))
     elif step < 0 and not is_constant:
@@ -176,17 +177,13 @@ def _rises(newest_first: Sequence[Decimal]) -> bool:
     return len(newest_first) >= LEAST_RISING and all(newer > older for newer, older in pairs)
 
 
-def _is_number(value: JsonValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _number(value: JsonValue) -> Decimal:
     return Decimal(str(value))
 
 
 def _short(value: JsonValue) -> str | None:
     """A value as text, if it is short enough to be shown beside another."""
-    if _is_number(value):
+    if is_number(value):
         return f"{_number(value):,f}"
     if isinstance(value, list):
         return counted(len(value), "item")

@@ -64,7 +64,7 @@ def _table(label: str, rows: Sequence[JsonValue], columns: Sequence[str]) -> str
 
 def _heading(rows: Sequence[dict[str, JsonValue]], name: str) -> str:
     """The head of a column, on the side where its values are."""
-    kind = ' class="number"' if all(_is_number(row[name]) for row in rows if name in row) else ""
+    kind = ' class="number"' if all(is_number(row[name]) for row in rows if name in row) else ""
     return f'<th scope="col" dir="auto"{kind}>{formatted(name)}</th>'
 
 
@@ -74,11 +74,12 @@ def _cell(row: dict[str, JsonValue], name: str) -> str:
     value = row[name]
     if isinstance(value, str):
         return f'<td dir="auto">{formatted(value)}</td>'
-    kind = ' class="number"' if _is_number(value) else ""
+    kind = ' class="number"' if is_number(value) else ""
     return f"<td{kind}>{formatted(value)}</td>"
 
 
-def _is_number(value: JsonValue) -> bool:
+def is_number(value: JsonValue) -> bool:
+    """Whether a value is a number; `True` is not, although Python counts it as one."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
