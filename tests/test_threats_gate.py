@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from urllib.parse import urljoin
 
 import httpx
@@ -65,8 +64,12 @@ def send(setup: Held, method: str, path: str, body: object = None) -> httpx.Resp
 def decided(setup: Held, command: str, **decision: object) -> None:
     """Hold a command, and decide about it."""
     setup.hold(command, NOW)
+    assert answer_to_decision(setup, **decision).status_code == 200
+
+
+def answer_to_decision(setup: Held, **decision: object) -> httpx.Response:
     path = f"interrupts/{setup.newest()[0]}/decide"
-    assert send(setup, "POST", path, {"decision": "approved", **decision}).status_code == 200
+    return send(setup, "POST", path, {"decision": "approved", **decision})
 
 
 def nobody_decides(setup: Held) -> bool:
@@ -107,17 +110,27 @@ def its_digest_is_planted(setup: Held) -> bool:
     return ran(setup.hold("./deploy", NOW))
 
 
-def it_is_edited(setup: Held, field: str) -> bool:
+def it_is_edited(setup: Held) -> bool:
     command = f"echo {fresh_key()}"
-    decided(setup, command, modifiedParams={field: "echo edited"})
+    decided(setup, command, modifiedParams={"command": "echo edited"})
     ended = setup.hold(command, NOW)
-    if ran(ended):
-        answer = json.loads(ended.stdout)["hookSpecificOutput"]
-        assert answer["updatedInput"] == {"command": "echo edited"}
+    answer = json.loads(ended.stdout)["hookSpecificOutput"]
+    assert answer["updatedInput"] == {"command": "echo edited"}
     return ran(ended)
 
 
-def its_tool_stands_but_it_is_urgent(setup: Held) -> bool:
+def it_is_edited_in_vain(setup: Held) -> bool:
+    command = f"echo {fresh_key()}"
+    setup.hold(command, NOW)
+    asked = setup.newest()
+    refused = answer_to_decision(setup, modifiedParams={"comand": "echo edited"})
+    assert refused.status_code == 400
+    again = setup.hold(command, NOW)
+    assert setup.newest() == asked
+    return ran(again)
+
+
+def its_tool_stands_but_is_urgent(setup: Held) -> bool:
     the_link_makes_its_tool_stand(setup)
     assert ran(setup.hold(f"echo {fresh_key()}", NOW))
     return ran(setup.hold(f"rm -rf /tmp/{fresh_key()}", NOW))
@@ -149,13 +162,11 @@ TRIED: dict[str, Callable[[Held], bool]] = {
     "Two copies of the gate use one approval at the same time": two_use_it,
     "Somebody with the API key plants a harmless request with the digest of the call, "
     "and it is approved": its_digest_is_planted,
-    "The human approved it with other values": partial(it_is_edited, field="command"),
-    "The human approved it with a value that the call does not have": partial(
-        it_is_edited, field="comand"
-    ),
+    "A human approves it with other values": it_is_edited,
+    "A human tries to approve it with a value that would be lost": it_is_edited_in_vain,
     "An agent asks for a standing approval through the API": the_key_makes_its_tool_stand,
     "An agent opens the review link, and makes a standing approval": the_link_makes_its_tool_stand,
-    "A standing approval covers its tool, but it is urgent": its_tool_stands_but_it_is_urgent,
+    "A standing approval covers its tool, but its urgency is high": its_tool_stands_but_is_urgent,
 }
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from pydantic import JsonValue
 
 from loopin_mcp import Decision, LoopinClient, NewInterrupt
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.errors import LoopinError
+from loopin_mcp.errors import InvalidRequestError, LoopinError
 from loopin_mcp.gate.approval import ask
 from loopin_mcp.gate.calls import JSONObject, ToolCall, Verdict
 from loopin_mcp.gate.questions import Question, question_about
@@ -248,37 +249,72 @@ async def test_changes_of_nothing_are_none(loopin: LoopinClient) -> None:
     assert await verdict(loopin, question()) == ALLOWED
 
 
-@pytest.mark.parametrize("name", ["comand", "directory", "change"])
-async def test_changed_value_that_would_be_lost_denies(loopin: LoopinClient, name: str) -> None:
-    changes = {"command": "pwd", name: "x"}
-    await asked_and_decided(loopin, question(), "approved", modifiedParams=changes)
-
-    found = [await verdict(loopin, question()) for _ in range(2)]
-
-    assert found[0] == found[1]
-    assert found[0].kind == "deny"
-    assert f"this call has no field {name}" in found[0].reason
+def edit_of(project: Path, **more: JsonValue) -> ToolCall:
+    (project / "a").write_text("x\n")
+    fields = {"file_path": "a", "old_string": "x", "new_string": "y", **more}
+    return replace(CALL, tool="Edit", input=fields, cwd=str(project))
 
 
-async def test_host_without_edits_is_told_the_value(loopin: LoopinClient) -> None:
-    asked = question(can_edit=False)
-    await asked_and_decided(loopin, asked, "approved", modifiedParams={"command": "pwd"})
+async def test_new_text_of_a_file_can_be_edited(loopin: LoopinClient, tmp_path: Path) -> None:
+    asked = question(edit_of(tmp_path))
+    await asked_and_decided(loopin, asked, "approved", modifiedParams={"new_string": "z"})
 
     found = await verdict(loopin, asked)
 
-    assert found.kind == "deny"
-    assert found.reason.endswith('Call the tool again with {"command": "pwd"}.')
+    assert asked.request["editable"] == ["file_path", "new_string"]
+    assert found.edited == {"file_path": "a", "old_string": "x", "new_string": "z"}
+
+
+async def test_values_that_stay_as_they_were_are_no_changes(
+    loopin: LoopinClient, tmp_path: Path
+) -> None:
+    asked = question(edit_of(tmp_path))
+    shown = asked.facts.context | {"new_string": "z"}
+    await asked_and_decided(loopin, asked, "approved", modifiedParams=shown)
+
+    found = await verdict(loopin, asked)
+
+    assert found.edited == {"file_path": "a", "old_string": "x", "new_string": "z"}
+
+
+@pytest.mark.parametrize("name", ["comand", "directory", "change", "old_string"])
+async def test_change_that_would_be_lost_is_refused_and_decides_nothing(
+    loopin: LoopinClient, tmp_path: Path, name: str
+) -> None:
+    asked = question(edit_of(tmp_path))
+
+    with pytest.raises(InvalidRequestError, match=f'"{name}" cannot be changed'):
+        await asked_and_decided(loopin, asked, "approved", modifiedParams={name: "z"})
+
+    assert len(await pending(loopin)) == 1
+
+
+async def test_host_that_takes_no_edits_offers_none(loopin: LoopinClient) -> None:
+    asked = question(can_edit=False)
+
+    with pytest.raises(InvalidRequestError, match="no value may be changed"):
+        await asked_and_decided(loopin, asked, "approved", modifiedParams={"command": "pwd"})
+
+    assert len(await pending(loopin)) == 1
 
 
 async def test_mask_is_never_written_back(loopin: LoopinClient, tmp_path: Path) -> None:
     fields: JSONObject = {"file_path": ".env", "content": "A=1"}
     asked = question(replace(CALL, tool="Write", input=fields, cwd=str(tmp_path)))
-    await asked_and_decided(loopin, asked, "approved", modifiedParams={"content": "A=•••"})
 
-    found = await verdict(loopin, asked)
+    with pytest.raises(InvalidRequestError, match="no value may be changed"):
+        await asked_and_decided(loopin, asked, "approved", modifiedParams={"content": "A=•••"})
+
+
+@pytest.mark.parametrize("can_edit", [True, False])
+async def test_api_that_lets_a_change_be_lost_is_not_relied_on(*, can_edit: bool) -> None:
+    asked = question(can_edit=can_edit)
+    name = "directory" if can_edit else "command"
+
+    found = await verdict(answering(told_of(asked, modifiedParams={name: "x"}), 200), asked)
 
     assert found.kind == "deny"
-    assert "masked" in found.reason
+    assert f"{name} cannot be changed in this call" in found.reason
 
 
 async def test_masked_file_is_written_as_it_was_asked(loopin: LoopinClient, tmp_path: Path) -> None:
@@ -308,6 +344,7 @@ OTHERS: list[dict[str, Any]] = [
     {"context": {"directory": "/project", "command": "ls", "timeout": True}},
     {"context": {"directory": "/project", "command": "ls", "timeout": 5, "more": None}},
     {"urgency": "low"},
+    {"editable": []},
     {"agentId": "Claude Code (session 99999999)"},
 ]
 

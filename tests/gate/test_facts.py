@@ -110,6 +110,7 @@ def test_edit_is_shown_as_a_diff(project: Path, tool: str, names: tuple[str, str
         "directory": str(project),
         "change": "--- src/app.py\n+++ src/app.py\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n",
         path: "src/app.py",
+        new: "2\n",
         "x": 1,
     }
 
@@ -133,7 +134,16 @@ def test_new_file_is_shown_as_a_diff(project: Path, tool: str, path: str, conten
         "change": "--- /dev/null\n+++ notes.txt\n@@ -0,0 +1,2 @@\n+a\n+b\n"
         "\\ No newline at end of file\n",
         path: str(project / "notes.txt"),
+        content: "a\nb",
     }
+
+
+def test_text_that_would_not_fit_twice_is_shown_by_the_diff_only(project: Path) -> None:
+    long = "x\n" * 6000
+
+    found = facts(project, "Write", {"file_path": "a", "content": long})
+
+    assert found.context.keys() == {"directory", "change", "file_path"}
 
 
 def change(project: Path, tool: str, fields: Fields) -> str:
@@ -355,7 +365,7 @@ CELLS = [{"id": "one", "source": ["a\n", "b"]}, {"id": "two", "source": "c"}, {"
     [
         ({"cell_id": "one", "new_source": "a\nx"}, " a\n-b\n\\ No newline at end of file\n+x\n"),
         ({"cell_id": "two", "new_source": "d"}, "-c\n\\ No newline at end of file\n+d\n"),
-        ({"cell_id": "two", "edit_mode": "delete"}, "-c\n"),
+        ({"cell_id": "two", "edit_mode": "delete", "new_source": ""}, "-c\n"),
         ({"cell_id": "two", "edit_mode": "insert", "new_source": "d"}, "+d\n"),
     ],
 )
@@ -368,7 +378,8 @@ def test_cell_of_a_notebook_is_shown_as_a_diff(project: Path, fields: Fields, sh
     assert change(project, "NotebookEdit", fields).startswith(shown)
     assert found.action == "Change n.ipynb"
     assert found.context["cell_id"] == fields["cell_id"]
-    assert "new_source" not in found.context
+    is_shown = fields.get("edit_mode") != "delete"
+    assert found.context.get("new_source") == (fields.get("new_source") if is_shown else None)
 
 
 @pytest.mark.parametrize(

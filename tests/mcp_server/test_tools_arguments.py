@@ -117,4 +117,4 @@ async def test_empty_list_of_editable_keys_is_not_lost(mcp: Client, editable: ob
     decision = {"interruptId": created["interruptId"], "decision": "approved"}
     refused = await refusal(mcp, "decide_interrupt", **decision, modifiedParams={"amount": 2})
 
-    assert "the agent said that no value may be changed" in refused
+    assert "cannot be changed: no value may be changed" in refused

@@ -19,6 +19,7 @@ _PAIRS = (("old_string", "new_string"), ("oldString", "newString"), ("old_str", 
 _ALL = ("replace_all", "replaceAll", "allow_multiple")
 _LISTS = ("edits", "replacements")
 _INSERTED = ("insert_text", "new_str")
+_NEW = frozenset((*_CONTENTS, *_INSERTED, *(new for _, new in _PAIRS)))
 _LONG = frozenset((*_CONTENTS, *_LISTS, *_INSERTED, "insert_line", *(k for p in _PAIRS for k in p)))
 # What an edit in a list may have: the diff shows it, or how it came about.
 _OF_EDITS = _LONG | {*PATH_KEYS, *_ALL, "expected_replacements", "explanation"}
@@ -28,12 +29,16 @@ _NO_NEWLINE = "\\ No newline at end of file\n"
 
 @dataclass(frozen=True)
 class Change:
-    """A change of files, and the fields of the input that the diff shows."""
+    """A change of files, and the fields of the input that the diff shows.
+
+    `new` are those of them whose text a human may edit.
+    """
 
     files: tuple[File, ...]
     diff: str
     shown: frozenset[str]
     creates: bool = False
+    new: frozenset[str] = frozenset()
 
 
 def change_in(fields: JSONObject, directory: str) -> Change:
@@ -49,7 +54,7 @@ def change_in(fields: JSONObject, directory: str) -> Change:
         texts[file] = before, _edited(edit, now)
     diff = "".join(diff_of(file, *texts[file]) for file in texts)
     creates = all(before is None for before, _ in texts.values())
-    return Change(tuple(texts), diff, _LONG & fields.keys(), creates)
+    return Change(tuple(texts), diff, _LONG & fields.keys(), creates, _NEW & fields.keys())
 
 
 def diff_of(file: File, before: str | None, after: str) -> str:

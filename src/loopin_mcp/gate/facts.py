@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from loopin_mcp.gate.calls import Agent, JSONObject, ToolCall
+from loopin_mcp.gate.calls import Agent, JSONObject, ToolCall, canonical
 from loopin_mcp.gate.changes import Change, change_in
 from loopin_mcp.gate.files import File, NoTextError, file_of, names_in, words_of
 from loopin_mcp.gate.patches import cell_change_in, patch_in
@@ -55,6 +55,8 @@ _SERVERS: Mapping[Agent, str] = {
     "Gemini CLI": "mcp_(.+?)_(.+)",
 }
 _LONGEST_NAME = 1000
+# A diff has the new text, too. Both have to fit into a request, so a longer one is not repeated.
+_MOST_REPEATED = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,14 @@ def _of_files(call: ToolCall, verb: str, change: Change | None) -> Facts:
         facts["leads_to"] = "\n".join(places)
     if change:
         facts["change"] = change.diff
+    context = _context(call, fields, facts)
+    if change and not secret:
+        whole = context | {name: call.input[name] for name in change.new}
+        context = whole if len(canonical(whole)) <= _MOST_REPEATED else context
     shown_names = [file.shown for file in files or ()]
     return Facts(
         f"{verb} {_listed(shown_names)}" if shown_names else f"Use the tool {call.tool}",
-        _context(call, fields, facts),
+        context,
         _urgency(files, is_read=verb == "Read"),
         is_masked=secret is not None,
     )

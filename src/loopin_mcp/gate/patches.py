@@ -61,7 +61,8 @@ def cell_change_in(fields: JSONObject, directory: str) -> Change:
         raise NoTextError
     before = "" if mode == "insert" else _source_of(_cell(file, fields))
     diff = diff_of(file, before, "" if mode == "delete" else source)
-    return Change((file,), diff, frozenset({"new_source"} & fields.keys()))
+    shown = frozenset({"new_source"} & fields.keys())
+    return Change((file,), diff, shown, new=frozenset() if mode == "delete" else shown)
 
 
 def _cell(file: File, fields: JSONObject) -> "JsonValue":

@@ -25,6 +25,13 @@ class Question:
     lasts_s: int = _HOUR_S
     can_edit: bool = True
 
+    @property
+    def editable(self) -> list[str]:
+        """The fields of the input that a human sees as they are, and the host takes edited."""
+        if self.facts.is_masked or not self.can_edit:
+            return []
+        return [name for name in self.facts.context if name in self.call.input]
+
     @cached_property
     def request(self) -> JSONObject:
         """The new interrupt, as it goes over the wire."""
@@ -33,6 +40,7 @@ class Question:
             "userId": self.user_id,
             "action": self.facts.action,
             "context": self.facts.context,
+            "editable": [*self.editable],
             "urgency": self.facts.urgency,
             "expiresIn": self.lasts_s,
             "useWithin": self.lasts_s,

@@ -1,6 +1,5 @@
 """What a human's decision means for the call that it is about."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ _PENDING = (
     "try the same call again later, and it finds the same request."
 )
 # What has to be in an interrupt as it was asked.
-_SHOWN = ("agentId", "userId", "action", "urgency", "context", "call")
+_SHOWN = ("agentId", "userId", "action", "urgency", "context", "editable", "call")
 
 
 def verdict_on(interrupt: Mapping[str, "JsonValue"], question: Question) -> Verdict:
@@ -64,19 +63,21 @@ def _refuse_another(interrupt: Mapping[str, "JsonValue"], question: Question) ->
         )
 
 
-def _permission(question: Question, changes: JSONObject) -> Verdict:
-    """The permission to run an approved call with these changes, or why that cannot be done."""
-    call = question.call
+def _permission(question: Question, decided: JSONObject) -> Verdict:
+    """The permission to run an approved call with these values, or why that cannot be done."""
+    context = question.facts.context
+    changes = {
+        name: value
+        for name, value in decided.items()
+        if name not in context or canonical(value) != canonical(context[name])
+    }
     if not changes:
         return Verdict("allow", "A human approved this in LoopIn.")
     approved = "A human approved this in LoopIn with other values"
-    if unknown := sorted(changes.keys() - call.input.keys()):
-        problem = f"but this call has no field {plain_text(unknown[0])}, so it would be lost"
-    elif question.facts.is_masked:
-        problem = "but values of this file are masked there, so an edit cannot be relied on"
-    elif not question.can_edit:
-        values = json.dumps(changes, ensure_ascii=False)
-        problem = f"which this host cannot pass on. Call the tool again with {values}"
-    else:
-        return Verdict("allow", f"{approved}.", {**call.input, **changes})
-    return Verdict("deny", f"{approved}, {problem}.")
+    if lost := sorted(changes.keys() - {*question.editable}):
+        return Verdict(
+            "deny",
+            f"{approved}, but {plain_text(lost[0])} cannot be changed in this call, so the change "
+            "would be lost.",
+        )
+    return Verdict("allow", f"{approved}.", {**question.call.input, **changes})

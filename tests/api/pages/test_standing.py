@@ -58,9 +58,12 @@ async def test_lists_show_the_command_of_each_call(
 async def test_example_of_modified_parameters_is_about_a_call(
     api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
+    context = {"change": "+y", "new_string": "y"}
     page = Page(await api.get(f"/review/{await ask(sqlite_store)}"))
+    edit = await ask(sqlite_store, "b" * 64, context=context, editable=["new_string"])
 
     assert '{"command": "git push"}' in page["code"]
+    assert '{"new_string": "…"}' in Page(await api.get(f"/review/{edit}"))["code"]
 
 
 async def test_page_offers_it_for_nothing_else(api: httpx.AsyncClient, sqlite_store: Store) -> None:

@@ -56,16 +56,16 @@ async def test_refusal_names_only_some_of_many_keys(store: Store) -> None:
 @pytest.mark.parametrize(
     ("editable", "params", "refusal"),
     [
-        (EDITABLE, {"payee": {"iban": "DE2"}}, '"payee" cannot be changed: .* only "amount", "cu'),
+        (EDITABLE, {"payee": {"iban": "DE2"}}, '"payee" cannot be changed: only "amount", "cu'),
         (EDITABLE, {"memo": "new"}, '"memo" cannot be changed'),
-        ([], {"amount": 1}, '"amount" cannot be changed: the agent said that no value may be'),
+        ([], {"amount": 1}, '"amount" cannot be changed: no value may be'),
         (EDITABLE, {"currency": "CHF"}, '"currency" can only be one of "USD", "EUR"'),
         (None, {"currency": ["EUR"]}, '"currency" can only be one of'),
         (None, {"urgent": 1}, '"urgent" can only be one of true, false'),
         (["amount"], {"amount": 4200.5, "urgent": False}, '"urgent" cannot be changed'),
     ],
 )
-async def test_change_that_the_agent_does_not_allow_is_refused_by_key(
+async def test_change_that_the_request_does_not_allow_is_refused_by_key(
     store: Store, editable: list[str] | None, params: dict[str, Any], refusal: str
 ) -> None:
     options = {} if editable in ([], ["amount"]) else OPTIONS

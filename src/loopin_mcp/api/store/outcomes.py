@@ -92,7 +92,7 @@ class Changeable:
             if len(self.editable) > _MOST_NAMED:
                 names += f" and {len(self.editable) - _MOST_NAMED} others"
             may = f"only {names} may be changed" if names else "no value may be changed"
-            return f"{shown(key)} cannot be changed: the agent said that {may}"
+            return f"{shown(key)} cannot be changed: {may}"
         choices = self.options.get(key)
         if isinstance(choices, list) and canonical(value) not in map(canonical, choices):
             return f"{shown(key)} can only be one of {', '.join(map(shown, choices))}"
@@ -111,7 +111,7 @@ def decide(
 
     Raises:
         NotFoundError: There is no interrupt with this id.
-        InvalidRequestError: It makes a change that the agent does not allow.
+        InvalidRequestError: It makes a change that the request does not allow.
         ForbiddenError: It asks about a call, and an MCP server sent the decision.
         ConflictError: It is no longer pending, has another payloadDigest, or cannot stand.
         TamperedError: It was tampered with.

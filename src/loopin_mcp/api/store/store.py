@@ -208,7 +208,7 @@ class Store:
 
         Raises:
             NotFoundError: There is no interrupt with this id.
-            InvalidRequestError: It makes a change that the agent does not allow.
+            InvalidRequestError: It makes a change that the request does not allow.
             ForbiddenError: It asks about a call, and an MCP server sent the decision.
             ConflictError: It is no longer pending, has another payloadDigest, or cannot stand.
             TamperedError: It was tampered with.

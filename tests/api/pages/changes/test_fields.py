@@ -261,12 +261,12 @@ async def test_only_what_may_be_changed_has_a_field(
     sent = Page(await decide(api, none, decision="approved", modifiedParams='{"amount": 1}'))
 
     assert "Change values (1)" in page["summary"]
-    assert "The agent lets you change only these values." in page["hint"]
+    assert "You can change only these values." in page["hint"]
     assert "1 value has no field; change it here." in page["hint"][-1]
     assert refused["fault"][0].startswith(
-        'This has a change that is not allowed: "account" cannot be changed: the agent said that'
+        'This has a change that is not allowed: "account" cannot be changed: only "payee", "amount"'
     )
-    assert "The agent does not allow changes to this request." in closed["hint"]
+    assert "The values of this request cannot be changed." in closed["hint"]
     assert [text for text in closed["summary"] if "Change" in text] == []
     assert "Nothing was recorded yet." in sent["alert"][0]
 

@@ -61,7 +61,7 @@ class ChangeForm:
 
     @property
     def allows(self) -> bool:
-        """Whether the agent lets anything be changed."""
+        """Whether anything may be changed."""
         return self.interrupt.editable is None or len(self.interrupt.editable) > 0
 
     @property
@@ -121,9 +121,11 @@ class ChangeForm:
 
     @property
     def example(self) -> str:
-        """JSON as it could be, with a key of this request."""
-        held = {"command": "git push"} if self.interrupt.call else {"amount": 100}
-        return to_json(held).decode().replace(":", ": ")
+        """JSON as it could be, with a key that may be changed if there are few."""
+        example: JSONObject = {"command": "git push"} if self.interrupt.call else {"amount": 100}
+        if (editable := self.interrupt.editable) and not example.keys() <= {*editable}:
+            example = {editable[0]: "…"}
+        return to_json(example).decode().replace(":", ": ")
 
 
 def read_changes(
