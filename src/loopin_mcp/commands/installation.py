@@ -1,4 +1,4 @@
-"""Installs LoopIn in hosts, and takes it out again: shows each change, asks and writes."""
+"""Installs LoopIn in hosts, and removes it again: shows each change, asks and writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from loopin_mcp.install.plan import (
     Wishes,
     plan_install,
     plan_uninstall,
-    settled,
     wanted_parts,
+    with_gate,
 )
 from loopin_mcp.install.reading import sharing_hosts
 from loopin_mcp.settings.settings import Settings
@@ -57,7 +57,7 @@ def install(
     """
 
     def to_host(host: Host) -> None:
-        wanted = settled(host, machine, wishes)
+        wanted = with_gate(host, machine, wishes)
         changes = plan_install(host, machine, wanted, launcher, data_dir)
         if _carried_out(host, changes, terminal):
             terminal.say(_meaning(host, wanted))
@@ -77,10 +77,11 @@ def show_entries(
     data_dir: Path,
     terminal: Terminal,
 ) -> bool:
-    """Print what each host's files would hold, and write nothing."""
+    """Print what each host's files would hold; returns whether none refused it."""
 
     def of_host(host: Host) -> None:
-        for path, parts in wanted_parts(host, machine, wishes, launcher, data_dir).items():
+        wanted = with_gate(host, machine, wishes)
+        for path, parts in wanted_parts(host, machine, wanted, launcher, data_dir).items():
             terminal.warn(f"{host.title}: {path}")
             terminal.say(shown(path, parts).rstrip("\n"))
 
@@ -88,7 +89,7 @@ def show_entries(
 
 
 def uninstall(hosts: list[Host], machine: Machine, data_dir: Path, terminal: Terminal) -> bool:
-    """Take LoopIn out of each of these hosts; returns whether none refused it.
+    """Remove LoopIn from each of these hosts; returns whether none refused it.
 
     Raises:
         ConfigurationError: There is a change and nobody to ask.

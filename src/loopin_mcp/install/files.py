@@ -18,7 +18,7 @@ from loopin_mcp.settings.private_files import ANY
 KEY_VARIABLE = "LOOPIN_API_KEY"
 _SUFFIX = ".bak"
 _PRIVATE = 0o600
-_MOST_BYTES = 32 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def read_text(path: Path) -> str | None:
     with naming(path):
         try:
             found = path.stat()
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
                 raise ConfigurationError("not a file, or larger than 32 MiB")
             return path.read_bytes().decode("utf-8")
         except FileNotFoundError:
@@ -110,7 +110,7 @@ def keep_backup(path: Path, text: str) -> Path:
 
 
 def replace(path: Path, text: str | None, before: str | None) -> None:
-    """Put a text in the place of another at once, or remove the file if there is none.
+    """Replace a file's text at once, or remove the file if the text is None.
 
     A link stays, and what it leads to is replaced. The mode stays; with an API key in the text,
     other users get no rights.

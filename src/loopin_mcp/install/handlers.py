@@ -33,23 +33,20 @@ def claude_handler(gate: list[str], machine: Machine) -> Object:
 
 def codex_handler(gate: list[str], machine: Machine) -> Object:
     """A handler in Codex's hooks.json."""
-    line = cmd if machine.is_windows else posix
-    command = line(gate)
+    command = cmd(gate) if machine.is_windows else posix(gate)
     return {"type": "command", "command": command, "timeout": HOOK_TIMEOUT_S}
 
 
 def gemini_handler(gate: list[str], machine: Machine) -> Object:
     """A handler in the settings of Gemini CLI."""
-    line = powershell if machine.is_windows else posix
-    command = line(gate)
+    command = powershell(gate) if machine.is_windows else posix(gate)
     milliseconds = HOOK_TIMEOUT_S * 1000
     return {"type": "command", "name": "loopin", "command": command, "timeout": milliseconds}
 
 
 def cursor_handler(gate: list[str], machine: Machine) -> Object:
     """A hook of Cursor."""
-    line = powershell if machine.is_windows else posix
-    command = line(gate)
+    command = powershell(gate) if machine.is_windows else posix(gate)
     return {"command": command, "timeout": HOOK_TIMEOUT_S, "failClosed": True}
 
 

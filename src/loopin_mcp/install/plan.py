@@ -24,8 +24,8 @@ _PREFIX = "LOOPIN_"
 class Wishes:
     """What a user asked for: settings by variable, and which calls the gate asks about.
 
-    Without a `gate`, each host gets the first that it can have of prompts, calls and off. Hosts
-    without hooks are refused a gate only if the user `named` them.
+    Without a `gate`, each host keeps its own, or gets the first that it can have of prompts, calls
+    and off. Hosts without hooks are refused a gate only if the user `named` them.
     """
 
     environment: Mapping[str, str]
@@ -36,7 +36,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Change:
-    """A file and its text before and after; None is no file.
+    """A file and its text before and after; None stands for no file.
 
     `parts` says where LoopIn's parts are in a host's file; a file of LoopIn's own has none.
     """
@@ -47,7 +47,7 @@ class Change:
     parts: Parts | None = None
 
 
-def settled(host: Host, machine: Machine, wishes: Wishes) -> Wishes:
+def with_gate(host: Host, machine: Machine, wishes: Wishes) -> Wishes:
     """The wishes with the gate that a host gets: the one that it has, if the user names none.
 
     Raises:
@@ -121,12 +121,11 @@ def _element(hooks: Hooks, matcher: str | None, launcher: list[str], machine: Ma
 def wanted_parts(
     host: Host, machine: Machine, wishes: Wishes, launcher: list[str], data_dir: Path
 ) -> dict[Path, Parts]:
-    """What each of a host's files is to hold.
+    """What each of a host's files is to hold, by wishes that are those of `with_gate`.
 
     Raises:
-        ConfigurationError: The host cannot have this gate, or a setting cannot be used.
+        ConfigurationError: A file cannot be read, or a setting cannot be used.
     """
-    wishes = settled(host, machine, wishes)
     parts = {host.file(machine): Parts(host.key, entry_of(host, launcher, wishes), None)}
     if host.hooks and not (wishes.gate == "off" and sharing_hosts(host, machine)):
         if _gate_settings(host, machine, wishes):
@@ -143,10 +142,11 @@ def plan_install(
 ) -> list[Change]:
     """The changes to LoopIn's files and to a host's, in the order in which to write them.
 
+    The wishes are those of `with_gate`.
+
     Raises:
-        ConfigurationError: A file cannot be changed, or the host cannot have this gate.
+        ConfigurationError: A file cannot be changed, or a setting cannot be used.
     """
-    wishes = settled(host, machine, wishes)
     parts = wanted_parts(host, machine, wishes, launcher, data_dir)
     changes = []
     if any(it.events is not None for it in parts.values()):

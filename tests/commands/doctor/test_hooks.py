@@ -1,8 +1,10 @@
 """What the doctor says about the gate's hooks."""
 
 import json
+import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +171,12 @@ def test_settings_of_the_gate_are_checked(
     assert not shows_secret(repr(found))
 
 
-def test_file_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.write_text("{")])
+def test_file_that_cannot_be_read_is_a_failure(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
     (tmp_path / ".cursor").mkdir()
-    (tmp_path / ".cursor/hooks.json").write_text("{")
+    make(tmp_path / ".cursor/hooks.json")
 
     [found] = check_hooks(HOSTS["cursor"], Machine(sys.platform, tmp_path, {}), is_needed=True)
 

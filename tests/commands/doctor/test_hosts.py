@@ -9,9 +9,10 @@ from typing import Any
 import anyio
 import pytest
 
-from loopin_mcp.commands.doctor import hosts, self_test
+from loopin_mcp.commands.doctor import self_test
 from loopin_mcp.commands.doctor.checks import Finding, run_checks
 from loopin_mcp.commands.doctor.hosts import checks_of_hosts
+from loopin_mcp.install import files
 from tests.support import PATIENCE_S
 from tests.support.secrets import LONG, MARK, shows_secret
 
@@ -198,7 +199,7 @@ def refused_files() -> dict[str, Any]:
 async def test_hostile_file_is_a_failure_in_time(
     home: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(hosts, "LARGEST", 199)
+    monkeypatch.setattr(files, "MOST_BYTES", 199)
     file = home / ".cursor" / "mcp.json"
     refused_files()[kind](file)
 

@@ -1,7 +1,6 @@
 """Checks the hosts of this machine: LoopIn's entry in each, and whether it starts."""
 
 import shutil
-import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,13 +20,11 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.install.formats import Object
 from loopin_mcp.install.hosts import Host, find_hosts
 from loopin_mcp.install.machine import Machine, this_machine
-from loopin_mcp.install.reading import hooks_file, read_entry
+from loopin_mcp.install.reading import read_entry
 from loopin_mcp.settings.settings import Settings
 
 HOSTS = "Hosts"
 LIMIT_S = 45.0
-# Larger files are not those of a host, and would take long to read.
-LARGEST = 32 * 1024**2
 
 _NO_HOSTS = Finding(
     HOSTS,
@@ -72,32 +69,12 @@ async def _check_host(host: Host, machine: Machine, seen: _Seen) -> Sequence[Fin
 
 def _entry_of(host: Host, machine: Machine) -> Object | Finding | None:
     try:
-        for path in filter(None, (host.file(machine), hooks_file(host, machine))):
-            _refuse_odd(path)
         return read_entry(host, machine)
     except ConfigurationError as error:
         return problem(host.title, error, _FILE)
     except RecursionError:
         found = f"{host.file(machine)} is nested too deeply"
         return Finding(host.title, "failure", found, _FILE)
-
-
-def _refuse_odd(path: Path) -> None:
-    """Refuse what would take long to read, or for ever.
-
-    Raises:
-        ConfigurationError: It is not a file, or too large, or a link in a circle.
-    """
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(f"{path} is not a file")
-    if found.st_size > LARGEST:
-        raise ConfigurationError(f"{path} is larger than {LARGEST // 1024**2} MB")
 
 
 async def _check_entry(host: Host, machine: Machine, entry: Object, seen: _Seen) -> list[Finding]:
