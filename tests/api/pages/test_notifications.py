@@ -132,6 +132,18 @@ async def test_page_leads_to_the_sign_in_and_back(stranger: httpx.AsyncClient) -
     assert signed_in.headers["location"].endswith("/notifications")
 
 
+@pytest.mark.parametrize(
+    ("embedded", "words"), [(True, "Only browsers on this"), (False, "Open this")]
+)
+async def test_page_says_which_devices_can_reach_it(
+    sqlite_store: Store, words: str, *, embedded: bool
+) -> None:
+    async with api_client(sqlite_store, embedded=embedded) as browser:
+        answer = await browser.get("/notifications")
+
+    assert f"No device gets notifications yet. {words}" in answer.text
+
+
 async def test_without_the_extra_the_page_says_how_to_install_it(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,7 +48,7 @@ _NOT_SHOWN = {
 
 # What a reviewer can send to themselves while LoopIn has had no request.
 _TEST_AGENT = "LoopIn"
-_TEST_ACTION = "Send a test request"
+_TEST_ACTION = "Try LoopIn with this test request"
 _TEST_CONTEXT: JSONObject = {"note": "This is a test. Approve or reject it: nothing else happens."}
 _TEST_EXPIRES_S = 3600
 UNNAMED_USER = "you"

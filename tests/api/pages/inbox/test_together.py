@@ -251,7 +251,7 @@ async def test_test_request_can_be_sent_while_there_has_been_none(
     assert "Send a test request" in empty["button"]
     assert [answer.status_code for answer in answers] == [303, 303]
     assert page["open"] == [
-        "Low Send a test request LoopIn for alice expires in 60 minutes asked now"
+        "Low Try LoopIn with this test request LoopIn for alice expires in 60 minutes asked now"
     ]
     assert "Send a test request" not in page["button"]
     assert (event.type, event.actor, event.channel) == ("created", "alice", "inbox")
