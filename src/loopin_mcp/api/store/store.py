@@ -7,7 +7,6 @@ from anyio.lowlevel import checkpoint
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
-from loopin_mcp.api.audit.events import event_of
 from loopin_mcp.api.audit.replay import STATE
 from loopin_mcp.api.audit.stored_trails import Trails, seen, view
 from loopin_mcp.api.audit.trail import Trail
@@ -27,7 +26,7 @@ from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
 from loopin_mcp.api.store.retention import Retention
 from loopin_mcp.api.store.sessions import StoredSessions
 from loopin_mcp.api.store.wakeups import Changes
-from loopin_mcp.errors import ConflictError, NotFoundError
+from loopin_mcp.errors import ConflictError
 from loopin_mcp.wire.fields import DEFAULT_PAGE
 from loopin_mcp.wire.models import (
     Analytics,
@@ -241,16 +240,8 @@ class Store:
         Raises:
             NotFoundError: There is no interrupt with this id.
         """
-        rows = await self._database.find(
-            """
-            SELECT events.* FROM interrupts LEFT JOIN events USING (interrupt_id)
-            WHERE interrupts.interrupt_id = :interrupt_id ORDER BY sequence
-            """,
-            interrupt_id=interrupt_id,
-        )
-        if not rows:
-            raise NotFoundError("Interrupt not found")
-        return tuple(event_of(row) for row in rows if row["sequence"] is not None)
+        trail = await self._trails.of(interrupt_id, self.clock())
+        return tuple(trail.events)
 
     async def record_view(self, interrupt_id: str, actor: Actor) -> None:
         """Record that someone has seen a pending interrupt, the first time.
