@@ -86,7 +86,7 @@ async def test_choice_on_the_page_makes_an_approval_stand(
     assert (standing.scope, standing.granted_by) == ("tool", "review-link")
     page = Page(await api.get(f"/review/{interrupt_id}"))
     assert "All calls of Bash in this session" in page["dd"]
-    assert "Not yet" in page["dd"]
+    assert "Not yet. An agent that has stopped waiting can try the same call again." in page["dd"]
 
 
 @pytest.mark.parametrize(
