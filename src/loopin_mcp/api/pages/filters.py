@@ -46,6 +46,14 @@ _CHANNELS = {
     "mcp": "via an MCP server",
     "standing-approval": "by a standing approval",
 }
+_WAYS = {
+    "standing-approval": "by a standing approval",
+    "inbox": "in the inbox",
+    "mcp": "via an MCP server",
+    "review-link": "via the review link",
+    "api-key": "with the API key",
+    "anonymous": "anonymous",
+}
 
 
 def visible(text: str) -> Markup:
@@ -149,6 +157,14 @@ def held_command(interrupt: Interrupt) -> str:
 def who_decided(interrupt: Interrupt) -> str:
     """Who decided and how, as far as it is known."""
     return who_did(interrupt.decided_by or "anonymous", interrupt.decided_via or "")
+
+
+def way_of(interrupt: Interrupt) -> str:
+    """Who decided, or else how; empty if nobody did."""
+    name = interrupt.decided_by or ""
+    if name not in _WAYS:
+        return name and f"by {name}"
+    return _WAYS.get(interrupt.decided_via or "", _WAYS[name])
 
 
 def who_did(name: str, channel: str) -> str:

@@ -9,7 +9,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.browser import refuse_foreign_page
 from loopin_mcp.api.access.sessions import Sessions
 from loopin_mcp.api.pages.changes.decision_form import Entry
-from loopin_mcp.api.pages.filters import UNNAMED, fits_in_list
+from loopin_mcp.api.pages.filters import UNNAMED
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.pages.review import NOT_RECORDED
 from loopin_mcp.api.pages.review_model import STATES, ReviewPage
@@ -21,7 +21,7 @@ from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
-from loopin_mcp.wire.models import Interrupt, NewInterrupt, StandingApproval, Wire
+from loopin_mcp.wire.models import NewInterrupt, StandingApproval, Wire
 
 PAGE = 50
 RECENT = 8
@@ -30,14 +30,6 @@ MOST_SHOWN = 1000
 
 URGENCIES = {"": "Any", "high": "High", "medium": "Medium", "low": "Low"}
 STATUSES = {"": "Any", **{status: state for status, state in STATES.items() if status != "pending"}}
-_WAYS = {
-    "standing-approval": "by a standing approval",
-    "inbox": "in the inbox",
-    "mcp": "via an MCP server",
-    "review-link": "via the review link",
-    "api-key": "with the API key",
-    "anonymous": "anonymous",
-}
 _WHOLE = Link("Open the inbox", "")
 _HEADING = "This list cannot be shown"
 _NOT_SHOWN = {
@@ -193,7 +185,7 @@ class Inbox:
         search, place = self._asked(request)
         history = await self._store.history.list_settled(search, limit=PAGE, cursor=place.cursor)
         model = HistoryPage(search, place, await self._choices(search), history)
-        return await self._show(request, "history/history.html", model)
+        return await self._pages.show(request, "history/history.html", page=model)
 
     @page(NOT_RECORDED)
     async def end_standing(self, request: Request) -> Response:
@@ -225,12 +217,8 @@ class Inbox:
         asked = dict(request.query_params)
         return check(Search, asked), check(Place, asked)
 
-    async def _show(
-        self, request: Request, template: str, model: InboxPage | HistoryPage
-    ) -> Response:
-        return await self._pages.show(
-            request, template, page=model, way_of=way_of, is_short=fits_in_list, alike=alike
-        )
+    async def _show(self, request: Request, template: str, model: InboxPage) -> Response:
+        return await self._pages.show(request, template, page=model, alike=alike)
 
     async def _lists(self, search: Search, place: Place, shown: Shown | None = None) -> InboxLists:
         return await self._store.overview.list_inbox(
@@ -240,14 +228,6 @@ class Inbox:
     async def _choices(self, search: Search) -> Choices:
         names = await self._store.overview.list_names()
         return Choices(_with(search.user, names.users), _with(search.agent, names.agents))
-
-
-def way_of(interrupt: Interrupt) -> str:
-    """Who decided, or else how; empty if nobody did."""
-    name = interrupt.decided_by or ""
-    if name not in _WAYS:
-        return name and f"by {name}"
-    return _WAYS.get(interrupt.decided_via or "", _WAYS[name])
 
 
 def alike(waiting: Waiting) -> str | None:

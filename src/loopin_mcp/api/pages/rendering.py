@@ -27,11 +27,13 @@ from loopin_mcp.api.pages.filters import (
     beginning,
     brief,
     clock_after,
+    fits_in_list,
     formatted,
     held_command,
     relative_time,
     visible,
     visible_name,
+    way_of,
     who_decided,
 )
 from loopin_mcp.api.pages.values.shown import shown_context
@@ -252,6 +254,8 @@ def _environment() -> Environment:
         "clock_after": clock_after,
         "held_command": held_command,
         "who_decided": who_decided,
+        "way_of": way_of,
+        "fits_in_list": fits_in_list,
         "granted": lambda name: UNNAMED.get(name, name),
         "formatted": formatted,
         "shown": shown_context,
