@@ -56,8 +56,8 @@ async def test_server_that_never_ends_its_answer_is_given_up(drips: bool) -> Non
             await client.get_interrupt_status("int-1")
 
     assert str(failure.value) == (
-        f"The LoopIn API at {url} did not answer GET /interrupts/int-1 within 15 s. Check that it "
-        "is healthy, or give it more time."
+        f"The LoopIn API at {url} did not answer GET /interrupts/int-1 within {PATIENCE_S:g} s. "
+        "Check that it is healthy, or give it more time."
     )
 
 
