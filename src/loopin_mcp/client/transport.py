@@ -137,36 +137,23 @@ class Transport:
     def _failure(self, error: Exception, base_url: str, outgoing: Outgoing) -> UnreachableError:
         """Why no answer came, and whether the request may have arrived."""
         call, unsure = f"{outgoing.method} /{outgoing.path}", doubt(outgoing.method)
+        api, check_it = f"LoopIn API at {base_url}", "Check the API and any proxy before it."
+        kind: type[UnreachableError] = UnreachableError
         match error:
             case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
                 through = f" through {self._proxy}" if self._proxy else ""
-                return NotConnectedError(
-                    f"No connection to the LoopIn API at {base_url}{through}: "
-                    f"{failure_of(error, self._proxy)}",
-                    base_url,
-                    call,
-                )
+                kind, unsure = NotConnectedError, ""
+                said = f"No connection to the {api}{through}: {failure_of(error, self._proxy)}"
             case TimeoutError() | httpx.TimeoutException():
-                return UnreachableError(
-                    f"The LoopIn API at {base_url} did not answer {call} within "
-                    f"{self._timeout_s + outgoing.wait_s:g} s. Check that it is healthy, or give "
-                    "it more time." + unsure,
-                    base_url,
-                    call,
-                )
+                within = f"within {self._timeout_s + outgoing.wait_s:g} s"
+                said = f"The {api} did not answer {call} {within}. "
+                said += "Check that it is healthy, or give it more time."
             case httpx.DecodingError():
-                return UnreachableError(
-                    f"The answer of the LoopIn API at {base_url} to {call} cannot be read: "
-                    f"{error}. Check the API and any proxy before it." + unsure,
-                    base_url,
-                    call,
-                )
-        return BrokenError(
-            f"The LoopIn API at {base_url} broke off its answer to {call}: {reason_of(error)}. "
-            "Check the API and any proxy before it." + unsure,
-            base_url,
-            call,
-        )
+                said = f"The answer of the {api} to {call} cannot be read: {error}. {check_it}"
+            case _:
+                kind = BrokenError
+                said = f"The {api} broke off its answer to {call}: {reason_of(error)}. {check_it}"
+        return kind(said + unsure, base_url, call)
 
 
 def check_host(name: str, base_url: str) -> None:

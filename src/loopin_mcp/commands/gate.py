@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loopin_mcp.settings.settings import Settings
 
 BLOCKED = 2
-# What is left for the end of a wait: of the time at most this much, and at most this part.
+# How much of the time is kept for the answer: at most these seconds, and at most this part.
 _END_S, _END_PART = 3.0, 0.25
 _MOST_BYTES = 32 * 1024 * 1024
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
@@ -39,7 +39,7 @@ _LATE = "LoopIn has no answer within {:g} seconds, so this call is not approved:
 class Gate:
     """One question to a human about the tool call on stdin, within `timeout_s` seconds.
 
-    It has no opinion on tools in whose name the pattern `match` is not found.
+    It leaves tools to the host if the pattern `match` is not found in their names.
     """
 
     def __init__(self, timeout_s: float, match: str = "", *, defer: bool) -> None:
@@ -114,7 +114,7 @@ def block(reason: str) -> NoReturn:
 
 
 def _end_with_host() -> None:
-    """Block the call once nobody can read the answer, so that no approval is used for nothing."""
+    """Block the call once nobody can read the answer, so that no approval is wasted."""
     if sys.platform != "win32":
         stdout = select.poll()
         # This waits for nothing but its end.

@@ -12,14 +12,14 @@ from loopin_mcp.gate.verdicts import verdict_on
 from loopin_mcp.wire.models import NewInterrupt
 from loopin_mcp.wire.validation import explain
 
-# Another try of the same call may use an approval first, and then a human is asked anew.
+# Another try of the same call may use an approval first; then a human is asked again.
 _MOST_ASKED = 3
 
 
 async def ask(
     client: LoopinClient, question: Question, wait_s: float, *, defer: bool = False
 ) -> Verdict:
-    """What a human says about a call, within `wait_s` seconds; an approval is used by this.
+    """What a human says about a call, within `wait_s` seconds; this uses an approval.
 
     With `defer`, this does not wait.
 

@@ -21,7 +21,7 @@ _LISTS = ("edits", "replacements")
 _INSERTED = ("insert_text", "new_str")
 _NEW = frozenset((*_CONTENTS, *_INSERTED, *(new for _, new in _PAIRS)))
 _LONG = frozenset((*_CONTENTS, *_LISTS, *_INSERTED, "insert_line", *(k for p in _PAIRS for k in p)))
-# What an edit in a list may have: the diff shows it, or how it came about.
+# What an edit in a list may have: the diff shows it or its result.
 _OF_EDITS = _LONG | {*PATH_KEYS, *_ALL, "expected_replacements", "explanation"}
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _NO_NEWLINE = "\\ No newline at end of file\n"

@@ -1,7 +1,7 @@
-"""Asks an API on this machine for a decision that stands already, without what takes long to load.
+"""Asks an API on this machine for a decision that exists already, without slow imports.
 
-The client, its models and an event loop take longer to load than a call should be held that needs
-no human. Whatever is unusual here is left to them.
+A call that needs no human should not wait until the client, its models and an event loop are
+loaded. Everything unusual is left to them.
 """
 
 import hmac
@@ -27,7 +27,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 
 class _UnusualError(Exception):
-    """An answer that the whole client has to deal with."""
+    """An answer that only the full client can handle."""
 
 
 class _API:
@@ -53,7 +53,7 @@ class _API:
 def decided_already(question: Question, settings: Settings) -> Verdict | None:
     """The verdict on a call that needs no human any more; None if it may need one.
 
-    An approval is used by this.
+    This uses an approval.
     """
     try:
         with _api_of(settings) as api:

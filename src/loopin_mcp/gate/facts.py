@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Urgency = Literal["low", "medium", "high"]
 
-# The hosts' own tools, in lower case and without underscores.
 _names = re.compile(r"\w+").findall
+# The hosts' own tools, in lower case and without underscores.
 _SHELLS = frozenset(
     _names(
         "bash shell execcommand localshell monitor powershell runinterminal runshellcommand "
@@ -157,7 +157,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _sentence(call: ToolCall, tool: str) -> str:
-    """What a tool does that is not for files or commands."""
+    """What a tool that is not for files or commands does, in one sentence."""
     if tool in _FETCHERS:
         with suppress(ValueError):
             url = call.input.get("url")

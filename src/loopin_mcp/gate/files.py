@@ -20,7 +20,7 @@ _USUAL = re.compile(r"/dev/(?:null|zero|u?random|tty|std(?:in|out|err)|fd/\d)|/(
 
 
 class NoTextError(Exception):
-    """A file whose text cannot be shown: it is binary, too large, or not a regular file."""
+    """What a call does to files cannot be shown as text: only its input can."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def names_in(value: object) -> Iterator[str]:
 def words_of(command: str, directory: str) -> Iterator[str]:
     """The words of a command in a working directory that are paths, or look like one.
 
-    Patterns begin with a slash too, so the first directory of an absolute path has to exist.
+    Regular expressions begin with a slash too, so the first directory of an absolute path has to
+    exist.
     """
     for word in _WORD.findall(_HOME.sub("~", command)):
         if word.startswith("/"):

@@ -60,7 +60,7 @@ class Question:
         if facts_of(self.call) != self.facts:
             raise LoopinError(
                 "The files that this call is about have changed since a human was asked, so it is "
-                "not approved: try it again, and a human sees it as it is now."
+                "not approved: try it again, so that a human sees it as it is now."
             )
 
 

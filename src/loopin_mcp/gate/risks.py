@@ -9,7 +9,7 @@ its square, or nothing would end the wait in time.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-# What is longer cannot be shown, so nobody can approve it.
+# A longer text cannot be shown, so nobody can approve it.
 _LONGEST = 64 * 1024
 _SEPARATORS = r";&|\n()`"
 _SHELLS = "ash bash csh dash fish ksh sh tcsh zsh pwsh powershell"
@@ -38,7 +38,7 @@ _OF_COMMANDS = {
     "reg": r"\sdelete\b",
     "kill pkill killall": r"\s-(?:9|s?igkill|kill)\b",
     "crontab": r"\s-r",
-    # What others have.
+    # Repositories and services that others use.
     "push": r"\s(?:-[a-z]*[fd]|--(?:f|d|mirror|prune)|\+|:)",
     "reset": r"\s--hard",
     "clean": r"\s-(?:[a-z]*[fdx]|-force)",
@@ -84,7 +84,7 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _HIDING = re.compile(r"\\\r?\n|[\"'\\^]|\$@|\$\*")
 _BLANKS = re.compile(r"\$\{?IFS\}?|[{},<>]")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-# Files by which an agent could change who is asked, or what runs later.
+# Files with which an agent could change who is asked, or what runs later.
 # fmt: off
 _GUARDS = frozenset({
     ".git", ".claude", ".codex", ".cursor", ".gemini", ".copilot", ".husky", ".ssh", ".vscode",
@@ -124,7 +124,7 @@ def is_dangerous(text: str, *, is_command: bool = True) -> bool:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """A text as it is, and without what a shell or a database takes out of it."""
+    """A text as it is, and without what a shell or a database ignores in it."""
     whole = _QUOTED.sub(lambda quoted: _SEPARATOR.sub("_", quoted[0]), text)
     plain = [_HIDING.sub("", form) for form in dict.fromkeys((text, whole))]
     commented, end, rest = text.rpartition("*/")

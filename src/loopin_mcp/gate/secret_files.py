@@ -21,7 +21,7 @@ PATH_KEYS = (
     "dir_path",
 )
 MASK = "•••"
-# In these a line names a value; the others are keys from the first line to the last.
+# In these a line names a value. The others hold nothing but a key.
 _NAMED = re.compile(
     r"\.env(?:rc|[.-].*)?|.*\.env(?:\..*)?|\.dev\.vars|.*\.tfvars(?:\.json)?|.*\.tfstate|(?:.*[._-])?credentials?(?:[._-].*)?"
     r"|(?:.*[._-])?secrets?(?:[._-].*)?|\.npmrc|\.yarnrc(?:\.yml)?|\.pypirc|\.pgpass|\.my\.cnf"
@@ -64,7 +64,7 @@ def _file_name(name: str) -> str:
 
 
 def masked_text(text: str, name: str) -> str:
-    """A text of such a file, each line of which shows at most the name of a value."""
+    """A text of a file with secrets, each line of which shows at most the name of a value."""
     is_named = _NAMED.fullmatch(_file_name(name))
     return "\n".join(_masked_line(line, may_name=bool(is_named)) for line in text.split("\n"))
 
@@ -77,7 +77,7 @@ def _masked_line(line: str, *, may_name: bool) -> str:
 
 
 def masked(value: "JsonValue", name: str, key: str = "") -> "JsonValue":
-    """A value in the input of a tool that changes such a file, without any text but paths."""
+    """A value in the input of a tool that changes a file with secrets: only paths are shown."""
     match value:
         case str() if key not in PATH_KEYS:
             return masked_text(value, name)
@@ -89,7 +89,7 @@ def masked(value: "JsonValue", name: str, key: str = "") -> "JsonValue":
 
 
 def masked_texts(value: "JSONObject", name: str) -> "JSONObject":
-    """The input of any other tool that names such a file, without the texts that it may get."""
+    """The input of another tool that names a file with secrets, without texts for that file."""
     return {
         key: masked(inner, name) if _CONTENT.fullmatch(key.casefold()) else inner
         for key, inner in value.items()

@@ -15,7 +15,7 @@ _PENDING = (
     "No human has decided in time, so this call is not approved. The request still waits for them: "
     "try the same call again later, and it finds the same request."
 )
-# What has to be in an interrupt as it was asked.
+# The fields in which an interrupt has to match the question.
 _SHOWN = ("agentId", "userId", "action", "urgency", "context", "editable", "call")
 
 
@@ -47,7 +47,7 @@ def verdict_on(interrupt: Mapping[str, "JsonValue"], question: Question) -> Verd
 
 
 def _refuse_another(interrupt: Mapping[str, "JsonValue"], question: Question) -> None:
-    """Refuse an interrupt that shows its human something else than this call.
+    """Refuse an interrupt that does not show this call.
 
     An agent that has the API key could have made it, with the digest of this call.
 

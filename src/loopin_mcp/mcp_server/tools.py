@@ -90,18 +90,15 @@ def create_server(
 
     usable = Settings() if isinstance(settings, ConfigurationError) else settings
     prompts = prompts_for(usable.tools)
-    unless = _UNLESS if "decide_interrupt" in usable.tools else ""
+    offered = [naming_the_wait(TOOLS[name], usable.max_wait_s) for name in usable.tools]
     server = PlainSpokenServer(
         "loopin-mcp",
         title="LoopIn",
         version=__version__,
         website_url=HOME_PAGE,
         icons=icons(),
-        instructions=_INSTRUCTIONS.format(unless=unless, wait=f"{usable.max_wait_s:g}"),
-        tools=[
-            *(naming_the_wait(TOOLS[name], usable.max_wait_s) for name in usable.tools),
-            *TOOLS_FOR_HOSTS,
-        ],
+        instructions=_instructions(usable),
+        tools=[*offered, *TOOLS_FOR_HOSTS],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
         request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
@@ -113,6 +110,11 @@ def create_server(
     for prompt in prompts:
         server.add_prompt(prompt)
     return server
+
+
+def _instructions(settings: Settings) -> str:
+    unless = _UNLESS if "decide_interrupt" in settings.tools else ""
+    return _INSTRUCTIONS.format(unless=unless, wait=f"{settings.max_wait_s:g}")
 
 
 def _tool(

@@ -139,18 +139,9 @@ def read_changes(
     Raises:
         InvalidRequestError: A field is not of this request.
     """
-    fields = {each.name: each for each in value_fields(interrupt)}
     allowed = Changeable(interrupt.context or {}, interrupt.editable, interrupt.options or {})
-    faults: dict[str, str] = {}
-    by_field: JSONObject = {}
-    for name, typed in values.items():
-        if name not in fields:
-            raise InvalidRequestError(f"{name} is not a field of this request")
-        try:
-            by_field[fields[name].key] = fields[name].read(typed)
-        except ValueError as error:
-            faults[name] = str(error)
-    by_field, by_json = allowed.changes(by_field), {}
+    typed, faults = _read_fields(interrupt, values)
+    by_field, by_json = allowed.changes(typed), JSONObject()
     if json_text.strip():
         try:
             by_json = allowed.changes(read_object(json_text))
@@ -175,6 +166,22 @@ def keys_in(text: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     return tuple(key for key in found if isinstance(key, str)) if isinstance(found, list) else ()
+
+
+def _read_fields(
+    interrupt: Interrupt, values: Mapping[str, str]
+) -> tuple[JSONObject, dict[str, str]]:
+    """The values of fields by their keys, and what is wrong with the others by their names."""
+    fields = {each.name: each for each in value_fields(interrupt)}
+    read, faults = JSONObject(), dict[str, str]()
+    for name, typed in values.items():
+        if name not in fields:
+            raise InvalidRequestError(f"{name} is not a field of this request")
+        try:
+            read[fields[name].key] = fields[name].read(typed)
+        except ValueError as error:
+            faults[name] = str(error)
+    return read, faults
 
 
 def _conflicts(by_field: JSONObject, by_json: JSONObject) -> Iterator[str]:
