@@ -80,6 +80,39 @@ def test_changed_field_says_what_it_was_and_is_reset(ask: Ask, open_tab: OpenTab
     expect(tab.get_by_role("button", name="Reset all")).to_be_hidden()
 
 
+def test_long_text_that_was_changed_shows_what_it_was(ask: Ask, open_tab: OpenTab) -> None:
+    tab = open_tab(ask(**OPTIONS))
+    open_fields(tab)
+    memo, was = tab.get_by_label("memo", exact=True), tab.locator(".was-text")
+    expect(was).to_be_hidden()
+
+    memo.fill("Dear Ann,\nplease do not pay.\nBob")
+    was.locator("summary").press("Enter")
+
+    expect(was.locator("p")).to_have_text("Dear Ann,\nplease pay.\nBob", use_inner_text=True)
+    expect(was.locator("del")).to_be_empty()
+    memo.fill("Dear Ann,\nplease wait and see.\nBob")
+    expect(was.locator("del")).to_have_text("pay.")
+    memo.fill("Hello")
+    expect(was.locator("del")).to_have_text(MEMO.replace("\r", ""))
+    tab.get_by_role("button", name="Reset memo").click()
+    expect(was).to_be_hidden()
+    expect(memo).to_have_value(MEMO.replace("\r", ""))
+
+
+def test_long_text_shows_what_it_was_without_script(ask: Ask, open_tab: OpenTab) -> None:
+    tab = open_tab(ask(**OPTIONS), java_script_enabled=False)
+    open_fields(tab)
+    tab.get_by_label("memo", exact=True).fill("Hello")
+    tab.get_by_label("amount", exact=True).fill("much")
+
+    tab.get_by_role("button", name="Approve").click()
+
+    tab.get_by_text("What it was").click()
+    expect(tab.locator(".was-text p")).to_contain_text("please pay.")
+    expect(tab.get_by_label("memo", exact=True)).to_have_value("Hello")
+
+
 def test_faults_of_json_are_said_while_it_is_typed(ask: Ask, open_tab: OpenTab) -> None:
     tab = open_tab(ask())
     field, said = json_field(tab), tab.locator("[data-fault]")

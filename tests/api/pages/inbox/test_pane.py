@@ -131,7 +131,7 @@ def test_decision_by_keys_stays_in_the_list_and_next_goes_on(
     approve = pane(tab).get_by_role("button", name="Approve")
     expect(approve).to_be_enabled()
     press(tab, "a")
-    expect(pane(tab)).to_contain_text("Press Ctrl+Enter to decide")
+    expect(pane(tab)).to_contain_text("Ctrl+Enter decides")
     assert read(links[0])["status"] == "pending"
     press(tab, "Control+Enter")
 

@@ -82,7 +82,7 @@ def test_changed_value_is_asked_about_again(ask: Ask, open_tab: OpenTab) -> None
 def test_keys_decide_after_they_asked(ask: Ask, open_tab: OpenTab) -> None:
     link = ask()
     tab = open_tab(link)
-    asked = tab.get_by_text("Press Ctrl+Enter to decide, or Escape to go back.")
+    asked = tab.get_by_text("Ctrl+Enter decides, Esc goes back.")
 
     tab.keyboard.press("Control+Enter")
     expect(asked).to_be_visible()

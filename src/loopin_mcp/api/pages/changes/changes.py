@@ -92,10 +92,10 @@ class ChangeForm:
         return len(typed | set(read_changes(self.interrupt, self.values, self.json_text).params))
 
     @property
-    def approve(self) -> str:
-        """The words of the button that approves."""
+    def with_changes(self) -> str:
+        """What the button that approves says of the changes, if there are any."""
         count = self.count
-        return f"Approve with {count} change{'s' if count > 1 else ''}" if count else "Approve"
+        return f"with {count} change{'s' if count > 1 else ''}" if count else ""
 
     @property
     def is_open(self) -> bool:

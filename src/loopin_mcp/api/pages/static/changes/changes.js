@@ -18,6 +18,7 @@
       const differs = isChanged(field);
       part.classList.toggle("changed", differs);
       was.hidden = !differs;
+      if (was.querySelector("details[open]")) showWas(field, was.querySelector(".text"));
       if (differs) changed.add(part.querySelector("label").textContent);
     }
     const all = form.querySelector('[data-reset="all"]');
@@ -31,10 +32,30 @@
     form.dispatchEvent(new CustomEvent("changes", { detail: changed.size, bubbles: true }));
   }
 
-  /** Set the words of the approving button, unless another script has it ask first. */
+  /** Show the proposed text, and mark the words from the first that differs to the last. */
+  function showWas(field, place) {
+    const was = proposed(field), now = lines(field.value);
+    const shorter = Math.min(was.length, now.length);
+    let start = 0, rest = 0;
+    while (start < shorter && was[start] === now[start]) start++;
+    while (rest < shorter - start && was.at(-1 - rest) === now.at(-1 - rest)) rest++;
+    let end = was.length - rest;
+    if (start < end) {
+      start = was.slice(0, start).search(/\S*$/);
+      end += was.slice(end).search(/\s|$/);
+    }
+    const gone = document.createElement("del");
+    gone.textContent = was.slice(start, end);
+    place.replaceChildren(was.slice(0, start), gone, was.slice(end));
+  }
+
+  /** Set the words of the approving button. */
   function name(button, count) {
-    const words = count ? `Approve with ${count} change${count > 1 ? "s" : ""}` : "Approve";
-    if (/^Approve( with \d+ changes?)?$/.test(button.textContent.trim())) button.textContent = words;
+    const more = document.createElement("span");
+    more.className = "more";
+    more.textContent = count ? `with ${count} change${count > 1 ? "s" : ""}` : "";
+    const parts = count ? ["Approve ", more] : ["Approve"];
+    if (button.querySelector(".more")?.textContent !== more.textContent) button.replaceChildren(...parts);
   }
 
   function keysOf(text) {
@@ -91,6 +112,11 @@
     if (!form.querySelector("[data-fault]").hidden) check(target);
   });
 
+  // The text is long, so it is put there once it is asked for.
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.matches("details.was-text")) refresh(target.closest("form"));
+  }, true);
+
   document.addEventListener("change", ({ target }) => {
     const form = formOf(target);
     if (form && target === json(form)) check(target);
@@ -130,7 +156,11 @@
       if (values && !part.querySelector("[data-reset]")) {
         for (const field of fields(part.closest("form"))) {
           const label = field.closest(".value-field").querySelector("label").textContent;
-          field.closest(".value-field").querySelector(".was").append(" ", resetter(field.name, label));
+          const was = field.closest(".value-field").querySelector(".was");
+          const reset = resetter(field.name, label);
+          // Beside a fold, it is at the right.
+          if (was.firstElementChild?.matches("details")) was.prepend(reset);
+          else was.append(" ", reset);
         }
         values.after(resetter("all"));
       }

@@ -6,7 +6,7 @@
   const SENDING_MS = 10_000;
   const DRAFT = "loopin-draft ";
   const AGAIN = "Press it again to decide.";
-  const WITH_KEYS = "Press Ctrl+Enter to decide, or Escape to go back.";
+  const WITH_KEYS = "Ctrl+Enter decides, Esc goes back.";
   const UNSURE =
     "LoopIn did not answer, so your decision may not be recorded. What you typed is kept. " +
     "Decide again to send it again.";
