@@ -196,7 +196,7 @@ def main() -> None:
             raise
     for what, count in crashes.seen.items():
         print(f"{count:>8,} {what}")
-    print(f"{rounds} crashes on {kind}: nothing lost, nothing told twice without a crash")
+    print(f"{rounds} crashes on {kind}: nothing lost, nothing sent twice without a crash")
 
 
 if __name__ == "__main__":

@@ -39,4 +39,4 @@ def test_crashes_lose_nothing_and_tell_nothing_twice(kind: str, rounds: int) -> 
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert f"{rounds} crashes on {kind}: nothing lost, nothing told twice" in run.stdout
+    assert f"{rounds} crashes on {kind}: nothing lost, nothing sent twice" in run.stdout

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.subprocess
 LONG_S = 30
 
 
-def test_version_and_help_are_told(tmp_path: Path) -> None:
+def test_version_and_help_are_printed(tmp_path: Path) -> None:
     version = run(tmp_path, "--version")
     overview = run(tmp_path, "--help")
 

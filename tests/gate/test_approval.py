@@ -311,7 +311,7 @@ async def test_api_that_lets_a_change_be_lost_is_not_relied_on(*, can_edit: bool
     asked = question(can_edit=can_edit)
     name = "directory" if can_edit else "command"
 
-    found = await verdict(answering(told_of(asked, modifiedParams={name: "x"}), 200), asked)
+    found = await verdict(answering(interrupt_of(asked, modifiedParams={name: "x"}), 200), asked)
 
     assert found.kind == "deny"
     assert f"{name} cannot be changed in this call" in found.reason
@@ -383,19 +383,19 @@ async def test_request_that_shows_something_else_is_not_found(
     assert (await loopin.get_interrupt_status(planted.interrupt_id)).used_at is None
 
 
-def told_of(asked: Question, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """An approved interrupt of a question, as an API tells of it."""
-    told = asked.request
+def interrupt_of(asked: Question, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """An approved interrupt of a question, as an API returns it."""
+    interrupt = asked.request
     more = {"interruptId": "i", "status": "approved", "expiresAt": "2999-01-01T00:00:00Z"}
-    return told | more | changes
+    return interrupt | more | changes
 
 
-def answering(told: dict[str, Any], uses: int = 404) -> LoopinClient:
-    """A client of another implementation of the API, which tells this of every interrupt."""
+def answering(interrupt: dict[str, Any], uses: int = 404) -> LoopinClient:
+    """A client of another implementation of the API, which returns this for every interrupt."""
 
     async def answer(request: httpx.Request) -> httpx.Response:
         is_use = request.url.path.endswith("/use")
-        body = json.dumps({"error": "Not found"} if is_use else told)
+        body = json.dumps({"error": "Not found"} if is_use else interrupt)
         return httpx.Response(uses if is_use else 200, stream=Body(body.encode()))
 
     return client_of(httpx.AsyncClient(transport=httpx.MockTransport(answer)))
@@ -414,41 +414,43 @@ class Body(httpx.AsyncByteStream):
 @pytest.mark.parametrize("other", OTHERS)
 async def test_answer_that_shows_something_else_allows_nothing(other: dict[str, Any]) -> None:
     with pytest.raises(LoopinError, match="shows something else than this call"):
-        await verdict(answering(told_of(question(), **other), 200), question())
+        await verdict(answering(interrupt_of(question(), **other), 200), question())
 
 
 async def test_api_that_knows_no_uses_is_too_old() -> None:
     with pytest.raises(LoopinError, match="too old for the gate"):
-        await verdict(answering(told_of(question())), question())
+        await verdict(answering(interrupt_of(question())), question())
 
 
 async def test_api_that_fails_to_use_allows_nothing() -> None:
     with pytest.raises(LoopinError, match="Not found"):
-        await verdict(answering(told_of(question()), 503), question())
+        await verdict(answering(interrupt_of(question()), 503), question())
 
 
-@pytest.mark.parametrize("told", [{"status": "maybe"}, {"status": None}, {"modifiedParams": "ls"}])
-def test_answer_that_is_unknown_allows_nothing(told: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "changes", [{"status": "maybe"}, {"status": None}, {"modifiedParams": "ls"}]
+)
+def test_answer_that_is_unknown_allows_nothing(changes: dict[str, Any]) -> None:
     with pytest.raises(LoopinError, match="unknown here"):
-        verdict_on(told_of(question(), **told), question())
+        verdict_on(interrupt_of(question(), **changes), question())
 
 
 @pytest.mark.parametrize(
     ("status", "reason"), [("expired", "Nobody decided"), ("cancelled", "was cancelled")]
 )
 async def test_request_that_ended_without_a_decision_denies(status: str, reason: str) -> None:
-    denied = await verdict(answering(told_of(question(), status=status)), question())
+    denied = await verdict(answering(interrupt_of(question(), status=status)), question())
 
     assert denied.kind == "deny"
     assert reason in denied.reason
 
 
 async def test_api_that_forgets_the_call_allows_nothing() -> None:
-    told = told_of(question())
-    del told["call"]
+    interrupt = interrupt_of(question())
+    del interrupt["call"]
 
     with pytest.raises(LoopinError, match="something else"):
-        await verdict(answering(told), question())
+        await verdict(answering(interrupt), question())
 
 
 async def test_deferred_call_is_answered_when_it_is_decided(loopin: LoopinClient) -> None:

@@ -211,7 +211,7 @@ def without(fields: Fields, name: str) -> Fields:
         json.dumps(CLAUDE).replace('"ls"', "1e-999"),
     ],
 )
-def test_text_that_is_no_event_is_refused(text: str) -> None:
+def test_text_that_is_not_an_event_is_refused(text: str) -> None:
     with pytest.raises(LoopinError, match="The gate cannot read what the host wrote"):
         read_event(text)
 

@@ -353,7 +353,7 @@ def test_patch_of_one_new_file_creates_it(project: Path) -> None:
         {},
     ],
 )
-def test_text_that_is_no_patch_is_shown_as_it_came(project: Path, fields: Fields) -> None:
+def test_text_that_is_not_a_patch_is_shown_as_it_came(project: Path, fields: Fields) -> None:
     assert facts(project, "apply_patch", fields).context == {"directory": str(project), **fields}
 
 

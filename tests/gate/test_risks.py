@@ -140,7 +140,7 @@ def test_words_that_only_follow_each_other_are_not_statements() -> None:
     assert not is_dangerous("Drop the idea of a table", is_command=False)
 
 
-def test_text_that_is_no_command_may_begin_with_a_variable() -> None:
+def test_text_that_is_not_a_command_may_begin_with_a_variable() -> None:
     assert is_dangerous("$x -y")
     assert not is_dangerous("$x is wrong", is_command=False)
 

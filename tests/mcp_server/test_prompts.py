@@ -128,7 +128,7 @@ async def test_words_of_agents_are_data_on_one_line() -> None:
 
 
 @in_each_era
-async def test_kinds_of_action_to_ask_before_are_told_to_the_agent(era: str) -> None:
+async def test_prompt_names_the_kinds_of_action_to_ask_before(era: str) -> None:
     async with host(era, LOOPIN_MAX_WAIT="20") as client:
         text = await text_of(client, "ask_before", actions="payments over 100 EUR\ndeleting files")
 

@@ -124,7 +124,7 @@ def test_cancelled_call_closes_its_request_at_once_and_is_not_answered(
     assert host.ask("ping")["result"] == {}
 
 
-def test_wrong_setting_does_not_stop_the_server_and_every_tool_says_what_to_mend(
+def test_wrong_setting_does_not_stop_the_server_and_every_tool_says_what_to_correct(
     start: Callable[..., Host],
 ) -> None:
     host = start(LOOPIN_API_URL="localhost:3002")

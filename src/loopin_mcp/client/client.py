@@ -155,7 +155,7 @@ class LoopinClient:
         """Record a human's decision.
 
         Raises:
-            ConflictError: The interrupt is no longer pending; nothing was changed.
+            ConflictError: The interrupt is already settled; nothing was changed.
         """
         path = f"interrupts/{segment('interruptId', interrupt_id)}/decide"
         answer = await self._send(Outgoing("POST", path, body=decision))
@@ -177,7 +177,7 @@ class LoopinClient:
         """Cancel an interrupt that is still pending.
 
         Raises:
-            ConflictError: The interrupt is no longer pending; nothing was changed.
+            ConflictError: The interrupt is already settled; nothing was changed.
         """
         path = "interrupts/" + segment("interruptId", interrupt_id)
         return _about(interrupt_id, Cancelled, await self._send(Outgoing("DELETE", path)))

@@ -76,7 +76,7 @@ async def _run(decide: str | None, environment: Mapping[str, str], say: Say, wai
 
 
 async def _wait(mcp: Client, interrupt_id: str, say: Say, wait_s: int) -> dict[str, Any]:
-    """Ask until the interrupt is no longer pending, as an agent does."""
+    """Ask until the interrupt is settled, as an agent does."""
     arguments = {"interruptId": interrupt_id, "waitSeconds": wait_s}
     while True:
         say("The agent waits for the decision (Ctrl+C cancels the request) …")

@@ -40,7 +40,7 @@ async def confirm_decision(
     the host has to show it and call again, as hosts of 2026-07-28 do.
 
     Raises:
-        ConflictError: The interrupt is no longer pending; the human was not asked.
+        ConflictError: The interrupt is already settled; the human was not asked.
         LoopinError: The human did not confirm the decision, so it must not be recorded.
     """
     loopin = ctx.request_context.lifespan_context

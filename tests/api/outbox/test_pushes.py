@@ -315,7 +315,7 @@ async def test_reviewer_has_a_bounded_number_of_devices(store: Store) -> None:
         "https://[/",
     ],
 )
-async def test_endpoint_that_is_no_public_https_address_is_refused(
+async def test_endpoint_that_is_not_a_public_https_address_is_refused(
     sqlite_store: Store, endpoint: str
 ) -> None:
     pushes = pushes_of(sqlite_store)
@@ -358,7 +358,7 @@ async def test_keys_are_the_same_in_all_processes_and_not_in_the_database() -> N
     assert VapidKeys(("secret",), b"other").public_key != first.public_key
 
 
-async def test_channels_that_are_set_later_are_told_what_only_devices_were(
+async def test_channels_that_are_set_later_get_what_only_devices_got(
     sqlite_store: Store,
 ) -> None:
     pushes = pushes_of(sqlite_store)

@@ -33,7 +33,7 @@ OBJECTS = st.dictionaries(NAMES, JSON)
 @example(asked={"a": 1}, decided={"a": True})
 @example(asked={"a": 1}, decided={"a": 1.0})
 @example(asked={"a": None}, decided={"a": None})
-def test_every_field_that_was_given_is_told_from_what_was_asked(
+def test_every_field_that_was_given_is_compared_with_what_was_asked(
     asked: JSONObject | None, decided: JSONObject | None
 ) -> None:
     interrupt = Interrupt(
@@ -66,7 +66,7 @@ def of(asked: JSONObject, decided: JSONObject) -> list[tuple[str, str]]:
     return [(field.name, field.kind) for field in differences(interrupt)]
 
 
-def test_nested_values_are_told_by_path() -> None:
+def test_nested_values_are_shown_by_path() -> None:
     payee: JSONObject = {"name": "ACME", "iban": "DE1", "old": 1, "tags": ["a", "b"], "a b": {}}
     changed: JSONObject = {
         "name": "ACME",
@@ -96,7 +96,7 @@ def test_nested_values_are_told_by_path() -> None:
         ({}, {"a": 1}, [("x", "changed")]),
     ],
 )
-def test_what_has_no_path_in_common_is_told_whole(
+def test_values_without_a_common_path_are_shown_whole(
     asked: JsonValue, decided: JsonValue, kinds: list[tuple[str, str]]
 ) -> None:
     assert of({"x": asked}, {"x": decided}) == kinds

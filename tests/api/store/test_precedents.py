@@ -94,7 +94,7 @@ async def test_long_values_are_read_of_the_last_one_only(store: Store, clock: Cl
     assert ids == [last.interrupt_id, short.interrupt_id]
 
 
-async def test_what_was_tampered_with_is_no_precedent(
+async def test_what_was_tampered_with_is_not_a_precedent(
     store: Store, database: Database, clock: Clock
 ) -> None:
     honest = await settle(store, clock, APPROVED, context={"amount": 1})

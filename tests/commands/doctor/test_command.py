@@ -169,7 +169,7 @@ def test_program_that_hangs_in_a_check_keeps_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the files of Windows are elsewhere")
-def test_text_of_a_host_that_is_no_text_crashes_nothing(tmp_path: Path) -> None:
+def test_bytes_of_a_host_that_are_not_text_crash_nothing(tmp_path: Path) -> None:
     environment = home_of(tmp_path)
     entry = {"command": "\ud800\x1b[2J\u202e\nok", "args": [], "env": {"\ud800": "\ud800"}}
     file = tmp_path / "home/.codeium/windsurf/mcp_config.json"

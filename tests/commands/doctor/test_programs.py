@@ -45,7 +45,7 @@ async def test_own_server_answers_in_each_era(tmp_path: Path, era: str) -> None:
 
 
 @pytest.mark.parametrize("code", BAD)
-async def test_program_that_is_no_server_is_described(code: str) -> None:
+async def test_program_that_is_not_a_server_is_described(code: str) -> None:
     with anyio.fail_after(PATIENCE_S), pytest.raises(NoServerError) as caught:
         await shake_hands(python(code))
 

@@ -65,7 +65,7 @@ async def test_database_that_others_may_write_fails(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["file", "nowhere", "loop"])
-def test_path_that_is_no_directory_fails(tmp_path: Path, target: str) -> None:
+def test_path_that_is_not_a_directory_fails(tmp_path: Path, target: str) -> None:
     data_dir = tmp_path / "loop"
     if target == "file":
         data_dir.write_text("")
@@ -100,7 +100,7 @@ async def test_damage_is_found(data_dir: Path) -> None:
     assert found.found.startswith("embedded.db is damaged: ")
 
 
-async def test_file_that_is_no_database_fails(data_dir: Path) -> None:
+async def test_file_that_is_not_a_database_fails(data_dir: Path) -> None:
     (data_dir / "embedded.db").write_text("not a database" * 1000)
 
     *_, found = check_storage(data_dir)

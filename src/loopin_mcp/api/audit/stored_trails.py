@@ -41,7 +41,7 @@ class Trails:
         """The trail of an interrupt, whose row has the columns of `STATE`.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
         """
         rows = await self._database.find(TRAIL, interrupt_id=interrupt_id, now=now)
         trail = Trail.of_rows(self._keys, rows)
@@ -53,7 +53,7 @@ class Trails:
         """The row of an interrupt, checked against its trail.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
             TamperedError: It was tampered with.
             UnavailableError: It is damaged.
         """

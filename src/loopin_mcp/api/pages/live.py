@@ -88,7 +88,7 @@ class Live:
         return self._stream(request, partial(self._report_changes, subject))
 
     async def review_events(self, request: Request) -> Response:
-        """`GET /review/{interruptId}/events`: `settled` once it is no longer pending."""
+        """`GET /review/{interruptId}/events`: `settled` once it is settled."""
         reviewer = self._sessions.reviewer_of(request)
         interrupt_id = interrupt_id_of(request)
         await self._store.get_interrupt_status(interrupt_id)

@@ -27,7 +27,7 @@ async def wait_for_settled(
     because the client is gone.
 
     Raises:
-        NotFoundError: There is no interrupt with this id.
+        NotFoundError: No interrupt has this id.
     """
     deadline = anyio.current_time() + wait_s
     changes = store.changes

@@ -55,7 +55,7 @@ class Approvals:
         """Use an approval; of two uses at once exactly one succeeds.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
             ConflictError: It is not approved, or its approval was used or does not count any more.
             TamperedError: It was tampered with.
         """
@@ -75,7 +75,7 @@ class Approvals:
         """End a standing approval.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
             ConflictError: Its approval does not stand.
             TamperedError: It was tampered with.
         """

@@ -110,10 +110,10 @@ def decide(
     """Record the first decision; of two concurrent ones exactly one wins.
 
     Raises:
-        NotFoundError: There is no interrupt with this id.
+        NotFoundError: No interrupt has this id.
         InvalidRequestError: It makes a change that the request does not allow.
         ForbiddenError: It asks about a call, and an MCP server sent the decision.
-        ConflictError: It is no longer pending, has another payloadDigest, or cannot stand.
+        ConflictError: It is already settled, has another payloadDigest, or cannot stand.
         TamperedError: It was tampered with.
         UnavailableError: It is damaged.
     """
@@ -208,7 +208,7 @@ def whole(keys: AuditKeys, interrupt_id: str, now: int) -> Steps[Trail]:
     """The trail of an interrupt that is locked until this transaction ends.
 
     Raises:
-        NotFoundError: There is no interrupt with this id.
+        NotFoundError: No interrupt has this id.
         TamperedError: It was tampered with.
         UnavailableError: It is damaged.
     """

@@ -153,7 +153,7 @@ class Store:
         """The interrupt as it is now, checked against its trail.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
             TamperedError: It was tampered with.
         """
         return (await self.read_interrupt(interrupt_id)).interrupt()
@@ -166,7 +166,7 @@ class Store:
         """The interrupt as it is now, even if it was tampered with, and its trail.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
         """
         trail = await self._trails.of(interrupt_id, self.clock())
         return self._reader.interrupt(trail.row), trail
@@ -206,10 +206,10 @@ class Store:
         """Record the first decision; of two concurrent ones exactly one wins.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
             InvalidRequestError: It makes a change that the request does not allow.
             ForbiddenError: It asks about a call, and an MCP server sent the decision.
-            ConflictError: It is no longer pending, has another payloadDigest, or cannot stand.
+            ConflictError: It is already settled, has another payloadDigest, or cannot stand.
             TamperedError: It was tampered with.
         """
         steps = partial(decide, self._keys, interrupt_id, decision, self.clock(), actor, standing)
@@ -226,8 +226,8 @@ class Store:
         """Cancel an interrupt that is pending.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
-            ConflictError: It is no longer pending.
+            NotFoundError: No interrupt has this id.
+            ConflictError: It is already settled.
             TamperedError: It was tampered with.
         """
         steps = partial(cancel, self._keys, interrupt_id, self.clock(), actor)
@@ -238,7 +238,7 @@ class Store:
         """The events of an interrupt, in order.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
         """
         trail = await self._trails.of(interrupt_id, self.clock())
         return tuple(trail.events)
@@ -247,7 +247,7 @@ class Store:
         """Record that someone has seen a pending interrupt, the first time.
 
         Raises:
-            NotFoundError: There is no interrupt with this id.
+            NotFoundError: No interrupt has this id.
             TamperedError: It was tampered with.
         """
         # A reload of the page must not cost a write.
@@ -289,7 +289,7 @@ class Store:
     async def get_interrupts(
         self, interrupt_ids: list[str], *, only_settled: bool = False
     ) -> AsyncIterator[Stored]:
-        """These interrupts as they are now, or only those that are no longer pending.
+        """These interrupts as they are now, or only those that are settled.
 
         Those that are settled and cannot be trusted are left out; their waits are woken.
         """

@@ -350,7 +350,7 @@ def test_choices_that_look_alike_are_shown_as_json() -> None:
     assert (field.was, field.read("1")) == ('"1"', 1)
 
 
-def test_choices_that_would_read_the_same_are_told_apart() -> None:
+def test_choices_that_would_read_the_same_are_distinguished() -> None:
     choices = ["a\nb", "a↵b", "a  b", "a␣␣b", "\u202e", "[U+202E]"]
 
     [field] = value_fields(asked({"n": "a\nb"}, options={"n": choices}))

@@ -30,7 +30,7 @@ def test_fault_is_named_by_its_place_and_in_words(text: str, place: str, words: 
 @example(text="\u00a0{}")
 @example(text="{\u00e9: 1}")
 @example(text='{"a": 1\u0661}')
-def test_exactly_what_is_no_json_has_a_fault(text: str) -> None:
+def test_exactly_texts_that_are_not_json_have_a_fault(text: str) -> None:
     try:
         json.loads(text, parse_constant=refuse)
         is_json = True

@@ -75,7 +75,7 @@ def test_key_is_asked_once_and_the_cookie_is_out_of_reach(keyed: str, open_tab: 
     assert tab.context.cookies() == []
 
 
-def test_wrong_key_is_told_beside_its_field(keyed: str, open_tab: OpenTab) -> None:
+def test_wrong_key_is_reported_beside_its_field(keyed: str, open_tab: OpenTab) -> None:
     tab = open_tab(keyed)
     tab.get_by_label("API key").fill("wrong")
     tab.keyboard.press("Enter")

@@ -56,7 +56,7 @@ def test_reason_for_a_rejection_reaches_the_agent_as_typed(ask: Ask, open_tab: O
     }
 
 
-def test_wrong_parameters_are_mended_and_then_recorded(ask: Ask, open_tab: OpenTab) -> None:
+def test_wrong_parameters_are_corrected_and_then_recorded(ask: Ask, open_tab: OpenTab) -> None:
     link = ask()
     tab = open_tab(link)
     parameters = json_field(tab)
@@ -97,7 +97,7 @@ def test_late_opener_sees_the_outcome_and_no_buttons(ask: Ask, open_tab: OpenTab
     expect(tab.locator("form").get_by_role("button")).to_have_count(0)
 
 
-def test_of_two_people_one_decides_and_the_other_is_told_without_script_too(
+def test_of_two_people_one_decides_and_the_other_sees_it_without_script_too(
     ask: Ask, open_tab: OpenTab
 ) -> None:
     link = ask()
@@ -127,7 +127,7 @@ def test_page_is_complete_without_javascript(ask: Ask, open_tab: OpenTab) -> Non
     assert interrupt(link)["modifiedParams"] == {"amount": 1}
 
 
-def test_keyboard_alone_reaches_every_control_in_order(ask: Ask, open_tab: OpenTab) -> None:
+def test_keyboard_reaches_every_control_in_order(ask: Ask, open_tab: OpenTab) -> None:
     # Without others like it, which it would link to.
     link = ask(agentId="keyboard-agent")
     tab = open_tab(link)

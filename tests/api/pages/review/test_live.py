@@ -175,7 +175,7 @@ def test_page_says_that_it_expired_at_its_moment(ask: Ask, open_tab: OpenTab) ->
     )
 
 
-def test_own_decision_is_not_told_as_that_of_others(ask: Ask, open_tab: OpenTab) -> None:
+def test_own_decision_is_not_shown_as_that_of_others(ask: Ask, open_tab: OpenTab) -> None:
     tab = open_tab(ask())
 
     tab.get_by_role("button", name="Approve").click()

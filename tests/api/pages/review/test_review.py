@@ -160,7 +160,7 @@ async def test_expired_page_says_so_to_the_moment(
     assert page["button"] == []
 
 
-async def test_cancelled_page_says_that_the_request_was_withdrawn(
+async def test_cancelled_page_says_that_the_request_was_cancelled(
     api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     path = await ask(sqlite_store)
@@ -182,7 +182,7 @@ async def test_unknown_id_is_a_404_page(api: httpx.AsyncClient, path: str) -> No
     ]
 
 
-async def test_second_decision_is_told_that_it_was_not_recorded(
+async def test_second_decision_says_that_it_was_not_recorded(
     api: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
     path = await ask(sqlite_store)

@@ -179,7 +179,7 @@ async def test_page_is_shown_without_what_cannot_be_read(
     assert "Cannot show what is unusual about a request" in caplog.text
 
 
-async def test_link_alone_shows_nothing_of_other_requests(sqlite_store: Store) -> None:
+async def test_link_without_a_sign_in_shows_nothing_of_other_requests(sqlite_store: Store) -> None:
     async with api_client(sqlite_store, api_key=KEY) as stranger:
         page = Page(await stranger.get(await ask(sqlite_store)))
 

@@ -122,7 +122,7 @@ def test_text_that_would_look_like_another_value_keeps_its_quotes(text: str) -> 
     ("value", "shown"),
     [(2**70, str(2**70)), (0.1, "0.1"), (None, "null"), (True, "true"), ([], "[]")],
 )
-def test_hint_of_a_value_that_is_no_text_means_nothing(value: object, shown: str) -> None:
+def test_hint_of_a_value_that_is_not_a_text_means_nothing(value: object, shown: str) -> None:
     assert value_of("x_sql", value).html == shown
 
 

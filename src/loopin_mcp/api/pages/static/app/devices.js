@@ -104,7 +104,7 @@
     return null;
   }
 
-  /** Show whether open pages tell of new requests. */
+  /** Show whether open pages announce new requests. */
   function lookAtPages() {
     const stop = obstacle();
     pages.disabled = Boolean(stop);

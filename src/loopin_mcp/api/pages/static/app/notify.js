@@ -1,6 +1,6 @@
 "use strict";
 
-// Tells of new requests while a page is open, and shows the number of waiting ones in the icon.
+// Announces new requests while a page is open, and shows the number of waiting ones in the icon.
 loopin.notify = (() => {
   const { home } = document.documentElement.dataset;
   const PAGES = `loopin-notify ${home}`;
@@ -95,7 +95,7 @@ loopin.notify = (() => {
     looking = false;
   }
 
-  /** Take a turn: of all tabs of this browser, only one tells of new requests. */
+  /** Take a turn: of all tabs of this browser, only one announces new requests. */
   function take() {
     if (!isWanted()) return finish?.();
     if (finish) return;
@@ -120,7 +120,7 @@ loopin.notify = (() => {
     navigator.locks.request(PAGES, { signal: leaving.signal }, turn).catch(() => {});
   }
 
-  /** Remove what is shown of a request that was settled or opened. */
+  /** Remove the notification of a request that was settled or opened. */
   async function forget(id) {
     const shown = await (await registered())?.getNotifications({ tag: id });
     for (const each of shown ?? []) each.close();
