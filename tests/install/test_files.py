@@ -173,7 +173,9 @@ def test_backups_of_one_moment_have_different_names(tmp_path: Path) -> None:
 
 def test_key_is_never_shown(tmp_path: Path) -> None:
     for host in FILES:
-        first = install(tmp_path, host, "--key", SECRET, "--url", "https://a.example")
+        first = install(
+            tmp_path, host, "--key", SECRET, "--url", "https://a.example", "--user", "ana"
+        )
         second = install(tmp_path, host, "--key", "another-" + SECRET)
         assert SECRET not in first.output + second.output
         assert "••• (changed)" in second.output

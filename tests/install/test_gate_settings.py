@@ -9,7 +9,15 @@ import pytest
 from loopin_mcp.install.hosts import HOSTS
 from loopin_mcp.install.reading import read_gate_hooks
 from loopin_mcp.settings.env_file import read_env_file
-from tests.support.installing import FILES, HOOKS, SECRET, install, machine, uninstall
+from tests.support.installing import (
+    FILES,
+    HOOKS,
+    SECRET,
+    install,
+    machine,
+    snapshot,
+    uninstall,
+)
 
 URL = "https://a.example"
 
@@ -34,19 +42,18 @@ def test_gate_gets_the_settings_and_no_command_line_has_the_key(tmp_path: Path, 
 
 def test_gate_follows_the_entry_that_is_there(tmp_path: Path) -> None:
     file = tmp_path / FILES["claude-code"]
-    environment = {"LOOPIN_API_URL": URL, "LOOPIN_API_KEY": SECRET, "OTHER": "x", "LOOPIN_PORT": 1}
-    entry = {"command": "uvx", "env": environment}
+    expected = {"LOOPIN_API_URL": URL, "LOOPIN_API_KEY": SECRET, "LOOPIN_USER_ID": "ana"}
+    entry = {"command": "uvx", "env": {**expected, "OTHER": "x", "LOOPIN_PORT": 1}}
     file.write_text(json.dumps({"mcpServers": {"loopin": entry}}))
 
     install(tmp_path, "claude-code")
 
-    expected = {"LOOPIN_API_URL": URL, "LOOPIN_API_KEY": SECRET}
     assert settings(tmp_path, "claude-code") == expected
 
 
 def test_hosts_that_share_hooks_share_their_settings(tmp_path: Path) -> None:
     install(tmp_path, "copilot", "--user", "ana")
-    install(tmp_path, "vscode", "--url", URL)
+    install(tmp_path, "vscode", "--url", URL, "--user", "ana")
 
     assert settings(tmp_path, "vscode") == {"LOOPIN_USER_ID": "ana", "LOOPIN_API_URL": URL}
 
@@ -88,6 +95,42 @@ def test_options_are_checked_as_settings_are(
     tmp_path: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
     assert reason in str(install(tmp_path, "cursor", *arguments).exception)
+
+
+@pytest.mark.parametrize("host", FILES)
+@pytest.mark.parametrize("is_printed", [True, False])
+def test_api_of_a_team_without_a_user_is_refused(
+    tmp_path: Path, host: str, *, is_printed: bool
+) -> None:
+    options = ("--print",) if is_printed else ()
+
+    refused = install(tmp_path, host, "--url", URL, "--key", SECRET, *options)
+
+    assert (refused.exit_code, snapshot(tmp_path)) == (1, {})
+    assert "does not know whom to ask: add --user NAME" in refused.stderr
+
+
+def test_user_of_the_entry_or_of_the_environment_is_asked(tmp_path: Path) -> None:
+    install(tmp_path, "codex", "--user", "ana")
+    install(tmp_path, "codex", "--url", URL, LOOPIN_USER_ID="ben")
+    install(tmp_path, "cursor", "--url", URL, LOOPIN_USER_ID="ben")
+    refused = install(tmp_path, "gemini", "--url", URL, LOOPIN_USER_ID="x" * 201)
+
+    assert settings(tmp_path, "codex") == {"LOOPIN_API_URL": URL, "LOOPIN_USER_ID": "ana"}
+    assert settings(tmp_path, "cursor") == {"LOOPIN_API_URL": URL, "LOOPIN_USER_ID": "ben"}
+    assert "LOOPIN_USER_ID must be" in refused.stderr
+
+
+def test_url_that_hooks_share_needs_a_user(tmp_path: Path) -> None:
+    file = tmp_path / FILES["copilot"]
+    file.parent.mkdir()
+    entry = {"command": "uvx", "env": {"LOOPIN_API_URL": URL}}
+    file.write_text(json.dumps({"mcpServers": {"loopin": entry}}))
+
+    refused = install(tmp_path, "vscode")
+
+    assert "add --user NAME" in refused.stderr
+    assert install(tmp_path, "vscode", "--user", "ana").exit_code == 0
 
 
 def test_key_can_be_given_on_stdin(tmp_path: Path) -> None:

@@ -62,10 +62,10 @@ def test_every_host_gets_an_entry_with_an_absolute_command(tmp_path: Path, host:
 
 @pytest.mark.parametrize("host", FILES)
 def test_second_time_changes_nothing(tmp_path: Path, host: str) -> None:
-    install(tmp_path, host, "--url", "https://a.example", "--key", SECRET)
+    install(tmp_path, host, "--url", "https://a.example", "--user", "ana", "--key", SECRET)
     before = snapshot(tmp_path)
 
-    again = install(tmp_path, host, "--url", "https://a.example", "--key", SECRET)
+    again = install(tmp_path, host, "--url", "https://a.example", "--user", "ana", "--key", SECRET)
 
     assert again.output == f"{HOSTS[host].title}: nothing to change.\n"
     assert snapshot(tmp_path) == before
@@ -299,7 +299,9 @@ def test_without_a_terminal_nothing_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", FILES)
 def test_print_writes_nothing_and_shows_no_key(tmp_path: Path, host: str) -> None:
-    shown = unasked(tmp_path, host, "--print", "--key", SECRET, "--url", "https://a.example")
+    shown = unasked(
+        tmp_path, host, "--print", "--key", SECRET, "--url", "https://a.example", "--user", "ana"
+    )
 
     assert (shown.exit_code, snapshot(tmp_path)) == (0, {})
     assert SECRET not in shown.output

@@ -58,7 +58,7 @@ def test_files_are_as_before_if_only_loopin_changed_them(
 
 @pytest.mark.parametrize("host", FILES)
 def test_files_that_only_loopin_made_are_removed(tmp_path: Path, host: str) -> None:
-    install(tmp_path, host, "--url", "https://a.example")
+    install(tmp_path, host, "--url", "https://a.example", "--user", "ana")
     install(tmp_path, host, "--key", SECRET)
 
     done = uninstall(tmp_path, host)

@@ -31,7 +31,7 @@ _yes = click.option("--yes", is_flag=True, help="Write without asking.")
 @click.option("--print", "only_print", is_flag=True, help="Only print what would be written.")
 @click.option("--url", help="The API of your team (LOOPIN_API_URL).")
 @click.option("--key", help="Its API key (LOOPIN_API_KEY); - asks for it.")
-@click.option("--user", help="The human to ask (LOOPIN_USER_ID).")
+@click.option("--user", help="The human to ask (LOOPIN_USER_ID); required with --url.")
 @click.option("--tools", help="The tools to offer to agents (LOOPIN_TOOLS).")
 @click.option(
     "--gate",

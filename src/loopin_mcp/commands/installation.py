@@ -12,10 +12,10 @@ from loopin_mcp.install.machine import Machine
 from loopin_mcp.install.plan import (
     Change,
     Wishes,
+    completed,
     plan_install,
     plan_uninstall,
     wanted_parts,
-    with_gate,
 )
 from loopin_mcp.install.reading import sharing_hosts
 from loopin_mcp.settings.settings import Settings
@@ -57,7 +57,7 @@ def install(
     """
 
     def to_host(host: Host) -> None:
-        wanted = with_gate(host, machine, wishes)
+        wanted = completed(host, machine, wishes)
         changes = plan_install(host, machine, wanted, launcher, data_dir)
         if _carried_out(host, changes, terminal):
             terminal.say(_meaning(host, wanted))
@@ -80,7 +80,7 @@ def show_entries(
     """Print what each host's files would hold; returns whether none refused it."""
 
     def of_host(host: Host) -> None:
-        wanted = with_gate(host, machine, wishes)
+        wanted = completed(host, machine, wishes)
         for path, parts in wanted_parts(host, machine, wanted, launcher, data_dir).items():
             terminal.warn(f"{host.title}: {path}")
             terminal.say(shown(path, parts).rstrip("\n"))

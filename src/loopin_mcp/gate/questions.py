@@ -74,7 +74,10 @@ def question_about(
     """
     user_id = settings.default_user_id
     if not user_id:
-        raise LoopinError("LOOPIN_USER_ID is not set, so LoopIn has nobody to ask: set it.")
+        raise LoopinError(
+            "LOOPIN_USER_ID is not set, so LoopIn has nobody to ask: run `loopin-mcp install "
+            "HOST --user NAME`, or set it."
+        )
     lasts_s = 24 * _HOUR_S if waits_long else _HOUR_S
     agent_id = _agent_id(call, settings.agent_id)
     return Question(call, facts_of(call), agent_id, user_id, lasts_s, can_edit)

@@ -17,7 +17,7 @@ from loopin_mcp.install.reading import hooks_file, read_entry, read_gate_hooks, 
 from loopin_mcp.settings.env_file import env_file_text
 from loopin_mcp.settings.settings import Settings
 
-_PREFIX = "LOOPIN_"
+_PREFIX, _URL, USER = "LOOPIN_", "LOOPIN_API_URL", "LOOPIN_USER_ID"
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,16 @@ class Change:
     parts: Parts | None = None
 
 
-def with_gate(host: Host, machine: Machine, wishes: Wishes) -> Wishes:
-    """The wishes with the gate that a host gets: the one that it has, if the user names none.
+def completed(host: Host, machine: Machine, wishes: Wishes) -> Wishes:
+    """The wishes with the human to ask, and with the gate that a host gets.
+
+    That is the gate that it has, if the user names none.
 
     Raises:
-        ConfigurationError: The host cannot have the gate that the user named, or its file cannot be
-            read.
+        ConfigurationError: The host cannot have the gate that the user named, nobody is named to be
+            asked, or a file cannot be read.
     """
+    wishes = _with_user(host, machine, wishes)
     if host.hooks is None:
         if wishes.named and (wishes.gate not in (None, "off") or wishes.match is not None):
             raise ConfigurationError(
@@ -70,6 +73,39 @@ def with_gate(host: Host, machine: Machine, wishes: Wishes) -> Wishes:
     if wishes.match is not None:
         return replace(wishes, gate="calls")
     return wishes if wishes.gate else _present_gate(host.hooks, host, machine, wishes)
+
+
+def _with_user(host: Host, machine: Machine, wishes: Wishes) -> Wishes:
+    """The wishes with the human to ask, if the host needs one and its entry has none.
+
+    Raises:
+        ConfigurationError: Nobody is named.
+    """
+    settings = _settings_in(host, machine) | {**wishes.environment}
+    if has_user(settings):
+        return wishes
+    named = {USER: machine.environment.get(USER, "").strip()}
+    _refuse_bad(settings | named)
+    return replace(wishes, environment={**wishes.environment, **named})
+
+
+def _refuse_bad(settings: Mapping[str, str]) -> None:
+    """Refuse settings with which the server or the gate would not work.
+
+    Raises:
+        ConfigurationError: They are such.
+    """
+    Settings.load(settings)
+    if not has_user(settings):
+        raise ConfigurationError(
+            "With the API of a team, LoopIn does not know whom to ask: add --user NAME, the name "
+            "of that human."
+        )
+
+
+def has_user(settings: Mapping[str, object]) -> bool:
+    """Whether these settings say whom to ask: the embedded API asks the user of the machine."""
+    return bool(settings.get(USER) or not settings.get(_URL))
 
 
 def _present_gate(hooks: Hooks, host: Host, machine: Machine, wishes: Wishes) -> Wishes:
@@ -121,7 +157,7 @@ def _element(hooks: Hooks, matcher: str | None, launcher: list[str], machine: Ma
 def wanted_parts(
     host: Host, machine: Machine, wishes: Wishes, launcher: list[str], data_dir: Path
 ) -> dict[Path, Parts]:
-    """What each of a host's files is to hold, by wishes that are those of `with_gate`.
+    """What each of a host's files is to hold, by wishes that are those of `completed`.
 
     Raises:
         ConfigurationError: A file cannot be read, or a setting cannot be used.
@@ -142,7 +178,7 @@ def plan_install(
 ) -> list[Change]:
     """The changes to LoopIn's files and to a host's, in the order in which to write them.
 
-    The wishes are those of `with_gate`.
+    The wishes are those of `completed`.
 
     Raises:
         ConfigurationError: A file cannot be changed, or a setting cannot be used.
@@ -212,15 +248,24 @@ def _gate_settings(host: Host, machine: Machine, wishes: Wishes) -> dict[str, st
         return {}
     settings: dict[str, str] = {}
     for it in (*sharing_hosts(host, machine), host):
-        present = object_at(read_entry(it, machine), "env")
-        settings |= {
-            name: value
-            for name, value in present.items()
-            if name.startswith(_PREFIX) and isinstance(value, str) and value
-        }
+        settings |= _settings_in(it, machine)
     settings |= wishes.environment
-    Settings.load(settings)
+    _refuse_bad(settings)
     return settings
+
+
+def _settings_in(host: Host, machine: Machine) -> dict[str, str]:
+    """The settings in a host's entry.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+    """
+    present = object_at(read_entry(host, machine), "env")
+    return {
+        name: value
+        for name, value in present.items()
+        if name.startswith(_PREFIX) and isinstance(value, str) and value
+    }
 
 
 def _env_file(host: Host, machine: Machine, data_dir: Path) -> Path:

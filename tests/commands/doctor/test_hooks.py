@@ -150,6 +150,7 @@ def test_hooks_that_are_turned_off_are_a_failure(tmp_path: Path, launcher: str) 
     [
         ("LOOPIN_TIMEOUT=10\n", None),
         (f"LOOPIN_TIMEOUT=soon\nLOOPIN_API_KEY={LONG}\n", "LOOPIN_TIMEOUT must be"),
+        ("LOOPIN_API_URL=http://127.0.0.1:1\n", "is set without LOOPIN_USER_ID"),
         ("nonsense\n", "line 1: write NAME=value"),
         (None, "the settings of the gate, is not a file"),
     ],

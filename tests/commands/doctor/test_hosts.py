@@ -133,7 +133,7 @@ async def test_bad_settings_of_an_entry_are_failures_without_secrets(home: Path)
 async def test_equal_entries_are_started_once_and_their_api_is_asked_once(home: Path) -> None:
     starts = home / "starts"
     note = f"open({str(starts)!r}, 'a').write('x');{ANSWER}"
-    away = {"LOOPIN_API_URL": "http://127.0.0.1:1"}
+    away = {"LOOPIN_API_URL": "http://127.0.0.1:1", "LOOPIN_USER_ID": "ana"}
     entry = {"command": sys.executable, "args": ["-c", note], "env": away}
     windsurf = home / ".codeium/windsurf"
     windsurf.mkdir(parents=True)
@@ -172,8 +172,20 @@ async def test_variable_that_only_looks_like_a_setting_is_a_warning(home: Path) 
     )
 
 
+async def test_entry_for_a_team_without_a_user_is_a_failure(home: Path) -> None:
+    away = {"LOOPIN_API_URL": "http://127.0.0.1:1"}
+
+    _, _, found = await examine_entry(home, ENTRY | {"env": away})
+    filled_in = await examine_entry(home, ENTRY | {"env": away | {"LOOPIN_USER_ID": "${env:ME}"}})
+
+    assert (found.name, found.status) == ("Cursor", "failure")
+    assert found.found.startswith("LOOPIN_API_URL is set without LOOPIN_USER_ID")
+    assert found.remedy == "Run `loopin-mcp install cursor --user NAME`."
+    assert [each.status for each in filled_in] == ["pass"]
+
+
 async def test_api_of_an_entry_is_checked(home: Path) -> None:
-    away = {"LOOPIN_API_URL": "http://127.0.0.1:1", "LOOPIN_API_KEY": LONG}
+    away = {"LOOPIN_API_URL": "http://127.0.0.1:1", "LOOPIN_API_KEY": LONG, "LOOPIN_USER_ID": "a"}
 
     started, api = await examine_entry(home, ENTRY | {"env": away})
     [only_started] = await examine_entry(home, ENTRY | {"env": away | {"A": "${input:a}"}})

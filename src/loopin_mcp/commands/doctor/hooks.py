@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loopin_mcp.commands.doctor.checks import Finding, Status, problem
 from loopin_mcp.commands.doctor.codex_trust import check_trust
-from loopin_mcp.commands.doctor.variables import faults_of
+from loopin_mcp.commands.doctor.variables import faults_of, faults_of_user
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.install.hosts import Host
 from loopin_mcp.install.machine import Machine
@@ -36,7 +36,9 @@ def check_hooks(host: Host, machine: Machine, *, is_needed: bool) -> list[Findin
         return [problem(name, error, "Correct the file.")]
     if not hooks:
         return [Finding(name, "warning", f"no hooks: {_NO_GATE}", again)] if is_needed else []
-    found = [Finding(name, *each) for hook in hooks for each in _faults_of(hook, machine, again)]
+    found = [
+        Finding(name, *each) for hook in hooks for each in _faults_of(host, hook, machine, again)
+    ]
     if is_off:
         what = f"{file} has disableAllHooks: {_NO_GATE}"
         found.append(Finding(name, "failure", what, "Take disableAllHooks out."))
@@ -46,7 +48,9 @@ def check_hooks(host: Host, machine: Machine, *, is_needed: bool) -> list[Findin
     return [*dict.fromkeys(found)] or [Finding(name, "pass", f"asks at {events}")]
 
 
-def _faults_of(hook: GateHook, machine: Machine, again: str) -> Iterator[tuple[Status, str, str]]:
+def _faults_of(
+    host: Host, hook: GateHook, machine: Machine, again: str
+) -> Iterator[tuple[Status, str, str]]:
     words = _words_of(hook.line, machine)
     program = words[0] if words else ""
     if shutil.which(program, path=machine.environment.get("PATH", "")) is None:
@@ -65,7 +69,7 @@ def _faults_of(hook: GateHook, machine: Machine, again: str) -> Iterator[tuple[S
             f"refuses only after {gate_s:g} s",
             again,
         )
-    for finding in _faults_of_settings(words):
+    for finding in _faults_of_settings(host, words):
         yield finding.status, finding.found, finding.remedy or again
 
 
@@ -78,7 +82,7 @@ def _words_of(line: str, machine: Machine) -> list[str]:
     return [word.strip("'\"") for word in words] if machine.is_windows else words
 
 
-def _faults_of_settings(words: list[str]) -> list[Finding]:
+def _faults_of_settings(host: Host, words: list[str]) -> list[Finding]:
     """What is wrong with the file that the gate has its settings from."""
     if "--env-file" not in words[:-1]:
         return []
@@ -86,6 +90,7 @@ def _faults_of_settings(words: list[str]) -> list[Finding]:
     try:
         if not path.is_file():
             raise ConfigurationError(f"{path}, the settings of the gate, is not a file")
-        return faults_of("", read_env_file(path))
+        settings = read_env_file(path)
+        return [*faults_of("", settings), *faults_of_user("", host, settings)]
     except ConfigurationError as error:
         return [problem("", error, "")]

@@ -15,7 +15,7 @@ from loopin_mcp.commands.doctor.checks import Check, Finding, in_thread, problem
 from loopin_mcp.commands.doctor.hooks import check_hooks
 from loopin_mcp.commands.doctor.programs import Program
 from loopin_mcp.commands.doctor.self_test import Starts
-from loopin_mcp.commands.doctor.variables import check_variables
+from loopin_mcp.commands.doctor.variables import check_variables, faults_of_user
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.install.formats import Object
 from loopin_mcp.install.hosts import Host, find_hosts
@@ -91,6 +91,7 @@ async def _check_entry(host: Host, machine: Machine, entry: Object, seen: _Seen)
     if path is None:
         return [Finding(name, "failure", f"its command does not exist: {command}", again)]
     found = [each for each in check_variables(name, given) if each.status != "pass"]
+    found += faults_of_user(name, host, variables)
     if not Path(command).is_absolute():
         what = f"its command is not an absolute path: {command}"
         found.append(Finding(name, "warning", what, again))

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from loopin_mcp.commands.doctor.checks import Finding, problem
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.install.hosts import Host
+from loopin_mcp.install.plan import USER, has_user
 from loopin_mcp.settings.settings import Settings
 
 _PREFIX = "LOOPIN_"
@@ -30,6 +32,14 @@ def faults_of(name: str, environment: Mapping[str, str]) -> list[Finding]:
     ]
     errors = {str(error): error for each in [*alone, environment] for error in _errors(each)}
     return [problem(name, error, _REMEDY) for error in errors.values()]
+
+
+def faults_of_user(name: str, host: Host, settings: Mapping[str, object]) -> list[Finding]:
+    """Whether the settings of a host do not say whom to ask, and need to."""
+    if has_user(settings):
+        return []
+    found = f"{_URL} is set without {USER}, so LoopIn does not know whom to ask"
+    return [Finding(name, "failure", found, f"Run `loopin-mcp install {host.id} --user NAME`.")]
 
 
 def _errors(environment: Mapping[str, str]) -> Sequence[ConfigurationError]:

@@ -247,7 +247,9 @@ async def test_test_request_can_be_sent_while_there_has_been_none(
     [event] = await sqlite_store.list_events(str(page.element(name="pick")["value"]))
 
     assert empty["empty-heading"] == ["No requests yet"]
-    assert "loopin-mcp install --url" in str(empty["line-of-code"])
+    [command] = empty["line-of-code"]
+    assert command.startswith("loopin-mcp install --url http")
+    assert command.endswith(" --key - --user YOUR-NAME")
     assert "Send a test request" in empty["button"]
     assert [answer.status_code for answer in answers] == [303, 303]
     assert page["open"] == [
