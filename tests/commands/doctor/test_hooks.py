@@ -172,6 +172,23 @@ def test_settings_of_the_gate_are_checked(
     assert not shows_secret(repr(found))
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_channels_of_the_gate_are_checked_if_it_is_this_program(
+    tmp_path: Path, launcher: str, monkeypatch: pytest.MonkeyPatch, *, is_own: bool
+) -> None:
+    file = tmp_path / "gate.env"
+    file.write_text(f"LOOPIN_NOTIFY=nonsense://{LONG}\n")
+    file.chmod(0o600)
+    if is_own:
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "my bin" / "python"))
+
+    [found] = check(tmp_path, "claude-code", nested(line(f"{launcher} --env-file {file}")))
+
+    assert found.status == ("failure" if is_own else "pass")
+    assert is_own == ("entry 1 is not a valid Apprise URL" in found.found)
+    assert not shows_secret(repr(found))
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.write_text("{")])
 def test_file_that_cannot_be_read_is_a_failure(
     tmp_path: Path, make: Callable[[Path], object]

@@ -184,6 +184,31 @@ async def test_entry_for_a_team_without_a_user_is_a_failure(home: Path) -> None:
     assert [each.status for each in filled_in] == ["pass"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "status"),
+    [
+        ({"LOOPIN_NOTIFY": f"nonsense://{LONG}"}, "failure"),
+        ({"LOOPIN_NOTIFY": f"json://127.0.0.1/{LONG}"}, "pass"),
+        ({"LOOPIN_NOTIFY_HIGH": f"nonsense://{LONG}"}, "failure"),
+    ],
+)
+async def test_channels_of_an_entry_are_checked_if_it_starts_this_program(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], status: str
+) -> None:
+    program = home / "loopin-mcp"
+    program.write_text(f"#!{sys.executable}\n{ANSWER}\n")
+    program.chmod(0o755)
+    other = await examine_entry(home, {"command": str(program), "env": variables})
+    monkeypatch.setattr(sys, "executable", str(home / "python"))
+
+    own = await examine_entry(home, {"command": str(program), "env": variables})
+
+    assert [each.status for each in other] == ["pass"]
+    assert own[-1].status == status
+    assert len(own) == (1 if status == "pass" else 2)
+    assert not shows_secret(repr(own))
+
+
 async def test_api_of_an_entry_is_checked(home: Path) -> None:
     away = {"LOOPIN_API_URL": "http://127.0.0.1:1", "LOOPIN_API_KEY": LONG, "LOOPIN_USER_ID": "a"}
 

@@ -8,7 +8,11 @@ import pytest
 
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.commands.doctor.people import check_browser, check_notifications
+from loopin_mcp.commands.doctor.people import (
+    check_browser,
+    check_notifications,
+    faults_of_channels,
+)
 from loopin_mcp.settings.settings import Settings
 from tests.support import Clock
 from tests.support.push import Device, pushes_of, subscribe
@@ -83,3 +87,11 @@ def test_notifications_are_parsed_and_not_sent(settings: Settings, status: str) 
 
     assert found.status == status
     assert not shows_secret(repr(found))
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [({}, 1), ({"LOOPIN_API_URL": "https://a.example"}, 0), ({"LOOPIN_TIMEOUT": "soon"}, 0)],
+)
+def test_channels_are_checked_where_an_api_would_use_them(more: dict[str, str], count: int) -> None:
+    assert len(faults_of_channels("", {"LOOPIN_NOTIFY": "nonsense://x", **more})) == count

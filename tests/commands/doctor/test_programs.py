@@ -8,7 +8,14 @@ import anyio
 import pytest
 
 from loopin_mcp.commands.doctor import self_test
-from loopin_mcp.commands.doctor.programs import LEGACY, MODERN, NoServerError, Program, shake_hands
+from loopin_mcp.commands.doctor.programs import (
+    LEGACY,
+    MODERN,
+    NoServerError,
+    Program,
+    is_this_program,
+    shake_hands,
+)
 from tests.support import PATIENCE_S, START_TIMEOUT_S, clean_environment
 
 pytestmark = pytest.mark.subprocess
@@ -42,6 +49,30 @@ async def test_own_server_answers_in_each_era(tmp_path: Path, era: str) -> None:
 
     assert took_s > 0
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_this_program_is_known_by_its_own_path_and_by_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    as_module = [str(tmp_path / "python"), "-m", "loopin_mcp", "gate"]
+    assert is_this_program(as_module, {})
+    assert not is_this_program(["/other/python", "-m", "loopin_mcp"], {})
+    assert not is_this_program([str(tmp_path / "python"), "-c", "1"], {})
+
+    (tmp_path / "loopin-mcp").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "loopin-mcp")
+    assert is_this_program([str(tmp_path / "loopin-mcp"), "gate"], {})
+    assert is_this_program([str(tmp_path / "link")], {})
+    assert not is_this_program([sys.executable], {})
+    assert not is_this_program(["nul\0nul"], {})
+
+
+def test_program_in_a_cache_is_not_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/home/.cache/uv/archive-v0/x/bin/python")
+
+    assert not is_this_program(["uvx", "loopin-mcp"], {})
 
 
 @pytest.mark.parametrize("code", BAD)

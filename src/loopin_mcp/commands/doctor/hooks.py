@@ -7,6 +7,8 @@ from pathlib import Path
 
 from loopin_mcp.commands.doctor.checks import Finding, Status, problem
 from loopin_mcp.commands.doctor.codex_trust import check_trust
+from loopin_mcp.commands.doctor.people import faults_of_channels
+from loopin_mcp.commands.doctor.programs import is_this_program
 from loopin_mcp.commands.doctor.variables import faults_of, faults_of_user
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.install.hosts import Host
@@ -69,7 +71,7 @@ def _faults_of(
             f"refuses only after {gate_s:g} s",
             again,
         )
-    for finding in _faults_of_settings(host, words):
+    for finding in _faults_of_settings(host, words, machine):
         yield finding.status, finding.found, finding.remedy or again
 
 
@@ -82,7 +84,7 @@ def _words_of(line: str, machine: Machine) -> list[str]:
     return [word.strip("'\"") for word in words] if machine.is_windows else words
 
 
-def _faults_of_settings(host: Host, words: list[str]) -> list[Finding]:
+def _faults_of_settings(host: Host, words: list[str], machine: Machine) -> list[Finding]:
     """What is wrong with the file that the gate has its settings from."""
     if "--env-file" not in words[:-1]:
         return []
@@ -91,6 +93,9 @@ def _faults_of_settings(host: Host, words: list[str]) -> list[Finding]:
         if not path.is_file():
             raise ConfigurationError(f"{path}, the settings of the gate, is not a file")
         settings = read_env_file(path)
-        return [*faults_of("", settings), *faults_of_user("", host, settings)]
+        found = [*faults_of("", settings), *faults_of_user("", host, settings)]
+        if is_this_program(words, machine.environment):
+            found += faults_of_channels("", settings)
+        return found
     except ConfigurationError as error:
         return [problem("", error, "")]

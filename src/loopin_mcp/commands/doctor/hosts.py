@@ -13,7 +13,8 @@ from loopin_mcp.client.addresses import fixed_address
 from loopin_mcp.commands.doctor.api import check_api
 from loopin_mcp.commands.doctor.checks import Check, Finding, in_thread, problem, run_checks
 from loopin_mcp.commands.doctor.hooks import check_hooks
-from loopin_mcp.commands.doctor.programs import Program
+from loopin_mcp.commands.doctor.people import faults_of_channels
+from loopin_mcp.commands.doctor.programs import Program, is_this_program
 from loopin_mcp.commands.doctor.self_test import Starts
 from loopin_mcp.commands.doctor.variables import check_variables, faults_of_user
 from loopin_mcp.errors import ConfigurationError
@@ -96,6 +97,10 @@ async def _check_entry(host: Host, machine: Machine, entry: Object, seen: _Seen)
         what = f"its command is not an absolute path: {command}"
         found.append(Finding(name, "warning", what, again))
     words = [path, *map(str, arguments if isinstance(arguments, list) else [])]
+    if is_this_program(words, machine.environment):
+        found += await anyio.to_thread.run_sync(
+            faults_of_channels, name, given, abandon_on_cancel=True
+        )
     environment = {**_without_settings(machine.environment), **given}
     program = Program(words, environment, str(machine.home))
 

@@ -15,6 +15,7 @@ from loopin_mcp.settings.data_dir import EMBEDDED_FILE
 from loopin_mcp.settings.settings import Settings
 
 BROWSER, NOTIFICATIONS = "Browser", "Notifications"
+_CORRECT = "Correct it and run `loopin-mcp notify`."
 
 
 def check_browser(environment: Mapping[str, str]) -> Sequence[Finding]:
@@ -43,7 +44,7 @@ def check_notifications(settings: Settings) -> Sequence[Finding]:
     try:
         channels = load_channels(settings.notify, settings.notify_high)
     except ConfigurationError as error:
-        return [problem(NOTIFICATIONS, error, "Correct it and run `loopin-mcp notify`.")]
+        return [problem(NOTIFICATIONS, error, _CORRECT)]
     devices = _devices(settings.data_dir / EMBEDDED_FILE)
     if channels is not None or devices:
         found = reached(channels, devices)
@@ -59,6 +60,19 @@ def check_notifications(settings: Settings) -> Sequence[Finding]:
             "Set LOOPIN_NOTIFY to an Apprise URL (docs/notifications.md).",
         )
     ]
+
+
+def faults_of_channels(name: str, environment: Mapping[str, str]) -> list[Finding]:
+    """What keeps a server or gate with these settings from starting its API."""
+    with suppress(ConfigurationError):
+        settings = Settings.load(environment)
+        try:
+            if not settings.api_url:
+                load_channels(settings.notify, settings.notify_high)
+        except ConfigurationError as error:
+            return [problem(name, error, _CORRECT)]
+    # Other faults of settings are findings of their own.
+    return []
 
 
 def _devices(path: Path) -> int:

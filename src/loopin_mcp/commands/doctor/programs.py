@@ -9,11 +9,13 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import anyio
 import anyio.abc
 
-from loopin_mcp.errors import LoopinError
+from loopin_mcp.errors import ConfigurationError, LoopinError
+from loopin_mcp.install.launcher import find_launcher
 from loopin_mcp.version import __version__
 
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
@@ -49,6 +51,24 @@ class Program:
     command: Sequence[str]
     environment: Mapping[str, str]
     directory: str | None = None
+
+
+def is_this_program(words: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether a command starts this installation of LoopIn; another one may have other extras."""
+    try:
+        own, *arguments = find_launcher(environment)
+    except ConfigurationError:
+        return False
+    program, *given = words
+    # A link to the Python of an environment leads out of it.
+    is_same = program == own or (not arguments and _is_same_file(program, own))
+    return is_same and given[: len(arguments)] == arguments
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return Path(one).samefile(other)
+    return False
 
 
 async def shake_hands(program: Program, era: str = LEGACY) -> float:
