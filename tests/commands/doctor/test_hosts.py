@@ -11,7 +11,7 @@ import pytest
 
 from loopin_mcp.commands.doctor import self_test
 from loopin_mcp.commands.doctor.checks import Finding, run_checks
-from loopin_mcp.commands.doctor.hosts import checks_of_hosts
+from loopin_mcp.commands.doctor.hosts import checks_of_hosts, notifying_hosts
 from loopin_mcp.install import files
 from tests.support import PATIENCE_S
 from tests.support.secrets import LONG, MARK, shows_secret
@@ -182,6 +182,15 @@ async def test_entry_for_a_team_without_a_user_is_a_failure(home: Path) -> None:
     assert found.found.startswith("LOOPIN_API_URL is set without LOOPIN_USER_ID")
     assert found.remedy == "Run `loopin-mcp install cursor --user NAME`."
     assert [each.status for each in filled_in] == ["pass"]
+
+
+async def test_hosts_that_send_notifications_are_known(home: Path) -> None:
+    machine = {"HOME": str(home), "USERPROFILE": str(home)}
+    assert notifying_hosts(machine) == notifying_hosts({}) == []
+
+    await examine_entry(home, ENTRY | {"env": {"LOOPIN_NOTIFY": f"json://{LONG}"}})
+
+    assert notifying_hosts(machine) == ["Cursor"]
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,13 @@ def test_notifications_are_parsed_and_not_sent(settings: Settings, status: str) 
 )
 def test_channels_are_checked_where_an_api_would_use_them(more: dict[str, str], count: int) -> None:
     assert len(faults_of_channels("", {"LOOPIN_NOTIFY": "nonsense://x", **more})) == count
+
+
+def test_notifications_of_a_host_are_enough() -> None:
+    [without] = check_notifications(Settings())
+    [found] = check_notifications(Settings(), lambda: ["Codex", "Zed"])
+
+    assert (found.status, found.found) == ("pass", "LOOPIN_NOTIFY is set in Codex, Zed")
+    assert without.status == "warning"
+    assert "`loopin-mcp inbox --no-browser`" in without.remedy
+    assert "in the env of LoopIn's entry in each host" in without.remedy

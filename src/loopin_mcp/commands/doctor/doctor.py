@@ -8,7 +8,7 @@ from functools import partial
 from loopin_mcp.client.addresses import Locate, fixed_address
 from loopin_mcp.commands.doctor.api import API, check_api, check_port
 from loopin_mcp.commands.doctor.checks import Check, Finding, in_thread, run_checks
-from loopin_mcp.commands.doctor.hosts import checks_of_hosts
+from loopin_mcp.commands.doctor.hosts import checks_of_hosts, notifying_hosts
 from loopin_mcp.commands.doctor.live import Human, ask
 from loopin_mcp.commands.doctor.people import (
     BROWSER,
@@ -87,9 +87,10 @@ async def _examine(
         in_thread(BROWSER, partial(check_browser, environment)),
     ]
     if settings is not None:
+        hosts = partial(notifying_hosts, environment)
         checks += [
             Check(API, partial(_check_service, settings, locate), API_LIMIT_S),
-            in_thread(NOTIFICATIONS, partial(check_notifications, settings)),
+            in_thread(NOTIFICATIONS, partial(check_notifications, settings, hosts)),
         ]
     return own + await run_checks(checks)
 

@@ -18,7 +18,7 @@ from loopin_mcp.commands.doctor.programs import Program, is_this_program
 from loopin_mcp.commands.doctor.self_test import Starts
 from loopin_mcp.commands.doctor.variables import check_variables, faults_of_user
 from loopin_mcp.errors import ConfigurationError
-from loopin_mcp.install.formats import Object
+from loopin_mcp.install.formats import Object, object_at
 from loopin_mcp.install.hosts import Host, find_hosts
 from loopin_mcp.install.machine import Machine, this_machine
 from loopin_mcp.install.reading import read_entry
@@ -27,6 +27,7 @@ from loopin_mcp.settings.settings import Settings
 HOSTS = "Hosts"
 LIMIT_S = 45.0
 
+_NOTIFY = {"LOOPIN_NOTIFY", "LOOPIN_NOTIFY_HIGH"}
 _NO_HOSTS = Finding(
     HOSTS,
     "warning",
@@ -54,6 +55,19 @@ def checks_of_hosts(environment: Mapping[str, str]) -> list[Check]:
             for host in find_hosts(machine)
         ]
     return checks or [in_thread(HOSTS, lambda: [_NO_HOSTS])]
+
+
+def notifying_hosts(environment: Mapping[str, str]) -> list[str]:
+    """The hosts whose entry sets LOOPIN_NOTIFY or LOOPIN_NOTIFY_HIGH."""
+    with suppress(ConfigurationError):
+        machine = this_machine(environment)
+        entries = {host.title: _entry_of(host, machine) for host in find_hosts(machine)}
+        return [
+            title
+            for title, entry in entries.items()
+            if isinstance(entry, dict) and _NOTIFY & object_at(entry, "env").keys()
+        ]
+    return []
 
 
 async def _check_host(host: Host, machine: Machine, seen: _Seen) -> Sequence[Finding]:

@@ -1,7 +1,7 @@
 """Checks how people hear of requests: a browser on this machine, and notifications."""
 
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -37,8 +37,10 @@ def check_browser(environment: Mapping[str, str]) -> Sequence[Finding]:
     return [Finding(BROWSER, "pass", "a desktop with a browser")]
 
 
-def check_notifications(settings: Settings) -> Sequence[Finding]:
-    """Whether the notifications are configured correctly; sends none."""
+def check_notifications(
+    settings: Settings, notifying_hosts: Callable[[], Sequence[str]] = list
+) -> Sequence[Finding]:
+    """Whether the notifications are configured correctly, here or in a host; sends none."""
     if settings.api_url:
         return [Finding(NOTIFICATIONS, "pass", "sent by the API at LOOPIN_API_URL")]
     try:
@@ -50,6 +52,8 @@ def check_notifications(settings: Settings) -> Sequence[Finding]:
         found = reached(channels, devices)
         found += "; `loopin-mcp notify` sends a test" if channels else ""
         return [Finding(NOTIFICATIONS, "pass", found)]
+    if hosts := notifying_hosts():
+        return [Finding(NOTIFICATIONS, "pass", f"LOOPIN_NOTIFY is set in {', '.join(hosts)}")]
     if settings.open_review != "off":
         return [Finding(NOTIFICATIONS, "pass", "none; the inbox opens in the browser")]
     return [
@@ -57,7 +61,9 @@ def check_notifications(settings: Settings) -> Sequence[Finding]:
             NOTIFICATIONS,
             "warning",
             "none, and the inbox does not open by itself, so held calls wait unnoticed",
-            "Set LOOPIN_NOTIFY to an Apprise URL (docs/notifications.md).",
+            "Keep `loopin-mcp inbox --no-browser` open in a terminal. Or set LOOPIN_NOTIFY to an "
+            "Apprise URL (docs/notifications.md) in the env of LoopIn's entry in each host, and "
+            "run `loopin-mcp install`, which gives it to the gate too.",
         )
     ]
 
