@@ -1,4 +1,4 @@
-"""The version and home page, from the package's metadata."""
+"""The version and home page, from the package's metadata, and how to install it from there."""
 
 from importlib.metadata import metadata
 
@@ -10,3 +10,12 @@ HOME_PAGE = next(
     for url in _METADATA.get_all("Project-URL", [])
     if url.startswith("Homepage,")
 )
+
+
+def how_to_add(extra: str) -> str:
+    """How to install LoopIn with an extra, in a sentence with its commands between backticks."""
+    package = f"'loopin-mcp[{extra}] @ git+{HOME_PAGE}'"
+    return (
+        f"Run `uv tool install {package}`, or give the same to `pip install` or `uvx --from`, and "
+        "start LoopIn again."
+    )

@@ -80,6 +80,7 @@ def test_missing_extra_is_named_with_how_to_install_it(monkeypatch: pytest.Monke
         load_channels(None, SECRET_URL)
 
     assert str(refusal.value) == (
-        "LOOPIN_NOTIFY_HIGH: entry 1 needs the extra `notify`. Install it with pip install "
-        "'loopin-mcp[notify]', or start uvx --from 'loopin-mcp[notify]' loopin-mcp."
+        "LOOPIN_NOTIFY_HIGH: entry 1 needs the extra `notify`. Run `uv tool install "
+        "'loopin-mcp[notify] @ git+https://github.com/loopin-mcp/loopin-mcp'`, or give the same to "
+        "`pip install` or `uvx --from`, and start LoopIn again."
     )

@@ -152,7 +152,8 @@ async def test_without_the_extra_the_page_says_how_to_install_it(
         page = Page(await browser.get("/notifications"))
         refused = await browser.post("/notifications", data=Device("https://8.8.8.8/").form)
 
-    assert "pip install 'loopin-mcp[notify]'" in page["code"]
+    source = "git+https://github.com/loopin-mcp/loopin-mcp"
+    assert f"uv tool install 'loopin-mcp[notify] @ {source}'" in page["code"]
     assert refused.status_code == 404
 
 

@@ -14,6 +14,7 @@ from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.steps import Row, Statement, Steps, Value
 from loopin_mcp.api.database.urls import refuse_foreign_parameters
 from loopin_mcp.errors import ConfigurationError, UnavailableError
+from loopin_mcp.version import how_to_add
 
 try:
     import psycopg
@@ -21,8 +22,7 @@ try:
     from psycopg_pool import AsyncConnectionPool
 except ImportError as error:
     raise ConfigurationError(
-        "DATABASE_URL names PostgreSQL, which needs an extra. Install it by pip install "
-        "'loopin-mcp[server]'."
+        f"DATABASE_URL names PostgreSQL, which needs the extra `server`. {how_to_add('server')}"
     ) from error
 
 CONNECT_TIMEOUT_S = 5

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loopin_mcp.errors import ConfigurationError
-from loopin_mcp.version import HOME_PAGE
+from loopin_mcp.version import HOME_PAGE, how_to_add
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -86,8 +86,7 @@ def load_services(variable: str, number: int, url: str, copies: int) -> list[Ser
         from apprise import Apprise, AppriseAsset
     except ImportError:
         raise ConfigurationError(
-            f"{variable}: entry {number} needs the extra `notify`. Install it with pip install "
-            "'loopin-mcp[notify]', or start uvx --from 'loopin-mcp[notify]' loopin-mcp."
+            f"{variable}: entry {number} needs the extra `notify`. {how_to_add('notify')}"
         ) from None
     # A redirect would give the review link to another host.
     asset = AppriseAsset(

@@ -23,6 +23,7 @@ from loopin_mcp.api.rest.requests import check, read_form
 from loopin_mcp.api.store.devices import MOST_EACH, DeviceRow
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, NotFoundError
+from loopin_mcp.version import how_to_add
 from loopin_mcp.wire.models import Wire
 
 _WHOLE = Link("Open Notifications", "notifications")
@@ -89,6 +90,8 @@ class NotificationsModel:
     outcome: str
     is_fault: bool
     most = MOST_EACH
+    # Between its commands.
+    how_to_add = tuple(how_to_add("notify").split("`"))
 
 
 class NotificationsPage:
