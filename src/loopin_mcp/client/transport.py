@@ -72,7 +72,7 @@ class Transport:
             await self._connection.aclose()
 
     async def exchange(self, address: Address, outgoing: Outgoing) -> Answer:
-        """Send one request once, and read the answer, whatever it is.
+        """Send one request once, and read the answer of any status.
 
         Raises:
             UnreachableError: No answer came; `NotConnectedError` if nothing was sent.

@@ -18,7 +18,7 @@ _UNREADABLE = "The gate cannot read what the host wrote about this tool call, so
 
 
 class Dialect(NamedTuple):
-    """How a host tells of a call in one kind of event, and how it reads an answer."""
+    """How a host describes a call in one kind of event, and how it reads an answer."""
 
     read: Callable[[JSONObject], ToolCall]
     write: Callable[[Verdict], JSONObject]
@@ -27,7 +27,7 @@ class Dialect(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A call that a host tells of, and the dialect that it speaks."""
+    """A call that a host describes, and the dialect that it speaks."""
 
     call: ToolCall
     dialect: Dialect

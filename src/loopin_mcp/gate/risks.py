@@ -47,11 +47,11 @@ _OF_COMMANDS = {
     "terraform tofu pulumi cdk": r"\s(?:apply|destroy|up|deploy)\b",
     "kubectl helm docker podman aws gcloud az gh heroku fly flyctl": _REMOVES,
     "npm pnpm yarn cargo twine gem poetry uv hatch flit": _PUBLISHES,
-    # Programs that nobody can read here.
+    # Commands that hide what they run.
     "eval invoke-expression iex": "",
     "powershell pwsh": r"\s-e(?:nc\w*|c)?\b",
 }
-# The same, in all of the text.
+# Like `_OF_COMMANDS`, but what follows may be in another command.
 _OF_TEXTS = {
     "base64 openssl xxd": r"\|",
     f"{_SHELLS} source": r"<\s*\(\s*(?:curl|wget)\b",
@@ -74,7 +74,7 @@ _SQL = re.compile(
 )
 _BOMB = re.compile(r":\s*\(\s*\)\s*\{")
 _DEVICE = re.compile(r">\s*/dev/(?!null\b|std(?:out|err)\b|tty\b|fd/|zero\b)", re.IGNORECASE)
-# A shell finds out itself which command stands there.
+# The shell decides which command is here.
 _UNREADABLE = re.compile(
     rf"(?:^|[{_SEPARATORS}{{])[^\S\n]*(?:\w+=[^\s{_SEPARATORS}]*[^\S\n]+)*[$`]|\$'[^']*\\"
 )

@@ -1,1 +1,1 @@
-"""Writes LoopIn into the configuration files of MCP hosts, and takes it out again."""
+"""Writes LoopIn into the configuration files of MCP hosts, and removes it again."""

@@ -63,7 +63,7 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Host:
-    """A host: its file of MCP servers and the `key` there, and what an entry has besides."""
+    """A host: its file of MCP servers, the `key` there, and what else an entry has."""
 
     id: str
     title: str

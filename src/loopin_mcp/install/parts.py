@@ -16,7 +16,7 @@ LINES = ("command", "bash", "powershell", "windows", "linux", "osx")
 
 @dataclass(frozen=True)
 class Parts:
-    """What a file holds of LoopIn, or is to hold.
+    """LoopIn's parts that a file has, or should have.
 
     `key` is where servers are, and `entry` the server there. `events` has the hooks of each
     event; None leaves the hooks in a file as they are.

@@ -157,7 +157,7 @@ def _element(hooks: Hooks, matcher: str | None, launcher: list[str], machine: Ma
 def wanted_parts(
     host: Host, machine: Machine, wishes: Wishes, launcher: list[str], data_dir: Path
 ) -> dict[Path, Parts]:
-    """What each of a host's files is to hold, by wishes that are those of `completed`.
+    """The parts that each of a host's files should have. The wishes are those of `completed`.
 
     Raises:
         ConfigurationError: A file cannot be read, or a setting cannot be used.

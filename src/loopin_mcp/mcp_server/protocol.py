@@ -43,7 +43,7 @@ def icons() -> list[types.Icon]:
 
 
 def declare_tools_and_prompts(server: MCPServer[Any]) -> None:
-    """Withdraw what the SDK would declare besides, and name all versions of the protocol."""
+    """Remove what else the SDK would declare, and name all versions of the protocol."""
     lowlevel = server._lowlevel_server
     # Two hosts give the model three more tools for resources, even if there are none.
     for method in list(lowlevel._request_handlers):

@@ -39,7 +39,7 @@ _RAW_JSON_HEADERS = [
 
 
 class _JSONResponse(Response):
-    """JSON with the headers of all JSON, which are not made anew for each response."""
+    """JSON whose headers are made once for all responses."""
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
         self.status_code = status

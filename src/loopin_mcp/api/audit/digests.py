@@ -38,7 +38,7 @@ def payload_digest(interrupt: NewInterrupt | Interrupt) -> str:
 
 
 def digest_of_asked(fields: Mapping[str, Any]) -> str:
-    """The same of an interrupt's fields, by their names on the wire."""
+    """The payload digest of an interrupt's fields, by their names on the wire."""
     return digest({name: fields[name] for name in _ASKED})
 
 

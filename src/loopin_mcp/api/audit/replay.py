@@ -31,7 +31,7 @@ _FIELDS = (
 )
 # The columns that no field on the wire has.
 _TERMS = (("standing", "standing"), ("coveredBy", "covered_by"))
-# What the detail of the first event has besides.
+# What else the detail of the first event has.
 _NO_STATE = ("keyId", "idempotencyDigest")
 
 
@@ -52,7 +52,7 @@ def state_of(row: Row, fields: JSONObject, *, deep: bool = True) -> JSONObject:
 
 
 def terms_of(row: Row) -> JSONObject:
-    """How an approval stands, or which one covers the interrupt, from a row's columns."""
+    """The standing approval in a row: its scope and end, or the one that covers the interrupt."""
     terms: JSONObject = {name: row[column] for name, column in _TERMS if row[column] is not None}
     if row["standing_until_ms"] is not None:
         terms["standingUntil"] = text_of(row["standing_until_ms"])

@@ -57,9 +57,9 @@ async def read_form(
     more: re.Pattern[str] | None = None,
     most: int = MAX_FORM_FIELDS,
 ) -> Mapping[str, str]:
-    """The fields of a submitted form, at most so many; line breaks are bare line feeds.
+    """The fields of a submitted form, at most `most`; line breaks are bare line feeds.
 
-    Its names are `known` or of the form `more`.
+    Its names are `known` or match `more`.
 
     Raises:
         UnsupportedTypeError: The body is not declared as a form.
@@ -79,7 +79,7 @@ async def read_fields(
     most: int = MAX_FORM_FIELDS,
     more: re.Pattern[str] | None = None,
 ) -> list[tuple[str, str]]:
-    """The same as pairs of name and value, at most so many; a name may occur twice.
+    """The fields of a submitted form as pairs; unlike in `read_form`, a name may occur twice.
 
     Raises:
         UnsupportedTypeError: The body is not declared as a form.

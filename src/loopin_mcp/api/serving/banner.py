@@ -11,7 +11,7 @@ NO_REVIEWERS = "none: anyone with the API key or a review link decides"
 
 
 def banner(url: str, settings: Settings, channels: Channels | None, devices: int) -> str:
-    """What an API with these settings serves, without any secret. It pushes to so many devices."""
+    """What an API with these settings serves, and to how many `devices`, without any secret."""
     days = settings.retention_days
     retention = "for good" if days is None else f"for {days} days"
     return "\n".join(

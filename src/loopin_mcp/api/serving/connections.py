@@ -13,7 +13,7 @@ from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.rest.headers import HEADERS_FAULT, URL_FAULT, has_body
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 
-# The most bytes before the last piece of a request's head; `RequestHeads` checks whole heads. A
+# The most bytes before the last piece of a request's head; `refusal_of_head` checks whole heads. A
 # browser sends at most 180 cookies of 4 KiB, whichever ports of the host set them.
 MAX_HEAD_BYTES = 1024 * 1024
 # The same while the request's first line is incomplete.

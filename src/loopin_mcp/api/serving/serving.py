@@ -41,8 +41,8 @@ from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
 logger = logging.getLogger("loopin_mcp")
 
 SEND_BUFFER_BYTES = 128 * 1024
-# Python looks for garbage after so many new objects. By default, after 700: one stored context may
-# have 10,000, and reading it would take ten times as long.
+# How many new objects start a garbage collection. With Python's 700, reading a stored context of
+# 10,000 values would take ten times as long.
 OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # The pause before a failed loop is run again.
 AGAIN_S = 10.0

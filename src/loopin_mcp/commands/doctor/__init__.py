@@ -1,1 +1,1 @@
-"""`loopin-mcp doctor`: finds out what keeps LoopIn from working, and says what helps."""
+"""`loopin-mcp doctor`: finds what does not work, and says how to fix it."""

@@ -44,7 +44,7 @@ def in_thread(name: str, look: Callable[[], Sequence[Finding]]) -> Check:
 
 
 def problem(name: str, error: LoopinError, remedy: str) -> Finding:
-    """The failure that an error is; its first sentence says what is wrong, the others what helps.
+    """The failure for an error: its first sentence says what is wrong, the others how to fix it.
 
     `remedy` is for errors of one sentence.
     """

@@ -1,4 +1,4 @@
-"""Checks whether Codex trusts the gate's hooks: it skips the others without a word.
+"""Checks whether Codex trusts the gate's hooks: it skips all others silently.
 
 Codex 0.171 keeps in config.toml, for each hook by its place, the hash that the user trusted.
 """

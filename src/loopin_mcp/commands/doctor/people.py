@@ -1,4 +1,4 @@
-"""Checks how people hear of requests: a browser on this machine, and notifications."""
+"""Checks how people are notified: by a browser on this machine, and by notifications."""
 
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence

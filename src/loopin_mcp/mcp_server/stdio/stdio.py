@@ -1,4 +1,4 @@
-"""The stdio entry: serves both protocol eras on one pipe, in whatever order a host tries them."""
+"""The stdio entry: serves both protocol eras on one pipe, in any order."""
 
 import contextlib
 import os

@@ -13,7 +13,7 @@ from loopin_mcp.api.access.browser import PAGE_HEADERS
 from loopin_mcp.errors import NotFoundError
 
 STATIC = Path(__file__).parents[1] / "static"
-# Those of the page in loopin.css.
+# The colours of the page in loopin.css.
 LIGHT, DARK = "#f4f5f9", "#0f1118"
 MOST_COUNTED = 9
 

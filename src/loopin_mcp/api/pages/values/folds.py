@@ -15,7 +15,7 @@ from loopin_mcp.wire.plain_text import counted, is_blank, plain_text
 # Two screens of lines, and how many of a longer value are shown before it is opened.
 MOST_ROWS, FIRST_ROWS = 60, 40
 _ROW = 80
-# So many blank lines fold, and so many of a text with too many runs of them.
+# How many blank lines in a row fold; the second number is for texts with too many runs.
 _FEWEST_BLANK, _MANY_BLANK, _MOST_RUNS = 3, 20, 200
 _LONGEST_LABEL = 80
 # A smaller box does not scroll on any screen.

@@ -13,7 +13,7 @@ LONGEST_LINE = 500
 _ASCII = re.compile(r"[ -~\t]*")
 # Between these, words of code keep their places.
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~]+)")
-# So many blanks would push what follows out of a box that scrolls sideways.
+# Blanks that would push the rest of a line out of a box that scrolls sideways.
 _GAP = re.compile(r"[ \t]{40,}(?=[^ \t\n])")
 
 
