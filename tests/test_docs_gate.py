@@ -9,6 +9,7 @@ import yaml  # type: ignore[import-untyped]  # apprise brings it, without types
 from click.testing import CliRunner
 
 from loopin_mcp.cli import main
+from loopin_mcp.gate.dialects import read_event
 from loopin_mcp.install.hosts import HOSTS, Hooks
 from loopin_mcp.install.reading import read_entry, read_gate_hooks
 from tests.support.installing import HOOKS, machine
@@ -41,6 +42,16 @@ def test_hosts_page_names_the_gates_and_files_of_each_host() -> None:
     titles = {host.title: host.id for host in HOSTS.values()}
     assert {titles[host]: file.strip("`~/") for host, _, file, _ in rows} == HOOKS
     assert set(without[0].split(", ")) == WITHOUT_HOOKS
+
+
+def test_event_to_try_the_gate_with_is_one() -> None:
+    [text] = [text for text in snippets(PAGES["docs/gate.md"], "sh") if "echo" in text]
+    words = shlex.split(text)
+
+    call = read_event(words[1]).call
+
+    assert (words[0], words[2:]) == ("echo", ["|", "loopin-mcp", "gate"])
+    assert (call.agent, call.tool, call.input) == ("Claude Code", "Bash", {"command": "ls"})
 
 
 def test_ci_job_installs_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,6 +217,20 @@ def test_text_that_is_not_an_event_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "nothing came on stdin"),
+        ("\n", "nothing came on stdin"),
+        ("{", "it is not JSON that can be relied on"),
+        ("{}", "such as one with the hook_event_name PreToolUse and a tool_name"),
+    ],
+)
+def test_refusal_says_what_was_expected(text: str, reason: str) -> None:
+    with pytest.raises(LoopinError, match=reason):
+        read_event(text)
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         CLAUDE | {"hook_event_name": "PostToolUse"},

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 # Copilot's own dialect names no event.
 _OF_COPILOT = "toolName"
+_EXPECTED = (
+    "it expects an event before a tool runs, such as one with the hook_event_name PreToolUse and a "
+    "tool_name"
+)
 _UNREADABLE = "The gate cannot read what the host wrote about this tool call, so it is not approved"
 
 
@@ -44,6 +48,8 @@ def read_event(text: str) -> Event:
     Raises:
         LoopinError: It is not an event of a known dialect about one tool call.
     """
+    if not text.strip():
+        raise LoopinError(f"{_UNREADABLE}: nothing came on stdin.")
     try:
         fields = read_strictly(text)
     except (ValueError, RecursionError) as error:
@@ -68,7 +74,7 @@ def _name_of(fields: JSONObject) -> str:
     if name in (None, "preToolUse") and "toolName" in fields:
         name = _OF_COPILOT
     if not isinstance(name, str) or name not in _DIALECTS:
-        raise LoopinError(f"{_UNREADABLE}: it is not an event of a known host before a tool runs.")
+        raise LoopinError(f"{_UNREADABLE}: {_EXPECTED}.")
     return name
 
 
