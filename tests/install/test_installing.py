@@ -67,7 +67,11 @@ def test_second_time_changes_nothing(tmp_path: Path, host: str) -> None:
 
     again = install(tmp_path, host, "--url", "https://a.example", "--user", "ana", "--key", SECRET)
 
-    assert again.output == f"{HOSTS[host].title}: nothing to change.\n"
+    title = HOSTS[host].title
+    assert again.output.splitlines() == [
+        f"{title}: nothing to change.",
+        f"If {title} does not use LoopIn yet, restart it.",
+    ]
     assert snapshot(tmp_path) == before
     assert not list(tmp_path.rglob("*.bak"))
 
@@ -293,7 +297,7 @@ def test_without_a_terminal_nothing_is_written(tmp_path: Path) -> None:
     refused = unasked(tmp_path, "cursor")
 
     assert (refused.exit_code, snapshot(tmp_path)) == (1, {})
-    assert "Nothing was written" in refused.stderr
+    assert "Nothing was written, because nobody can be asked: stdin is not a " in refused.stderr
     assert '+    "loopin": {' in refused.stdout
 
 
@@ -307,6 +311,21 @@ def test_print_writes_nothing_and_shows_no_key(tmp_path: Path, host: str) -> Non
     assert SECRET not in shown.output
     assert "•••" in shown.stdout
     assert ("--timeout 590" in shown.stdout) == (host in HOOKS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("claude", "claude-code"), ("vs-code", "vscode"), ("Gemini", "gemini"), ("zzz", None)],
+)
+def test_host_with_another_name_is_refused_with_the_one_that_was_meant(
+    tmp_path: Path, typed: str, meant: str | None
+) -> None:
+    refused = install(tmp_path, typed)
+
+    assert (refused.exit_code, snapshot(tmp_path)) == (2, {})
+    assert "'claude-code', 'claude-desktop'" in refused.stderr
+    assert (f"Did you mean {meant}?" in refused.stderr) == (meant is not None)
+    assert ("Did you mean" in refused.stderr) == (meant is not None)
 
 
 def test_printed_entry_is_json(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,21 @@ from loopin_mcp.install.machine import this_machine
 from loopin_mcp.install.plan import Wishes
 from loopin_mcp.settings.settings import Settings
 
-_hosts = click.argument("hosts", nargs=-1, type=click.Choice(list(HOSTS)), metavar="[HOST]...")
+
+class _HostName(click.Choice[str]):
+    """The name of a host; says which one was meant."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See `click.Choice.convert`."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            meant = get_close_matches(value.lower(), HOSTS, n=1)
+            hint = f" Did you mean {meant[0]}?" if meant else ""
+            raise click.BadParameter(error.message + hint, ctx, param) from None
+
+
+_hosts = click.argument("hosts", nargs=-1, type=_HostName(list(HOSTS)), metavar="[HOST]...")
 _yes = click.option("--yes", is_flag=True, help="Write without asking.")
 
 

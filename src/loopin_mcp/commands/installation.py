@@ -62,6 +62,8 @@ def install(
         if _carried_out(host, changes, terminal):
             terminal.say(_meaning(host, wanted))
             terminal.say(f"Next: {host.next_step}")
+        elif not changes:
+            terminal.say(f"If {host.title} does not use LoopIn yet, restart it.")
 
     done = _each(hosts, to_host, terminal)
     if "--from" in launcher:
@@ -143,7 +145,10 @@ def _carried_out(host: Host, changes: list[Change], terminal: Terminal) -> bool:
     for change in changes:
         terminal.say(difference(change))
     if terminal.ask is None:
-        raise ConfigurationError("Nothing was written. Use --yes to write without a question.")
+        raise ConfigurationError(
+            "Nothing was written, because nobody can be asked: stdin is not a terminal. Use --yes "
+            "to write without a question."
+        )
     if not terminal.ask(f"{host.title}: write this?"):
         terminal.say(f"{host.title}: nothing was written.")
         return False
