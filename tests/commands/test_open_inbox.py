@@ -42,7 +42,8 @@ def test_link_of_a_running_host_signs_in_once_and_shows_what_it_asked(
 
     printed = inbox("--no-browser", LOOPIN_DATA_DIR=str(tmp_path / "data"), LOOPIN_PORT="0")
 
-    assert (printed.returncode, printed.stderr) == (0, "")
+    once = "This link works once, within a minute. `loopin-mcp inbox` gives you a new one.\n"
+    assert (printed.returncode, printed.stderr) == (0, once)
     assert LINK.fullmatch(printed.stdout)
     link = printed.stdout.strip()
     with web.browse() as browser:
