@@ -21,7 +21,7 @@ def start(data_dir: Path) -> list[str]:
     """What an API says at its start, after its address."""
     served = ServedAPI(data_dir, {})
     assert served.process.stderr is not None
-    rest = [next(served.process.stderr).rstrip() for _ in range(5)]
+    rest = [next(served.process.stderr).rstrip() for _ in range(6)]
     served.stop()
     return rest
 
@@ -38,9 +38,12 @@ async def test_start_counts_the_devices_of_reviewers(tmp_path: Path, clock: Cloc
 
 @pytest.mark.subprocess
 def test_start_tells_what_is_served_with_the_defaults(tmp_path: Path) -> None:
-    assert start(tmp_path) == [
+    inbox, *rest = start(tmp_path)
+
+    assert inbox.startswith("  Inbox: http://127.0.0.1:")
+    assert rest == [
         f"  Database: SQLite, {tmp_path / 'api.db'}",
-        "  Reviewers: none: anyone with the API key or a review link decides",
+        "  Reviewers: none: anyone on this machine decides",
         "  Callbacks: not signed",
         "  Notifications: none",
         "  Limits: 120 new interrupts a minute for each key; settled interrupts are kept for good",
@@ -55,6 +58,7 @@ def test_start_tells_what_is_served_and_no_secret() -> None:
 
     assert text.splitlines() == [
         f"LoopIn API on {URL}",
+        f"  Inbox: {URL}/",
         "  Database: PostgreSQL, 127.0.0.1/loopin",
         "  Reviewers: 2",
         "  Callbacks: signed",
@@ -77,4 +81,25 @@ def test_start_names_the_database_without_its_password(url: str, database: str) 
     lines = banner(URL, Settings(database_url=url), None, devices=0).splitlines()
 
     assert lines[0] == f"LoopIn API on {URL} (agents need no key: no API_KEY_SECRET)"
-    assert lines[1] == f"  Database: {database}"
+    assert lines[2] == f"  Database: {database}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "who"),
+    [
+        (Settings(), "anyone on this machine decides"),
+        (Settings(host="192.0.2.1"), "anyone who can reach this API decides"),
+        (
+            Settings(host="192.0.2.1", api_key_secret="k"),
+            "anyone with the API key or a review link decides",
+        ),
+    ],
+)
+def test_start_says_who_decides_without_reviewers(settings: Settings, who: str) -> None:
+    assert f"  Reviewers: none: {who}" in banner(URL, settings, None, devices=0).splitlines()
+
+
+def test_start_names_the_inbox_by_its_public_address() -> None:
+    settings = Settings(public_url="https://a.example/loopin")
+
+    assert "  Inbox: https://a.example/loopin/" in banner(URL, settings, None, 0).splitlines()

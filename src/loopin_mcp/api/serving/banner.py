@@ -3,11 +3,14 @@
 from urllib.parse import parse_qs, urlsplit
 
 from loopin_mcp.api.outbox.channels import Channels, reached
+from loopin_mcp.settings.base_urls import is_loopback
 from loopin_mcp.settings.data_dir import API_FILE
 from loopin_mcp.settings.settings import Settings
 
 NO_KEY = " (agents need no key: no API_KEY_SECRET)"
 NO_REVIEWERS = "none: anyone with the API key or a review link decides"
+NOBODY = "none: anyone on this machine decides"
+OPEN = "none: anyone who can reach this API decides"
 
 
 def banner(url: str, settings: Settings, channels: Channels | None, devices: int) -> str:
@@ -17,14 +20,23 @@ def banner(url: str, settings: Settings, channels: Channels | None, devices: int
     return "\n".join(
         [
             f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY),
+            f"  Inbox: {settings.public_url or url}/",
             f"  Database: {_database(settings)}",
-            f"  Reviewers: {len(settings.reviewer_keys or {}) or NO_REVIEWERS}",
+            f"  Reviewers: {_reviewers(settings)}",
             f"  Callbacks: {'signed' if settings.callback_secret else 'not signed'}",
             f"  Notifications: {reached(channels, devices)}",
             f"  Limits: {settings.rate_limit} new interrupts a minute for each key; settled "
             f"interrupts are kept {retention}",
         ]
     )
+
+
+def _reviewers(settings: Settings) -> str:
+    if settings.reviewer_keys:
+        return str(len(settings.reviewer_keys))
+    if settings.api_key_secret:
+        return NO_REVIEWERS
+    return NOBODY if is_loopback(settings.host) else OPEN
 
 
 def _database(settings: Settings) -> str:
