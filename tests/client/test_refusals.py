@@ -94,9 +94,8 @@ async def test_conflict_tells_how_the_interrupt_ended(
     with pytest.raises(ConflictError) as refusal:
         await client.cancel_interrupt("int-1")
 
-    assert str(refusal.value) == (
-        f"{error} (HTTP 409 from DELETE {STATUS}). The interrupt's status is now {status}."
-    )
+    assert str(refusal.value) == f"{error} (HTTP 409 from DELETE {STATUS})."
+    assert str(refusal.value).count(status) == 1
 
 
 @pytest.mark.parametrize(

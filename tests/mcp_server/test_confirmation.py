@@ -200,7 +200,7 @@ async def test_decision_that_comes_first_elsewhere_is_told_after_the_form(era: s
         async with host(era, human) as client:
             text = await refusal(client, "decide_interrupt", **APPROVAL)
 
-    assert "The interrupt's status is now rejected. Nothing was changed." in text
+    assert "Interrupt is already rejected. Nothing was changed." in text
 
 
 @in_each_era

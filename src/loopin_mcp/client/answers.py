@@ -25,7 +25,6 @@ _PASSING = (ConflictError, RateLimitedError, UnavailableError)
 
 _Shape = TypeVar("_Shape")
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
-_OUTCOME = re.compile(r"\b(approved|rejected|expired|cancelled)\b")
 _KINDS = ("text/html", "text/plain", "text/xml", "application/xml", "application/xhtml+xml")
 _PLAIN_PATH = re.compile(r"[\w/.-]{0,100}")
 _NEXT_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
@@ -109,9 +108,6 @@ class Answer:
             said = str(self.not_loopin(self._description()))
             return kind(said, self.status, is_foreign=True, request=self.request)
         parts = [f"{sentence or 'The request failed'} (HTTP {self.status} from {self.request})."]
-        outcomes = set(_OUTCOME.findall(sentence))
-        if kind is ConflictError and len(outcomes) == 1:
-            parts.append(f"The interrupt's status is now {outcomes.pop()}.")
         retry_after_s = self._retry_after_s() if kind in _PASSING else None
         if retry_after_s is not None:
             parts.append(f"Try again in {retry_after_s:.0f} s.")
