@@ -105,6 +105,23 @@ def test_buttons_and_fields_are_large_enough_for_a_finger(open_inbox: OpenTab) -
 
 
 @pytest.mark.usefixtures("busy")
+def test_offers_cover_neither_the_way_to_other_pages_nor_the_search(
+    open_inbox: OpenTab, ask_user: Ask
+) -> None:
+    tab = open_inbox(viewport=PHONE)
+    newer = tab.get_by_role("button", name="1 new")
+
+    ask_user("Pay at once", urgency="high")
+
+    expect(newer).to_be_visible()
+    box, search = newer.bounding_box(), tab.get_by_role("search").bounding_box()
+    assert box
+    assert search
+    assert box["y"] > search["y"] + search["height"]
+    assert box["y"] + box["height"] < PHONE["height"]
+
+
+@pytest.mark.usefixtures("busy")
 def test_screen_reader_meets_search_list_and_outcomes_by_name(open_inbox: OpenTab) -> None:
     tab = open_inbox()
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.api.pages.review.test_live import decide
 from tests.support import web
-from tests.support.changing import open_fields
+from tests.support.changing import json_field, open_fields
 
 Ask = Callable[..., str]
 OpenTab = Callable[..., Page]
@@ -128,3 +128,17 @@ def test_no_line_of_facts_begins_or_ends_with_a_dot(ask: Ask, open_tab: OpenTab,
         counts.add(len(dots))
 
     assert len(counts) > 1
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_buttons_are_in_reach_while_a_fault_is_said(
+    ask: Ask, open_tab: OpenTab, width: int
+) -> None:
+    tab = open_tab(ask(context=VALUES), viewport={"width": width, "height": 700})
+    places = boxes(tab)
+    json_field(tab).fill("{")
+
+    tab.get_by_role("button", name="Approve").press("Enter")
+
+    expect(tab.locator(".notices")).to_contain_text("Nothing was recorded yet.")
+    assert boxes(tab) == places

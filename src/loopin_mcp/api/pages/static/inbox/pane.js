@@ -55,6 +55,7 @@ loopin.pane = (() => {
 
   function put(shown) {
     desk?.stop();
+    const hadFocus = pane.contains(document.activeElement);
     // A page without a part of its own would be a second main part.
     const isPart = !shown.matches("main");
     pane.replaceChildren(...(isPart ? [shown] : shown.childNodes));
@@ -62,6 +63,7 @@ loopin.pane = (() => {
     pane.scrollTop = 0;
     loopin.refresh();
     desk = isPart && shown.matches(".desk") ? loopin.desk?.(shown) : null;
+    if (hadFocus && !pane.contains(document.activeElement)) pane.focus({ preventScroll: true });
     // What decides has come to where something else was.
     loopin.hold();
   }
