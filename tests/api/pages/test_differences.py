@@ -121,6 +121,10 @@ def test_changes_are_said_in_one_line_each() -> None:
         'n: x → " "',
         "and 1 more",
     )
+    assert in_words({"a": 4200, "b": "1"}, {"a": "4200", "b": 1}) == (
+        'a: 4200 → "4200"',
+        'b: "1" → 1',
+    )
     assert in_words({}, {"new": "y" * 100}) == (f"new: added {'y' * 60} …",)
 
 
@@ -205,14 +209,18 @@ def test_comparison_of_hostile_texts_costs_no_more_than_a_decision_may(
     assert {part.kind for part in word_diff(before, after)} <= {"gone", "new"}
 
 
+CONTEXT: JSONObject = {"amount": 4200, "to": {"iban": "GB29"}, "n": 1, "m": 4200}
+
+
 async def test_page_and_lists_show_the_difference(
     inbox: httpx.AsyncClient, sqlite_store: Store
 ) -> None:
-    path = await ask(sqlite_store, context={"amount": 4200, "to": {"iban": "GB29"}, "n": 1})
+    path = await ask(sqlite_store, context=CONTEXT)
     modified: JSONObject = {
         "amount": 4000,
         "to": {"iban": "GB29"},
         "n": True,
+        "m": "4200",
         "<b>\u202e": "\u200b",
     }
     decision = Decision(decision="approved", modified_params=modified)
@@ -226,9 +234,10 @@ async def test_page_and_lists_show_the_difference(
             "amount changed 4200 4000",
             'to unchanged { "iban": "GB29" } { "iban": "GB29" }',
             "n changed 1 true",
+            'm changed 4200 "4200"',
             "<b>U+202E added — U+200B",
         ]
-    assert "Modified parameters: 2 changed, 1 added, 1 unchanged" in pages[1]["summary"]
+    assert "Modified parameters: 3 changed, 1 added, 1 unchanged" in pages[1]["summary"]
 
 
 async def test_what_is_too_long_for_a_list_is_shown_on_its_page(

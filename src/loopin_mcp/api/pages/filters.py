@@ -172,11 +172,11 @@ def who_did(name: str, channel: str) -> str:
     return ", ".join(filter(None, (UNNAMED.get(name, name), _CHANNELS.get(channel))))
 
 
-def formatted(value: JsonValue) -> Markup:
+def formatted(value: JsonValue, *, quotes: bool = False) -> Markup:
     """A value as HTML: text as it is, everything else as JSON.
 
-    Text keeps its quotes if it is blank, or would look like another value.
+    Text keeps its `quotes` if it is blank, or would look like another value.
     """
-    if isinstance(value, str) and value.strip() and value not in LIKE_OTHERS:
+    if isinstance(value, str) and value.strip() and value not in LIKE_OTHERS and not quotes:
         return visible(value)
     return visible_json(value)

@@ -85,6 +85,12 @@ class Difference:
         )
 
     @property
+    def needs_quotes(self) -> bool:
+        """Whether only quotes tell which of the two values is a text."""
+        texts = [value for value in (self.asked, self.decided) if isinstance(value, str)]
+        return self.kind == "changed" and len(texts) == 1 and _is_json(texts[0])
+
+    @property
     def words(self) -> str:
         """The difference in one line: "amount: 4200 → 4000"."""
         if self.kind == "added":
@@ -95,7 +101,11 @@ class Difference:
             gone = " … ".join(part.text for part in self.parts if part.kind == "gone")
             new = " … ".join(part.text for part in self.parts if part.kind == "new")
             return f"{self.name}: {_brief(gone)} → {_brief(new)}"
-        return f"{self.name}: {_brief(self.asked)} → {_brief(self.decided)}"
+        asked, decided = (
+            _brief(_json(value) if self.needs_quotes else value)
+            for value in (self.asked, self.decided)
+        )
+        return f"{self.name}: {asked} → {decided}"
 
 
 def differences(interrupt: Interrupt) -> tuple[Difference, ...]:
@@ -185,6 +195,14 @@ def _folded(text: str, *, keeps_begin: bool, keeps_end: bool) -> Stretch:
     begin = after + 1 if keeps_begin and after >= 0 else begin
     end = before + 1 if keeps_end and before >= 0 else end
     return Stretch("same", text[:begin], text[begin:end], text[end:])
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _brief(value: JsonValue) -> str:
