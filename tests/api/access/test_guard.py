@@ -43,7 +43,7 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
         public = [await client.get(path) for path in ("/health", "/openapi.json", "/review/x")]
 
     assert {(answer.status_code, answer.text) for answer in answers} == {
-        (401, '{"error":"Unauthorized"}')
+        (401, '{"error":"Unauthorized: X-API-Key is missing or has a wrong key"}')
     }
     assert [answer.status_code for answer in public] == [200, 200, 404]
 

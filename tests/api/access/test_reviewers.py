@@ -121,7 +121,10 @@ async def test_key_that_is_nobodys_opens_nothing_even_where_none_is_asked_for(
 ) -> None:
     answer = await with_key(keyless, f"{BOBS_KEY}x").post("/interrupts", json=NEW)
 
-    assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized"})
+    assert (answer.status_code, answer.json()) == (
+        401,
+        {"error": "Unauthorized: X-API-Key is missing or has a wrong key"},
+    )
 
 
 async def test_caller_without_a_key_has_to_name_a_known_host(keyless: httpx.AsyncClient) -> None:

@@ -88,7 +88,7 @@ class Guard:
             shown = ", ".join(values_of(scope, b"x-api-key"))
             name = await self._door.holder_of(shown, scope["client"])
         if name is None:
-            raise UnauthorizedError("Unauthorized")
+            raise UnauthorizedError("Unauthorized: X-API-Key is missing or has a wrong key")
         if name == ANONYMOUS and path != "/health" and not self._knows_host(_host(scope)):
             raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
         # The client says so itself, which proves nothing.

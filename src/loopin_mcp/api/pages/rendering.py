@@ -138,9 +138,9 @@ class Pages:
         return HTMLResponse(page, status, PAGE_HEADERS)
 
     def sign_in(
-        self, request: Request, target: str, status: int = 401, *, is_wrong: bool = False
+        self, request: Request, target: str, status: int = 401, fault: str = ""
     ) -> Response:
-        """The sign-in page, which leads to a target."""
+        """The sign-in page, which leads to a target; `fault` says what was wrong with a key."""
         if address := numbered(request, self._public_url):
             return redirect(address)
         return self.page(
@@ -148,7 +148,7 @@ class Pages:
             "sign_in.html",
             status,
             query=urlencode({"next": target}),
-            wrong=is_wrong,
+            fault=fault,
             of_reviewers=self._sessions.has_reviewers,
         )
 

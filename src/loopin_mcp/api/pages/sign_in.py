@@ -21,6 +21,8 @@ _NEXT = re.compile(
     r"(?:history|analytics|notifications|(?:review|inbox)/[\w-]+)?(?:\?[^\x00-\x20\x7f]*)?",
     re.ASCII,
 )
+_WRONG = "That key is not valid. Check it and try again."
+_OF_AGENTS = "That is the agents' key. Sign in with your own reviewer key."
 _NOT_SIGNED_IN = {APIError: Failure("Not signed in", "{}. Reload the page and try again.")}
 _NOT_SIGNED_OUT = {APIError: Failure("Still signed in", "{}. Reload the page and try again.")}
 _LINK_IS_USED = {
@@ -53,8 +55,10 @@ class SignIn:
         refuse_foreign_page(request, self._store.public_url)
         form = await read_form(request, ("key",))
         holder = await self._door.holder_of(form.get("key", "").strip(), request.client)
-        if holder is None or not self._door.keys.may_decide(holder):
-            return self._pages.sign_in(request, _next_of(request), is_wrong=True)
+        if holder is None:
+            return self._pages.sign_in(request, _next_of(request), fault=_WRONG)
+        if not self._door.keys.may_decide(holder):
+            return self._pages.sign_in(request, _next_of(request), fault=_OF_AGENTS)
         return await self._sessions.sign_in(holder, _next_of(request))
 
     @page(_NOT_SIGNED_OUT)
