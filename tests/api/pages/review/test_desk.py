@@ -90,9 +90,11 @@ def test_keys_decide_after_they_asked(ask: Ask, open_tab: OpenTab) -> None:
     expect(asked).to_have_count(0)
     tab.get_by_label("Reason").press("Control+Enter")
     assert status_of(link) == "pending"
+    expect(tab.locator(".keys")).to_be_visible()
     tab.keyboard.press("Control+Enter")
 
     expect(tab.get_by_role("heading", level=1, name="Approved")).to_be_visible()
+    expect(tab.locator(".keys")).to_be_hidden()
     assert status_of(link) == "approved"
 
 
