@@ -14,7 +14,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.browser import is_visit, refuse_foreign_page
 from loopin_mcp.api.access.sessions import REVIEW_LINK, Sessions
 from loopin_mcp.api.audit.digests import payload_digest
-from loopin_mcp.api.pages.changes.decision_form import STANDING_S, Entry, read_entry
+from loopin_mcp.api.pages.changes.decision_form import STANDING_LENGTHS, Entry, read_entry
 from loopin_mcp.api.pages.history.unusual import Panel
 from loopin_mcp.api.pages.rendering import Failure, Pages, page
 from loopin_mcp.api.pages.review_model import ReviewPage
@@ -158,5 +158,5 @@ class Review:
             page=model,
             interrupt=model.interrupt,
             entry=model.entry,
-            standing_lengths=STANDING_S,
+            standing_lengths=STANDING_LENGTHS,
         )

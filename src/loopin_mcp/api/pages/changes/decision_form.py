@@ -26,14 +26,14 @@ FIELDS = (
     "standing",
     "confirmed",
 )
-# For how long an approval can stand, in words.
+# How long a standing approval can last, in words.
 _LENGTHS = ("15 minutes", "1 hour", "4 hours", "8 hours")
-STANDING_S = dict(zip(STANDING_LENGTHS_S, _LENGTHS, strict=True))
+STANDING_LENGTHS = dict(zip(STANDING_LENGTHS_S, _LENGTHS, strict=True))
 # The choices of the form, by their values.
 STANDINGS = {
     f"{scope} {seconds}": Standing(scope, seconds)
     for scope in get_args(Scope)
-    for seconds in STANDING_S
+    for seconds in STANDING_LENGTHS
 }
 
 

@@ -133,13 +133,13 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def typed(value: JsonValue) -> tuple[str, str] | None:
-    """The type and text of `{"$type": "…", "text": "…"}`, which has nothing else to be shown.
+def typed(value: JsonValue) -> tuple[Kind, str] | None:
+    """The kind and text of `{"$type": "…", "text": "…"}` with nothing else to show.
 
-    It has a known type: any other one would be words of an agent among those of LoopIn.
+    The type must be a known one: any other would be an agent's words among those of LoopIn.
     """
     if isinstance(value, dict) and value.keys() == {"$type", "text"}:
         match value["$type"], value["text"]:
             case str(kind), str(text) if kind in TYPES:
-                return kind, text
+                return TYPES[kind], text
     return None

@@ -17,7 +17,7 @@ from loopin_mcp.api.pages.values.folds import (
     prose,
     size_of,
 )
-from loopin_mcp.api.pages.values.kinds import TYPES, Kind, kind_of, typed
+from loopin_mcp.api.pages.values.kinds import Kind, kind_of, typed
 from loopin_mcp.api.pages.values.markdown import markdown
 from loopin_mcp.api.pages.values.tables import (
     DEEPEST,
@@ -108,7 +108,8 @@ class _Reader:
         if isinstance(value, str) and value.strip():
             return self._text(name, value, kind_of(name, value, is_code=self._is_code))
         if pair := typed(value):
-            return self._text(name, pair[1], TYPES[pair[0]])
+            kind, text = pair
+            return self._text(name, text, kind)
         if not isinstance(value, dict | list) or not value:
             return formatted(value), Markup(), False
         return *self._nested(name, value, depth), True
@@ -158,7 +159,7 @@ class _Reader:
 
 
 def _text_of(value: JsonValue) -> str:
-    """What is copied of a value."""
+    """The text that the button of a value copies."""
     if isinstance(value, str):
         return value
     pair = typed(value)
