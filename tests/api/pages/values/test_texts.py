@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.values import Read, coded, value_of
@@ -72,6 +72,7 @@ def test_text_is_what_its_name_says_or_what_it_looks_like(name: str, text: str, 
     assert value_of(name, text).note == kind
 
 
+@example(ending="sh", text="ls\n\n")
 @given(ending=st.sampled_from(["sh", "py", "sql", "html", "diff", "txt"]), text=TEXTS)
 def test_no_character_of_a_text_is_lost_or_moved(ending: str, text: str) -> None:
     shown = value_of(f"x_{ending}", text)

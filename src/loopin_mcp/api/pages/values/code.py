@@ -1,5 +1,6 @@
 """Code in lines with numbers, in colours if it is short enough for that to be quick."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from pygments.lexer import Lexer
@@ -37,8 +38,13 @@ def code(label: str, text: str, language: str, budget: Budget) -> str:
     htmls = _coloured(texts, language, budget)
     if len(texts) == 1 and len(text) <= LONGEST_LINE:
         return f'<code class="one">{htmls[0]}</code>'
-    lines = Lines(label, texts, lambda start, end: "\n".join(htmls[start:end]), numbered(texts))
+    lines = Lines(label, texts, lambda start, end: _joined(htmls[start:end]), numbered(texts))
     return in_boxes(lines)
+
+
+def _joined(htmls: Sequence[str]) -> str:
+    # Browsers draw no line after the last line feed, so a blank last line needs one more.
+    return "\n".join(htmls if htmls[-1] else [*htmls, ""])
 
 
 def lines_of(text: str) -> list[str]:
