@@ -1,7 +1,7 @@
 """Markdown is rendered to safe HTML, and shown as written if anything of it would be left out."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.values import Read, coded, value_of
@@ -146,12 +146,14 @@ BLOCKS = [
 MARKS = st.sampled_from(INLINE) | st.sampled_from(BLOCKS)
 
 
+@example(text="[a]: b\n\n\n\n")
 @given(text=st.lists(MARKS, max_size=30).map("".join))
 def test_no_letter_of_markdown_is_left_out(text: str) -> None:
     shown = value_of("x_md", text + "z")
 
     read = Read(shown.html.partition("<details><summary>Source")[0])
-    found = read.text + "".join(note for note in read.notes if note != NOTE)
+    own = (NOTE, *(note for note in read.notes if note.endswith(" blank lines")))
+    found = read.text + "".join(note for note in read.notes if note not in own)
     assert letters_of(found) == letters_of(coded(text + "z"))
 
 
