@@ -267,7 +267,7 @@ async def test_postgresql_without_its_extra_says_what_to_install(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "loopin_mcp.api.database.postgres", raising=False)
 
-    with pytest.raises(ConfigurationError, match=r"pip install 'loopin-mcp\[server\]'"):
+    with pytest.raises(ConfigurationError, match=r"uv tool install 'loopin-mcp\[server\] @ git"):
         await open_database("postgresql://loopin@127.0.0.1/loopin", tmp_path)
 
 

@@ -73,12 +73,12 @@ async def test_deciding_together_leads_back_to_the_inbox_under_the_prefix(
     form = Page(inbox).element(**{"": "form", "id": "several"})
     pick = {"pick": created.interrupt_id}
     compared = Page(await browser.post(str(form["action"]), data=pick))
-    form = compared.element(**{"": "form", "class": "card"})
+    form = compared.element(**{"": "form", "class": "column"})
     pick = {"pick": str(compared.element(name="pick")["value"])}
     decided = await browser.post(str(form["action"]), data=pick | {"decision": "rejected"})
 
     assert Page(decided)["h1"] == ["1 rejected"]
-    assert Page(decided).element(**{"class": "back"})["href"] == inbox.url.path
+    assert Page(decided).element(**{"class": "button back"})["href"] == inbox.url.path
 
 
 async def test_signing_out_and_back_in_stays_under_the_prefix(
