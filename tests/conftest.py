@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -32,6 +33,9 @@ pytest_plugins = [
     "tests.support.markers",
     "tests.support.time_limits",
 ]
+
+# A run in the background of a shell ignores it, and so would every program that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
