@@ -183,7 +183,7 @@ async def test_callback_is_not_sent_to_an_address_that_is_not_public(
         assert receiver.received == []
     assert caplog.messages == [
         f"Callback of {interrupt_id} to hooks.test will be tried again: it leads to an address "
-        "that callbacks may not be sent to: it must be public, or in a network that "
+        "that LoopIn may not call: it must be public, or in a network that "
         "LOOPIN_CALLBACK_ALLOW lists"
     ]
 

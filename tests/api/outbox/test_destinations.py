@@ -9,7 +9,7 @@ from tests.support import PATIENCE_S
 from tests.support.receiver import Names
 
 NOT_THERE = (
-    "callbackUrl leads to an address that callbacks may not be sent to: it must be public, or in a "
+    "callbackUrl leads to an address that LoopIn may not call: it must be public, or in a "
     "network that LOOPIN_CALLBACK_ALLOW lists"
 )
 NO_HOST = "callbackUrl must have a valid host name"

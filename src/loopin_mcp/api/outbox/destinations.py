@@ -126,7 +126,7 @@ class Destinations:
         is_plain = self._needs_tls and url.scheme != "https"
         if not all(map(self._is_listed if is_plain else self._may_be_called, addresses)):
             raise DestinationError(
-                "leads to an address that callbacks may not be sent to: it must be "
+                "leads to an address that LoopIn may not call: it must be "
                 f"{'public, or ' if self._public else ''}in a network that LOOPIN_CALLBACK_ALLOW "
                 "lists"
             )
