@@ -118,12 +118,13 @@ def api(*, insecure: bool) -> None:
 @main.command()
 @click.option("--no-browser", is_flag=True, help="Print the link instead of opening it.")
 def inbox(*, no_browser: bool) -> None:
-    """Open your inbox in the browser: the requests that are waiting for you.
+    """Open your inbox in the browser.
 
-    You are signed in by a link that works once and within a minute; if LOOPIN_REVIEWER_KEYS is
-    set, you sign in with your key instead. Without a desktop the link is printed. If no MCP host is
-    running LoopIn, this command serves the inbox until you press Ctrl+C. If LOOPIN_API_URL is set,
-    this opens the inbox of that API, which asks for a key.
+    It shows the requests that are waiting for you. You are signed in by a link that works once and
+    within a minute; if LOOPIN_REVIEWER_KEYS is set, you sign in with your key instead. Without a
+    desktop the link is printed. If no MCP host is running LoopIn, this command serves the inbox
+    until you press Ctrl+C. If LOOPIN_API_URL is set, this opens the inbox of that API, which asks
+    for a key.
     """
     with loading():
         from loopin_mcp.commands.open_inbox import open_inbox

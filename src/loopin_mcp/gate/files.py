@@ -54,7 +54,7 @@ class File:
         return is_secret(self.name) or is_secret(str(self.place))
 
     def read(self) -> str | None:
-        """The text, or None if there is no such file.
+        """The text, or None if the file is missing.
 
         Raises:
             NoTextError: It has none that can be shown.

@@ -40,7 +40,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a file with its line ends as they are, or None if there is no file.
+    """The text of a file with its line ends as they are, or None if it is missing.
 
     Raises:
         ConfigurationError: It cannot be read, is too large, or is not UTF-8.

@@ -231,7 +231,7 @@ class Inbox:
 
 
 def alike(waiting: Waiting) -> str | None:
-    """The kind of a request, by which it can be decided with others; None if only alone."""
+    """What a request has in common with those like it; None if it is decided by itself."""
     return None if waiting.fault else kind_of(waiting.interrupt)
 
 

@@ -36,7 +36,7 @@ _NOT_RECORDED = {
 
 
 def kind_of(interrupt: Interrupt) -> str | None:
-    """A digest that requests share if they are alike; None if one has to be decided alone."""
+    """A digest that requests share if they are alike; None if one is decided by itself."""
     if interrupt.urgency == "high" or not fits_in_list(interrupt):
         return None
     tool = interrupt.call["tool"] if interrupt.call else None

@@ -106,7 +106,7 @@ def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.S
         # `Connections` closes idle connections before.
         timeout_keep_alive=math.ceil(limits.patience_s) + 1,
         backlog=limits.at_once,
-        # For h11, where there is no httptools: it has to be higher than that of `Connections`.
+        # For h11, without httptools: it has to be higher than that of `Connections`.
         h11_max_incomplete_event_size=MAX_INCOMPLETE_BYTES,
     )
     config.load()
