@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from loopin_mcp.client.addresses import Address
     from loopin_mcp.client.client import LoopinClient
+    from loopin_mcp.client.tool_calls import CallAnswer, ask_about_call
     from loopin_mcp.errors import (
         APIError,
         ConfigurationError,
@@ -58,12 +59,14 @@ _MODULES = (
     "loopin_mcp.wire.models",
     "loopin_mcp.client.addresses",
     "loopin_mcp.client.client",
+    "loopin_mcp.client.tool_calls",
 )
 __all__ = [
     "APIError",
     "ActionCount",
     "Address",
     "Analytics",
+    "CallAnswer",
     "Cancelled",
     "ConfigurationError",
     "ConflictError",
@@ -90,4 +93,5 @@ __all__ = [
     "UnreachableError",
     "UnsupportedTypeError",
     "Used",
+    "ask_about_call",
 ]

@@ -1,5 +1,6 @@
 """LoopinClient: the six verbs over one private `_send`."""
 
+import hashlib
 import math
 import uuid
 from collections.abc import Awaitable, Callable
@@ -92,12 +93,19 @@ class LoopinClient:
         """Close the connections this client opened."""
         await self._transport.aclose()
 
-    async def create_interrupt(self, interrupt: NewInterrupt) -> Created:
+    async def create_interrupt(
+        self, interrupt: NewInterrupt, *, idempotency_key: str | None = None
+    ) -> Created:
         """Ask a human; returns at once with the link to the review page.
 
-        If this has to be sent again, there is still one interrupt: see `Outgoing`.
+        If this has to be sent again, there is still one interrupt: see `Outgoing`. With the same
+        `idempotency_key`, any text, this finds the interrupt of the same question for a day.
+
+        Raises:
+            UnprocessableError: The key was used for another question.
         """
-        key = str(uuid.uuid4())
+        # A header takes no text of any length and characters.
+        key = str(uuid.uuid4()) if idempotency_key is None else _digest(idempotency_key)
         outgoing = Outgoing("POST", "interrupts", body=interrupt, idempotency_key=key)
         return (await self._send(outgoing)).read(Created)
 
@@ -239,6 +247,10 @@ class LoopinClient:
             return True
         except LoopinError:
             return False
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def _about(interrupt_id: str, shape: type[_AboutOne], answer: Answer) -> _AboutOne:

@@ -1,13 +1,13 @@
 """A call of a tool that a host is about to make, and what the gate says about it."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from loopin_mcp.settings.settings import GATE_TOOLS, TOOLS
+from loopin_mcp.wire.strict_json import canonical
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -56,8 +56,3 @@ class Verdict:
     kind: Literal["allow", "deny", "defer", "none"]
     reason: str = ""
     edited: JSONObject | None = None
-
-
-def canonical(value: object) -> str:
-    """A value as JSON that is the same for the same value, and differs for 1, 1.0 and true."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

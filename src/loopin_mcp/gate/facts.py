@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from loopin_mcp.gate.calls import Agent, JSONObject, ToolCall, canonical
+from loopin_mcp.gate.calls import Agent, JSONObject, ToolCall
 from loopin_mcp.gate.changes import Change, change_in
 from loopin_mcp.gate.files import File, NoTextError, file_of, names_in, words_of
 from loopin_mcp.gate.patches import cell_change_in, patch_in
 from loopin_mcp.gate.risks import is_dangerous, is_guarding
 from loopin_mcp.gate.secret_files import masked, masked_texts, secret_in
+from loopin_mcp.wire.strict_json import canonical
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loopin_mcp.errors import LoopinError
-from loopin_mcp.gate.calls import JSONObject, Verdict, canonical
+from loopin_mcp.gate.calls import JSONObject, Verdict
 from loopin_mcp.gate.questions import Question
 from loopin_mcp.wire.plain_text import plain_text
+from loopin_mcp.wire.strict_json import canonical, changes_to
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -65,12 +66,7 @@ def _refuse_another(interrupt: Mapping[str, "JsonValue"], question: Question) ->
 
 def _permission(question: Question, decided: JSONObject) -> Verdict:
     """The permission to run an approved call with these values, or why that cannot be done."""
-    context = question.facts.context
-    changes = {
-        name: value
-        for name, value in decided.items()
-        if name not in context or canonical(value) != canonical(context[name])
-    }
+    changes = changes_to(question.facts.context, decided)
     if not changes:
         return Verdict("allow", "A human approved this in LoopIn.")
     approved = "A human approved this in LoopIn with other values"

@@ -1,4 +1,6 @@
-"""Reads JSON whose every reader finds the same values in it, with nothing that takes long to load.
+"""Reads JSON whose every reader finds the same values in it, and compares such values.
+
+Nothing here takes long to load.
 
 Of two values of one name, or of a number and its rounded form, readers may choose either (RFC
 8259), and the human has to see the one that the agent acts on.
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    Object = dict[str, JsonValue]
 
 _SHOWN_CHARACTERS = 100
 # Doubles hold all integers up to this one.
@@ -28,6 +32,20 @@ def read_strictly(text: str) -> "JsonValue":
     """
     value: JsonValue = _STRICT.decode(text)
     return value
+
+
+def canonical(value: object) -> str:
+    """A value as JSON that is the same for the same value, and differs for 1, 1.0 and true."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def changes_to(before: "Object", after: "Object") -> "Object":
+    """The values of an object that another one does not have under the same name."""
+    return {
+        name: value
+        for name, value in after.items()
+        if name not in before or canonical(value) != canonical(before[name])
+    }
 
 
 def _unrounded(literal: str) -> float:
