@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
-from tests.support import PUBLIC_URL, Clock, api_client
+from tests.support import PATIENCE_S, PUBLIC_URL, Clock, api_client
 from tests.support.questions import NEW
 
 # Large enough for pages of its own.
@@ -37,6 +38,13 @@ async def refusal_of(api: httpx.AsyncClient, path: str = "", **body: Any) -> str
     answer = await api.post(f"/interrupts{path}", json=body or NEW | LARGE)
     assert answer.status_code == 503, answer.text
     return str(answer.json()["error"])
+
+
+async def until_ready(api: httpx.AsyncClient) -> None:
+    """Return once the API can serve every call again."""
+    with anyio.fail_after(PATIENCE_S):
+        while (await api.get("/ready")).status_code != 200:
+            pass
 
 
 async def stored_in(path: Path) -> set[str]:

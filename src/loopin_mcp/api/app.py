@@ -37,7 +37,7 @@ from loopin_mcp.api.pages.rendering import Pages
 from loopin_mcp.api.pages.review import Review
 from loopin_mcp.api.pages.sign_in import SignIn
 from loopin_mcp.api.pages.together import Together
-from loopin_mcp.api.rest.health import HealthCheck
+from loopin_mcp.api.rest.health import HealthCheck, Readiness
 from loopin_mcp.api.rest.interrupts import Interrupts
 from loopin_mcp.api.rest.openapi import Description
 from loopin_mcp.api.store.store import Store
@@ -91,7 +91,7 @@ def create_app(
     calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
     health = HealthCheck(__version__, port, _proof_key(options))
     sign_in = SignIn(store, sessions, pages, door)
-    answered = _call_routes(calls, health, Description(options))
+    answered = _call_routes(calls, health, Readiness(store), Description(options))
     app = Starlette(
         routes=[
             *answered,
@@ -123,7 +123,9 @@ def _proof_key(options: Options) -> str | None:
     return sibling_key(options.api_key, options.reviewers)
 
 
-def _call_routes(calls: Interrupts, health: HealthCheck, description: Description) -> list[Route]:
+def _call_routes(
+    calls: Interrupts, health: HealthCheck, readiness: Readiness, description: Description
+) -> list[Route]:
     return [
         Route("/interrupts", calls.create_interrupt, methods=["POST"]),
         Route("/interrupts/pending/{user_id}", calls.list_pending_interrupts),
@@ -136,6 +138,7 @@ def _call_routes(calls: Interrupts, health: HealthCheck, description: Descriptio
         Route("/standing-approvals/{interrupt_id}", calls.end_standing, methods=["DELETE"]),
         Route("/analytics/{user_id}", calls.get_interrupt_analytics),
         Route("/health", health.get_health),
+        Route("/ready", readiness.get_readiness),
         Route("/openapi.json", description.get_openapi_document),
     ]
 

@@ -40,12 +40,14 @@ async def test_without_the_key_every_api_route_is_closed_before_the_body_is_read
         async with api_client(sqlite_store, api_key=KEY) as client:
             answers.append(await client.request(method, path, headers=headers, content=content))
     async with api_client(sqlite_store, api_key=KEY) as client:
-        public = [await client.get(path) for path in ("/health", "/openapi.json", "/review/x")]
+        public = [
+            await client.get(path) for path in ("/health", "/ready", "/openapi.json", "/review/x")
+        ]
 
     assert {(answer.status_code, answer.text) for answer in answers} == {
         (401, '{"error":"Unauthorized: X-API-Key is missing or has a wrong key"}')
     }
-    assert [answer.status_code for answer in public] == [200, 200, 404]
+    assert [answer.status_code for answer in public] == [200, 200, 200, 404]
 
 
 async def test_two_keys_are_none(sqlite_store: Store) -> None:
@@ -86,9 +88,10 @@ async def test_keyless_api_answers_to_known_hosts_alone(
 ) -> None:
     async with api_client(sqlite_store, listens_on=listens_on) as client:
         answer = await client.get("/analytics/u", headers={"Host": host})
-        health = await client.get("/health", headers={"Host": host})
+        probed = [await client.get(path, headers={"Host": host}) for path in ("/health", "/ready")]
 
-    assert (answer.status_code, health.status_code) == (status, 200)
+    assert answer.status_code == status
+    assert [probe.status_code for probe in probed] == [200, 200]
 
 
 @pytest.mark.parametrize(("listens_on", "status"), [("0.0.0.0", 200), ("127.0.0.1", 421)])  # noqa: S104

@@ -13,7 +13,7 @@ import pytest
 from loopin_mcp.api.store.store import Store
 from tests.support import PATIENCE_S, PUBLIC_URL, Clock, api_client
 from tests.support.questions import NEW, create
-from tests.support.storage import refusal_of, status_of
+from tests.support.storage import refusal_of, status_of, until_ready
 
 pytest.importorskip("psycopg")
 
@@ -120,6 +120,7 @@ async def test_standby_is_said_to_take_no_changes(
         await other.execute(again.encode())
         try:
             refusal = await refusal_of(api)
+            ready = await api.get("/ready")
             status = await status_of(api, created["interruptId"])
         finally:
             await other.execute(b"SET default_transaction_read_only = off")
@@ -127,5 +128,6 @@ async def test_standby_is_said_to_take_no_changes(
             await other.execute(again.encode())
 
     assert refusal == "The database cannot be used right now: it takes no changes"
-    assert status == "pending"
+    assert (status, ready.status_code) == ("pending", 503)
+    await until_ready(api)
     await create(api)

@@ -211,6 +211,7 @@ def test_disk_that_fails_under_a_running_api_is_outlasted(tmp_path: Path) -> Non
     # Less than the log needs, even if it begins anew.
     _, most = resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (4096, -1))
     refusals = [post() for _ in range(3)]
+    ready, health = web.get(f"{api.url}/ready"), web.get(f"{api.url}/health")
     read = web.get(f"{api.url}/interrupts/{acknowledged[0]}")
     resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (most, most))
     acknowledged.append(post().json()["interruptId"])
@@ -221,7 +222,8 @@ def test_disk_that_fails_under_a_running_api_is_outlasted(tmp_path: Path) -> Non
     assert {(refusal.status_code, refusal.json()["error"]) for refusal in refusals} == {
         (503, f"The database cannot store this right now: {failure}")
     }
-    assert read.status_code == 200
+    assert {each.headers["retry-after"] for each in refusals} == {"2"}
+    assert (ready.status_code, health.status_code, read.status_code) == (503, 200, 200)
     assert f"The database {tmp_path / 'api.db'} cannot store this: {failure}. Make room" in log
     assert anyio.run(stored_in, tmp_path / "api.db") == set(acknowledged)
 

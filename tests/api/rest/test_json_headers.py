@@ -23,6 +23,7 @@ HEADERS = {
 CALLS = [
     ("GET", "/health", 200, {}),
     ("GET", f"/health?challenge={'x' * 101}", 400, {}),
+    ("GET", "/ready", 200, {}),
     ("GET", "/openapi.json", 200, {}),
     ("POST", "/interrupts", 201, {"json": NEW}),
     ("POST", "/interrupts", 400, {"json": {}}),

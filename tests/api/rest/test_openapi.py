@@ -65,6 +65,7 @@ async def test_every_call_answers_as_described(api: httpx.AsyncClient, clock: Cl
     check(await api.post("/interrupts", json=of_call), "post", "/interrupts")
     check(await api.get("/analytics/u"), "get", "/analytics/{userId}")
     check(await api.get("/health?challenge=x"), "get", "/health")
+    check(await api.get("/ready"), "get", "/ready")
     check(await api.get("/openapi.json"), "get", "/openapi.json")
 
 

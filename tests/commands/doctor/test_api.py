@@ -24,6 +24,7 @@ def answers(
     body: object = (),
     apart_s: float | None = 0,
     version: str | None = __version__,
+    ready: httpx.Response | None = None,
 ) -> None:
     """Let the mocked API answer like this, with a clock that is this far ahead."""
 
@@ -33,6 +34,8 @@ def answers(
                 return httpx.Response(404, json={"error": "Not found"})
             health = {"status": "ok", "service": "loopin-api", "version": version}
             return httpx.Response(200, json=health)
+        if request.url.path == "/ready":
+            return ready or httpx.Response(200, json={"status": "ready"})
         headers = {}
         if apart_s is not None:
             moment = datetime.now(UTC) + timedelta(seconds=apart_s)
@@ -53,6 +56,7 @@ async def test_good_api_passes(route: respx.Route) -> None:
     assert await found() == {
         "API": ("pass", f"reached at {URL} (LOOPIN_API_URL)"),
         "API key": ("pass", "accepted"),
+        "API readiness": ("pass", "takes requests and decisions"),
         "API version": ("pass", f"{__version__}, as this command"),
         "API clock": ("pass", "the same as ours, within seconds"),
     }
@@ -62,6 +66,20 @@ async def test_api_without_a_key_needs_none(route: respx.Route) -> None:
     answers(route)
 
     assert (await found(Settings(api_url=URL)))["API key"] == ("pass", "none is needed")
+
+
+async def test_api_that_cannot_store_is_a_failure(route: respx.Route) -> None:
+    answers(route, ready=httpx.Response(503, json={"error": "Not ready: the disk"}))
+
+    status, said = (await found())["API readiness"]
+    assert (status, said.partition(" (")[0]) == ("failure", "Not ready: the disk")
+
+
+async def test_readiness_of_an_api_that_does_not_say_is_not_judged(route: respx.Route) -> None:
+    answers(route, ready=httpx.Response(404, json={"error": "Not Found"}))
+
+    said = "not known: this API does not say"
+    assert (await found())["API readiness"] == ("pass", said)
 
 
 @pytest.mark.parametrize(("version", "said"), [("0.1.0", "0.1.0"), (None, "unknown")])

@@ -25,7 +25,7 @@ NAMES = {"Version", "Launcher", "MCP 2025-11-25", "MCP 2026-07-28", "Settings", 
     "Browser",
     "Notifications",
 }
-API_NAMES = {"API", "API key", "API version", "API clock"}
+API_NAMES = {"API", "API key", "API readiness", "API version", "API clock"}
 EMBEDDED_NAMES = API_NAMES | {"Data directory", "Free space", "Port"}
 
 

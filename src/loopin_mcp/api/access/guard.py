@@ -13,17 +13,21 @@ from starlette.types import Scope
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.browser import error_response, values_of
 from loopin_mcp.api.access.keys import ANONYMOUS, Door
-from loopin_mcp.errors import APIError, UnauthorizedError
+from loopin_mcp.errors import APIError, UnauthorizedError, UnavailableError
 from loopin_mcp.settings.base_urls import address_of, is_loopback
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
 _PAGES = ("/", "/history", "/history.csv", "/history.jsonl", "/analytics", "/notifications")
 _APP = ("/sw.js", "/app.webmanifest")
-_PUBLIC = ("/health", "/openapi.json", "/sign-in", "/sign-out", *_PAGES, *_APP)
+_PROBES = ("/health", "/ready")
+_PUBLIC = (*_PROBES, "/openapi.json", "/sign-in", "/sign-out", *_PAGES, *_APP)
 _PUBLIC_FOLDERS = (
     *("/review/", "/static/", "/inbox/", "/sign-in/", "/proofs/", "/notifications/", "/favicon/"),
 )
+
+# When to ask again for what is not available now; clients add a little that differs.
+UNAVAILABLE_S = 2
 
 HostRule = Callable[[str], bool]
 
@@ -50,8 +54,10 @@ def refusal(error: APIError) -> Response:
 
 
 def retry_headers(error: APIError) -> dict[str, str]:
-    """The header that says when to try again, if the error says so."""
+    """The header that says when to try again, if that may help."""
     retry_s = error.retry_after_s
+    if retry_s is None and error.status == UnavailableError.status:
+        retry_s = UNAVAILABLE_S
     return {} if retry_s is None else {"Retry-After": str(math.ceil(retry_s))}
 
 
@@ -89,7 +95,7 @@ class Guard:
             name = await self._door.holder_of(shown, scope["client"])
         if name is None:
             raise UnauthorizedError("Unauthorized: X-API-Key is missing or has a wrong key")
-        if name == ANONYMOUS and path != "/health" and not self._knows_host(_host(scope)):
+        if name == ANONYMOUS and path not in _PROBES and not self._knows_host(_host(scope)):
             raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
         # The client says so itself, which proves nothing.
         is_mcp = "mcp" in values_of(scope, b"x-loopin-channel")

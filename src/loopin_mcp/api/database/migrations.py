@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from secrets import randbelow
 from typing import TypeVar
 
 from loopin_mcp.api.database.steps import Steps
@@ -61,6 +62,14 @@ def of_this_version(steps: Steps[_T]) -> Steps[_T]:
     """Steps that run only on a database of this program's version; see `require_this_version`."""
     yield from require_this_version()
     return (yield from steps)
+
+
+def change_nothing() -> Steps[None]:
+    """Steps that store something and take it back: they need what every change needs."""
+    # Processes that check at the same time must not wait for each other.
+    version = {"version": -1 - randbelow(2**31)}
+    yield "INSERT INTO schema_version VALUES (:version)", version
+    yield "DELETE FROM schema_version WHERE version = :version", version
 
 
 def _version() -> Steps[int]:

@@ -66,12 +66,19 @@ class Breakdown:
 
 
 class Outage:
-    """Logs once when `what` is delayed, and once when it continues."""
+    """Logs once when `what` is delayed, and once when it continues, in the words given."""
 
-    def __init__(self, logger: logging.Logger, what: str) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        what: str,
+        begins: str = "are delayed",
+        ends: str = "are no longer delayed",
+    ) -> None:
         self.lasts = False
         self._logger = logger
-        self._what = what
+        self._begins = f"{what} {begins}"
+        self._ends = f"{what} {ends}"
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -82,9 +89,9 @@ class Outage:
         except Exception as error:
             if not self.lasts:
                 reason = error if isinstance(error, LoopinError) else type(error).__name__
-                self._logger.warning("%s are delayed: %s", self._what, reason)
+                self._logger.warning("%s: %s", self._begins, reason)
             self.lasts = True
         else:
             if self.lasts:
-                self._logger.info("%s are no longer delayed", self._what)
+                self._logger.info("%s", self._ends)
             self.lasts = False

@@ -115,6 +115,12 @@ _UNDER_WAY = {
     409: "The first request with this key is still in progress, or its interrupt was tampered with",
 }
 _TAMPERED = {409: "It is settled, and its stored data was tampered with: do not act on it"}
+_READY: Part = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"const": "ready"}},
+}
+_NOT_READY = {503: "The API is stopping, or its database takes no changes right now"}
 _BY_NUMBER = "Opened at localhost: the same page at 127.0.0.1"
 _PENDING = {"type": "array", "items": _of(models.Interrupt)}
 _STANDING = {"type": "array", "items": _of(models.StandingApproval)}
@@ -154,6 +160,8 @@ CALLS = (
     Call("post", LINKS, "create_sign_in_link", (403,), _of(models.SignInLink), (201,)),
     Call("get", "/health", "get_health", (400,), _of(models.Health), parameters=(_CHALLENGE,),
          is_public=True),
+    Call("get", "/ready", "get_readiness", (503,), _READY, is_public=True,
+         meanings=_NOT_READY),
     Call("get", "/openapi.json", "get_openapi_document", (), {"type": "object"}, is_public=True),
 )
 # fmt: on

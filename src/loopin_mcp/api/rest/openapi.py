@@ -166,7 +166,9 @@ def _responses(call: Call, *, keyed: bool) -> Part:
 
 
 def _refusal(status: int) -> Part:
-    return _answer(_MEANINGS[status], json_content(_ERROR), _RETRY if status == 429 else None)
+    return _answer(
+        _MEANINGS[status], json_content(_ERROR), _RETRY if status in (429, 503) else None
+    )
 
 
 def _answer(meaning: str, content: Part, headers: Part | None = None) -> Part:

@@ -11,6 +11,7 @@ from loopin_mcp.api.audit.replay import STATE
 from loopin_mcp.api.audit.stored_trails import Trails, seen, view
 from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
+from loopin_mcp.api.database.migrations import change_nothing
 from loopin_mcp.api.database.paging import next_cursor, page_of, position_of
 from loopin_mcp.api.database.rows import INTERRUPT, RowReader, Stored
 from loopin_mcp.api.database.steps import Database, Row, listed
@@ -89,6 +90,14 @@ class Store:
         self.sessions = StoredSessions(database, clock)
         self.devices = StoredDevices(database)
         self._in_flight: set[IdempotencyKey] = set()
+
+    async def require_writable(self) -> None:
+        """Make sure that the database can be used, also for changes.
+
+        Raises:
+            UnavailableError: It cannot, or another version has upgraded it.
+        """
+        await self._database.transact(change_nothing)
 
     async def create_interrupt(self, interrupt: NewInterrupt, actor: Actor) -> Created:
         """Create an interrupt with a new random id.

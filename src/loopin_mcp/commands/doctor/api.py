@@ -1,4 +1,4 @@
-"""Checks the API: whether it answers, accepts the key, what version it is, and its clock."""
+"""Checks the API: whether it answers, accepts the key and can store, its version and its clock."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -11,12 +11,19 @@ from loopin_mcp.client.answers import Answer
 from loopin_mcp.client.connections import connection_to
 from loopin_mcp.client.transport import LIST_ANSWER, Outgoing, Transport
 from loopin_mcp.commands.doctor.checks import Finding, problem
-from loopin_mcp.errors import APIError, ForbiddenError, LoopinError, UnauthorizedError
+from loopin_mcp.errors import (
+    APIError,
+    ForbiddenError,
+    LoopinError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.models import Health, Interrupt
 
-API, KEY, VERSION, CLOCK, PORT = "API", "API key", "API version", "API clock", "Port"
+API, KEY, READY = "API", "API key", "API readiness"
+VERSION, CLOCK, PORT = "API version", "API clock", "Port"
 TIMEOUT_S = 5.0
 MOST_APART_S = 5.0
 
@@ -55,8 +62,9 @@ async def _examine(transport: Transport, address: Address, settings: Settings) -
     key = _check_key(answer)
     if key.name == API:
         return [key]
+    ready = await _check_readiness(transport, address)
     version = await _check_version(transport, address)
-    return [Finding(API, "pass", _place_of(settings, address)), key, version, clock]
+    return [Finding(API, "pass", _place_of(settings, address)), key, ready, version, clock]
 
 
 def _place_of(settings: Settings, address: Address) -> str:
@@ -74,6 +82,16 @@ def _check_key(answer: Answer) -> Finding:
     except APIError as error:
         return problem(API, error, _REACH)
     return Finding(KEY, "pass", "accepted" if answer.api_key else "none is needed")
+
+
+async def _check_readiness(transport: Transport, address: Address) -> Finding:
+    try:
+        (await transport.exchange(address, Outgoing("GET", "ready"))).success()
+    except UnavailableError as error:
+        return problem(READY, error, "Correct what the API's log says of its database.")
+    except LoopinError:
+        return Finding(READY, "pass", "not known: this API does not say")
+    return Finding(READY, "pass", "takes requests and decisions")
 
 
 async def _check_version(transport: Transport, address: Address) -> Finding:
