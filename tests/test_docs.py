@@ -210,7 +210,8 @@ def test_json_snippets_are_configurations_or_permissions() -> None:
 
 @every_page
 def test_files_that_are_named_exist(name: str) -> None:
-    named = re.findall(r"(?<![\w./-])((?:tests|bench|examples)/[\w/.]*\w)", code(PAGES[name]))
+    folders = "tests|bench|examples|packaging"
+    named = re.findall(rf"(?<![\w./-])((?:{folders})/[\w/.-]*\w)", code(PAGES[name]))
 
     assert [path for path in named if not (PROJECT / path).exists()] == []
 
@@ -252,8 +253,9 @@ def test_callback_snippet_is_a_decided_interrupt() -> None:
     assert interrupt.model_dump(mode="json", by_alias=True) == {"action": "", **body}
 
 
-def test_install_links_carry_the_example_configuration() -> None:
-    links = re.findall(r"\((https://\S+/install\S+)\)", PAGES["docs/hosts.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/hosts.md"])
+def test_install_links_carry_the_example_configuration(name: str) -> None:
+    links = re.findall(r"\((https://\S+?/install-mcp\S+|https://\S+?/install\?\S+)\)", PAGES[name])
 
     configurations = [parse_qs(urlsplit(link).query)["config"][0] for link in links]
 

@@ -11,7 +11,7 @@ import pytest
 
 from loopin_mcp.install.hook_lines import fails_closed, gate_timeout_s
 from loopin_mcp.settings.settings import TOOLS
-from loopin_mcp.version import HOME_PAGE, __version__
+from loopin_mcp.version import HOME_PAGE
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "packaging" / "claude-code"
@@ -28,10 +28,7 @@ def hook() -> dict[str, Any]:
     return dict(handler)
 
 
-def test_plugin_has_the_version_and_license_of_the_package() -> None:
-    manifest = read(".claude-plugin/plugin.json")
-
-    assert (manifest["name"], manifest["version"]) == ("loopin", __version__)
+def test_plugin_has_the_license_of_the_package() -> None:
     assert (PLUGIN / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 

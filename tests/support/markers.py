@@ -17,11 +17,13 @@ R = TypeVar("R")
 # The marker of tests that use a fixture.
 MARKERS = {
     "browser": "browser",
+    "npx": "registries",
     "postgres_url": "database_server",
     "serve": "subprocess",
     "set_up": "hosts",
     "served": "subprocess",
     "start": "subprocess",
+    "uv": "registries",
 }
 STARTS: list[tuple[object, str]] = [
     (subprocess.Popen, "__init__"),
