@@ -60,6 +60,17 @@ async def test_program_of_an_earlier_version_asks_nothing(
     assert (await store.get_interrupt_analytics("user")).total_interrupts == 0
 
 
+async def test_program_beside_a_newer_one_that_allows_it_works(
+    database: Database, store: Store, elsewhere: Store
+) -> None:
+    await execute(database, "INSERT INTO schema_version VALUES (:newer)", newer=SCHEMA_VERSION + 1)
+
+    created = await store.create_interrupt(new_interrupt(), AGENT)
+    await elsewhere.cancel_interrupt(created.interrupt_id, AGENT)
+
+    assert (await store.get_interrupt_status(created.interrupt_id)).status == "cancelled"
+
+
 async def test_program_beside_a_newer_one_changes_nothing(database: Database, store: Store) -> None:
     created = await store.create_interrupt(new_interrupt(), AGENT)
     await execute(database, "UPDATE schema_version SET version = :newer", newer=SCHEMA_VERSION + 1)

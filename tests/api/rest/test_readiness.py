@@ -145,7 +145,7 @@ async def test_api_of_an_older_version_than_the_database_is_not_ready(
     store: Store, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with api_client(store) as client:
-        await execute(database, "INSERT INTO schema_version VALUES (99)")
+        await execute(database, "UPDATE schema_version SET version = 99")
         answer = await client.get("/ready")
 
     assert answer.json() == {"error": RED}

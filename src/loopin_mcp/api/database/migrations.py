@@ -9,6 +9,9 @@ from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 SCHEMA_VERSION = 2
+# Earlier versions whose programs may use a database of this version, because its scripts only add
+# what they can ignore. So copies can be upgraded one by one.
+BESIDE: tuple[int, ...] = ()
 SCHEMAS = Path(__file__).with_name("schema")
 
 # By version, the part of an upgrade that SQL cannot do. It is given the database's name.
@@ -30,11 +33,12 @@ def migrate(
         ConfigurationError: It is newer than this program; the message has the `database`'s name.
     """
     yield _VERSIONS, {}
-    known = yield from _version()
+    versions = yield from _versions()
+    if SCHEMA_VERSION in versions:
+        return
+    known = max(versions, default=0)
     if known > SCHEMA_VERSION:
         raise ConfigurationError(f"{_mismatch(database, known)}.")
-    if known == SCHEMA_VERSION:
-        return
     # On PostgreSQL this makes other processes, which read the version first, wait for the end.
     yield "DROP TABLE schema_version", {}
     for version in range(known + 1, SCHEMA_VERSION + 1):
@@ -44,22 +48,23 @@ def migrate(
         for part in (dialect, "end", f"end.{dialect}"):
             yield from _run(SCHEMAS / f"{version}.{part}.sql", split)
     yield _VERSIONS, {}
-    yield "INSERT INTO schema_version VALUES (:version)", {"version": SCHEMA_VERSION}
+    for version in (*BESIDE, SCHEMA_VERSION):
+        yield "INSERT INTO schema_version VALUES (:version)", {"version": version}
 
 
 def require_this_version() -> Steps[None]:
-    """Refuse a database of another version than this program's.
+    """Refuse a database that programs of this version must not use.
 
     Raises:
-        UnavailableError: The database has another version.
+        UnavailableError: Another version made or upgraded it, which does not allow this one.
     """
-    known = yield from _version()
-    if known != SCHEMA_VERSION:
-        raise UnavailableError(_mismatch("The database", known))
+    versions = yield from _versions()
+    if SCHEMA_VERSION not in versions:
+        raise UnavailableError(_mismatch("The database", max(versions, default=0)))
 
 
 def of_this_version(steps: Steps[_T]) -> Steps[_T]:
-    """Steps that run only on a database of this program's version; see `require_this_version`."""
+    """Steps that run only on a database that this program may use; see `require_this_version`."""
     yield from require_this_version()
     return (yield from steps)
 
@@ -72,9 +77,10 @@ def change_nothing() -> Steps[None]:
     yield "DELETE FROM schema_version WHERE version = :version", version
 
 
-def _version() -> Steps[int]:
-    [found] = yield "SELECT MAX(version) AS version FROM schema_version", {}
-    return int(found["version"] or 0)
+def _versions() -> Steps[set[int]]:
+    """The versions whose programs may use the database; the newest is that of its tables."""
+    rows = yield "SELECT version FROM schema_version", {}
+    return {int(row["version"] or 0) for row in rows}
 
 
 def _mismatch(database: str, known: int) -> str:
