@@ -62,6 +62,7 @@ MAY_IMPORT |= {
         "api.outbox",
         "api.serving",
     },
+    "commands.keeping": GROUND | {"settings", "wire", "api.audit", "api.database", "api.store"},
     "cli": GROUND
     | {
         "settings",
@@ -89,7 +90,13 @@ THIRD_PARTY = {
     "http_ece": {"api.outbox.web_push"},
     "py_vapid": {"api.outbox.web_push"},
     "cryptography": set(),
-    "click": {"cli", "commands.audit", "commands.install", "commands.process"},
+    "click": {
+        "cli",
+        "commands.audit",
+        "commands.install",
+        "commands.keeping.commands",
+        "commands.process",
+    },
     "tomlkit": {"install.tomls"},
     "pygments": {"api.pages.values.code"},
     "markdown_it": {"api.pages.values.markdown"},

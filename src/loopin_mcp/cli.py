@@ -24,7 +24,9 @@ from loopin_mcp.version import __version__
 # The modules of commands that no other command needs, with their options.
 _ELSEWHERE = {
     "audit": "loopin_mcp.commands.audit",
+    "backup": "loopin_mcp.commands.keeping.commands",
     "install": "loopin_mcp.commands.install",
+    "restore": "loopin_mcp.commands.keeping.commands",
     "uninstall": "loopin_mcp.commands.install",
 }
 

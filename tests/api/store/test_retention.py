@@ -11,8 +11,8 @@ from loopin_mcp.api.clock import moment
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.serving.housekeeping import clean_up
 from loopin_mcp.api.store.creation import IdempotencyKey
+from loopin_mcp.api.store.keeping.retention import DELETED_AT_ONCE, _delete_one
 from loopin_mcp.api.store.opening import open_sqlite
-from loopin_mcp.api.store.retention import DELETED_AT_ONCE, _delete_one
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.fields import format_time

@@ -20,6 +20,9 @@ CallbackEnd = Literal["callback-delivered", "callback-given-up"]
 Use = Literal["used", "ended"]
 EventType = Literal[Creation, Outcome, Sighting, CallbackEnd, Use]
 
+# The `reason` in the detail of events that were recorded when a backup was restored.
+RESTORED = "LoopIn was restored from a backup"
+
 # The columns that `event_of` needs.
 OF_EVENT = "sequence, type, at_ms, actor, channel, detail, previous_hash, hash"
 EVENT = f"interrupt_id, {OF_EVENT}"

@@ -1,5 +1,6 @@
 """Read-only access to the database of an API, for the audit."""
 
+import math
 import re
 import sqlite3
 import time
@@ -27,7 +28,7 @@ class SQLiteArchive:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._connection = _connect(path)
+            self._connection = open_to_read(path)
         except sqlite3.Error as error:
             raise ConfigurationError(
                 f"The database {path} cannot be read: {error}. Name it by LOOPIN_DATA_DIR or "
@@ -78,13 +79,26 @@ class SQLiteArchive:
             self._connection.set_progress_handler(None, 0)
         return str(found["quick_check"])
 
+    def require_undamaged(self) -> None:
+        """Refuse a damaged file, however long it takes to look through it.
+
+        Raises:
+            ConfigurationError: It is damaged.
+        """
+        if (found := self.check(math.inf)) != "ok":
+            raise ConfigurationError(f"The database is damaged ({found}): use an older backup.")
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """A read-only connection, even if nothing can be written to the file's directory."""
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A read-only connection to a database of LoopIn, even if its directory is read-only, too.
+
+    Raises:
+        sqlite3.Error: It cannot be read, or is not a database of LoopIn.
+    """
     address = f"{path.absolute().as_uri()}?mode=ro"
     log = path.with_name(f"{path.name}-wal")
     try:

@@ -21,6 +21,8 @@ _REMEDIES = {
     "sslmode": _TLS,
 }
 _TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# The scheme, the user with the @ or nothing, the place, and the parameters.
+_PARTS = re.compile(r"(\w+://)(?:([^\s:/@?]*)(?::[^\s/@]*)?(?=@))?(@?[^\s@?]*)(?:\?([^\s@]*))?")
 _NAME = re.compile(r"[A-Za-z][\w.-]{0,40}")
 
 
@@ -48,6 +50,15 @@ def sqlite_path(url: str | None, default: Path) -> Path | None:
             f"DATABASE_URL begins with {driver[0]}, which names a driver: write {driver[1]}://."
         )
     raise ConfigurationError(f"DATABASE_URL must begin with sqlite:/// or postgresql://, {_FORM}.")
+
+
+def without_password(url: str) -> str:
+    """A URL of PostgreSQL that can be shown; what cannot be read has none of its parts."""
+    if not (found := _PARTS.fullmatch(url)):
+        return "postgresql://..."
+    scheme, user, place, query = found.groups(default="")
+    pairs = [pair for pair in query.split("&") if "password" not in pair.lower()]
+    return f"{scheme}{user}{place}{'?' if any(pairs) else ''}{'&'.join(pairs)}"
 
 
 def refuse_foreign_parameters(url: str, known: Collection[str]) -> None:

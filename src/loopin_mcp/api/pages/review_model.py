@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from loopin_mcp.api.audit.events import RESTORED
 from loopin_mcp.api.audit.trail import Fault
 from loopin_mcp.api.outbox.callbacks import fault_of_answer
 from loopin_mcp.api.pages.changes.changes import ChangeForm
@@ -41,6 +42,7 @@ _WORDS = {
     "ended": "Standing approval ended",
     "migrated": "Imported from an earlier version",
 }
+_WORDS_IF_RESTORED = {"used": "Approval counted as used", "callback-given-up": "Callback dropped"}
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class ReviewPage:
             return f"The callback is not delivered yet: {fault}. LoopIn tries again for three days."
         for event in self.events:
             if event.type == "callback-given-up":
+                if event.detail.get("reason") == RESTORED:
+                    return f"The callback was not sent again: {RESTORED}."
                 fault = _fault_of_callback(event.detail.get("answered"))
                 return f"The callback was not delivered within three days: {fault}."
         return None
@@ -212,7 +216,10 @@ class ReviewPage:
 def _what(event: Event) -> str:
     if event.type == "decided":
         return str(event.detail.get("decision")).capitalize()
-    return _WORDS.get(event.type, event.type)
+    what = _WORDS.get(event.type, event.type)
+    if event.detail.get("reason") == RESTORED:
+        return f"{_WORDS_IF_RESTORED.get(event.type, what)}: {RESTORED}"
+    return what
 
 
 def _fault_of_callback(answered: object) -> str:

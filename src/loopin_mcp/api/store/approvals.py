@@ -125,7 +125,7 @@ def use(keys: AuditKeys, interrupt_id: str, now: int, actor: Actor) -> Steps[Row
         raise ConflictError(f"Interrupt is {row['status']}, not approved: do not act")
     if row["used_ms"] is not None:
         raise ConflictError(f"Its approval was used at {text_of(row['used_ms'])}: ask again")
-    if _is_late(row, at_ms):
+    if is_late(row, at_ms):
         raise ConflictError(f"Its approval could be used for {row['use_within']} s: ask again")
     if row["covered_by"] is not None:
         standing = yield from locked_trail(keys, str(row["covered_by"]), now)
@@ -139,11 +139,11 @@ def answers(row: Row, now: int) -> bool:
     """Whether an interrupt about a call answers the same call, or waits for its answer."""
     if row["status"] == "rejected":
         return now - int(row["decided_ms"] or 0) < REJECTED_MS
-    is_unused = row["used_ms"] is None and not _is_late(row, now)
+    is_unused = row["used_ms"] is None and not is_late(row, now)
     return row["status"] == "pending" or (row["status"] == "approved" and is_unused)
 
 
-def _is_late(row: Row, now: int) -> bool:
+def is_late(row: Row, now: int) -> bool:
     """Whether an approval was given too long ago to be used."""
     if row["use_within"] is None:
         return False

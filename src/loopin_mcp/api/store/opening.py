@@ -46,6 +46,16 @@ async def open_postgresql(
     return await PostgreSQL.open(url, {2: partial(begin_trails, keys)}, answer_s)
 
 
+def path_of(settings: Settings, *, embedded: bool) -> Path | None:
+    """The SQLite file of `loopin-mcp api` or of the embedded API, or None for PostgreSQL.
+
+    Raises:
+        ConfigurationError: DATABASE_URL names neither.
+    """
+    url = None if embedded else settings.database_url
+    return sqlite_path(url, settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE))
+
+
 @asynccontextmanager
 async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[Archive]:
     """The database of `loopin-mcp api` or of the embedded API, read-only.
@@ -53,15 +63,14 @@ async def open_archive(settings: Settings, *, embedded: bool) -> AsyncIterator[A
     Raises:
         ConfigurationError: It cannot be opened.
     """
-    url = None if embedded else settings.database_url
-    path = sqlite_path(url, settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE))
+    path = path_of(settings, embedded=embedded)
     if path is not None:
         with closing(SQLiteArchive(path)) as archive:
             yield archive
         return
     from loopin_mcp.api.database.postgres import PostgreSQL
 
-    async with aclosing(await PostgreSQL.open_to_read(str(url))) as database:
+    async with aclosing(await PostgreSQL.open_to_read(str(settings.database_url))) as database:
         yield database
 
 

@@ -146,7 +146,7 @@ def record(
     if decision.reason is not None:
         interrupt = Stored(fields_of(trail.row), 0).interrupt()
         terms = {**terms, "search_text": searched_text(interrupt, decision.reason)}
-    row = yield from _settle(
+    row = yield from settle(
         trail,
         "decided",
         at_ms,
@@ -171,7 +171,7 @@ def cancel(keys: AuditKeys, interrupt_id: str, now: int, actor: Actor) -> Steps[
     if status != "pending":
         raise ConflictError(f"Cannot cancel an interrupt with status: {status}")
     at_ms = trail.not_before(now)
-    return (yield from _settle(trail, "cancelled", at_ms, actor, {}, status="cancelled"))
+    return (yield from settle(trail, "cancelled", at_ms, actor, {}, status="cancelled"))
 
 
 def expire(
@@ -199,7 +199,7 @@ def _expire(keys: AuditKeys, interrupt_id: str, now: int) -> Steps[list[Row]]:
     # Many may expire at once, and digests of what they ask would take long.
     trail.require_whole(deep=False)
     at_ms = trail.not_before(int(trail.row["expires_ms"] or 0))
-    row = yield from _settle(trail, "expired", at_ms, SYSTEM, {}, status="expired")
+    row = yield from settle(trail, "expired", at_ms, SYSTEM, {}, status="expired")
     yield from owe_callback(row, now)
     return [row]
 
@@ -219,9 +219,9 @@ def whole(keys: AuditKeys, interrupt_id: str, now: int) -> Steps[Trail]:
     return trail
 
 
-def _settle(
+def settle(
     trail: Trail, kind: Outcome, at_ms: int, actor: Actor, detail: JSONObject, **changes: Value
 ) -> Steps[Row]:
-    """Change a pending interrupt and append the event that records it."""
+    """Change a pending interrupt, whose trail is whole, and append the event that records it."""
     yield owe_nothing(trail.row["interrupt_id"])
     return (yield from trail.append(kind, at_ms, actor, detail, settled_ms=at_ms, **changes))

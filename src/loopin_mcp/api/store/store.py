@@ -23,8 +23,8 @@ from loopin_mcp.api.store.history.analytics import Figures
 from loopin_mcp.api.store.history.precedents import PrecedentFinder
 from loopin_mcp.api.store.history.settled import SettledInterrupts
 from loopin_mcp.api.store.inbox_lists import Overview
+from loopin_mcp.api.store.keeping.retention import Retention
 from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
-from loopin_mcp.api.store.retention import Retention
 from loopin_mcp.api.store.sessions import StoredSessions
 from loopin_mcp.api.store.wakeups import Changes
 from loopin_mcp.errors import ConflictError

@@ -1,0 +1,116 @@
+"""What ends when an earlier state of a database is put back.
+
+Since then, somebody may have decided what is pending in it, and used its approvals. None of them
+may count again.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+from loopin_mcp.api.access.actors import SYSTEM
+from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.events import RESTORED
+from loopin_mcp.api.audit.trail import Trail, locked_trail
+from loopin_mcp.api.database.steps import Database, Steps, execute
+from loopin_mcp.api.store.approvals import is_late
+from loopin_mcp.api.store.outcomes import settle
+from loopin_mcp.errors import ConfigurationError, UnavailableError
+from loopin_mcp.wire.fields import JSONObject
+
+# How many interrupts one transaction changes.
+CHANGED_AT_ONCE = 100
+
+# Those that can be decided, used, or cover further calls, and those with a callback.
+_OPEN = """
+    SELECT interrupt_id FROM interrupts WHERE (status = 'pending' AND expires_ms > :now)
+        OR (status = 'approved' AND (used_ms IS NULL OR standing_until_ms > :now))
+        OR interrupt_id IN (SELECT interrupt_id FROM deliveries WHERE kind = 'callback')
+    ORDER BY user_id, interrupt_id
+    """
+_OWED = "SELECT tries FROM deliveries WHERE interrupt_id = :interrupt_id AND kind = 'callback'"
+_FORGET = "DELETE FROM deliveries", "DELETE FROM sessions"
+_WHY: JSONObject = {"reason": RESTORED}
+
+
+async def end_what_is_open(
+    database: Database, keys: AuditKeys, now: int, progress: Callable[[int, int], None]
+) -> Counter[str]:
+    """Cancel what is pending, count every approval as used, and send nothing that was still due.
+
+    Returns how many of each there were. What was tampered with stays as it is: it is never
+    acted on.
+
+    Raises:
+        ConfigurationError: Without other audit keys it is not known what was tampered with.
+    """
+    ended: Counter[str] = Counter()
+    rows = await database.read(_OPEN, now=now)
+    for start in range(0, len(rows), CHANGED_AT_ONCE):
+        some = [str(row["interrupt_id"]) for row in rows[start : start + CHANGED_AT_ONCE]]
+        ended += await database.transact(partial(_end_all, keys, some, now))
+        progress(start + len(some), len(rows))
+    for statement in _FORGET:
+        await execute(database, statement)
+    return ended
+
+
+def _end_all(keys: AuditKeys, interrupt_ids: list[str], now: int) -> Steps[Counter[str]]:
+    ended: Counter[str] = Counter()
+    for interrupt_id in interrupt_ids:
+        if (yield from _is_whole(keys, interrupt_id, now)):
+            for end in (_cancel, _use, _end_standing, _give_up):
+                trail = yield from locked_trail(keys, interrupt_id, now)
+                assert trail is not None
+                if what := (yield from end(trail, now)):
+                    ended[what] += 1
+    return ended
+
+
+def _is_whole(keys: AuditKeys, interrupt_id: str, now: int) -> Steps[bool]:
+    """Whether an interrupt was not tampered with, nor damaged.
+
+    Raises:
+        ConfigurationError: That cannot be checked with these keys.
+    """
+    trail = yield from locked_trail(keys, interrupt_id, now)
+    try:
+        fault = trail.fault() if trail else None
+    except UnavailableError:
+        return False
+    if fault and not fault.is_tampering:
+        raise ConfigurationError(f"Interrupt {interrupt_id} cannot be checked: {fault.text}.")
+    return trail is not None and fault is None
+
+
+def _cancel(trail: Trail, now: int) -> Steps[str | None]:
+    if trail.row["status"] != "pending":
+        return None
+    yield from settle(trail, "cancelled", trail.not_before(now), SYSTEM, _WHY, status="cancelled")
+    return "pending"
+
+
+def _use(trail: Trail, now: int) -> Steps[str | None]:
+    row, at_ms = trail.row, trail.not_before(now)
+    if row["status"] != "approved" or row["used_ms"] is not None or is_late(row, at_ms):
+        return None
+    detail = {"payloadDigest": str(row["payload_digest"]), **_WHY}
+    yield from trail.append("used", at_ms, SYSTEM, detail, used_ms=at_ms)
+    return "approved"
+
+
+def _end_standing(trail: Trail, now: int) -> Steps[str | None]:
+    at_ms = trail.not_before(now)
+    if int(trail.row["standing_until_ms"] or 0) <= at_ms:
+        return None
+    yield from trail.append("ended", at_ms, SYSTEM, _WHY, standing_until_ms=at_ms)
+    return "standing"
+
+
+def _give_up(trail: Trail, now: int) -> Steps[str | None]:
+    owed = yield _OWED, {"interrupt_id": trail.row["interrupt_id"]}
+    if not owed:
+        return None
+    detail: JSONObject = {"tries": owed[0]["tries"], **_WHY}
+    yield from trail.append("callback-given-up", now, SYSTEM, detail)
+    return "callback"
