@@ -28,9 +28,13 @@ MAY_IMPORT |= {
     "api.outbox": BELOW_THE_DOOR,
     "api.rest": BELOW_THE_DOOR | {"api.outbox"},
     "api.pages": BELOW_THE_DOOR | {"api.outbox", "api.rest"},
-    "api.front": BELOW_THE_DOOR | {"api.rest"},
-    "api.app": BELOW_THE_DOOR | {"api.front", "api.outbox", "api.rest", "api.pages"},
-    "api.serving": BELOW_THE_DOOR | {"api.outbox", "api.rest", "api.pages", "api.app"},
+    "api.metrics": BELOW_THE_DOOR,
+    "api.front": BELOW_THE_DOOR | {"api.rest", "api.watch"},
+    "api.watch": BELOW_THE_DOOR | {"api.rest"},
+    "api.app": BELOW_THE_DOOR
+    | {"api.front", "api.metrics", "api.outbox", "api.rest", "api.pages", "api.watch"},
+    "api.serving": BELOW_THE_DOOR
+    | {"api.app", "api.front", "api.metrics", "api.outbox", "api.rest", "api.pages"},
 }
 API = {folder for folder in MAY_IMPORT if folder.startswith("api.")}
 MAY_IMPORT |= {
@@ -86,6 +90,7 @@ THIRD_PARTY = {
     "sqlite3": {"api.database"},
     "psycopg": {"api.database.postgres"},
     "psycopg_pool": {"api.database.postgres"},
+    "prometheus_client": {"api.metrics"},
     "apprise": {"api.outbox.apprise_service"},
     "http_ece": {"api.outbox.web_push"},
     "py_vapid": {"api.outbox.web_push"},

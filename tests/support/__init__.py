@@ -19,7 +19,7 @@ from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.keys import Sleep
 from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.app import create_app
-from loopin_mcp.api.database.steps import Row, Steps, Value
+from loopin_mcp.api.database.steps import Load, Row, Steps, Value
 from loopin_mcp.api.front import Front
 from loopin_mcp.api.store.deliveries import Delivery
 from loopin_mcp.api.store.store import Store
@@ -82,7 +82,17 @@ class ServedAPI:
         return logged
 
 
-class Down:
+class Unmeasured:
+    """What the databases of tests have in common: nobody measures them."""
+
+    def load(self) -> Load:
+        return Load("none")
+
+    async def size_bytes(self) -> int:
+        raise UnavailableError("The database cannot be measured")
+
+
+class Down(Unmeasured):
     """A database that cannot be used; `asked` is set once somebody has tried."""
 
     def __init__(self) -> None:

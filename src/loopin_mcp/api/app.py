@@ -23,7 +23,8 @@ from loopin_mcp.api.access.limits import CreateRate, Limits, Waits
 from loopin_mcp.api.access.places import Places
 from loopin_mcp.api.access.proofs import Proofs
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.front import Calls, Front, InBrowser, apology
+from loopin_mcp.api.front import Calls, Endpoint, Front, InBrowser, apology
+from loopin_mcp.api.metrics.endpoint import endpoint_of, metrics_of
 from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.outbox.pushes import Pushes
 from loopin_mcp.api.outbox.web_push import VapidKeys
@@ -41,6 +42,7 @@ from loopin_mcp.api.rest.health import HealthCheck, Readiness
 from loopin_mcp.api.rest.interrupts import Interrupts
 from loopin_mcp.api.rest.openapi import Description
 from loopin_mcp.api.store.store import Store
+from loopin_mcp.api.watch import Watch
 from loopin_mcp.errors import APIError
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
@@ -57,6 +59,7 @@ class API:
     """An app, and the parts of it that background loops share."""
 
     app: Front
+    metrics: Endpoint
     sessions: Sessions
     live: Live
     destinations: Destinations
@@ -91,6 +94,8 @@ def create_app(
     calls = Interrupts(store, keys, CreateRate(options.rate_limit), waits, destinations)
     health = HealthCheck(__version__, port, _proof_key(options))
     sign_in = SignIn(store, sessions, pages, door)
+    metrics = metrics_of(store, waits)
+    get_metrics = endpoint_of(metrics)
     answered = _call_routes(calls, health, Readiness(store), Description(options))
     app = Starlette(
         routes=[
@@ -98,6 +103,7 @@ def create_app(
             *_page_routes(store, sessions, pages, live, options.reject_reasons),
             *_notification_routes(NotificationsPage(store, sessions, pages, pushes)),
             *_sign_in_routes(sign_in, gives_links=options.embedded),
+            _Page("/metrics", get_metrics),
             _Page("/proofs/{page_id}/{challenge}", proofs.prove),
             # Pages are not compressed: their length would tell of the secrets in them (BREACH).
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
@@ -106,8 +112,9 @@ def create_app(
     )
     app.router.redirect_slashes = False
     guard = Guard(door, host_rule(host, store.public_url))
-    front = Front(app, Places(sessions), guard, Calls(answered), pages.in_browser)
-    return API(front, sessions, live, destinations, pushes)
+    watch = Watch(app.routes, metrics.requests.count if metrics else None)
+    front = Front(app, Places(sessions), guard, Calls(answered), pages.in_browser, watch)
+    return API(front, get_metrics, sessions, live, destinations, pushes)
 
 
 def _key_of_pages(options: Options, stored: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """The one layer above the routes: it checks every request, and answers the calls of the API."""
 
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -7,13 +8,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.api.access.guard import Guard, refusal
 from loopin_mcp.api.access.places import Places
 from loopin_mcp.api.access.workers import removal_of_worker
 from loopin_mcp.api.rest.headers import refusal_of_head
+from loopin_mcp.api.watch import Noted, Watch
 from loopin_mcp.errors import APIError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -29,7 +31,13 @@ class Front:
     """
 
     def __init__(
-        self, app: Starlette, places: Places, guard: Guard, calls: "Calls", in_browser: InBrowser
+        self,
+        app: Starlette,
+        places: Places,
+        guard: Guard,
+        calls: "Calls",
+        in_browser: InBrowser,
+        watch: Watch,
     ) -> None:
         self.routes = app.routes
         self._app = app
@@ -37,22 +45,38 @@ class Front:
         self._guard = guard
         self._calls = calls
         self._in_browser = in_browser
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        answer: ASGIApp | None = refusal_of_head(scope) or removal_of_worker(scope)
-        if answer is None:
-            try:
-                await self._places.take(scope)
-                await self._guard.admit(scope)
-                endpoint = self._calls.endpoint_of(scope)
-                answer = await endpoint(Request(scope, receive)) if endpoint else self._app
-            except APIError as error:
-                answer = self._in_browser(Request(scope), refusal(error))
-            except Exception:
-                await apology()(scope, receive, send)
-                raise
-        await answer(scope, receive, send)
+        started, status = time.perf_counter(), 500
+        try:
+            answer = refusal_of_head(scope) or removal_of_worker(scope)
+            answer = answer or await self._answer(scope, receive, send)
+            if answer is not None:
+                status = answer.status_code
+                await answer(scope, receive, send)
+            else:
+                noted = Noted(send)
+                try:
+                    await self._app(scope, receive, noted)
+                finally:
+                    status = noted.status
+        finally:
+            self._watch.end(scope, started, status)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """The response to a call or to a request that is refused, or None for all others."""
+        try:
+            await self._places.take(scope)
+            await self._guard.admit(scope)
+            endpoint = self._calls.endpoint_of(scope)
+            return await endpoint(Request(scope, receive)) if endpoint else None
+        except APIError as error:
+            return self._in_browser(Request(scope), refusal(error))
+        except Exception:
+            await apology()(scope, receive, send)
+            raise
 
 
 def apology() -> Response:
@@ -83,5 +107,6 @@ class Calls:
                     break
             else:
                 scope["path_params"] = params
+                scope["endpoint"] = endpoint
                 return endpoint
         return None

@@ -53,6 +53,7 @@ _MCP_SERVER: tuple[Reader, ...] = ("mcp_server",)
 _API: tuple[Reader, ...] = ("api",)
 _EVERY_API: tuple[Reader, ...] = ("mcp_server", "api", "embedded")
 _PREFIX = "LOOPIN_"
+_PORT = whole_number("a port number", 0, 65_535)
 _COUNT = whole_number("a whole number", 1, 999_999_999)
 
 logger = logging.getLogger("loopin_mcp")
@@ -98,7 +99,8 @@ class Settings:
     max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0, readers=_MCP_SERVER)
     timeout_s: float = _setting("LOOPIN_TIMEOUT", checked_seconds, 10.0, readers=_MCP_SERVER)
     data_dir: Path = _setting("LOOPIN_DATA_DIR", checked_directory, default_data_dir({}))
-    port: int = _setting("LOOPIN_PORT", whole_number("a port number", 0, 65_535), 3002, plain=True)
+    port: int = _setting("LOOPIN_PORT", _PORT, 3002, plain=True)
+    metrics_port: int | None = _setting("LOOPIN_METRICS_PORT", _PORT, readers=_API, plain=True)
     host: str = _setting("LOOPIN_HOST", any_text, "127.0.0.1", readers=_API, plain=True)
     public_url: str | None = _setting("LOOPIN_BASE_URL", checked_base_url)
     api_key_secret: str | None = _setting(

@@ -10,7 +10,7 @@ from loopin_mcp.api.outbox import pushes as pushes_module
 from loopin_mcp.api.outbox.delivery import NotSentError
 from loopin_mcp.api.outbox.pushes import Subscription, count_devices
 from loopin_mcp.api.outbox.web_push import VapidKeys
-from loopin_mcp.api.store.devices import MOST_EACH
+from loopin_mcp.api.store.browsers.devices import MOST_EACH
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, InvalidRequestError, NotFoundError
 from loopin_mcp.wire.models import Decision

@@ -12,7 +12,7 @@ from loopin_mcp.api.store.creation import KEY_LIFE_MS
 from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
-from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_client, take_due
+from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, Unmeasured, api_client, take_due
 from tests.support.questions import JSON, NEW
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ ONCE = {"Idempotency-Key": '"8e03978e-40d5"'}
 REVIEWERS = {"alice": "alice-" + "a" * 32, "bob": "bob-" + "b" * 32}
 
 
-class Held:
+class Held(Unmeasured):
     """A database whose changes wait until `released`, or fail then; `asked` is set by the first."""
 
     def __init__(self, database: Database, error: Exception | None = None) -> None:

@@ -12,11 +12,19 @@ from loopin_mcp.api.serving.serving import listen, serving
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.settings.api_options import Options
-from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, START_TIMEOUT_S, Clock, new_interrupt
+from tests.support import (
+    AGENT,
+    PATIENCE_S,
+    PUBLIC_URL,
+    START_TIMEOUT_S,
+    Clock,
+    Unmeasured,
+    new_interrupt,
+)
 from tests.support.waiters import never
 
 
-class Counted:
+class Counted(Unmeasured):
     """A database that counts its reads."""
 
     def __init__(self, database: Database) -> None:

@@ -18,7 +18,7 @@ from loopin_mcp.api.store.outcomes import Standing
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision, HostCall
-from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt, take_due
+from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, Unmeasured, new_interrupt, take_due
 
 T = TypeVar("T")
 TABLES = ("interrupts", "events", "deliveries", "idempotency_keys", "tallies", "deletions")
@@ -26,7 +26,7 @@ TABLES = ("interrupts", "events", "deliveries", "idempotency_keys", "tallies", "
 SMALL = "SCAN interrupts USING INDEX interrupts_waiting"
 
 
-class Recorded:
+class Recorded(Unmeasured):
     """A SQLite database that remembers the statements."""
 
     def __init__(self, database: SQLite) -> None:
@@ -137,7 +137,7 @@ async def test_no_call_reads_a_whole_table(tmp_path: Path, clock: Clock) -> None
     await database.aclose()
 
 
-class Busy:
+class Busy(Unmeasured):
     """A database on which statements on all users, and searches, do not end."""
 
     def __init__(self, database: Database) -> None:

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.access.browser import error_response, values_of
-from loopin_mcp.api.access.keys import ANONYMOUS, Door
+from loopin_mcp.api.access.keys import ANONYMOUS, API_KEY, Door
 from loopin_mcp.errors import APIError, UnauthorizedError, UnavailableError
 from loopin_mcp.settings.base_urls import address_of, is_loopback
 
@@ -28,6 +28,9 @@ _PUBLIC_FOLDERS = (
 
 # When to ask again for what is not available now; clients add a little that differs.
 UNAVAILABLE_S = 2
+# There the agents' key may also come as a bearer token, for programs that send no X-API-Key.
+_BEARER = ("/metrics",)
+_SCHEME = "bearer "
 
 HostRule = Callable[[str], bool]
 
@@ -90,9 +93,7 @@ class Guard:
         public = path in _PUBLIC or path.startswith(_PUBLIC_FOLDERS)
         name: str | None = ANONYMOUS
         if not public:
-            # If there are two, a proxy in front may have checked the other one.
-            shown = ", ".join(values_of(scope, b"x-api-key"))
-            name = await self._door.holder_of(shown, scope["client"])
+            name = await self._holder_of_key(scope)
         if name is None:
             raise UnauthorizedError("Unauthorized: X-API-Key is missing or has a wrong key")
         if name == ANONYMOUS and path not in _PROBES and not self._knows_host(_host(scope)):
@@ -102,6 +103,19 @@ class Guard:
         scope["actor"] = Actor(name, "mcp" if is_mcp else "api")
         # Routes match the path as it was sent, so that an encoded slash stays inside its id.
         scope["path"] = scope["raw_path"].decode("ascii", "replace")
+
+    async def _holder_of_key(self, scope: Scope) -> str | None:
+        # If there are two, a proxy in front may have checked the other one.
+        shown = ", ".join(values_of(scope, b"x-api-key"))
+        token = "" if shown or scope["path"] not in _BEARER else _bearer_token(scope)
+        name = await self._door.holder_of(shown or token, scope["client"])
+        return None if token and name != API_KEY else name
+
+
+def _bearer_token(scope: Scope) -> str:
+    """The token of RFC 6750 in a request's headers; empty if it has none."""
+    value = ", ".join(values_of(scope, b"authorization"))
+    return value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else ""
 
 
 def _host(scope: Scope) -> str:

@@ -104,6 +104,7 @@ class Waits:
     """Counts the requests that wait right now, within the limits for all and for one caller."""
 
     def __init__(self, limits: Limits) -> None:
+        self.most = limits.waits
         self._limits = limits
         self._of: Counter[Caller] = Counter()
 
@@ -118,3 +119,10 @@ class Waits:
             yield True
         finally:
             self._of[caller] -= 1
+
+    def by_kind(self) -> dict[str, int]:
+        """How many calls wait now, and how many pages."""
+        found = dict.fromkeys(("calls", "pages"), 0)
+        for (kind, _), count in self._of.items():
+            found[kind] += count
+        return found

@@ -11,7 +11,7 @@ import anyio
 
 from loopin_mcp.api.database.migrations import Upgrades, migrate, of_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
-from loopin_mcp.api.database.steps import Row, Statement, Steps, Value
+from loopin_mcp.api.database.steps import Load, Row, Statement, Steps, Value
 from loopin_mcp.api.database.urls import refuse_foreign_parameters
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.version import how_to_add
@@ -188,6 +188,15 @@ class PostgreSQL:
         except psycopg.Error as error:
             await self._stop_listening()
             raise UnavailableError("The database cannot report changes right now") from error
+
+    def load(self) -> Load:
+        """See `Database.load`; each transaction has a commit of its own."""
+        return Load("postgresql", pool=self._pool.get_stats())
+
+    async def size_bytes(self) -> int:
+        """See `Database.size_bytes`."""
+        [found] = await self.read("SELECT pg_database_size(current_database()) AS bytes")
+        return int(found["bytes"] or 0)
 
     async def aclose(self) -> None:
         """Release all connections."""

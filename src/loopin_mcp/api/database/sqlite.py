@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 from loopin_mcp.api.database.migrations import Upgrades, migrate, require_this_version
 from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
-from loopin_mcp.api.database.steps import Row, Steps, Value, execute
+from loopin_mcp.api.database.steps import Load, Row, Steps, Value, execute
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.settings.private_files import (
     make_private_directory,
@@ -37,6 +37,7 @@ LOOK_S = 0.025
 _T = TypeVar("_T")
 # Errors caused by a rule or by a value of one statement, which steps may expect.
 _REFUSALS = (sqlite3.IntegrityError, OverflowError)
+_SIZE = "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()"
 Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
 
 
@@ -84,6 +85,7 @@ class SQLite:
             self._file.close()
             raise
         self._data_version = self._file.data_version()
+        self._load = Load("sqlite")
         self._waiting: list[_Write] = []
         self._committing: asyncio.Task[None] | None = None
         self._moving: asyncio.Task[None] | None = None
@@ -162,6 +164,15 @@ class SQLite:
                 return None
             await anyio.sleep(LOOK_S)
 
+    def load(self) -> Load:
+        """See `Database.load`."""
+        return self._load
+
+    async def size_bytes(self) -> int:
+        """See `Database.size_bytes`: without the log, which stays small."""
+        [found] = await self.read(_SIZE)
+        return int(found["bytes"] or 0)
+
     async def aclose(self) -> None:
         """Release all connections."""
         # A thread may be writing.
@@ -209,6 +220,8 @@ class SQLite:
                     await checkpoint()
                     pause_at = time.perf_counter() + SLICE_S
             await anyio.to_thread.run_sync(self._end, limiter=self._thread)
+            stored = sum(write.error is None for write in writes)
+            self._load = Load("sqlite", self._load.writes + stored, self._load.commits + 1)
         # Whatever it is, nobody may wait for ever.
         except Exception as error:
             # This fails if nothing was begun, or SQLite has rolled back by itself.

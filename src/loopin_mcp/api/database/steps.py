@@ -6,6 +6,7 @@ the end. It cannot await anything else, so no transaction stays open while somet
 """
 
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 _T = TypeVar("_T")
@@ -16,6 +17,21 @@ Row = Mapping[str, Value]
 Statement = tuple[str, Mapping[str, Value]]
 # Yields statements, is sent the rows of each, and returns a result.
 Steps = Generator[Statement, list[Row], _T]
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much a database is used by this process, since it was opened.
+
+    `writes` is the number of transactions that were stored, `commits` the number of commits that
+    they shared, if they share them. `pool` has the figures of the pool of connections, if there is
+    one: those of psycopg.
+    """
+
+    kind: str
+    writes: int = 0
+    commits: int = 0
+    pool: Mapping[str, int] = field(default_factory=dict)
 
 
 class Archive(Protocol):
@@ -58,6 +74,18 @@ class Database(Archive, Protocol):
 
         Raises:
             UnavailableError: The database cannot tell right now.
+        """
+        ...
+
+    def load(self) -> Load:
+        """How much this process uses it."""
+        ...
+
+    async def size_bytes(self) -> int:
+        """The room that it takes on its disk.
+
+        Raises:
+            UnavailableError: The database cannot be used right now.
         """
         ...
 

@@ -13,6 +13,7 @@ from loopin_mcp.api.database.outages import Outage
 from loopin_mcp.api.database.rows import short_id
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
+from loopin_mcp.api.store.watching import Attempt
 from loopin_mcp.errors import LoopinError
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.plain_text import plain_text
@@ -148,10 +149,10 @@ class Outbox:
             except (NotSentError, LoopinError) as error:
                 await self._conclude(sender, delivery, error)
             except NotDueError as error:
-                await self._store.deliveries.settle(delivery, None)
+                await self._end(delivery, None, "dropped")
                 logger.error("%s is dropped: %s", _name_of(sender, delivery), error)
             else:
-                await self._store.deliveries.settle(delivery, outcome)
+                await self._end(delivery, outcome, "delivered" if outcome else "dropped")
         # No error of one delivery may affect the others.
         except Exception as error:
             # It is due again when its lease ends.
@@ -172,14 +173,19 @@ class Outbox:
                 answer: JSONObject = {"answered": answered} if answered else {}
                 detail = {"tries": delivery.tries, "reason": fault, **answer}
                 outcome = ("callback-given-up", detail)
-            await self._store.deliveries.settle(delivery, outcome)
+            await self._end(delivery, outcome, "given-up")
             logger.warning("%s given up: %s", what, fault)
         else:
             backoff_s = min(FIRST_BACKOFF_S * 2 ** min(delivery.tries - 1, 12), LONGEST_BACKOFF_S)
             jittered_s = backoff_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
             due_ms = min(now + round(jittered_s * 1000), delivery.given_up_ms)
             await self._store.deliveries.postpone(delivery, due_ms, answered)
+            self._store.observer.tried(delivery.kind, "failed")
             logger.info("%s will be tried again: %s", what, fault)
+
+    async def _end(self, delivery: Delivery, outcome: Outcome | None, attempt: Attempt) -> None:
+        await self._store.deliveries.settle(delivery, outcome)
+        self._store.observer.tried(delivery.kind, attempt)
 
 
 def _name_of(sender: Sender, delivery: Delivery) -> str:

@@ -8,8 +8,8 @@ from loopin_mcp.api.outbox.channels import Channels
 from loopin_mcp.api.outbox.delivery import NotDueError, require_trusted
 from loopin_mcp.api.outbox.inert_text import inert
 from loopin_mcp.api.outbox.pushes import Pushes, push_of
+from loopin_mcp.api.store.browsers.devices import DeviceRow
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
-from loopin_mcp.api.store.devices import DeviceRow
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
 from loopin_mcp.wire.models import Interrupt

@@ -19,7 +19,7 @@ from loopin_mcp.api.outbox.delivery import NotSentError
 from loopin_mcp.api.outbox.destinations import DestinationError, Destinations, callback_client
 from loopin_mcp.api.outbox.inert_text import inert
 from loopin_mcp.api.outbox.web_push import VapidKeys, encrypted, is_installed
-from loopin_mcp.api.store.devices import DeviceRow, count_stored
+from loopin_mcp.api.store.browsers.devices import DeviceRow, count_stored
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import InvalidRequestError, NotFoundError
 from loopin_mcp.version import HOME_PAGE

@@ -11,6 +11,8 @@ from loopin_mcp.api.access.browser import error_response
 from loopin_mcp.errors import InvalidRequestError
 
 LONGEST_WAIT_S = 60
+# A request with this in its scope waits for a decision or a change.
+HELD = "loopin.held"
 
 LONGEST_KEY = 255
 

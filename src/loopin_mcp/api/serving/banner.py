@@ -13,7 +13,13 @@ NOBODY = "none: anyone on this machine decides"
 OPEN = "none: anyone who can reach this API decides"
 
 
-def banner(url: str, settings: Settings, channels: Channels | None, devices: int) -> str:
+def banner(
+    url: str,
+    settings: Settings,
+    channels: Channels | None,
+    devices: int,
+    metrics_url: str | None = None,
+) -> str:
     """What an API with these settings serves, and to how many `devices`, without any secret."""
     days = settings.retention_days
     retention = "for good" if days is None else f"for {days} days"
@@ -21,6 +27,7 @@ def banner(url: str, settings: Settings, channels: Channels | None, devices: int
         [
             f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY),
             f"  Inbox: {settings.public_url or url}/",
+            *([f"  Metrics: {metrics_url}/metrics"] if metrics_url else []),
             f"  Database: {_database(settings)}",
             f"  Reviewers: {_reviewers(settings)}",
             f"  Callbacks: {'signed' if settings.callback_secret else 'not signed'}",

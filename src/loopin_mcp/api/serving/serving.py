@@ -6,7 +6,7 @@ import logging
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from loopin_mcp.api.access.limits import Limits, raise_file_limit
 from loopin_mcp.api.app import API, create_app
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.metrics.endpoint import NEEDED, can_measure
 from loopin_mcp.api.outbox.callbacks import CallbackSender
 from loopin_mcp.api.outbox.channels import Channels, channels_of
 from loopin_mcp.api.outbox.delivery import Outbox
@@ -27,6 +28,7 @@ from loopin_mcp.api.rest.waiting import follow_changes, let_go
 from loopin_mcp.api.serving.banner import banner
 from loopin_mcp.api.serving.housekeeping import keep_house
 from loopin_mcp.api.serving.inbox_opener import open_when_created
+from loopin_mcp.api.serving.metrics_port import metrics_on
 from loopin_mcp.api.serving.uvicorn_server import running
 from loopin_mcp.api.store.deliveries import NO_CHANNELS
 from loopin_mcp.api.store.opening import open_database
@@ -89,15 +91,17 @@ async def serving(
     options: Options,
     channels: Channels | None = None,
     limits: Limits | None = None,
+    metrics: socket.socket | None = None,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, then close the listener and the database.
 
     Yields the URL. Notifications go to `channels`. The default `limits` are those of the process.
+    The listener `metrics`, if there is one, serves only metrics, without a key.
     """
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     limits = limits or Limits.of_process()
     host, port = listener.getsockname()[:2]
-    url = _url(host, port)
+    url = url_of(listener)
     keys, digests = AuditKeys(options.audit_keys), channels.digests if channels else NO_CHANNELS
     store = Store(database, options.public_url or url, keys=keys, channels=digests)
     try:
@@ -106,7 +110,11 @@ async def serving(
         store.deliveries.channels = replace(digests, devices=api.pushes.is_installed)
         await api.sessions.start()
         loops = _loops(store, options, api, channels)
-        async with beside(loops), running(api.app, listener, options.grace_s, limits):
+        async with (
+            beside(loops),
+            running(api.app, listener, options.grace_s, limits),
+            metrics_on(metrics, api.metrics),
+        ):
             try:
                 yield url
             finally:
@@ -161,8 +169,9 @@ async def _keep_up(name: str, loop: Loop, again_s: float) -> None:
         await anyio.sleep(again_s)
 
 
-def _url(host: str, port: int) -> str:
+def url_of(listener: socket.socket) -> str:
     """The URL of a listener, with the machine's name if it listens on all addresses."""
+    host, port = listener.getsockname()[:2]
     if ipaddress.ip_address(host).is_unspecified:
         host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -175,27 +184,40 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         ConfigurationError: The settings cannot be used, or would let everybody in.
     """
     check_keys(settings, insecure=insecure)
+    if settings.metrics_port is not None and not can_measure():
+        raise ConfigurationError(f"METRICS_PORT cannot be used. {NEEDED}")
     raise_file_limit()
-    try:
-        # HOST may be a name, and resolving it blocks.
-        listener = await anyio.to_thread.run_sync(
-            listen, settings.host, settings.port, abandon_on_cancel=True
-        )
-    except (OSError, TypeError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(
-            f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
-            "Set PORT or HOST to another."
-        ) from error
-    with listener:
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(await _listen_at(settings.host, settings.port, "PORT"))
+        metrics = None
+        if settings.metrics_port is not None:
+            listening = await _listen_at(settings.host, settings.metrics_port, "METRICS_PORT")
+            metrics = stack.enter_context(listening)
         channels = await channels_of(settings)
         options = Options.of(settings)
         keys = AuditKeys(options.audit_keys)
         database = await open_database(settings.database_url, settings.data_dir, keys)
-        async with serving(listener, database, options, channels) as url:
+        async with serving(listener, database, options, channels, metrics=metrics) as url:
             devices = await database.transact(count_devices)
-            say(banner(url, settings, channels, devices))
+            metrics_url = url_of(metrics) if metrics else None
+            say(banner(url, settings, channels, devices, metrics_url))
             await anyio.sleep_forever()
+
+
+async def _listen_at(host: str, port: int, variable: str) -> socket.socket:
+    """A listening socket at the address of the settings HOST and `variable`.
+
+    Raises:
+        ConfigurationError: The address cannot be used.
+    """
+    try:
+        # HOST may be a name, and resolving it blocks.
+        return await anyio.to_thread.run_sync(listen, host, port, abandon_on_cancel=True)
+    except (OSError, TypeError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"Cannot listen on {host} port {port}: {reason}. Set {variable} or HOST to another."
+        ) from error
 
 
 def check_keys(settings: Settings, *, insecure: bool) -> None:

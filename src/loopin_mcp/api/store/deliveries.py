@@ -22,7 +22,6 @@ from loopin_mcp.wire.hosts import host_of
 Kind = Literal["callback", "notification", "reminder"]
 Outcome = tuple[EventType, JSONObject]
 
-# How long after it is due a delivery is given up.
 CALLBACK_MS = 3 * 24 * 3600 * 1000
 NOTIFICATION_MS = 10 * 60 * 1000
 # No retry or reminder is due later than this. If one is, the clock was set back.
@@ -247,8 +246,12 @@ def owe_nothing(interrupt_id: Value) -> Statement:
     return sql, {"interrupt_id": interrupt_id}
 
 
+def kept_ms(kind: Kind) -> int:
+    """How long after it is due a delivery is given up."""
+    return CALLBACK_MS if kind == "callback" else NOTIFICATION_MS
+
+
 def _owe(row: Row, kind: Kind, destination: str, host: str, due_ms: int) -> Statement:
-    kept_ms = CALLBACK_MS if kind == "callback" else NOTIFICATION_MS
     return _OWE, {
         "delivery_id": str(uuid.uuid4()),
         "interrupt_id": row["interrupt_id"],
@@ -257,7 +260,7 @@ def _owe(row: Row, kind: Kind, destination: str, host: str, due_ms: int) -> Stat
         "host": host,
         "urgent": int(row["urgency"] == "high"),
         "due_ms": due_ms,
-        "given_up_ms": due_ms + kept_ms,
+        "given_up_ms": due_ms + kept_ms(kind),
     }
 
 

@@ -14,19 +14,20 @@ from loopin_mcp.api.clock import Clock, epoch_ms, moment
 from loopin_mcp.api.database.migrations import change_nothing
 from loopin_mcp.api.database.paging import next_cursor, page_of, position_of
 from loopin_mcp.api.database.rows import INTERRUPT, RowReader, Stored
-from loopin_mcp.api.database.steps import Database, Row, listed
+from loopin_mcp.api.database.steps import Database, Load, Row, listed
 from loopin_mcp.api.store.approvals import Approvals
+from loopin_mcp.api.store.browsers.devices import StoredDevices
+from loopin_mcp.api.store.browsers.sessions import StoredSessions
 from loopin_mcp.api.store.creation import IdempotencyKey, create, create_for_call, create_once
 from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, Deliveries
-from loopin_mcp.api.store.devices import StoredDevices
 from loopin_mcp.api.store.history.analytics import Figures
 from loopin_mcp.api.store.history.precedents import PrecedentFinder
 from loopin_mcp.api.store.history.settled import SettledInterrupts
 from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.keeping.retention import Retention
 from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
-from loopin_mcp.api.store.sessions import StoredSessions
 from loopin_mcp.api.store.wakeups import Changes
+from loopin_mcp.api.store.watching import Backlog, Observer, Unobserved, read_backlog
 from loopin_mcp.errors import ConflictError
 from loopin_mcp.wire.fields import DEFAULT_PAGE
 from loopin_mcp.wire.models import (
@@ -61,7 +62,8 @@ _PENDING = page_of(
 class Store:
     """Interrupts in a database, as of the time of `clock`; links begin with `public_url`.
 
-    `changes` publishes every change once it is stored. `keys` make the hashes of events.
+    `changes` publishes every change once it is stored, and the `observer` learns of those that are
+    made here. `keys` make the hashes of events.
     Notifications of new interrupts go to `channels`.
     """
 
@@ -77,6 +79,7 @@ class Store:
         self.clock = clock
         self.public_url = public_url
         self.changes = Changes()
+        self.observer: Observer = Unobserved()
         self._keys = keys
         self.deliveries = Deliveries(database, clock, keys, channels)
         self._reader = RowReader(public_url)
@@ -291,6 +294,22 @@ class Store:
         """
         return await self._database.changed(self.changes.wanted)
 
+    async def backlog(self) -> Backlog:
+        """What waits for people and receivers.
+
+        Raises:
+            UnavailableError: The database cannot be used right now.
+        """
+        return await read_backlog(self._database, self.clock())
+
+    async def size_bytes(self) -> int:
+        """See `Database.size_bytes`."""
+        return await self._database.size_bytes()
+
+    def load(self) -> Load:
+        """See `Database.load`."""
+        return self._database.load()
+
     def seconds_left(self, interrupt: Stored) -> float:
         """The time until an interrupt expires; negative if it has."""
         return (interrupt.expires_ms - self.clock()) / 1000
@@ -322,6 +341,9 @@ class Store:
             await checkpoint()
 
     def _publish_new(self, created: Row) -> None:
+        self.observer.created(created)
+        if created.get("status", "pending") != "pending":
+            self.observer.settled(created)
         channels = self.deliveries.channels
         if channels.devices or channels.of(created["urgency"]):
             self.deliveries.bell.ring()
@@ -329,6 +351,7 @@ class Store:
         self.changes.publish()
 
     def _publish(self, settled: Row) -> None:
+        self.observer.settled(settled)
         if settled["callback_url"] is not None:
             self.deliveries.bell.ring()
         is_waited_for = self.changes.waited_for([str(settled["interrupt_id"])])

@@ -13,7 +13,7 @@ from loopin_mcp.api.pages.inbox import MOST_SHOWN
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
-from tests.support import AGENT, KEY, PUBLIC_URL, REVIEWER, Clock, Down, api_client
+from tests.support import AGENT, KEY, PUBLIC_URL, REVIEWER, Clock, Down, Unmeasured, api_client
 from tests.support.auditing import edit
 from tests.support.page import Page, ask
 from tests.support.visitors import REVIEWERS, sign_in
@@ -27,7 +27,7 @@ CONTEXTS = [
 ]
 
 
-class Counted:
+class Counted(Unmeasured):
     """A database that counts what it is asked."""
 
     def __init__(self, database: Database) -> None:

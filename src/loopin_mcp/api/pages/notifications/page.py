@@ -20,7 +20,7 @@ from loopin_mcp.api.outbox.pushes import Pushes, Subscription, push_of
 from loopin_mcp.api.pages.notifications.device_names import device_name
 from loopin_mcp.api.pages.rendering import Failure, Link, Pages, page
 from loopin_mcp.api.rest.requests import check, read_form
-from loopin_mcp.api.store.devices import MOST_EACH, DeviceRow
+from loopin_mcp.api.store.browsers.devices import MOST_EACH, DeviceRow
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, NotFoundError
 from loopin_mcp.version import how_to_add

@@ -1,0 +1,1 @@
+"""The figures that an operator watches."""

@@ -1,0 +1,1 @@
+"""What is stored of browsers: sessions and devices."""
