@@ -34,7 +34,9 @@ MAY_IMPORT |= {
     "api.app": BELOW_THE_DOOR
     | {"api.front", "api.metrics", "api.outbox", "api.rest", "api.pages", "api.watch"},
     "api.serving": BELOW_THE_DOOR
-    | {"api.app", "api.front", "api.metrics", "api.outbox", "api.rest", "api.pages"},
+    | {"api.app", "api.front", "api.mcp_front", "api.metrics", "api.outbox", "api.rest"}
+    | {"api.pages"},
+    "api.mcp_front": BELOW_THE_DOOR | {"api.rest"},
 }
 API = {folder for folder in MAY_IMPORT if folder.startswith("api.")}
 MAY_IMPORT |= {
@@ -49,12 +51,18 @@ MAY_IMPORT |= {
         "embedded",
         "gate",
         "install",
+        "mcp_server",
+        "mcp_server.http",
+        "api.access",
         "api.audit",
+        "api.mcp_front",
         "api.outbox",
+        "api.serving",
         "api.store",
     },
     "mcp_server": GROUND | {"settings", "wire", "client", "embedded", "gate", "mcp_server.stdio"},
     "mcp_server.stdio": GROUND | {"wire"},
+    "mcp_server.http": GROUND | {"settings", "wire", "client", "mcp_server"},
     "commands.doctor": GROUND
     | {
         "settings",
@@ -74,7 +82,6 @@ MAY_IMPORT |= {
         "commands.doctor",
         "mcp_server",
         "mcp_server.stdio",
-        "api.serving",
     },
     "__main__": {"cli"},
 }
@@ -82,8 +89,8 @@ MAY_IMPORT |= {
 THIRD_PARTY = {
     "httpx": {"client", "api.outbox"},
     "httpx2": set(),
-    "mcp": {"mcp_server", "mcp_server.stdio", "commands.demo"},
-    "mcp_types": {"mcp_server", "mcp_server.stdio", "commands.demo"},
+    "mcp": {"mcp_server", "mcp_server.http", "mcp_server.stdio", "commands.demo"},
+    "mcp_types": {"mcp_server", "mcp_server.http", "mcp_server.stdio", "commands.demo"},
     "starlette": API,
     "jinja2": {"api.pages.rendering"},
     "uvicorn": {"api.serving"},

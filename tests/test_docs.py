@@ -178,10 +178,23 @@ def test_json_snippets_configure_a_command_that_exists(name: str) -> None:
     found = configurations(PAGES[name])
 
     assert found
-    for _, servers in found:
-        entry = servers["loopin"]
+    for entry in (servers["loopin"] for _, servers in found if "url" not in servers["loopin"]):
         assert [entry["command"].rpartition("/")[2], *entry["args"]] in COMMANDS
         Settings.load({k: v for k, v in entry.get("env", {}).items() if "${" not in v})
+
+
+def test_entries_with_a_url_name_the_server_and_a_token_that_is_filled_in() -> None:
+    page = PAGES["docs/hosts.md"]
+    shown = [servers["loopin"] for _, servers in configurations(page)]
+    shown += [
+        json.loads(f"{{{entry}}}")["loopin"] for entry in re.findall(r'`("loopin": .+?)`', page)
+    ]
+    with_url = [entry for entry in shown if "command" not in entry]
+
+    assert len(with_url) == 4
+    for entry in with_url:
+        assert entry.get("url", entry.get("httpUrl")) == "http://127.0.0.1:3003/mcp"
+        assert entry["headers"]["Authorization"].startswith("Bearer ")
 
 
 def test_toml_snippets_configure_a_command_that_exists() -> None:

@@ -69,8 +69,15 @@ class _Commands(click.Group):
     type=click.Path(path_type=Path),
     help="A file of lines NAME=value: settings that replace those of the environment.",
 )
+@click.option(
+    "--transport",
+    type=click.Choice(["stdio", "http"]),
+    default="stdio",
+    show_default=True,
+    help="How MCP hosts reach the server: over stdin and stdout, or by its URL.",
+)
 @click.pass_context
-def main(ctx: click.Context, env_file: Path | None) -> None:
+def main(ctx: click.Context, env_file: Path | None, transport: str) -> None:
     """Human approval gate for AI agents.
 
     `loopin-mcp install` adds it to your MCP hosts, `loopin-mcp inbox` opens your inbox, `loopin-mcp
@@ -78,7 +85,8 @@ def main(ctx: click.Context, env_file: Path | None) -> None:
 
     Without a command this is the MCP server that a host such as Claude Desktop or Cursor starts
     and talks to over stdin and stdout. Environment variables configure it, mainly LOOPIN_API_URL
-    and LOOPIN_API_KEY; without a URL it runs its own API.
+    and LOOPIN_API_KEY; without a URL it runs its own API. With --transport http, hosts connect to
+    http://127.0.0.1:3003/mcp with a bearer token; HOST, PORT and LOOPIN_MCP_TOKEN change that.
     """
     log_to_stderr()
     # A shell that starts this in the background has SIGINT ignored.
@@ -87,7 +95,9 @@ def main(ctx: click.Context, env_file: Path | None) -> None:
         os.environ.update(read_env_file(env_file))
     ctx.obj = os.environ
     if ctx.invoked_subcommand is None:
-        _serve_stdio()
+        _serve_http() if transport == "http" else _serve_stdio()
+    elif transport == "http":
+        raise click.UsageError("--transport is an option of the MCP server, which has no command.")
 
 
 @main.command()
@@ -107,14 +117,11 @@ def api(*, insecure: bool) -> None:
     to stop.
     """
     with loading():
-        from loopin_mcp.api.serving.serving import serve_alone
+        from loopin_mcp.commands.serve_http import serve_api
 
     with until_interrupted():
-        settings = _load_settings("api")
-        # uvloop comes with the extra `server`, on systems that have it.
-        options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
-        serve = partial(serve_alone, settings, insecure=insecure, say=_say)
-        anyio.run(serve, backend_options=options)
+        serve = partial(serve_api, _load_settings("api"), _say, insecure=insecure)
+        anyio.run(serve, backend_options=_loop_options())
 
 
 @main.command()
@@ -243,6 +250,20 @@ def _forget_secrets() -> None:
     """Keep secrets from the programs that this one starts, such as a browser."""
     for variable in Settings.secret_variables():
         os.environ.pop(variable, None)
+
+
+def _loop_options() -> dict[str, bool]:
+    # uvloop comes with the extra `server`, on systems that have it.
+    return {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
+
+
+def _serve_http() -> None:
+    with loading():
+        from loopin_mcp.commands.serve_http import serve_http
+
+    with until_interrupted():
+        serve = partial(serve_http, _load_settings("mcp_http"), _say)
+        anyio.run(serve, backend_options=_loop_options())
 
 
 def _serve_stdio() -> None:

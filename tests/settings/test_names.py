@@ -76,15 +76,60 @@ def test_with_a_remote_api_the_settings_of_an_api_are_not_read() -> None:
     )
 
 
-def test_api_does_not_read_the_settings_of_the_mcp_server() -> None:
-    of_tools = {"LOOPIN_API_URL": "nonsense", "LOOPIN_TOOLS": "none", "LOOPIN_MAX_WAIT": "x"}
+def test_api_does_not_read_the_settings_of_other_mcp_servers() -> None:
+    of_tools = {
+        "LOOPIN_API_URL": "nonsense",
+        "LOOPIN_API_KEY": "ä",
+        "LOOPIN_GATE": "perhaps",
+        "LOOPIN_TIMEOUT": "x",
+        "LOOPIN_MCP_TOKEN": "ä",
+        "LOOPIN_MCP_PORT": "x",
+    }
 
     assert Settings.load(of_tools | AWAY, "api") == Settings.load(AWAY, "api")
 
 
-def test_mcp_server_does_not_pass_over_reviewers_under_the_plain_name() -> None:
+def test_api_reads_the_settings_of_its_own_tools() -> None:
+    settings = Settings.load(
+        {
+            "LOOPIN_USER_ID": "alice",
+            "LOOPIN_AGENT_ID": "bot",
+            "LOOPIN_TOOLS": "create_interrupt",
+            "LOOPIN_CONFIRM": "required",
+            "LOOPIN_MAX_WAIT": "20",
+        },
+        "api",
+    )
+
+    assert (settings.user_id, settings.agent_id) == ("alice", "bot")
+    assert (settings.tools, settings.confirm) == (("create_interrupt",), "required")
+    assert settings.max_wait_s == 20
+
+
+def test_plain_names_are_those_of_what_hosts_connect_to() -> None:
+    over_http = Settings.load({"HOST": "::1", "PORT": "4003", "LOOPIN_PORT": "4002"}, "mcp_http")
+    over_stdio = Settings.load({"HOST": "::1", "PORT": "x", "LOOPIN_MCP_PORT": "x"})
+
+    assert (over_http.host, over_http.mcp_port, over_http.port) == ("::1", 4003, 4002)
+    assert (over_stdio.host, over_stdio.mcp_port) == ("127.0.0.1", 3003)
+
+
+def test_port_of_the_mcp_server_is_preferred_under_its_own_name() -> None:
+    settings = Settings.load({"PORT": "x", "LOOPIN_MCP_PORT": "4003"}, "mcp_http")
+
+    assert settings.mcp_port == 4003
+
+
+def test_host_counts_over_http_also_with_a_remote_api() -> None:
+    remote = {"LOOPIN_API_URL": "https://loopin.test", "LOOPIN_HOST": "192.0.2.1"}
+
+    assert Settings.load(remote, "mcp_http").host == "192.0.2.1"
+
+
+@pytest.mark.parametrize("reader", ["mcp_server", "mcp_http"])
+def test_mcp_server_does_not_pass_over_reviewers_under_the_plain_name(reader: Reader) -> None:
     with pytest.raises(ConfigurationError) as refusal:
-        Settings.load({"REVIEWER_KEYS": f"alice={ALICE}"})
+        Settings.load({"REVIEWER_KEYS": f"alice={ALICE}"}, reader)
 
     assert str(refusal.value) == (
         "REVIEWER_KEYS is read by `loopin-mcp api` only, and without reviewers anyone with a link "
@@ -112,4 +157,6 @@ def test_secret_under_the_plain_name_is_logged_by_its_name(
 
 
 def test_secrets_leave_the_environment_under_both_names() -> None:
-    assert {"REVIEWER_KEYS", "LOOPIN_REVIEWER_KEYS"} <= {*Settings.secret_variables()}
+    secrets = {"REVIEWER_KEYS", "LOOPIN_REVIEWER_KEYS", "LOOPIN_MCP_TOKEN"}
+
+    assert secrets <= {*Settings.secret_variables()}

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,11 @@ def test_every_variable_of_the_api_is_read() -> None:
     settings = Settings.load(ENVIRONMENT, "api")
 
     assert settings == Settings(
+        user_id="user-1",
+        agent_id="agent-1",
+        tools=("create_interrupt", "get_interrupt_status"),
+        confirm="required",
+        max_wait_s=0.5,
         data_dir=Path("/var/lib/loopin").absolute(),
         port=0,
         host="192.0.2.1",
@@ -74,6 +80,19 @@ def test_every_variable_of_the_api_is_read() -> None:
         notify="json://secret-user:pw@notices.test, ntfy://secret-topic",
         notify_high="tgram://secret-token/1",
         open_review="on",
+    )
+
+
+def test_every_variable_of_the_mcp_server_over_http_is_read() -> None:
+    over_http = {"LOOPIN_MCP_TOKEN": "secret-of-the-hosts", "PORT": "4003", "HOST": "192.0.2.1"}
+
+    settings = Settings.load(OF_MCP_SERVER | over_http, "mcp_http")
+
+    assert settings == replace(
+        Settings.load(OF_MCP_SERVER),
+        mcp_token="secret-of-the-hosts",
+        mcp_port=4003,
+        host="192.0.2.1",
     )
 
 

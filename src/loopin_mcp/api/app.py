@@ -17,7 +17,7 @@ from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from loopin_mcp.api.access.browser import error_response
-from loopin_mcp.api.access.guard import Guard, host_rule, refusal
+from loopin_mcp.api.access.guard import Guard, HostRule, host_rule, refusal
 from loopin_mcp.api.access.keys import Door, Keys, Sleep
 from loopin_mcp.api.access.limits import CreateRate, Limits, Waits
 from loopin_mcp.api.access.places import Places
@@ -56,10 +56,12 @@ _Page = partial(Route, include_in_schema=False)
 
 @dataclass(frozen=True)
 class API:
-    """An app, and the parts of it that background loops share."""
+    """An app, and the parts of it that others share."""
 
     app: Front
     metrics: Endpoint
+    door: Door
+    knows_host: HostRule
     sessions: Sessions
     live: Live
     destinations: Destinations
@@ -111,10 +113,11 @@ def create_app(
         exception_handlers=_handlers(pages.in_browser),
     )
     app.router.redirect_slashes = False
-    guard = Guard(door, host_rule(host, store.public_url))
+    knows_host = host_rule(host, store.public_url)
+    guard = Guard(door, knows_host)
     watch = Watch(app.routes, metrics.requests.count if metrics else None)
     front = Front(app, Places(sessions), guard, Calls(answered), pages.in_browser, watch)
-    return API(front, get_metrics, sessions, live, destinations, pushes)
+    return API(front, get_metrics, door, knows_host, sessions, live, destinations, pushes)
 
 
 def _key_of_pages(options: Options, stored: bytes) -> bytes:

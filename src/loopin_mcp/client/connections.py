@@ -36,6 +36,11 @@ def connection_of(http: httpx.AsyncClient) -> Connection:
     return Connection(http.build_request, partial(http.send, stream=True, follow_redirects=False))
 
 
+def in_process(app: Callable[..., Awaitable[None]]) -> httpx.AsyncClient:
+    """A client of an ASGI app in this process; it needs no closing."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False))
+
+
 def connection_to(base_url: str) -> Connection:
     """A connection with the certificates and the proxy of the environment.
 

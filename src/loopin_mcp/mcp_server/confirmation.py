@@ -11,7 +11,7 @@ from loopin_mcp.mcp_server.context import Call
 from loopin_mcp.mcp_server.forms import (
     CONFIRMED,
     FORM,
-    Forms,
+    AnyForms,
     Question,
     form_message,
     time_to_answer,
@@ -20,6 +20,7 @@ from loopin_mcp.wire.models import Decision, Interrupt
 from loopin_mcp.wire.plain_text import plain_text
 
 _FORM = "confirm"
+_NO_REQUESTS = "Over HTTP, this host can show a form only in the protocol of 2026-07-28"
 _UNCONFIRMED = {
     "blank": "The form in the host was accepted without the human's `true` in its only field",
     "decline": "The form in the host was declined",
@@ -56,13 +57,15 @@ async def confirm_decision(
         raise ConflictError(f"The interrupt's status is now {status}.")
     if not can_ask:
         raise _refusal("This host cannot ask a human, which LOOPIN_CONFIRM requires", interrupt)
+    if _is_request(ctx) and not ctx.session.can_send_request:
+        raise _refusal(_NO_REQUESTS, interrupt)
     return await _ask(ctx, loopin.forms, interrupt, decision)
 
 
 async def _ask(
-    ctx: Call, forms: Forms, interrupt: Interrupt, decision: Decision
+    ctx: Call, forms: AnyForms, interrupt: Interrupt, decision: Decision
 ) -> Decision | types.InputRequiredResult:
-    is_request = ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
+    is_request = _is_request(ctx)
     lasts_s = time_to_answer(interrupt)
     if is_request:
         lasts_s = min(lasts_s, forms.answer_within_s)
@@ -87,7 +90,12 @@ async def _ask(
     raise _refusal(_UNCONFIRMED[action].format(within_s=forms.answer_within_s), interrupt)
 
 
-async def _answer_to_request(ctx: Call, forms: Forms, message: str) -> str:
+def _is_request(ctx: Call) -> bool:
+    """Whether the host shows a form because the server sends it a request."""
+    return ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
+
+
+async def _answer_to_request(ctx: Call, forms: AnyForms, message: str) -> str:
     """Ask by a request of our own, which is cancelled if the host stays silent."""
     session = ctx.request_context.session
     try:
@@ -99,7 +107,7 @@ async def _answer_to_request(ctx: Call, forms: Forms, message: str) -> str:
     return "silence"
 
 
-def _answer_in_retry(ctx: Call, forms: Forms, question: Question) -> str | None:
+def _answer_in_retry(ctx: Call, forms: AnyForms, question: Question) -> str | None:
     """The answer in a repeated call; None if it has none, or we never asked.
 
     The SDK seals the state and binds it to the tool and its arguments, but accepts it any number

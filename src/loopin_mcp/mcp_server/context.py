@@ -16,9 +16,10 @@ from mcp_types import Implementation
 
 from loopin_mcp.client.addresses import Address
 from loopin_mcp.errors import ConfigurationError, LoopinError, ungrouped
-from loopin_mcp.mcp_server.forms import Forms
+from loopin_mcp.mcp_server.forms import AnyForms
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import LONGEST_NAME
+from loopin_mcp.wire.models import Interrupt
 from loopin_mcp.wire.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -54,18 +55,35 @@ class Loopin:
 
     make_client: Callable[[], "LoopinClient"]
     settings: Settings
-    forms: Forms
+    forms: AnyForms
     progress_every_s: float
     # The interrupts that were created here, and those that a human decided in a form here.
     asked: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
     # Stands for the session of a host that does not name it.
     session: str = field(default_factory=lambda: uuid4().hex)
+    # Set once the server stops, which ends all waits.
+    stopping: anyio.Event = field(default_factory=anyio.Event)
 
     @cached_property
     def client(self) -> "LoopinClient":
         """The client of the API, which the first call makes."""
         return self.make_client()
+
+    async def wait_for_decision(self, interrupt: Interrupt, wait_s: float) -> Interrupt:
+        """The interrupt once it is settled, or still pending after the wait.
+
+        The wait also ends when the server stops. It raises LoopinErrors in groups.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._cancel_when_stopping, tasks.cancel_scope)
+            interrupt = await self.client.wait_for_decision(interrupt.interrupt_id, wait_s)
+            tasks.cancel_scope.cancel()
+        return interrupt
+
+    async def _cancel_when_stopping(self, wait: anyio.CancelScope) -> None:
+        await self.stopping.wait()
+        wait.cancel()
 
 
 Call = Context[Loopin, Any]

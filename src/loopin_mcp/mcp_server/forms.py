@@ -6,6 +6,7 @@ import time
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from loopin_mcp.wire.fields import LONGEST_EXPIRY_S
 from loopin_mcp.wire.models import Decision, Interrupt
@@ -80,6 +81,35 @@ class Forms:
         return form is not None and form.question == question and form.is_open()
 
 
+class CarriedForms:
+    """Open forms that other copies of the server know too: their tokens hold all there is to know.
+
+    The SDK seals the tokens. Each counts once in a copy, and a decision can be recorded only once.
+    """
+
+    def __init__(self, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+        self.answer_within_s = answer_within_s
+        # In the order in which they were answered here.
+        self._answered: dict[str, None] = {}
+
+    def issue(self, question: Question, lasts_s: float) -> str:
+        """Open a form; returns the token that its answer must bring."""
+        return json.dumps([secrets.token_urlsafe(16), _digest(question), time.time() + lasts_s])
+
+    def redeem(self, token: str, question: Question) -> bool:
+        """Close a form; returns whether this answer is the first, in time, to this question."""
+        form, asked, until = json.loads(token)
+        if form in self._answered or asked != _digest(question) or time.time() >= until:
+            return False
+        if len(self._answered) >= _MOST_OPEN:
+            del self._answered[next(iter(self._answered))]
+        self._answered[form] = None
+        return True
+
+
+AnyForms = Forms | CarriedForms
+
+
 def time_to_answer(interrupt: Interrupt) -> float:
     """The seconds until the interrupt expires."""
     if interrupt.expires_at is None:
@@ -104,6 +134,11 @@ def form_message(interrupt: Interrupt, decision: Decision, lasts_s: float) -> st
     if interrupt.review_url:
         lines.append(f"All facts: {plain_text(interrupt.review_url)}")
     return "\n".join(lines)
+
+
+def _digest(question: Question) -> str:
+    asked = [question.interrupt_id, question.decision.model_dump(mode="json")]
+    return sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def _names(interrupt: Interrupt) -> str:

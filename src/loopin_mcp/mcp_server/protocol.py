@@ -12,9 +12,27 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.plain_text import plain_text
 from loopin_mcp.wire.validation import saying
 
+_INSTRUCTIONS = """\
+With LoopIn you ask a human for approval before you spend money, delete or publish something, write
+to other people, change production, or do anything else that cannot be undone.
+
+1. create_interrupt: say in `action` exactly what you will do, and put every fact the human needs
+   into `context`.
+2. Show the returned `reviewUrl` to the user as a link. The human decides on that page.
+3. get_interrupt_status with `waitSeconds` {wait}, again while `status` is `pending`. If you cannot
+   keep waiting, tell the user and stop; check again when they write.
+4. Act only if `approved` is true, and then do exactly what was approved, once; if there are
+   `modifiedParams`, use those values. On anything else (rejected, expired, cancelled, an error)
+   nothing is approved: do not act, tell the user, and follow the reason if there is one.
+
+Each result on one interrupt has a `nextStep` that says what to do. Never approve your own
+request{unless}.
+"""
+_UNLESS = ": decide_interrupt only passes on a decision that a human has stated explicitly"
 _LONGEST_SHOWN = 100
 _DISCOVER = "server/discover"
 _ICONS = {"loopin.svg": ("image/svg+xml", "any"), "loopin.png": ("image/png", "48x48")}
@@ -27,6 +45,12 @@ _INITIALIZE_FIRST = (
     "Send initialize first, then notifications/initialized; or put the envelope of 2026-07-28 into "
     "params._meta of every request."
 )
+
+
+def instructions(settings: Settings) -> str:
+    """What a model should know of the tools."""
+    unless = _UNLESS if "decide_interrupt" in settings.tools else ""
+    return _INSTRUCTIONS.format(unless=unless, wait=f"{settings.max_wait_s:g}")
 
 
 def icons() -> list[types.Icon]:

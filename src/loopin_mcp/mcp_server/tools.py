@@ -1,11 +1,12 @@
 """The MCP server: its lifespan and the six tools, each one call of the LoopIn API."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from mcp.server import CacheHint, MCPServer
+from mcp.server.context import ServerMiddleware
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import InputRequiredResult
@@ -25,7 +26,12 @@ from loopin_mcp.mcp_server.context import (
 from loopin_mcp.mcp_server.forms import ANSWER_WITHIN_S, Forms
 from loopin_mcp.mcp_server.gate_tools import TOOLS_FOR_HOSTS, names_for
 from loopin_mcp.mcp_server.prompts import prompts_for
-from loopin_mcp.mcp_server.protocol import PlainProtocol, declare_tools_and_prompts, icons
+from loopin_mcp.mcp_server.protocol import (
+    PlainProtocol,
+    declare_tools_and_prompts,
+    icons,
+    instructions,
+)
 from loopin_mcp.mcp_server.results import (
     CancelledResult,
     CreatedResult,
@@ -43,23 +49,6 @@ from loopin_mcp.version import HOME_PAGE, __version__
 from loopin_mcp.wire import fields
 from loopin_mcp.wire.models import Analytics, Decision, NewInterrupt
 
-_INSTRUCTIONS = """\
-With LoopIn you ask a human for approval before you spend money, delete or publish something, write
-to other people, change production, or do anything else that cannot be undone.
-
-1. create_interrupt: say in `action` exactly what you will do, and put every fact the human needs
-   into `context`.
-2. Show the returned `reviewUrl` to the user as a link. The human decides on that page.
-3. get_interrupt_status with `waitSeconds` {wait}, again while `status` is `pending`. If you cannot
-   keep waiting, tell the user and stop; check again when they write.
-4. Act only if `approved` is true, and then do exactly what was approved, once; if there are
-   `modifiedParams`, use those values. On anything else (rejected, expired, cancelled, an error)
-   nothing is approved: do not act, tell the user, and follow the reason if there is one.
-
-Each result on one interrupt has a `nextStep` that says what to do. Never approve your own
-request{unless}.
-"""
-_UNLESS = ": decide_interrupt only passes on a decision that a human has stated explicitly"
 # Neither list changes while a server runs.
 HINT = CacheHint(ttl_ms=3_600_000)
 # Longer than a form counts, so that our words refuse a late answer and not the SDK's.
@@ -74,13 +63,17 @@ def create_server(
     answer_within_s: float = ANSWER_WITHIN_S,
     progress_every_s: float = PROGRESS_EVERY_S,
     serve_after_s: float | None = None,
+    state_security: RequestStateSecurity | None = None,
+    middleware: Sequence[ServerMiddleware[Any]] = (),
 ) -> MCPServer[Loopin]:
     """The MCP server with the tools that the settings offer, and the prompts about them.
 
     With a ConfigurationError instead of settings it starts all the same, since a host would only
     show "failed"; every tool then answers with that error. A human has `answer_within_s` for a form
     in the host. The host gets a progress notification every `progress_every_s` of a wait. The
-    embedded API starts with the first call, or `serve_after_s` seconds after the server.
+    embedded API starts with the first call, or `serve_after_s` seconds after the server. Without
+    `state_security`, only this process takes the answer to its forms. The `middleware` sees each
+    request first.
     """
 
     @asynccontextmanager
@@ -97,24 +90,22 @@ def create_server(
         version=__version__,
         website_url=HOME_PAGE,
         icons=icons(),
-        instructions=_instructions(usable),
+        instructions=instructions(usable),
         tools=[*offered, *TOOLS_FOR_HOSTS],
         lifespan=lifespan,
         cache_hints={"tools/list": HINT, "prompts/list": HINT},
-        request_state_security=RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
+        request_state_security=state_security or RequestStateSecurity.ephemeral(ttl=STATE_TTL_S),
         # Neither list changes, so there is nothing to subscribe to.
         subscriptions=False,
-        middleware=[PlainProtocol(partial(names_for, usable), [each.name for each in prompts])],
+        middleware=[
+            *middleware,
+            PlainProtocol(partial(names_for, usable), [each.name for each in prompts]),
+        ],
     )
     declare_tools_and_prompts(server)
     for prompt in prompts:
         server.add_prompt(prompt)
     return server
-
-
-def _instructions(settings: Settings) -> str:
-    unless = _UNLESS if "decide_interrupt" in settings.tools else ""
-    return _INSTRUCTIONS.format(unless=unless, wait=f"{settings.max_wait_s:g}")
 
 
 def _tool(
@@ -197,7 +188,7 @@ async def get_interrupt_status(
     wait_s = longest_s if wait_seconds is None else min(wait_seconds, longest_s)
     interrupt = await loopin.client.get_interrupt_status(interrupt_id)
     if interrupt.is_pending and wait_s:
-        wait = partial(loopin.client.wait_for_decision, interrupt_id)
+        wait = partial(loopin.wait_for_decision, interrupt)
         interrupt = await with_progress(ctx, wait, wait_s, interrupt.review_url)
     waits_for_own = wait_s > 0 and interrupt.agent_id == agent_name(ctx)
     return status_result(

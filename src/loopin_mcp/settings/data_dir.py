@@ -14,6 +14,7 @@ API_FILE = "api.db"
 EMBEDDED_FILE = "embedded.db"
 KEY_FILE = "api-key"
 PORT_FILE = "port"
+TOKEN_FILE = "mcp-token"  # noqa: S105 - the name of a file
 
 _NAME = "loopin-mcp"
 # Any of these shows that a directory has been used.

@@ -1,11 +1,11 @@
-"""The embedded API's files that other copies and programs need to find it: its key and its port."""
+"""Small files in the data directory: keys, and the port that the embedded API used last."""
 
 import os
 import secrets
 from pathlib import Path
 
 from loopin_mcp.errors import ConfigurationError
-from loopin_mcp.settings.data_dir import KEY_FILE, PORT_FILE, require_home
+from loopin_mcp.settings.data_dir import KEY_FILE, PORT_FILE, TOKEN_FILE, require_home
 from loopin_mcp.settings.private_files import (
     ANY,
     OTHERS_WRITE,
@@ -18,13 +18,23 @@ from loopin_mcp.settings.values import checked_key
 
 
 def load_api_key(data_dir: Path) -> str:
-    """The key in the data directory, created at first use and readable only by this user.
+    """The embedded API's key in the data directory; see `_load_key`."""
+    return _load_key(data_dir, KEY_FILE)
+
+
+def load_mcp_token(data_dir: Path) -> str:
+    """The token of the MCP server over HTTP in the data directory; see `_load_key`."""
+    return _load_key(data_dir, TOKEN_FILE)
+
+
+def _load_key(data_dir: Path, name: str) -> str:
+    """The key in a file, created at first use and readable only by this user.
 
     Raises:
         ConfigurationError: The directory or the file cannot be used.
     """
     require_home(data_dir)
-    path = data_dir / KEY_FILE
+    path = data_dir / name
     try:
         if not path.exists():
             make_private_directory(data_dir)
@@ -34,7 +44,7 @@ def load_api_key(data_dir: Path) -> str:
         if not path.exists():
             write_once(path, secrets.token_urlsafe(32))
         _refuse_open_key(path)
-        api_key = path.read_text(encoding="ascii").strip()
+        key = path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         other = "that this user can write to"
         if os.access(data_dir, os.W_OK | os.X_OK):
@@ -43,9 +53,9 @@ def load_api_key(data_dir: Path) -> str:
             f"The data directory {data_dir} cannot be used: {error}. Set LOOPIN_DATA_DIR to a "
             f"directory {other}."
         ) from error
-    if not api_key:
+    if not key:
         raise ConfigurationError(f"{path} is empty: delete it to get a new key.")
-    return checked_key(str(path), api_key)
+    return checked_key(str(path), key)
 
 
 def _refuse_open_key(path: Path) -> None:

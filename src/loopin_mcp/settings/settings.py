@@ -47,11 +47,16 @@ DEFAULT_REASONS = ("Not now", "Wrong values", "Ask me first")
 
 Confirm = Literal["auto", "off", "required"]
 Switch = Literal["auto", "on", "off"]
-# The programs that read settings. "embedded" are commands about the data of the embedded API.
-Reader = Literal["mcp_server", "api", "embedded"]
-_MCP_SERVER: tuple[Reader, ...] = ("mcp_server",)
+# The programs that read settings: "mcp_http" is the MCP server over HTTP, "embedded" are commands
+# about the data of the embedded API.
+Reader = Literal["mcp_server", "mcp_http", "api", "embedded"]
+_MCP_SERVER: tuple[Reader, ...] = ("mcp_server", "mcp_http")
+_MCP_HTTP: tuple[Reader, ...] = ("mcp_http",)
 _API: tuple[Reader, ...] = ("api",)
-_EVERY_API: tuple[Reader, ...] = ("mcp_server", "api", "embedded")
+# What others connect to.
+_SERVERS: tuple[Reader, ...] = (*_MCP_HTTP, *_API)
+_TOOLS: tuple[Reader, ...] = (*_MCP_SERVER, *_API)
+_EVERY_API: tuple[Reader, ...] = (*_TOOLS, "embedded")
 _PREFIX = "LOOPIN_"
 _PORT = whole_number("a port number", 0, 65_535)
 _COUNT = whole_number("a whole number", 1, 999_999_999)
@@ -76,12 +81,14 @@ def _setting(
     default: Any = None,  # noqa: ANN401 - typed by the field it is for
     *,
     readers: tuple[Reader, ...] = _EVERY_API,
-    plain: bool = False,
+    plain: bool | str = False,
+    plain_readers: tuple[Reader, ...] = _API,
     secret: bool = False,
 ) -> Any:  # noqa: ANN401 - typed by the field it is for
-    """A setting; if it is `plain`, `loopin-mcp api` reads its name without the prefix too."""
-    plain_name = variable.removeprefix(_PREFIX) if plain else None
+    """A setting; if it is `plain`, its `plain_readers` also read its name without the prefix."""
+    plain_name = variable.removeprefix(_PREFIX) if plain is True else plain or None
     metadata = {"variable": variable, "parse": parse, "readers": readers, "plain": plain_name}
+    metadata["plain_readers"] = plain_readers
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -91,17 +98,30 @@ class Settings:
 
     api_url: str | None = _setting("LOOPIN_API_URL", checked_api_url, readers=_MCP_SERVER)
     api_key: str | None = _setting("LOOPIN_API_KEY", checked_key, readers=_MCP_SERVER, secret=True)
-    user_id: str | None = _setting("LOOPIN_USER_ID", checked_name, readers=_MCP_SERVER)
-    agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name, readers=_MCP_SERVER)
-    tools: tuple[str, ...] = _setting("LOOPIN_TOOLS", _tools, TOOLS, readers=_MCP_SERVER)
-    confirm: Confirm = _setting("LOOPIN_CONFIRM", one_of(Confirm), "auto", readers=_MCP_SERVER)
+    mcp_token: str | None = _setting(
+        "LOOPIN_MCP_TOKEN", checked_key, readers=_MCP_HTTP, secret=True
+    )
+    mcp_port: int = _setting(
+        "LOOPIN_MCP_PORT", _PORT, 3003, readers=_MCP_HTTP, plain="PORT", plain_readers=_MCP_HTTP
+    )
+    user_id: str | None = _setting("LOOPIN_USER_ID", checked_name, readers=_TOOLS)
+    agent_id: str | None = _setting("LOOPIN_AGENT_ID", checked_name, readers=_TOOLS)
+    tools: tuple[str, ...] = _setting("LOOPIN_TOOLS", _tools, TOOLS, readers=_TOOLS)
+    confirm: Confirm = _setting("LOOPIN_CONFIRM", one_of(Confirm), "auto", readers=_TOOLS)
     gate: Switch = _setting("LOOPIN_GATE", one_of(Switch), "auto", readers=_MCP_SERVER)
-    max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0, readers=_MCP_SERVER)
+    max_wait_s: float = _setting("LOOPIN_MAX_WAIT", checked_seconds, 45.0, readers=_TOOLS)
     timeout_s: float = _setting("LOOPIN_TIMEOUT", checked_seconds, 10.0, readers=_MCP_SERVER)
     data_dir: Path = _setting("LOOPIN_DATA_DIR", checked_directory, default_data_dir({}))
     port: int = _setting("LOOPIN_PORT", _PORT, 3002, plain=True)
     metrics_port: int | None = _setting("LOOPIN_METRICS_PORT", _PORT, readers=_API, plain=True)
-    host: str = _setting("LOOPIN_HOST", any_text, "127.0.0.1", readers=_API, plain=True)
+    host: str = _setting(
+        "LOOPIN_HOST",
+        any_text,
+        "127.0.0.1",
+        readers=_SERVERS,
+        plain=True,
+        plain_readers=_SERVERS,
+    )
     public_url: str | None = _setting("LOOPIN_BASE_URL", checked_base_url)
     api_key_secret: str | None = _setting(
         "LOOPIN_API_KEY_SECRET", checked_key, readers=_API, plain=True, secret=True
@@ -143,7 +163,7 @@ class Settings:
         values: dict[str, Any] = {}
         for setting in fields(cls):
             readers = setting.metadata["readers"]
-            is_idle = "api_url" in values and "api" in readers
+            is_idle = "api_url" in values and readers == _EVERY_API
             if reader in readers and not is_idle:
                 variable, text = _given(setting, environment, reader)
                 if text:
@@ -166,7 +186,7 @@ class Settings:
 
     @classmethod
     def all_variables(cls) -> list[str]:
-        """All variables, also under the names that only `loopin-mcp api` reads."""
+        """All variables, also under the names that only servers read."""
         return [name for setting in fields(cls) for name in _names(setting)]
 
     @property
@@ -196,13 +216,13 @@ def _given(setting: Field[Any], environment: Mapping[str, str], reader: Reader) 
     plain_text = environment.get(plain[0], "").strip() if plain else ""
     if text or not plain_text:
         return variable, text
-    if reader == "api":
+    if reader in setting.metadata["plain_readers"]:
         return plain[0], plain_text
-    if reader == "mcp_server" and variable == "LOOPIN_REVIEWER_KEYS":
+    if reader in _MCP_SERVER and variable == "LOOPIN_REVIEWER_KEYS":
         raise ConfigurationError(
             "REVIEWER_KEYS is read by `loopin-mcp api` only, and without reviewers anyone with a "
             "link can decide: set LOOPIN_REVIEWER_KEYS instead, or unset REVIEWER_KEYS."
         )
-    if reader == "mcp_server" and not setting.repr:
+    if reader in _MCP_SERVER and not setting.repr:
         logger.warning("%s is not read here. If it is for LoopIn, name it %s", plain[0], variable)
     return variable, ""

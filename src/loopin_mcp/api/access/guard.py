@@ -15,6 +15,7 @@ from loopin_mcp.api.access.browser import error_response, values_of
 from loopin_mcp.api.access.keys import ANONYMOUS, API_KEY, Door
 from loopin_mcp.errors import APIError, UnauthorizedError, UnavailableError
 from loopin_mcp.settings.base_urls import address_of, is_loopback
+from loopin_mcp.wire.bearer import bearer_token
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # The inbox and the pages around it ask for a session instead of the key.
@@ -30,7 +31,6 @@ _PUBLIC_FOLDERS = (
 UNAVAILABLE_S = 2
 # There the agents' key may also come as a bearer token, for programs that send no X-API-Key.
 _BEARER = ("/metrics",)
-_SCHEME = "bearer "
 
 HostRule = Callable[[str], bool]
 
@@ -96,7 +96,7 @@ class Guard:
             name = await self._holder_of_key(scope)
         if name is None:
             raise UnauthorizedError("Unauthorized: X-API-Key is missing or has a wrong key")
-        if name == ANONYMOUS and path not in _PROBES and not self._knows_host(_host(scope)):
+        if name == ANONYMOUS and path not in _PROBES and not self._knows_host(host_of(scope)):
             raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
         # The client says so itself, which proves nothing.
         is_mcp = "mcp" in values_of(scope, b"x-loopin-channel")
@@ -107,20 +107,20 @@ class Guard:
     async def _holder_of_key(self, scope: Scope) -> str | None:
         # If there are two, a proxy in front may have checked the other one.
         shown = ", ".join(values_of(scope, b"x-api-key"))
-        token = "" if shown or scope["path"] not in _BEARER else _bearer_token(scope)
+        is_bearer = scope["path"] in _BEARER and not shown
+        token = bearer_token(values_of(scope, b"authorization")) if is_bearer else ""
         name = await self._door.holder_of(shown or token, scope["client"])
         return None if token and name != API_KEY else name
 
 
-def _bearer_token(scope: Scope) -> str:
-    """The token of RFC 6750 in a request's headers; empty if it has none."""
-    value = ", ".join(values_of(scope, b"authorization"))
-    return value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else ""
+def host_of(scope: Scope) -> str:
+    """The host name that a request is for; see `name_in`."""
+    return name_in("".join(values_of(scope, b"host")))
 
 
-def _host(scope: Scope) -> str:
-    """The host's name without its port, in lower case; empty if it cannot be read."""
+def name_in(netloc: str) -> str:
+    """A host's name without its port, in lower case; empty if it cannot be read."""
     try:
-        return (urlsplit("//" + "".join(values_of(scope, b"host"))).hostname or "").lower()
+        return (urlsplit(f"//{netloc}").hostname or "").lower()
     except ValueError:
         return ""

@@ -28,6 +28,7 @@ from loopin_mcp.api.rest.waiting import follow_changes, let_go
 from loopin_mcp.api.serving.banner import banner
 from loopin_mcp.api.serving.housekeeping import keep_house
 from loopin_mcp.api.serving.inbox_opener import open_when_created
+from loopin_mcp.api.serving.mcp_app import MakeMCP, with_mcp
 from loopin_mcp.api.serving.metrics_port import metrics_on
 from loopin_mcp.api.serving.uvicorn_server import running
 from loopin_mcp.api.store.deliveries import NO_CHANNELS
@@ -92,6 +93,7 @@ async def serving(
     channels: Channels | None = None,
     limits: Limits | None = None,
     metrics: socket.socket | None = None,
+    make_mcp: MakeMCP | None = None,
 ) -> AsyncIterator[str]:
     """Serve the API on `listener` until the block ends, then close the listener and the database.
 
@@ -112,13 +114,15 @@ async def serving(
         loops = _loops(store, options, api, channels)
         async with (
             beside(loops),
-            running(api.app, listener, options.grace_s, limits),
+            with_mcp(api, make_mcp, store.public_url) as (app, end_mcp),
+            running(app, listener, options.grace_s, limits),
             metrics_on(metrics, api.metrics),
         ):
             try:
                 yield url
             finally:
                 # Requests that wait for a decision would otherwise hold up the end.
+                end_mcp()
                 with anyio.move_on_after(GRACE_S, shield=True):
                     await let_go(store)
     finally:
@@ -177,7 +181,13 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str], None]) -> None:
+async def serve_alone(
+    settings: Settings,
+    *,
+    insecure: bool,
+    say: Callable[[str], None],
+    make_mcp: MakeMCP | None = None,
+) -> None:
     """Serve the API until cancelled; `say` prints to the operator what it serves.
 
     Raises:
@@ -188,23 +198,24 @@ async def serve_alone(settings: Settings, *, insecure: bool, say: Callable[[str]
         raise ConfigurationError(f"METRICS_PORT cannot be used. {NEEDED}")
     raise_file_limit()
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(await _listen_at(settings.host, settings.port, "PORT"))
+        listener = stack.enter_context(await listen_at(settings.host, settings.port, "PORT"))
         metrics = None
         if settings.metrics_port is not None:
-            listening = await _listen_at(settings.host, settings.metrics_port, "METRICS_PORT")
+            listening = await listen_at(settings.host, settings.metrics_port, "METRICS_PORT")
             metrics = stack.enter_context(listening)
         channels = await channels_of(settings)
         options = Options.of(settings)
         keys = AuditKeys(options.audit_keys)
         database = await open_database(settings.database_url, settings.data_dir, keys)
-        async with serving(listener, database, options, channels, metrics=metrics) as url:
+        serve = partial(serving, listener, database, options, channels, make_mcp=make_mcp)
+        async with serve(metrics=metrics) as url:
             devices = await database.transact(count_devices)
             metrics_url = url_of(metrics) if metrics else None
             say(banner(url, settings, channels, devices, metrics_url))
             await anyio.sleep_forever()
 
 
-async def _listen_at(host: str, port: int, variable: str) -> socket.socket:
+async def listen_at(host: str, port: int, variable: str) -> socket.socket:
     """A listening socket at the address of the settings HOST and `variable`.
 
     Raises:

@@ -1,0 +1,130 @@
+"""Serves MCP over HTTP: by itself, or together with the API."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+import anyio
+import anyio.to_thread
+
+from loopin_mcp.api.access.guard import host_rule
+from loopin_mcp.api.access.keys import Door, Keys
+from loopin_mcp.api.access.limits import Limits, raise_file_limit
+from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.mcp_front import PATH, MCPFront, health_of
+from loopin_mcp.api.serving.serving import listen_at, serve_alone, url_of
+from loopin_mcp.api.serving.uvicorn_server import running
+from loopin_mcp.client.addresses import Address
+from loopin_mcp.client.client import LoopinClient
+from loopin_mcp.client.connections import in_process
+from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.mcp_server.context import PROGRESS_EVERY_S
+from loopin_mcp.mcp_server.http.endpoint import Endpoint, mcp_endpoint
+from loopin_mcp.settings.api_options import GRACE_S
+from loopin_mcp.settings.base_urls import LOOPBACK, is_loopback
+from loopin_mcp.settings.data_dir import TOKEN_FILE
+from loopin_mcp.settings.embedded_files import load_mcp_token
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
+
+# The API is in this process, and answers to this name.
+_HERE = f"http://{LOOPBACK}"
+_SERVE_AFTER_S = 1.0
+
+logger = logging.getLogger("loopin_mcp")
+
+
+async def serve_http(
+    settings: Settings, say: Callable[[str], None], progress_every_s: float = PROGRESS_EVERY_S
+) -> None:
+    """Serve MCP until cancelled; `say` prints to the operator how hosts connect.
+
+    Raises:
+        ConfigurationError: The settings cannot be used, or would lend the API key to anyone.
+    """
+    token = await anyio.to_thread.run_sync(token_of, settings)
+    raise_file_limit()
+    with await listen_at(settings.host, settings.mcp_port, "PORT") as listener:
+        url = url_of(listener)
+        door = Door(Keys(token, {}), epoch_ms)
+        knows_host = host_rule(listener.getsockname()[0], settings.public_url or url)
+        async with mcp_endpoint(
+            settings, token, progress_every_s=progress_every_s, serve_after_s=_SERVE_AFTER_S
+        ) as endpoint:
+            others = health_of("loopin-mcp")
+            app = MCPFront(endpoint, others, door, knows_host, settings.public_url or url)
+            async with running(app, listener, GRACE_S, Limits.of_process()):
+                say(_banner(url, settings, token))
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    endpoint.let_go()
+
+
+def token_of(settings: Settings) -> str | None:
+    """The bearer token that hosts need; None if they need none, since there is no key to lend.
+
+    On loopback, the embedded API's server makes its own.
+
+    Raises:
+        ConfigurationError: LOOPIN_MCP_TOKEN is required, or is another secret.
+    """
+    token = settings.mcp_token
+    if token and token == settings.api_key:
+        raise ConfigurationError(f"LOOPIN_MCP_TOKEN must differ from LOOPIN_API_KEY. {MAKE_ONE}")
+    if token:
+        if len(token) < SHORTEST_KEY:
+            logger.warning(
+                "LOOPIN_MCP_TOKEN has fewer than %d characters, so it could be guessed. %s",
+                SHORTEST_KEY,
+                MAKE_ONE,
+            )
+        return token
+    if not is_loopback(settings.host):
+        raise ConfigurationError(
+            f"HOST {settings.host} can be reached from other machines, and without a token "
+            f"everybody there could use this MCP server: set LOOPIN_MCP_TOKEN. {MAKE_ONE}"
+        )
+    if settings.api_key:
+        raise ConfigurationError(
+            "Without a token, every program on this machine could use LOOPIN_API_KEY through this "
+            f"MCP server: set LOOPIN_MCP_TOKEN. {MAKE_ONE}"
+        )
+    return None if settings.api_url else load_mcp_token(settings.data_dir)
+
+
+def _banner(url: str, settings: Settings, token: str | None) -> str:
+    access = "any program on this machine, without a token"
+    if token:
+        held = "LOOPIN_MCP_TOKEN"
+        if not settings.mcp_token:
+            held = f"the token in {settings.data_dir / TOKEN_FILE}"
+        access = f"Authorization: Bearer with {held}"
+    api = settings.api_url or "the embedded one"
+    return f"LoopIn MCP server on {url}{PATH}\n  Access: {access}\n  API: {api}"
+
+
+async def serve_api(settings: Settings, say: Callable[[str], None], *, insecure: bool) -> None:
+    """Serve the API until cancelled, and MCP under its `/mcp`; see `serve_alone`."""
+    await serve_alone(settings, insecure=insecure, say=say, make_mcp=partial(_mcp_of_api, settings))
+
+
+@asynccontextmanager
+async def _mcp_of_api(
+    settings: Settings, api: Callable[..., Awaitable[None]]
+) -> AsyncIterator[Endpoint]:
+    """MCP whose tools call this API with the key of their caller, who is some person of a team."""
+    http = in_process(api)
+
+    def client_of(key: str) -> LoopinClient:
+        async def locate() -> Address:
+            return Address(_HERE, key or None)
+
+        return LoopinClient(locate=locate, channel="mcp", http=http)
+
+    # Nobody is asked only because this program runs under their name.
+    of_team = replace(settings, api_url=_HERE)
+    async with mcp_endpoint(of_team, settings.api_key_secret, client_of) as endpoint:
+        yield endpoint

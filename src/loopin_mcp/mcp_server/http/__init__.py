@@ -1,0 +1,1 @@
+"""The MCP server over HTTP, in both eras, for many hosts at once."""

@@ -1,0 +1,147 @@
+"""The MCP server as an ASGI app: the SDK's session manager, and what each request may know."""
+
+import hmac
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.request_state import RequestStateSecurity
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from loopin_mcp.client.client import LoopinClient
+from loopin_mcp.mcp_server.context import PROGRESS_EVERY_S, Loopin
+from loopin_mcp.mcp_server.forms import AnyForms, CarriedForms
+from loopin_mcp.mcp_server.http.introductions import SESSION_ID, introduced_by, session_id
+from loopin_mcp.mcp_server.tools import STATE_TTL_S, create_server
+from loopin_mcp.settings.settings import Settings
+from loopin_mcp.wire.bearer import bearer_token
+
+# The largest request of a tool has some 400 KiB if everything in it is escaped.
+MOST_BYTES = 1024 * 1024
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Any]
+Send = Callable[[Message], Any]
+# The client of the API for the caller with a bearer token, which is empty if it needed none.
+ClientOf = Callable[[str], LoopinClient]
+_Context = ServerRequestContext[Any, Any]
+
+
+class Endpoint:
+    """An ASGI app that answers requests of MCP until `let_go` is called."""
+
+    def __init__(self, manager: StreamableHTTPSessionManager, stopping: anyio.Event) -> None:
+        self._manager = manager
+        self._stopping = stopping
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        exchange = _Exchange(receive, send)
+        await self._manager.handle_request(scope, exchange.receive, exchange.send)
+
+    def let_go(self) -> None:
+        """Answer all waits for decisions, so that the server can end."""
+        self._stopping.set()
+
+
+@asynccontextmanager
+async def mcp_endpoint(
+    settings: Settings,
+    secret: str | None,
+    client_of: ClientOf | None = None,
+    *,
+    progress_every_s: float = PROGRESS_EVERY_S,
+    serve_after_s: float | None = None,
+) -> AsyncIterator[Endpoint]:
+    """Serve MCP until the block ends; nothing is kept between requests.
+
+    Copies with the same `secret` take each other's forms. Calls go to the API of the settings, or
+    to that of `client_of`. The tools for hosts are not offered: they read files of the machine that
+    runs the host. For the rest see `create_server`.
+    """
+    stopping = anyio.Event()
+    apart = _Apart(CarriedForms(), stopping, client_of)
+    server = create_server(
+        replace(settings, gate="off"),
+        progress_every_s=progress_every_s,
+        serve_after_s=serve_after_s,
+        state_security=_sealing(secret) if secret else None,
+        middleware=[apart],
+    )
+    manager = StreamableHTTPSessionManager(
+        server._lowlevel_server, stateless=True, max_request_body_size=MOST_BYTES
+    )
+    async with manager.run():
+        yield Endpoint(manager, stopping)
+
+
+def _sealing(secret: str) -> RequestStateSecurity:
+    key = hmac.digest(secret.encode(), b"loopin-mcp forms", "sha256")
+    return RequestStateSecurity(keys=[key], ttl=STATE_TTL_S, bind_principal=_token_of)
+
+
+def _header(ctx: _Context, name: str) -> list[str]:
+    assert ctx.request is not None
+    values: list[str] = ctx.request.headers.getlist(name)
+    return values
+
+
+def _token_of(ctx: _Context) -> str:
+    """The bearer token of a request, which the front of this server has checked."""
+    return bearer_token(_header(ctx, "authorization"))
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """A middleware that lets no request know what other requests did: they may be of others."""
+
+    forms: AnyForms
+    stopping: anyio.Event
+    client_of: ClientOf | None
+
+    async def __call__(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
+        loopin: Loopin = ctx.lifespan_context
+        for session in _header(ctx, SESSION_ID.decode()):
+            if ctx.session.client_params is None:
+                # The SDK has no other place for it.
+                ctx.session._connection.client_params = introduced_by(session)
+        make_client = loopin.make_client
+        if client_of := self.client_of:
+            token = _token_of(ctx)
+
+            def make_client() -> LoopinClient:
+                return client_of(token)
+
+        own = Loopin(
+            make_client,
+            loopin.settings,
+            self.forms,
+            loopin.progress_every_s,
+            stopping=self.stopping,
+        )
+        return await call_next(replace(ctx, lifespan_context=own))
+
+
+class _Exchange:
+    """A request and its response, which gets a session id if the request is `initialize`."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._body = bytearray()
+
+    async def receive(self) -> Message:
+        message: Message = await self._receive()
+        self._body += message.get("body", b"")
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            session = session_id(bytes(self._body))
+            if session:
+                message["headers"] = [*message["headers"], (SESSION_ID, session.encode())]
+            self._body.clear()
+        await self._send(message)
