@@ -16,10 +16,17 @@ from urllib.parse import quote
 from loopin_mcp.mcp_server.tools import TOOLS
 
 ROOT = Path(__file__).parents[1]
-IMAGE = "ghcr.io/loopin-mcp/loopin-mcp:"
 MANIFEST = "packaging/mcpb/manifest.json"
 DOCUMENTS = ("server.json", MANIFEST, "packaging/claude-code/.claude-plugin/plugin.json")
 PAGES = ("README.md", "docs/hosts.md")
+IMAGES = (
+    "packaging/docker/Dockerfile",
+    "packaging/docker/compose.yaml",
+    "packaging/kubernetes/loopin.yaml",
+)
+IMAGE_VERSION = re.compile(
+    r"(?<=ghcr\.io/loopin-mcp/loopin-mcp:)[\w.-]+|(?<=image\.version=\")[\w.-]+"
+)
 CURSOR = "https://cursor.com/en/install-mcp?name=loopin&config="
 VS_CODE = "https://insiders.vscode.dev/redirect/mcp/install?name=loopin&config="
 STAGES = {"a": "alpha", "b": "beta", "rc": "rc", ".dev": "dev"}
@@ -63,14 +70,23 @@ def filled_page(text: str, entry: dict[str, Any]) -> str:
     return text
 
 
+def filled(name: str, text: str, version: str, entry: dict[str, Any]) -> str:
+    """A file with everything that is said elsewhere."""
+    if name in PAGES:
+        return filled_page(text, entry)
+    if name in IMAGES:
+        return IMAGE_VERSION.sub(semantic(version), text)
+    return filled_document(name, text, version)
+
+
 def main() -> None:
     """Write the files that are not up to date, and say which."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     example = json.loads((ROOT / "claude_desktop_config.example.json").read_text(encoding="utf-8"))
     version, entry = project["project"]["version"], example["mcpServers"]["loopin"]
-    for name in (*DOCUMENTS, *PAGES):
+    for name in (*DOCUMENTS, *IMAGES, *PAGES):
         old = (ROOT / name).read_text(encoding="utf-8")
-        new = filled_page(old, entry) if name in PAGES else filled_document(name, old, version)
+        new = filled(name, old, version, entry)
         if new != old:
             (ROOT / name).write_text(new, encoding="utf-8")
             sys.stdout.write(f"{name}\n")

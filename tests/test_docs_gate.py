@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # apprise brings it, without types
+import yaml
 from click.testing import CliRunner
 
 from loopin_mcp.cli import main

@@ -20,6 +20,9 @@ REPEATED = (
     "server.json",
     "packaging/mcpb/manifest.json",
     "packaging/claude-code/.claude-plugin/plugin.json",
+    "packaging/docker/Dockerfile",
+    "packaging/docker/compose.yaml",
+    "packaging/kubernetes/loopin.yaml",
     "README.md",
     "docs/hosts.md",
 )
@@ -80,6 +83,8 @@ def test_one_version_feeds_all(clone: Path, version: str, semantic: str) -> None
     listing, manifest, plugin = (read(name, clone) for name in REPEATED[:3])
     assert [listing["version"], manifest["version"], plugin["version"]] == [semantic] * 3
     assert [package["version"] for package in listing["packages"]] == [version]
+    for name, before in zip(REPEATED[3:6], ('image.version="', *[":"] * 2), strict=True):
+        assert (clone / name).read_text().count(f"{before}{semantic}") == 1
 
 
 @pytest.mark.subprocess

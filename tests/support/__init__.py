@@ -63,9 +63,10 @@ class ServedAPI:
         environment: dict[str, str],
         *options: str,
         launcher: tuple[str, ...] = (),
+        python: str = sys.executable,
     ) -> None:
         self.process = subprocess.Popen(
-            [*launcher, sys.executable, "-m", "loopin_mcp", "api", *options],
+            [*launcher, python, "-m", "loopin_mcp", "api", *options],
             env=clean_environment(LOOPIN_DATA_DIR=str(data_dir), PORT="0") | environment,
             stderr=subprocess.PIPE,
             text=True,
