@@ -95,7 +95,7 @@ THIRD_PARTY = {
     "jinja2": {"api.pages.rendering"},
     "uvicorn": {"api.serving"},
     "sqlite3": {"api.database"},
-    "psycopg": {"api.database.postgres"},
+    "psycopg": {"api.database.postgres", "api.database.transfer.target"},
     "psycopg_pool": {"api.database.postgres"},
     "prometheus_client": {"api.metrics"},
     "apprise": {"api.outbox.apprise_service"},

@@ -26,6 +26,7 @@ _ELSEWHERE = {
     "audit": "loopin_mcp.commands.audit",
     "backup": "loopin_mcp.commands.keeping.commands",
     "install": "loopin_mcp.commands.install",
+    "migrate": "loopin_mcp.commands.keeping.commands",
     "restore": "loopin_mcp.commands.keeping.commands",
     "uninstall": "loopin_mcp.commands.install",
 }

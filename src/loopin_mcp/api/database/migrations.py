@@ -12,6 +12,8 @@ SCHEMA_VERSION = 2
 # Earlier versions whose programs may use a database of this version, because its scripts only add
 # what they can ignore. So copies can be upgraded one by one.
 BESIDE: tuple[int, ...] = ()
+# The version of a database that `loopin-mcp migrate` has not finished: no program may use it.
+UNFINISHED = 1_000_000
 SCHEMAS = Path(__file__).with_name("schema")
 
 # By version, the part of an upgrade that SQL cannot do. It is given the database's name.
@@ -84,6 +86,8 @@ def _versions() -> Steps[set[int]]:
 
 
 def _mismatch(database: str, known: int) -> str:
+    if known == UNFINISHED:
+        return f"{database} is not complete: run `loopin-mcp migrate` again, which continues"
     found = f"{database} has schema version {known}, and this loopin-mcp knows {SCHEMA_VERSION}"
     is_newer = known > SCHEMA_VERSION
     return f"{found}: {'update loopin-mcp' if is_newer else 'start its API once to upgrade it'}"

@@ -105,7 +105,7 @@ class PostgreSQL:
             ConfigurationError: Connecting failed, a newer program wrote the database, or it
                 cannot store all text.
         """
-        url = _readable(url)
+        url = connection_string(url)
         try:
             async with await psycopg.AsyncConnection.connect(
                 url, row_factory=dict_row, prepare_threshold=None
@@ -128,7 +128,7 @@ class PostgreSQL:
         Raises:
             ConfigurationError: The URL is not a connection URL.
         """
-        return await cls._connected(_readable(url), ANSWER_S, read_only=True)
+        return await cls._connected(connection_string(url), ANSWER_S, read_only=True)
 
     @classmethod
     async def _connected(cls, url: str, answer_s: float, *, read_only: bool = False) -> Self:
@@ -238,7 +238,7 @@ class PostgreSQL:
                 await listener.close()
 
 
-def _readable(url: str) -> str:
+def connection_string(url: str) -> str:
     """The connection string of a URL, with the keepalive defaults."""
     # If libpq cannot parse a URL, its error may quote the password.
     if _PLAIN_URL.fullmatch(url):

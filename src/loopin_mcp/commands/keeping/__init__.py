@@ -1,1 +1,1 @@
-"""`loopin-mcp backup` and `restore`: copies of a database, and what becomes of them."""
+"""`loopin-mcp backup`, `restore` and `migrate`: copies of a database, and what becomes of them."""

@@ -1,4 +1,4 @@
-"""The commands `backup` and `restore`: their arguments and options."""
+"""The commands `backup`, `restore` and `migrate`: their arguments and options."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ import anyio
 import click
 
 from loopin_mcp.commands.keeping.backup import back_up
+from loopin_mcp.commands.keeping.migrate import migrate
 from loopin_mcp.commands.keeping.restore import Terminal, finish_pg_restore, restore
 from loopin_mcp.settings.settings import Settings
 
@@ -75,6 +76,26 @@ def restore_command(
         done = anyio.run(finish_pg_restore, settings, terminal)
     else:
         done = restore(settings, file, terminal, embedded=embedded)
+    raise SystemExit(0 if done else 1)
+
+
+@click.command("migrate", short_help="Copy a SQLite database to PostgreSQL.")
+@click.option("--to", "url", metavar="URL", help="postgresql://...  [default: DATABASE_URL]")
+@_embedded
+@click.pass_obj
+def migrate_command(environment: Environment, *, url: str | None, embedded: bool) -> None:
+    """Copy the SQLite database of `loopin-mcp api` to an empty PostgreSQL database.
+
+    Stop its API before. The source stays as it is. Every row is compared with its copy, and the
+    audit trail of the copy is checked. If this is interrupted, run it again: it continues. Until it
+    is finished, no API can use the new database.
+
+    Other users of this machine see --to in the list of processes. Give a password in DATABASE_URL,
+    PGPASSWORD or ~/.pgpass instead. The exit code is 1 if the copy is not complete, or if the check
+    of the audit trail found a fault, which the source has too.
+    """
+    settings = _settings(environment, embedded=embedded)
+    done = migrate(settings, url, embedded=embedded, say=click.echo, progress=_say_progress)
     raise SystemExit(0 if done else 1)
 
 

@@ -1,0 +1,1 @@
+"""Moves a SQLite database into PostgreSQL."""
