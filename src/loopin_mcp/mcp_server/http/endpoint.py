@@ -40,6 +40,10 @@ class Endpoint:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer the request."""
         exchange = _Exchange(receive, send)
+        # httptools keeps the blanks after a value, which the SDK would compare with the body:
+        # https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+        headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+        scope = {**scope, "headers": headers}
         await self._manager.handle_request(scope, exchange.receive, exchange.send)
 
     def let_go(self) -> None:
