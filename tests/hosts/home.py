@@ -76,6 +76,11 @@ class Home:
         """Add our server to the host under a name, for questions to this human."""
         self.write(self.host.server(name, LAUNCHER, human.variables | variables))
 
+    def connect(self, url: str, token: str) -> None:
+        """Add the server at a URL to the host."""
+        self.write(self.host.at_url(f"{url}/mcp"))
+        self.environment["LOOPIN_MCP_TOKEN"] = token
+
     def tool(self, name: str, given: Input, server: str = "loopin") -> Call:
         """The model's call of a tool of ours."""
         return self.host.tool.format(server=server, name=name), given

@@ -32,6 +32,8 @@ class Host:
     hook: Callable[[str, int], Written]
     # A server with its name, command, and variables of its environment.
     server: Callable[[str, str, dict[str, str]], Written]
+    # The server `loopin` at a URL, whose token is in LOOPIN_MCP_TOKEN.
+    at_url: Callable[[str], Written]
     files: dict[str, JSON] = field(default_factory=dict)
 
 
@@ -56,6 +58,22 @@ def gemini_hooks(command: str, timeout_s: int) -> JSON:
 def servers(name: str, command: str, environment: dict[str, str], **more: object) -> JSON:
     """The servers of most hosts."""
     return {"mcpServers": {name: {"command": command, "env": environment, **more}}}
+
+
+def at_url(url: str, key: str = "url", token: str = "$LOOPIN_MCP_TOKEN", **more: object) -> JSON:  # noqa: S107 - the name of one
+    """The server at a URL, as most hosts have it."""
+    entry = {key: url, "headers": {"Authorization": f"Bearer {token}"}, **more}
+    return {"mcpServers": {"loopin": entry}}
+
+
+def codex_at_url(url: str) -> str:
+    """The server at a URL, as Codex has it."""
+    return f'''
+[mcp_servers.loopin]
+url = "{url}"
+bearer_token_env_var = "LOOPIN_MCP_TOKEN"
+required = true
+'''
 
 
 def codex_servers(name: str, command: str, environment: dict[str, str]) -> str:
@@ -94,6 +112,10 @@ HOSTS = {
         ),
         hook=lambda *hook: (".claude/settings.json", claude_hooks(*hook)),
         server=lambda *server: (".claude.json", servers(*server)),
+        at_url=lambda url: (
+            ".claude.json",
+            at_url(url, token="${LOOPIN_MCP_TOKEN}", type="http"),
+        ),
     ),
     "codex": Host(
         arguments=(
@@ -123,6 +145,7 @@ HOSTS = {
         ),
         hook=lambda *hook: (".codex/hooks.json", claude_hooks(*hook)),
         server=lambda *server: (".codex/config.toml", codex_servers(*server)),
+        at_url=lambda url: (".codex/config.toml", codex_at_url(url)),
     ),
     "copilot": Host(
         arguments=(),
@@ -157,6 +180,10 @@ HOSTS = {
             ".copilot/mcp-config.json",
             servers(*server, type="local", tools=["*"]),
         ),
+        at_url=lambda url: (
+            ".copilot/mcp-config.json",
+            at_url(url, token="${LOOPIN_MCP_TOKEN}", type="http", tools=["*"]),
+        ),
     ),
     "gemini": Host(
         arguments=("-m", "gemini-2.5-flash"),
@@ -172,6 +199,7 @@ HOSTS = {
         delegation=(("invoke_agent", {"agent_name": "generalist", "prompt": TASK}),),
         hook=lambda *hook: (".gemini/settings.json", gemini_hooks(*hook)),
         server=lambda *server: (".gemini/settings.json", servers(*server)),
+        at_url=lambda url: (".gemini/settings.json", at_url(url, "httpUrl")),
         files={
             ".gemini/settings.json": {
                 "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},

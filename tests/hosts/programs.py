@@ -22,6 +22,7 @@ import pytest
 from tests.support import missing
 
 DOWNLOAD_TIMEOUT_S = 240
+TYPESCRIPT = Path(__file__).parent / "typescript"
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,29 @@ def fetched(name: str, cache: Path) -> list[str]:
     return PROGRAMS[name].command(cache)
 
 
+def typescript_client(cache: Path) -> list[str]:
+    """How to start the client of the TypeScript SDKs, which are installed if they are missing."""
+    npm, node = which("npm"), which("node")
+    lock = (TYPESCRIPT / "package-lock.json").read_bytes()
+    place = cache / f"typescript-{hashlib.sha256(lock).hexdigest()[:12]}"
+    if not place.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as draft:
+            shutil.copytree(TYPESCRIPT, draft, dirs_exist_ok=True)
+            command = [npm, "ci", "--silent", "--ignore-scripts", "--no-audit", "--prefix", draft]
+            subprocess.run(command, check=True, timeout=DOWNLOAD_TIMEOUT_S)
+            shutil.copytree(draft, place)
+    # The program is that of this checkout, and finds the SDKs beside it.
+    shutil.copy(TYPESCRIPT / "client.mjs", place)
+    return [node, str(place / "client.mjs")]
+
+
 def main() -> None:
     """Download what is missing; if this machine cannot run it, the tests say so."""
     with suppress(pytest.skip.Exception):
         for name in PROGRAMS:
             sys.stdout.write(" ".join(fetched(name, cache_of(os.environ))) + "\n")
+        sys.stdout.write(" ".join(typescript_client(cache_of(os.environ))) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from loopin_mcp import LoopinClient
 from loopin_mcp.settings.settings import TOOLS
 from tests.support import PATIENCE_S
 from tests.support.confirmation import ACCEPT, DECLINE, Human
+from tests.support.host import MODERN
 from tests.support.over_http import (
     AGENTS_KEY,
     TOKEN,
@@ -129,7 +130,7 @@ async def test_what_one_agent_asked_is_shown_to_another_with_its_context(
 
 async def test_form_of_one_host_confirms_nothing_to_another(url: str) -> None:
     human = Human(ACCEPT)
-    async with host(url, "2026-07-28", human=human) as client:
+    async with host(url, MODERN, human=human) as client:
         created = await call(client, "create_interrupt", **QUESTION)
         interrupt_id = created["interruptId"]
         await call(client, "decide_interrupt", interruptId=interrupt_id, decision="approved")
@@ -140,7 +141,7 @@ async def test_form_of_one_host_confirms_nothing_to_another(url: str) -> None:
 
 
 async def test_human_who_declines_the_form_records_nothing(url: str) -> None:
-    async with host(url, "2026-07-28", human=Human(DECLINE)) as client:
+    async with host(url, MODERN, human=Human(DECLINE)) as client:
         created = await call(client, "create_interrupt", **QUESTION)
         arguments = {"interruptId": created["interruptId"], "decision": "approved"}
         refused = await refusal(client, "decide_interrupt", **arguments)
@@ -211,8 +212,20 @@ async def test_initialize_is_answered_with_a_session_id_that_any_copy_reads(
     assert [each["agentId"] for each in listed["interrupts"]] == ["n" * 200]
 
 
+async def test_host_that_says_who_it_is_with_each_request_needs_no_session_id(url: str) -> None:
+    question = {"name": "create_interrupt", "arguments": QUESTION}
+    named = {"Mcp-Method": "tools/call", "Mcp-Name": "create_interrupt"}
+    async with caller(url, **{"MCP-Protocol-Version": MODERN, "Mcp-Session-Id": "x"}) as http:
+        body = request("tools/call", question, era=MODERN)
+        answer = await http.post("/mcp", json=body, headers=named)
+        listed = await call_of(url, "list_pending_interrupts")
+
+    assert answer.status_code == 200
+    assert [each["agentId"] for each in listed["interrupts"]] == ["raw-host"]
+
+
 async def call_of(url: str, name: str) -> dict[str, Any]:
-    async with host(url, "2026-07-28") as client:
+    async with host(url, MODERN) as client:
         return await call(client, name)
 
 
@@ -228,8 +241,8 @@ async def two_copies(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
 async def test_answer_to_a_form_may_come_to_another_copy(tmp_path: Path) -> None:
     async with (
         two_copies(tmp_path) as (first, second),
-        host(first, "2026-07-28", human=Human(ACCEPT)) as one,
-        host(second, "2026-07-28", human=Human(ACCEPT)) as other,
+        host(first, MODERN, human=Human(ACCEPT)) as one,
+        host(second, MODERN, human=Human(ACCEPT)) as other,
     ):
         created = await call(one, "create_interrupt", **QUESTION)
         decision = {"interruptId": created["interruptId"], "decision": "approved"}
@@ -249,7 +262,7 @@ async def test_answer_to_a_form_may_come_to_another_copy(tmp_path: Path) -> None
 async def test_answer_to_a_form_counts_once_in_a_copy(tmp_path: Path) -> None:
     async with (
         serving(http_server(tmp_path)) as url,
-        host(url, "2026-07-28", human=Human(ACCEPT)) as client,
+        host(url, MODERN, human=Human(ACCEPT)) as client,
     ):
         created = await call(client, "create_interrupt", **QUESTION)
         decision = {"interruptId": created["interruptId"], "decision": "approved"}

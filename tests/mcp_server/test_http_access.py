@@ -190,6 +190,21 @@ async def test_page_of_another_program_on_this_machine_is_refused_without_a_toke
     assert await status(keyless, token=None, Origin="http://localhost:8080") == 403
 
 
+async def test_token_that_is_not_needed_does_not_matter(keyless: str) -> None:
+    listing = {"name": "list_pending_interrupts", "arguments": {"userId": "u"}}
+    async with caller(keyless, token=None) as http:
+        answers = [
+            await http.post(
+                "/mcp",
+                json=request("tools/call", listing),
+                headers=[(b"Authorization", f"Bearer {token}".encode("latin-1"))],
+            )
+            for token in ("nonsense", "täst", "two words", "x" * 8000)
+        ]
+
+    assert ['"count":0' in answer.text.replace("\\", "") for answer in answers] == [True] * 4
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "OPTIONS", "HEAD"])
 async def test_there_is_nothing_to_read_or_to_delete(url: str, method: str) -> None:
     async with caller(url) as http:
@@ -238,6 +253,38 @@ async def test_body_that_is_not_one_message_is_refused(url: str, body: bytes, er
 
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] in (-32700, -32600, -32602)
+
+
+@pytest.mark.parametrize(
+    ("context", "fault"),
+    [
+        ('{"a":1,"a":2}', 'The body names "a" twice in one object: send each name once.'),
+        ('{"a":12345678901234567890.5}', "The body has the number 12345678901234567890.5, which"),
+        ('{"a":NaN}', "The body is not valid JSON: "),
+        ('{"a":"\\ud800"}', "The body is not valid JSON: "),
+    ],
+)
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_values_that_a_human_might_see_differently_are_refused(
+    url: str, era: str, context: str, fault: str
+) -> None:
+    arguments = {"action": "Pay", "context": "CONTEXT", "userId": "u", "agentId": "a"}
+    new = request("tools/call", {"name": "create_interrupt", "arguments": arguments}, era=era)
+    body = json.dumps(new).replace('"CONTEXT"', context)
+    named = {"Mcp-Method": "tools/call", "Mcp-Name": "create_interrupt"}
+    async with caller(url, **{"MCP-Protocol-Version": era}, **named) as http:
+        answer = await http.post("/mcp", content=body)
+
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["code"], error["message"][: len(fault)]) == (-32700, fault)
+
+
+async def test_body_in_another_encoding_is_refused(url: str) -> None:
+    async with caller(url) as http:
+        answer = await http.post("/mcp", content=json.dumps(LIST).encode("utf-16"))
+
+    assert answer.status_code == 400
 
 
 async def test_oversize_body_is_refused(url: str) -> None:

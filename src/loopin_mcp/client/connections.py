@@ -38,7 +38,8 @@ def connection_of(http: httpx.AsyncClient) -> Connection:
 
 def in_process(app: Callable[..., Awaitable[None]]) -> httpx.AsyncClient:
     """A client of an ASGI app in this process; it needs no closing."""
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, trust_env=False)
 
 
 def connection_to(base_url: str) -> Connection:

@@ -55,7 +55,7 @@ async def serve_http(
         ) as endpoint:
             others = health_of("loopin-mcp")
             app = MCPFront(endpoint, others, door, knows_host, settings.public_url or url)
-            async with running(app, listener, GRACE_S, Limits.of_process()):
+            async with running(app, listener, GRACE_S, _limits()):
                 say(_banner(url, settings, token))
                 try:
                     await anyio.sleep_forever()
@@ -93,6 +93,12 @@ def token_of(settings: Settings) -> str | None:
             f"MCP server: set LOOPIN_MCP_TOKEN. {MAKE_ONE}"
         )
     return None if settings.api_url else load_mcp_token(settings.data_dir)
+
+
+def _limits() -> Limits:
+    """Limits that leave room for the embedded API, and for a connection to it for each wait."""
+    limits = Limits.of_process()
+    return replace(limits, connections=limits.connections // 3, at_once=limits.at_once // 3)
 
 
 def _banner(url: str, settings: Settings, token: str | None) -> str:

@@ -21,7 +21,7 @@ def start(data_dir: Path) -> list[str]:
     """What an API says at its start, after its address."""
     served = ServedAPI(data_dir, {})
     assert served.process.stderr is not None
-    rest = [next(served.process.stderr).rstrip() for _ in range(6)]
+    rest = [next(served.process.stderr).rstrip() for _ in range(7)]
     served.stop()
     return rest
 
@@ -38,9 +38,10 @@ async def test_start_counts_the_devices_of_reviewers(tmp_path: Path, clock: Cloc
 
 @pytest.mark.subprocess
 def test_start_tells_what_is_served_with_the_defaults(tmp_path: Path) -> None:
-    inbox, *rest = start(tmp_path)
+    inbox, mcp, *rest = start(tmp_path)
 
     assert inbox.startswith("  Inbox: http://127.0.0.1:")
+    assert mcp == inbox.replace("Inbox", "MCP") + "mcp"
     assert rest == [
         f"  Database: SQLite, {tmp_path / 'api.db'}",
         "  Reviewers: none: anyone on this machine decides",
@@ -59,6 +60,7 @@ def test_start_tells_what_is_served_and_no_secret() -> None:
     assert text.splitlines() == [
         f"LoopIn API on {URL}",
         f"  Inbox: {URL}/",
+        f"  MCP: {URL}/mcp",
         "  Database: PostgreSQL, 127.0.0.1/loopin",
         "  Reviewers: 2",
         "  Callbacks: signed",
@@ -81,7 +83,7 @@ def test_start_names_the_database_without_its_password(url: str, database: str) 
     lines = banner(URL, Settings(database_url=url), None, devices=0).splitlines()
 
     assert lines[0] == f"LoopIn API on {URL} (agents need no key: no API_KEY_SECRET)"
-    assert lines[2] == f"  Database: {database}"
+    assert lines[3] == f"  Database: {database}"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,23 @@ def test_each_bad_value_is_a_failure_that_names_its_variable() -> None:
     assert all(each.remedy for each in found)
 
 
+def test_settings_of_the_server_over_http_are_checked_too() -> None:
+    found = check(LOOPIN_MCP_TOKEN="${TOKEN}", LOOPIN_MCP_PORT="x", PORT="x")
+
+    assert [(each.status, each.found.split()[0]) for each in found[:2]] == [
+        ("failure", "LOOPIN_MCP_TOKEN"),
+        ("failure", "LOOPIN_MCP_PORT"),
+    ]
+
+
+@pytest.mark.parametrize(("token", "statuses"), [("short", ["warning"]), (LONG, ["pass"])])
+def test_token_that_could_be_guessed_is_a_warning(token: str, statuses: list[str]) -> None:
+    found = check(LOOPIN_MCP_TOKEN=token)
+
+    assert [each.status for each in found] == statuses
+    assert not shows_secret(repr(found))
+
+
 def test_settings_of_an_api_are_not_read_beside_the_url_of_another() -> None:
     assert check(LOOPIN_API_URL="https://loopin.test", LOOPIN_PORT="nonsense")[0].status == "pass"
 

@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+from loopin_mcp.api.mcp_front import PATH
 from loopin_mcp.api.outbox.channels import Channels, reached
 from loopin_mcp.settings.base_urls import is_loopback
 from loopin_mcp.settings.data_dir import API_FILE
@@ -27,6 +28,7 @@ def banner(
         [
             f"LoopIn API on {url}" + ("" if settings.api_key_secret else NO_KEY),
             f"  Inbox: {settings.public_url or url}/",
+            f"  MCP: {settings.public_url or url}{PATH}",
             *([f"  Metrics: {metrics_url}/metrics"] if metrics_url else []),
             f"  Database: {_database(settings)}",
             f"  Reviewers: {_reviewers(settings)}",

@@ -7,17 +7,23 @@ from loopin_mcp.commands.doctor.checks import Finding, problem
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.install.hosts import Host
 from loopin_mcp.install.plan import USER, has_user
-from loopin_mcp.settings.settings import Settings
+from loopin_mcp.settings.settings import Reader, Settings
+from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
 
 _PREFIX = "LOOPIN_"
 _URL = "LOOPIN_API_URL"
+_TOKEN = "LOOPIN_MCP_TOKEN"  # noqa: S105 - the name of a variable
 _LONGEST_NAME = 100
 _REMEDY = "Correct or unset it."
 
 
 def check_variables(name: str, environment: Mapping[str, str]) -> list[Finding]:
     """Every setting that cannot be used, and every variable that only looks like one."""
-    found = [*faults_of(name, environment), *_unknown(name, environment)]
+    found = [
+        *faults_of(name, environment),
+        *_short_token(name, environment),
+        *_unknown(name, environment),
+    ]
     count = sum(variable.startswith(_PREFIX) for variable in environment)
     return found or [Finding(name, "pass", f"all valid, {count} set")]
 
@@ -30,8 +36,10 @@ def faults_of(name: str, environment: Mapping[str, str]) -> list[Finding]:
         for variable in Settings.all_variables()
         if variable.startswith(_PREFIX) and variable in environment
     ]
-    errors = {str(error): error for each in [*alone, environment] for error in _errors(each)}
-    return [problem(name, error, _REMEDY) for error in errors.values()]
+    # The server over HTTP reads all settings of the one over stdio, and some more.
+    errors = [error for each in alone for error in _errors(each, "mcp_http")]
+    found = {str(error): error for error in (*errors, *_errors(environment, "mcp_server"))}
+    return [problem(name, error, _REMEDY) for error in found.values()]
 
 
 def faults_of_user(name: str, host: Host, settings: Mapping[str, object]) -> list[Finding]:
@@ -42,12 +50,19 @@ def faults_of_user(name: str, host: Host, settings: Mapping[str, object]) -> lis
     return [Finding(name, "failure", found, f"Run `loopin-mcp install {host.id} --user NAME`.")]
 
 
-def _errors(environment: Mapping[str, str]) -> Sequence[ConfigurationError]:
+def _errors(environment: Mapping[str, str], reader: Reader) -> Sequence[ConfigurationError]:
     try:
-        Settings.load(environment)
+        Settings.load(environment, reader)
     except ConfigurationError as error:
         return [error]
     return []
+
+
+def _short_token(name: str, environment: Mapping[str, str]) -> list[Finding]:
+    if not 0 < len(environment.get(_TOKEN, "").strip()) < SHORTEST_KEY:
+        return []
+    found = f"{_TOKEN} has fewer than {SHORTEST_KEY} characters, so it could be guessed"
+    return [Finding(name, "warning", found, MAKE_ONE)]
 
 
 def _unknown(name: str, environment: Mapping[str, str]) -> list[Finding]:

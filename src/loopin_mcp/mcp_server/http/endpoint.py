@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
+import mcp_types as types
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.request_state import RequestStateSecurity
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 
 from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.mcp_server.context import PROGRESS_EVERY_S, Loopin
@@ -18,6 +20,7 @@ from loopin_mcp.mcp_server.http.introductions import SESSION_ID, introduced_by, 
 from loopin_mcp.mcp_server.tools import STATE_TTL_S, create_server
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.bearer import bearer_token
+from loopin_mcp.wire.validation import parse_json
 
 # The largest request of a tool has some 400 KiB if everything in it is escaped.
 MOST_BYTES = 1024 * 1024
@@ -36,19 +39,56 @@ class Endpoint:
     def __init__(self, manager: StreamableHTTPSessionManager, stopping: anyio.Event) -> None:
         self._manager = manager
         self._stopping = stopping
+        self._app = RequestBodyLimitMiddleware(self._answer, MOST_BYTES)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer the request."""
-        exchange = _Exchange(receive, send)
         # httptools keeps the blanks after a value, which the SDK would compare with the body:
         # https://www.rfc-editor.org/rfc/rfc9110#section-5.5
         headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-        scope = {**scope, "headers": headers}
-        await self._manager.handle_request(scope, exchange.receive, exchange.send)
+        await self._app({**scope, "headers": headers}, receive, send)
 
     def let_go(self) -> None:
         """Answer all waits for decisions, so that the server can end."""
         self._stopping.set()
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, whose whole body is in its first message."""
+        first: Message | None = await receive()
+        body = first.get("body", b"") if first else b""
+        try:
+            # The SDK would choose one of two values, or round a number, without a word.
+            parse_json(body)
+        except ValueError as error:
+            await _refuse(send, f"The body {error}.")
+            return
+
+        async def replay() -> Message:
+            nonlocal first
+            message, first = first, None
+            return message or await receive()
+
+        session = session_id(body)
+        await self._manager.handle_request(scope, replay, _introducing(send, session))
+
+
+def _introducing(send: Send, session: str | None) -> Send:
+    """A `send` that adds the session id, if there is one, to the headers of the response."""
+
+    async def introduce(message: Message) -> None:
+        if session and message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (SESSION_ID, session.encode())]
+        await send(message)
+
+    return introduce
+
+
+async def _refuse(send: Send, fault: str) -> None:
+    error = types.ErrorData(code=types.PARSE_ERROR, message=fault)
+    body = types.JSONRPCError(jsonrpc="2.0", id=None, error=error).model_dump_json().encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 @asynccontextmanager
@@ -75,9 +115,7 @@ async def mcp_endpoint(
         state_security=_sealing(secret) if secret else None,
         middleware=[apart],
     )
-    manager = StreamableHTTPSessionManager(
-        server._lowlevel_server, stateless=True, max_request_body_size=MOST_BYTES
-    )
+    manager = StreamableHTTPSessionManager(server._lowlevel_server, stateless=True)
     async with manager.run():
         yield Endpoint(manager, stopping)
 
@@ -127,25 +165,3 @@ class _Apart:
             stopping=self.stopping,
         )
         return await call_next(replace(ctx, lifespan_context=own))
-
-
-class _Exchange:
-    """A request and its response, which gets a session id if the request is `initialize`."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self._body = bytearray()
-
-    async def receive(self) -> Message:
-        message: Message = await self._receive()
-        self._body += message.get("body", b"")
-        return message
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            session = session_id(bytes(self._body))
-            if session:
-                message["headers"] = [*message["headers"], (SESSION_ID, session.encode())]
-            self._body.clear()
-        await self._send(message)

@@ -8,13 +8,12 @@ its answer with every request. A host can write one itself, and so could say any
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, Literal
 
 from mcp_types import InitializeRequestParams
 from pydantic import BaseModel, ValidationError
 
 SESSION_ID = b"mcp-session-id"
-_INITIALIZE = "initialize"
 _LONGEST_ID = 4096
 # Of what a host may say, only this is used.
 _KEPT: dict[str, Any] = {
@@ -26,19 +25,18 @@ _LONGEST_TEXT = 200
 
 
 class _Initialize(BaseModel):
-    method: str
+    method: Literal["initialize"]
     params: InitializeRequestParams
 
 
 def session_id(body: bytes) -> str | None:
     """A new session id for the host that sent this body; None if it is not `initialize`."""
-    if _INITIALIZE.encode() not in body:
+    # Most requests are not, and reading them once more would take time.
+    if b'"initialize"' not in body:
         return None
     try:
         request = _Initialize.model_validate_json(body)
     except ValidationError:
-        return None
-    if request.method != _INITIALIZE:
         return None
     said = request.params.model_dump(by_alias=True, exclude_none=True, include=_KEPT)
     client = said["clientInfo"]
