@@ -84,7 +84,10 @@ class ServedAPI:
 
 
 class Unmeasured:
-    """What the databases of tests have in common: nobody measures them."""
+    """What the databases of tests have in common: nobody measures or checks them."""
+
+    async def check(self) -> None:
+        raise UnavailableError("The database cannot be checked")
 
     def load(self) -> Load:
         return Load("none")

@@ -26,7 +26,8 @@ def delay_before_retry(error: LoopinError, outgoing: Outgoing, attempt: int) -> 
     backoff_s = min(0.5 * 2**attempt, LONGEST_BACKOFF_S)
     delay_s: float = random.uniform(0.5, 1) * backoff_s  # noqa: S311 - jitter
     asked_s = (error.retry_after_s or 0) if isinstance(error, APIError) else 0
-    return None if asked_s > LONGEST_BACKOFF_S else max(delay_s, asked_s)
+    # Clients that an outage refused at one time must not all come back at one time.
+    return None if asked_s > LONGEST_BACKOFF_S else asked_s + delay_s
 
 
 def _may_be_sent_again(error: LoopinError, outgoing: Outgoing) -> bool:

@@ -10,8 +10,10 @@ import anyio
 import httpx
 import pytest
 
+from loopin_mcp.api.database.outages import PARTIAL_S
 from loopin_mcp.api.store.store import Store
 from tests.support import PATIENCE_S, PUBLIC_URL, Clock, api_client
+from tests.support.loops import WITH_LEAPING_TIME, Backend, leap
 from tests.support.questions import NEW, create
 from tests.support.storage import refusal_of, status_of, until_ready
 
@@ -131,3 +133,36 @@ async def test_standby_is_said_to_take_no_changes(
     assert (status, ready.status_code) == ("pending", 503)
     await until_ready(api)
     await create(api)
+
+
+# A trigger that fails as a full disk does where a table has to grow.
+FULL = """
+    CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON interrupts FOR EACH ROW EXECUTE FUNCTION fill();
+    """
+
+
+class TestWithLeapingTime:
+    @pytest.fixture
+    def anyio_backend(self) -> Backend:
+        return WITH_LEAPING_TIME
+
+    async def test_full_disk_makes_it_not_ready_although_small_changes_find_room(
+        self, api: httpx.AsyncClient, postgres_url: str
+    ) -> None:
+        import psycopg
+
+        created = await create(api)
+        async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as other:
+            await other.execute(FULL)
+            refusal = await refusal_of(api)
+            ready = await api.get("/ready")
+            status = await status_of(api, created["interruptId"])
+            await other.execute("DROP FUNCTION fill CASCADE")
+        leap(PARTIAL_S)
+
+        assert refusal == "The database cannot be used right now: its disk is full"
+        assert (ready.status_code, status) == (503, "pending")
+        await until_ready(api)
+        await create(api)

@@ -1,15 +1,15 @@
 """`GET /ready`: red as soon as this copy cannot take changes, and green again by itself."""
 
 import logging
+import shutil
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import anyio
+import httpx
 import pytest
 
-from loopin_mcp.api.database.steps import Database, Steps, execute
+from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.rest.waiting import let_go
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
@@ -18,7 +18,6 @@ from tests.support.loops import ON_VIRTUAL_TIME, Backend
 from tests.support.questions import create
 from tests.support.storage import api_on, status_of, until_ready
 
-T = TypeVar("T")
 RED = "Not ready: the database takes no changes right now; the API's log says why"
 
 
@@ -32,12 +31,11 @@ class Probed(Down):
         self.may_answer.set()
         self.fails = False
 
-    async def transact(self, steps: Callable[[], Steps[T]]) -> T:
+    async def check(self) -> None:
         self.checks += 1
         await self.may_answer.wait()
         if self.fails:
             raise UnavailableError("The database of marker-name cannot be used")
-        return None  # type: ignore[return-value]
 
 
 async def test_api_that_can_store_is_ready_and_stores_nothing_for_it(
@@ -150,3 +148,15 @@ async def test_api_of_an_older_version_than_the_database_is_not_ready(
 
     assert answer.json() == {"error": RED}
     assert "update loopin-mcp" in caplog.text
+
+
+async def test_api_whose_disk_is_nearly_full_is_not_ready_until_there_is_room(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.disk_usage("/")
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda _: real._replace(free=1000))
+        answer = await api.get("/ready")
+
+    assert (answer.status_code, answer.json()) == (503, {"error": RED})
+    await until_ready(api)

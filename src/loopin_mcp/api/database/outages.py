@@ -5,7 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import anyio
+
 from loopin_mcp.errors import LoopinError, UnavailableError
+
+# How long after a partial fault others like it are expected.
+PARTIAL_S = 10.0
 
 logger = logging.getLogger("loopin_mcp")
 
@@ -14,18 +19,21 @@ logger = logging.getLogger("loopin_mcp")
 class Fault:
     """What is wrong with a database, safe to show to anyone, and the remedy for its operator.
 
-    Damage may affect only parts of the database, and does not end by itself.
+    Damage may affect only parts of the database, and does not end by itself. A partial fault
+    concerns only some uses, as a full disk does those that need more room.
     """
 
     what: str
     remedy: str
     is_damage: bool = False
+    is_partial: bool = False
 
 
 class Breakdown:
     """One thing that a database may be unable to do, such as `be read`.
 
-    `database` names it in logs. `fault_of` gives None for an error that is not the database's.
+    `database` names it in logs. `fault_of` gives None for an error that is not the database's. The
+    breakdown `lasts` from a failure to the next success.
     """
 
     def __init__(
@@ -34,8 +42,9 @@ class Breakdown:
         self._database = database
         self._what = what
         self._fault_of = fault_of
-        self._lasts = False
+        self.lasts = False
         self._is_damaged = False
+        self._partial_until = 0.0
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -50,19 +59,30 @@ class Breakdown:
             fault = self._fault_of(error)
             if fault is None:
                 raise
-            is_known = self._lasts or (fault.is_damage and self._is_damaged)
+            is_known = self.lasts or (fault.is_damage and self._is_damaged)
             # A successful read of another part does not repair the damage.
             self._is_damaged |= fault.is_damage
-            self._lasts |= not fault.is_damage
+            self.lasts |= not fault.is_damage
+            if fault.is_partial:
+                self._partial_until = anyio.current_time() + PARTIAL_S
             if not is_known:
                 names = (self._database, self._what, fault.what, fault.remedy)
                 logger.error("%s cannot %s: %s. %s.", *names)
             raise UnavailableError(
                 f"The database cannot {self._what} right now: {fault.what}"
             ) from error
-        if self._lasts:
+        if self.lasts:
             logger.info("%s can %s again", self._database, self._what)
-            self._lasts = False
+            self.lasts = False
+
+    def require_whole(self) -> None:
+        """Refuse soon after a partial fault, although some uses may succeed.
+
+        Raises:
+            UnavailableError: There was one in the last seconds.
+        """
+        if anyio.current_time() < self._partial_until:
+            raise UnavailableError(f"The database can {self._what} only in part right now")
 
 
 class Outage:

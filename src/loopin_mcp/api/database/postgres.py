@@ -4,51 +4,48 @@ import contextlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
 
-from loopin_mcp.api.database.migrations import Upgrades, migrate, of_this_version
-from loopin_mcp.api.database.outages import Breakdown, Fault
+from loopin_mcp.api.database.migrations import (
+    Upgrades,
+    change_nothing,
+    migrate,
+    of_this_version,
+)
+from loopin_mcp.api.database.outages import Breakdown
+from loopin_mcp.api.database.postgres_connections import (
+    CONNECT_TIMEOUT_S,
+    FOR_POOLERS,
+    AsyncConnectionPool,
+    connection_string,
+    dict_row,
+    fault_of,
+    psycopg,
+)
 from loopin_mcp.api.database.steps import Load, Row, Statement, Steps, Value
-from loopin_mcp.api.database.urls import refuse_foreign_parameters
 from loopin_mcp.errors import ConfigurationError, UnavailableError
-from loopin_mcp.version import how_to_add
 
-try:
-    import psycopg
-    from psycopg.rows import dict_row
-    from psycopg_pool import AsyncConnectionPool
-except ImportError as error:
-    raise ConfigurationError(
-        f"DATABASE_URL names PostgreSQL, which needs the extra `server`. {how_to_add('server')}"
-    ) from error
-
-CONNECT_TIMEOUT_S = 5
 POOL_SIZE = 10
-# How long the server may take for one statement, and to answer at all.
-STATEMENT_S = 10
-ANSWER_S = 15
+# How long the server may take for one statement, and to answer at all. Clients wait for longer.
+STATEMENT_S = 5
+ANSWER_S = 6
+# How long a call waits for a connection, and for its answer, while an outage lasts.
+CONNECT_IN_OUTAGE_S = 1
+ANSWER_IN_OUTAGE_S = 2
+# The same for an audit, which reads more at once, and for which nobody waits.
+AUDIT_S = 60
 # How often to look for changes of other processes through a pooler, which passes on no NOTIFY.
 LOOK_S = 0.5
-# Defaults that detect a dead server quickly; the URL can override them.
-_KEEPALIVE: Mapping[str, Any] = {
-    "connect_timeout": CONNECT_TIMEOUT_S,
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-}
-# Poolers may give every transaction another connection, on which a prepared statement is missing or
-# is that of another client.
-_FOR_POOLERS: Mapping[str, Any] = {"autocommit": True, "prepare_threshold": None}
 # An arbitrary advisory lock, so that two processes do not change the schema at once.
 _SCHEMA_LOCK = 7_466_301
 MOST_ATTEMPTS = 5
+MAYBE_STORED = "it may have been stored, so look before you repeat it"
 _NAME = "The database of DATABASE_URL"
-# A URL in which `:`, `/` and `@` occur only as separators.
-_PLAIN_URL = re.compile(r"\w+://(?:[^\s:/@]*(?::[^\s/@]*)?@)?[^\s@]*")
 # Errors caused by a concurrent transaction, which go away if this one is repeated.
 _CONFLICTS = (
     psycopg.errors.DeadlockDetected,
@@ -61,21 +58,14 @@ _REFUSALS = (
     psycopg.errors.DataError,
     psycopg.errors.RaiseException,
 )
-# The first match counts.
-_FAULTS: Mapping[type[Exception], Fault] = {
-    psycopg.errors.DiskFull: Fault("its disk is full", "Make room there"),
-    psycopg.errors.ReadOnlySqlTransaction: Fault(
-        "it takes no changes", "Find out why it is read-only"
-    ),
-    psycopg.errors.QueryCanceled: Fault("it is too slow", "Find out what locks or slows it"),
-    psycopg.OperationalError: Fault(
-        "there is no connection", "Check that it runs and accepts this user"
-    ),
-    TimeoutError: Fault("it does not answer", "Check that it runs and can be reached"),
-    psycopg.Error: Fault("PostgreSQL refuses", "Look at its log"),
-}
-
 _T = TypeVar("_T")
+
+
+@dataclass
+class _End:
+    """Whether a transaction was being committed, so that it may be stored if that fails."""
+
+    is_begun: bool = False
 
 
 class PostgreSQL:
@@ -92,8 +82,8 @@ class PostgreSQL:
         self._listener: psycopg.AsyncConnection[Any] | None = None
         # The transactions that were seen last, if a pooler passes on no NOTIFY.
         self._seen: list[Row] | None = None
-        self._reads = Breakdown(_NAME, "be read", _fault_of)
-        self._writes = Breakdown(_NAME, "be used", _fault_of)
+        self._reads = Breakdown(_NAME, "be read", fault_of)
+        self._writes = Breakdown(_NAME, "be used", fault_of)
 
     @classmethod
     async def open(cls, url: str, upgrades: Upgrades, answer_s: float = ANSWER_S) -> Self:
@@ -128,7 +118,7 @@ class PostgreSQL:
         Raises:
             ConfigurationError: The URL is not a connection URL.
         """
-        return await cls._connected(connection_string(url), ANSWER_S, read_only=True)
+        return await cls._connected(connection_string(url), AUDIT_S, read_only=True)
 
     @classmethod
     async def _connected(cls, url: str, answer_s: float, *, read_only: bool = False) -> Self:
@@ -136,7 +126,8 @@ class PostgreSQL:
         # Poolers forget settings of a session. The trigger that notifies of changes adds the
         # process that made them.
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "BEGIN"
-        begin += f"; SET LOCAL statement_timeout = '{STATEMENT_S}s'"
+        statement_s = AUDIT_S if read_only else STATEMENT_S
+        begin += f"; SET LOCAL statement_timeout = '{statement_s}s'"
         begin += f"; SET LOCAL loopin.process = '{process}'"
         pool = AsyncConnectionPool(
             url,
@@ -145,7 +136,7 @@ class PostgreSQL:
             timeout=CONNECT_TIMEOUT_S,
             # The default backs off for minutes, and so would prolong an outage.
             reconnect_timeout=CONNECT_TIMEOUT_S,
-            kwargs={**_FOR_POOLERS, "row_factory": dict_row},
+            kwargs={**FOR_POOLERS, "row_factory": dict_row},
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
@@ -154,19 +145,30 @@ class PostgreSQL:
 
     async def read(self, sql: str, **params: Value) -> list[Row]:
         """See `Database.read`."""
-        with self._reads.watched(), anyio.fail_after(self._answer_s):
-            async with self._pool.connection() as connection:
+        with self._reads.watched(), anyio.fail_after(self._longest_s):
+            async with self._connection() as connection:
                 return await _execute(connection, sql, params)
 
     find = read
 
     async def transact(self, steps: Callable[[], Steps[_T]]) -> _T:
         """See `Database.transact`."""
-        with self._writes.watched(), anyio.fail_after(self._answer_s):
-            for _ in range(MOST_ATTEMPTS - 1):
-                with contextlib.suppress(*_CONFLICTS):
-                    return await self._attempt(steps)
-            return await self._attempt(steps)
+        end = _End()
+        try:
+            with self._writes.watched(), anyio.fail_after(self._longest_s):
+                for _ in range(MOST_ATTEMPTS - 1):
+                    with contextlib.suppress(*_CONFLICTS):
+                        return await self._attempt(steps, end)
+                return await self._attempt(steps, end)
+        except UnavailableError as error:
+            if not end.is_begun:
+                raise
+            raise UnavailableError(f"{error}; {MAYBE_STORED}") from error
+
+    async def check(self) -> None:
+        """See `Database.check`."""
+        self._writes.require_whole()
+        await self.transact(change_nothing)
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """See `Database.changed`; a trigger notifies of every change."""
@@ -203,15 +205,31 @@ class PostgreSQL:
         await self._stop_listening()
         await self._pool.close()
 
-    async def _attempt(self, steps: Callable[[], Steps[_T]]) -> _T:
-        # The pool commits, or rolls back after an error.
-        async with self._pool.connection() as connection:
+    @property
+    def _is_away(self) -> bool:
+        return self._reads.lasts or self._writes.lasts
+
+    @property
+    def _longest_s(self) -> float:
+        return min(self._answer_s, ANSWER_IN_OUTAGE_S) if self._is_away else self._answer_s
+
+    def _connection(self) -> AbstractAsyncContextManager["psycopg.AsyncConnection[Any]"]:
+        """A connection of the pool."""
+        return self._pool.connection(CONNECT_IN_OUTAGE_S if self._is_away else None)
+
+    async def _attempt(self, steps: Callable[[], Steps[_T]], end: "_End") -> _T:
+        end.is_begun = False
+        # The pool rolls back after an error.
+        async with self._connection() as connection:
             await connection.execute(self._begin)
-            return await _run(connection, of_this_version(steps()))
+            result = await _run(connection, of_this_version(steps()))
+            end.is_begun = True
+            await connection.commit()
+        return result
 
     async def _listen(self) -> None:
         """Listen for changes, or through a pooler begin to look for them."""
-        listener = await psycopg.AsyncConnection.connect(self._url, **_FOR_POOLERS)
+        listener = await psycopg.AsyncConnection.connect(self._url, **FOR_POOLERS)
         self._listener = listener
         [[process_id]] = await (await listener.execute("SELECT pg_backend_pid()")).fetchall()
         # A pooler answers for itself when a connection begins.
@@ -238,23 +256,6 @@ class PostgreSQL:
                 await listener.close()
 
 
-def connection_string(url: str) -> str:
-    """The connection string of a URL, with the keepalive defaults."""
-    # If libpq cannot parse a URL, its error may quote the password.
-    if _PLAIN_URL.fullmatch(url):
-        known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-        refuse_foreign_parameters(url, known)
-        with contextlib.suppress(psycopg.Error, UnicodeError):
-            given = psycopg.conninfo.conninfo_to_dict(url)
-            return psycopg.conninfo.make_conninfo(
-                **{**_KEEPALIVE, **given, "client_encoding": "utf8"}
-            )
-    raise ConfigurationError(
-        "DATABASE_URL is not a connection URL such as postgresql://user:password@host/name. "
-        "In user name and password write %40 for @, %2F for / and %25 for %."
-    )
-
-
 async def _require_unicode(connection: psycopg.AsyncConnection[Any]) -> None:
     """Refuse a database that cannot store all text.
 
@@ -267,11 +268,6 @@ async def _require_unicode(connection: psycopg.AsyncConnection[Any]) -> None:
             f"{_NAME} has the encoding {found['server_encoding']}, which cannot store all text. "
             "Create one with UTF8: createdb --encoding UTF8 --locale C --template template0 name."
         )
-
-
-def _fault_of(error: Exception) -> Fault | None:
-    """The fault behind an error, or None if the error is not PostgreSQL's."""
-    return next((fault for kind, fault in _FAULTS.items() if isinstance(error, kind)), None)
 
 
 async def _run(connection: psycopg.AsyncConnection[Any], steps: Steps[_T]) -> _T:

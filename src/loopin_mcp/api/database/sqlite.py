@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -13,7 +14,12 @@ from typing import Any, Self, TypeVar
 import anyio.to_thread
 from anyio.lowlevel import checkpoint
 
-from loopin_mcp.api.database.migrations import Upgrades, migrate, require_this_version
+from loopin_mcp.api.database.migrations import (
+    Upgrades,
+    change_nothing,
+    migrate,
+    require_this_version,
+)
 from loopin_mcp.api.database.outages import Breakdown, Fault
 from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
 from loopin_mcp.api.database.steps import Load, Row, Steps, Value, execute
@@ -33,6 +39,8 @@ SLICE_S = 0.005
 MOVE_S = 0.2
 # How often to look for changes of other processes while somebody waits for one.
 LOOK_S = 0.025
+# How many free bytes a change may need.
+LEAST_FREE = 1024**2
 
 _T = TypeVar("_T")
 # Errors caused by a rule or by a value of one statement, which steps may expect.
@@ -75,6 +83,7 @@ class SQLite:
         make_private_directory(path.parent)
         _refuse_open_to_others(path)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._directory = path.parent
         self._file = SQLiteFile(path, busy_timeout_s)
         try:
             execute = self._file.writer.execute
@@ -151,6 +160,13 @@ class SQLite:
                 raise write.error
         result: _T = write.result
         return result
+
+    async def check(self) -> None:
+        """See `Database.check`; on a full disk, a small change may still find room in the log."""
+        usage = await anyio.to_thread.run_sync(shutil.disk_usage, self._directory)
+        if usage.free < LEAST_FREE:
+            raise UnavailableError("The disk of the database is full")
+        await self.transact(change_nothing)
 
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """See `Database.changed`; SQLite does not say which interrupts were changed."""

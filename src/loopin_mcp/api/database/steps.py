@@ -67,6 +67,14 @@ class Database(Archive, Protocol):
         """
         ...
 
+    async def check(self) -> None:
+        """Make sure that the database can be used, also for changes.
+
+        Raises:
+            UnavailableError: It cannot right now, or another version has upgraded it.
+        """
+        ...
+
     async def changed(self, wanted: Callable[[], Awaitable[None]]) -> Collection[str] | None:
         """Wait until another process may have changed interrupts: these, or None for any.
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 
 import anyio
 
@@ -48,14 +48,20 @@ async def wait_for_settled(
 async def follow_changes(store: Store) -> None:
     """Wake the waits that changes of other processes concern, until cancelled."""
     outage = Outage(logger, "Changes of other processes")
+    changed: Collection[str] | None = None
+    is_read = True
     while True:
         with outage.watched():
-            changed = await store.changed_elsewhere()
+            # A change is reported once, so one that could not be read is read again.
+            if is_read:
+                changed = await store.changed_elsewhere()
+                is_read = False
             waited_for = store.changes.waited_for(changed)
             for ids in _portions(waited_for):
                 async for interrupt in store.get_interrupts(ids, only_settled=True):
                     store.changes.publish(interrupt)
             store.changes.publish()
+            is_read = True
         if outage.lasts:
             await anyio.sleep(LOOK_AGAIN_S)
 

@@ -11,7 +11,6 @@ from loopin_mcp.api.audit.replay import STATE
 from loopin_mcp.api.audit.stored_trails import Trails, seen, view
 from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
-from loopin_mcp.api.database.migrations import change_nothing
 from loopin_mcp.api.database.paging import next_cursor, page_of, position_of
 from loopin_mcp.api.database.rows import INTERRUPT, RowReader, Stored
 from loopin_mcp.api.database.steps import Database, Load, Row, listed
@@ -100,7 +99,7 @@ class Store:
         Raises:
             UnavailableError: It cannot, or another version has upgraded it.
         """
-        await self._database.transact(change_nothing)
+        await self._database.check()
 
     async def create_interrupt(self, interrupt: NewInterrupt, actor: Actor) -> Created:
         """Create an interrupt with a new random id.

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from loopin_mcp.api.database.migrations import UNFINISHED
-from loopin_mcp.api.database.postgres import connection_string
+from loopin_mcp.api.database.postgres_connections import connection_string
 from loopin_mcp.api.database.steps import Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
