@@ -159,6 +159,14 @@ async def test_same_call_runs_once_and_another_one_is_asked_about(
     assert len(human.asked) == 2
 
 
+async def test_agents_do_not_share_the_names_of_their_calls(
+    loopin: LoopinClient, human: Human
+) -> None:
+    assert (await ask(loopin)).approved
+    assert (await ask(loopin, agent_id="agent-2")).approved
+    assert len(human.asked) == 2
+
+
 async def test_same_call_with_other_arguments_is_not_approved(
     loopin: LoopinClient, human: Human
 ) -> None:

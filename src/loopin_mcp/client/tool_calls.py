@@ -8,7 +8,7 @@ from loopin_mcp.client.client import LoopinClient
 from loopin_mcp.errors import ConflictError, LoopinError
 from loopin_mcp.wire.fields import JSONObject, shown
 from loopin_mcp.wire.models import Interrupt, NewInterrupt
-from loopin_mcp.wire.strict_json import changes_to
+from loopin_mcp.wire.strict_json import canonical, changes_to
 from loopin_mcp.wire.validation import explain, parse_json
 
 _HOUR_S = 3600
@@ -44,8 +44,8 @@ async def ask_about_call(
 ) -> CallAnswer:
     """Ask a human whether a tool may run with exactly these arguments, and use the approval.
 
-    `arguments` may be JSON text. `call_id` names the call, and is the same after a restart of the
-    agent and different for every other call: for a day, the same call finds its request again, and
+    `arguments` may be JSON text. `call_id` names the call: the same after a restart of the agent,
+    and different for each of its other calls. For a day the same call finds its request again, and
     its approval lets it run once. The human has `expires_in` seconds. Without `can_edit` they
     cannot change arguments. All that goes wrong is an answer that is not approved.
     """
@@ -60,7 +60,8 @@ async def ask_about_call(
             expires_in=expires_in,
             use_within=expires_in,
         )
-        created = await loopin.create_interrupt(question, idempotency_key=call_id)
+        key = canonical([agent_id, user_id, call_id])
+        created = await loopin.create_interrupt(question, idempotency_key=key)
         interrupt = await loopin.wait_for_decision(created.interrupt_id, expires_in)
         if interrupt.status != "approved":
             return CallAnswer(False, _why_not(interrupt))
