@@ -74,7 +74,7 @@ clean:  ## Remove .venv and all caches
 
 # uv is faster; pip is used if uv is missing or fails.
 install = { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python -e '$(1)'; } || \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(1)'
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-binary claude-agent-sdk -e '$(1)'
 
 $(INSTALLED): pyproject.toml | $(BIN)/python
 	$(call install,.)

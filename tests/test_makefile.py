@@ -65,7 +65,8 @@ class Clone:
         return [line for line in asked if " -c " not in line]
 
 
-INSTALL = "python -m pip install --quiet --disable-pip-version-check -e "
+PIP = "python -m pip install --quiet --disable-pip-version-check"
+INSTALL = f"{PIP} --no-binary claude-agent-sdk -e "
 
 
 @pytest.fixture
