@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from loopin_mcp.settings.settings import Settings
 from tests.packaging.conftest import PROJECT
 from tests.support import KEY, START_TIMEOUT_S, ServedAPI, clean_environment
 
 DOCKERFILE = (PROJECT / "packaging/docker/Dockerfile").read_text(encoding="utf-8")
 LINES = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", "").splitlines()
 HEALTHCHECK = json.loads(DOCKERFILE.partition("    CMD ")[2].splitlines()[0])
-PORT = "3002"
+SETTINGS = Settings.load({})
+PORT, MCP_PORT = str(SETTINGS.port), str(SETTINGS.mcp_port)
 
 
 def instructions(name: str) -> list[str]:
@@ -85,4 +87,4 @@ def test_image_runs_as_nobody_and_owns_only_its_data() -> None:
 
     assert user == "10001:10001"
     assert made == f"install -d -m 700 -o 10001 -g 10001 {ENV['LOOPIN_DATA_DIR']}"
-    assert instructions("EXPOSE") == [PORT]
+    assert instructions("EXPOSE") == [f"{PORT} {MCP_PORT}"]
