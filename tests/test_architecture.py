@@ -12,9 +12,10 @@ MOST_ENTRIES = 14
 PRESCRIBED = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
 
 # A folder, or a module outside of all folders, and the others whose modules it may import.
-GROUND = {"errors", "desktop", "version", "api.clock"}
+GROUND = {"errors", "desktop", "version", "api.clock", "telemetry"}
 MAY_IMPORT = {
     **{module: set() for module in GROUND},
+    "telemetry": {"version"},
     "settings": GROUND,
     "wire": GROUND | {"settings"},
     "client": GROUND | {"settings", "wire"},
@@ -97,6 +98,7 @@ THIRD_PARTY = {
     "sqlite3": {"api.database"},
     "psycopg": {"api.database.postgres_connections", "api.database.transfer.target"},
     "psycopg_pool": {"api.database.postgres_connections"},
+    "opentelemetry": {"telemetry"},
     "prometheus_client": {"api.metrics"},
     "apprise": {"api.outbox.apprise_service"},
     "http_ece": {"api.outbox.web_push"},

@@ -19,6 +19,7 @@ from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.env_file import read_env_file
 from loopin_mcp.settings.settings import DEFAULT_GATE_TIMEOUT_S, Reader, Settings
+from loopin_mcp.telemetry.logs import log_as
 from loopin_mcp.version import __version__
 
 # The modules of commands that no other command needs, with their options.
@@ -113,15 +114,16 @@ def api(*, insecure: bool) -> None:
     The settings come from the environment: PORT (3002), HOST (127.0.0.1), LOOPIN_BASE_URL,
     API_KEY_SECRET, AUDIT_KEY, REVIEWER_KEYS, DATABASE_URL (SQLite in LOOPIN_DATA_DIR), RATE_LIMIT
     (120 a minute), CALLBACK_SECRET, CALLBACK_ALLOW, RETENTION_DAYS, REJECT_REASONS, LOOPIN_NOTIFY,
-    LOOPIN_NOTIFY_HIGH and LOOPIN_OPEN_REVIEW. Names with the prefix LOOPIN_, such as LOOPIN_PORT,
-    work too; the MCP server reads only those. docs/settings.md says what each means. Press Ctrl+C
-    to stop.
+    LOOPIN_NOTIFY_HIGH, LOOPIN_OPEN_REVIEW, METRICS_PORT, LOOPIN_LOG_FORMAT and LOOPIN_LOG_LEVEL.
+    Names with the prefix LOOPIN_, such as LOOPIN_PORT, work too; the MCP server reads only those.
+    docs/settings.md says what each means. Press Ctrl+C to stop.
     """
     with loading():
         from loopin_mcp.commands.serve_http import serve_api
 
     with until_interrupted():
-        serve = partial(serve_api, _load_settings("api"), _say, insecure=insecure)
+        settings = _load_settings("api")
+        serve = partial(serve_api, settings, _say_of(settings), insecure=insecure)
         anyio.run(serve, backend_options=_loop_options())
 
 
@@ -242,15 +244,22 @@ def gate(*, timeout: int, defer: bool, match: str) -> None:
 def _load_settings(reader: Reader) -> Settings:
     """The settings, whose secrets leave the environment."""
     try:
-        return Settings.load(os.environ, reader)
+        settings = Settings.load(os.environ, reader)
     finally:
         _forget_secrets()
+    log_as(settings.log_format, settings.log_level)
+    return settings
 
 
 def _forget_secrets() -> None:
     """Keep secrets from the programs that this one starts, such as a browser."""
     for variable in Settings.secret_variables():
         os.environ.pop(variable, None)
+
+
+def _say_of(settings: Settings) -> Callable[[str], None]:
+    """Prints to the operator of a server; whoever reads its log as JSON gets a record."""
+    return _say if settings.log_format == "text" else logging.getLogger("loopin_mcp").info
 
 
 def _loop_options() -> dict[str, bool]:
@@ -263,7 +272,8 @@ def _serve_http() -> None:
         from loopin_mcp.commands.serve_http import serve_http
 
     with until_interrupted():
-        serve = partial(serve_http, _load_settings("mcp_http"), _say)
+        settings = _load_settings("mcp_http")
+        serve = partial(serve_http, settings, _say_of(settings))
         anyio.run(serve, backend_options=_loop_options())
 
 

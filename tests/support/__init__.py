@@ -72,7 +72,7 @@ class ServedAPI:
             text=True,
         )
         assert self.process.stderr is not None
-        found = re.search(r"http://\S+", self.process.stderr.readline())
+        found = re.search(r"http://[^\s\\]+", self.process.stderr.readline())
         assert found is not None, self.process.stderr.read()
         self.url = found[0]
 

@@ -1,6 +1,5 @@
 """The one layer above the routes: it checks every request, and answers the calls of the API."""
 
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -15,7 +14,7 @@ from loopin_mcp.api.access.guard import Guard, refusal
 from loopin_mcp.api.access.places import Places
 from loopin_mcp.api.access.workers import removal_of_worker
 from loopin_mcp.api.rest.headers import refusal_of_head
-from loopin_mcp.api.watch import Noted, Watch
+from loopin_mcp.api.watch import Noted, Watch, Watched
 from loopin_mcp.errors import APIError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -49,23 +48,26 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        started, status = time.perf_counter(), 500
+        watched, status = self._watch.begin(scope), 500
         try:
             answer = refusal_of_head(scope) or removal_of_worker(scope)
-            answer = answer or await self._answer(scope, receive, send)
+            answer = answer or await self._answer(scope, receive, send, watched)
             if answer is not None:
                 status = answer.status_code
+                answer.raw_headers.append(watched.header)
                 await answer(scope, receive, send)
             else:
-                noted = Noted(send)
+                noted = Noted(send, watched.header)
                 try:
                     await self._app(scope, receive, noted)
                 finally:
                     status = noted.status
         finally:
-            self._watch.end(scope, started, status)
+            self._watch.end(scope, watched, status)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, watched: Watched
+    ) -> Response | None:
         """The response to a call or to a request that is refused, or None for all others."""
         try:
             await self._places.take(scope)
@@ -75,7 +77,7 @@ class Front:
         except APIError as error:
             return self._in_browser(Request(scope), refusal(error))
         except Exception:
-            await apology()(scope, receive, send)
+            await apology()(scope, receive, Noted(send, watched.header))
             raise
 
 

@@ -1,12 +1,18 @@
-"""Watches the requests: counts each by its route."""
+"""Watches the requests: counts each by its route, logs it, and works in its trace."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Message, Scope, Send
 
+from loopin_mcp.api.access.browser import values_of
 from loopin_mcp.api.rest.headers import HELD
+from loopin_mcp.telemetry.spans import OpenSpan, can_record, open_span
+from loopin_mcp.telemetry.traces import CURRENT, Trace, new_trace, read_trace
+
+logger = logging.getLogger("loopin_mcp")
 
 # All other routes count as one, and all other methods: anyone can make up more.
 OTHER = "other"
@@ -16,34 +22,74 @@ Count = Callable[[str, str, int, float | None], None]
 
 
 class Watch:
-    """Lets `count`, if there is one, count the requests to these routes."""
+    """Logs requests to these routes, and lets `count`, if there is one, count them.
+
+    Each works in the trace that its headers name, or in a new one.
+    """
 
     def __init__(self, routes: Sequence[BaseRoute], count: Count | None) -> None:
         self._templates = dict(_templates(routes))
         self._count = count
 
-    def end(self, scope: Scope, started: float, status: int) -> None:
-        """Watch the end of a request that began at `started` and was answered with this status."""
-        if self._count is None:
-            return
-        duration_s = None if HELD in scope else time.perf_counter() - started
+    def begin(self, scope: Scope) -> "Watched":
+        """Watch a request from now on."""
+        parent = None
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                state = ",".join(values_of(scope, b"tracestate"))
+                parent = read_trace(value.decode("latin-1"), state)
+        span = open_span(scope["method"], "server", parent) if can_record() else None
+        return Watched((span.trace if span else parent) or new_trace(), span)
+
+    def end(self, scope: Scope, watched: "Watched", status: int) -> None:
+        """Watch the end of a request that was answered with this status."""
+        took_s = time.perf_counter() - watched.started
         method = scope["method"] if scope["method"] in _METHODS else OTHER
         route = self._templates.get(scope.get("endpoint"), OTHER)
-        self._count(route, method, status, duration_s)
+        if self._count:
+            self._count(route, method, status, None if HELD in scope else took_s)
+        if logger.isEnabledFor(logging.DEBUG):
+            _log(route, method, status, took_s)
+        CURRENT.reset(watched.token)
+        if watched.span:
+            attributes = {"http.request.method": method, "http.route": route}
+            attributes |= {"http.response.status_code": status}
+            watched.span.end(f"{method} {route}", attributes, "" if status >= 500 else None)
+
+
+class Watched:
+    """A request that is watched; `header` is that of the response, which names the request."""
+
+    __slots__ = ("header", "span", "started", "token")
+
+    def __init__(self, trace: Trace, span: OpenSpan | None) -> None:
+        self.started = time.perf_counter()
+        self.token = CURRENT.set(trace)
+        self.span = span
+        self.header = b"x-request-id", trace.trace_id.encode()
 
 
 class Noted:
-    """Sends a response, and knows its status."""
+    """Sends a response with one more header, and knows its status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, header: tuple[bytes, bytes]) -> None:
         self._send = send
+        self._header = header
         self.status = 500
 
     async def __call__(self, message: Message) -> None:
         """Send a part of the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            message = {**message, "headers": [*message["headers"], self._header]}
         await self._send(message)
+
+
+def _log(route: str, method: str, status: int, took_s: float) -> None:
+    """Log a request by its route: the ids in its path are secrets if there are no reviewers."""
+    took_ms = round(took_s * 1000, 1)
+    fields = {"route": route, "method": method, "status": status, "durationMs": took_ms}
+    logger.debug("%s %s %s in %s ms", method, route, status, took_ms, extra={"fields": fields})
 
 
 def _templates(routes: Sequence[BaseRoute]) -> Iterator[tuple[object, str]]:

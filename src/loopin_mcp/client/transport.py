@@ -12,6 +12,8 @@ from loopin_mcp.client.addresses import Address
 from loopin_mcp.client.answers import Answer, doubt
 from loopin_mcp.client.connections import Connection, failure_of, reason_of
 from loopin_mcp.errors import ConfigurationError, InvalidRequestError, UnreachableError
+from loopin_mcp.telemetry.spans import in_span
+from loopin_mcp.telemetry.traces import Trace, current_trace
 
 CONNECT_TIMEOUT_S = 5.0
 # The most bytes of an answer: to most calls, about one interrupt, and a list. Servers of LoopIn 1.0
@@ -80,7 +82,11 @@ class Transport:
         """
         if self._is_closed:
             raise RuntimeError("Cannot send a request: this client has been closed.")
-        request = self._request(address, outgoing)
+        with in_span(outgoing.method, "client", current_trace()) as trace:
+            return await self._exchange(address, outgoing, trace)
+
+    async def _exchange(self, address: Address, outgoing: Outgoing, trace: Trace | None) -> Answer:
+        request = self._request(address, outgoing, trace)
         try:
             with anyio.fail_after(self.longest_s + outgoing.wait_s):
                 response = await self._connection.send(request)
@@ -96,14 +102,14 @@ class Transport:
         # Not raised in the except block: the cause may quote the answer, which may quote the key.
         raise failure
 
-    def _request(self, address: Address, outgoing: Outgoing) -> httpx.Request:
+    def _request(self, address: Address, outgoing: Outgoing, trace: Trace | None) -> httpx.Request:
         body = outgoing.body
         try:
             return self._connection.request(
                 outgoing.method,
                 f"{address.base_url}/{outgoing.path}",
                 params=outgoing.query or None,
-                headers=self._headers(address.api_key, outgoing),
+                headers=self._headers(address.api_key, outgoing) | (trace.headers if trace else {}),
                 content=body.model_dump_json(by_alias=True) if body else None,
                 extensions={"timeout": self._timeout(outgoing.wait_s)},
             )

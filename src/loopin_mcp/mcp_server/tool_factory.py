@@ -1,5 +1,6 @@
 """Makes tools and prompts from functions: lenient arguments, short schemas, plain errors."""
 
+import logging
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from string import punctuation, whitespace
@@ -23,6 +24,8 @@ from loopin_mcp.mcp_server.arguments import is_empty, read_arguments
 from loopin_mcp.mcp_server.remedies import for_model
 from loopin_mcp.mcp_server.results import MOST_BYTES, NOTE
 from loopin_mcp.settings.settings import GATE_TOOLS
+from loopin_mcp.telemetry.traces import ambient_trace, new_trace, within_trace
+from loopin_mcp.wire.plain_text import plain_text
 from loopin_mcp.wire.validation import explain
 
 _LifespanT = TypeVar("_LifespanT")
@@ -38,6 +41,8 @@ _ANY_JSON = {"type": _TYPES, "items": {"type": _TYPES, "items": {"type": _TYPES,
 # llama.cpp's grammars refuse escapes in patterns and long texts.
 _DROPPED = ("title", "pattern", "format", "minLength", "maxLength")
 
+logger = logging.getLogger("loopin_mcp")
+
 
 class PlainSpokenServer(MCPServer[_LifespanT]):
     """An MCPServer whose tools read arguments leniently and explain an error in plain sentences.
@@ -49,7 +54,14 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[_LifespanT, Any] | None = None
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """See `MCPServer.call_tool`."""
+        """See `MCPServer.call_tool`; the SDK knows the trace of a call that belongs to one."""
+        with within_trace(ambient_trace() or new_trace()):
+            logger.debug("Tool call: %s", plain_text(name))
+            return await self._call_tool(name, arguments, context)
+
+    async def _call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[_LifespanT, Any] | None
+    ) -> types.CallToolResult | types.InputRequiredResult:
         schema = self._tool_input_schema(name)
         if schema is None:
             raise ToolError(f"Unknown tool: {name}")

@@ -47,6 +47,8 @@ DEFAULT_REASONS = ("Not now", "Wrong values", "Ask me first")
 
 Confirm = Literal["auto", "off", "required"]
 Switch = Literal["auto", "on", "off"]
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 # The programs that read settings: "mcp_http" is the MCP server over HTTP, "embedded" are commands
 # about the data of the embedded API.
 Reader = Literal["mcp_server", "mcp_http", "api", "embedded"]
@@ -84,11 +86,15 @@ def _setting(
     plain: bool | str = False,
     plain_readers: tuple[Reader, ...] = _API,
     secret: bool = False,
+    always: bool = False,
 ) -> Any:  # noqa: ANN401 - typed by the field it is for
-    """A setting; if it is `plain`, its `plain_readers` also read its name without the prefix."""
+    """A setting; if it is `plain`, its `plain_readers` also read its name without the prefix.
+
+    If it is for `always`, an MCP server reads it also with LOOPIN_API_URL.
+    """
     plain_name = variable.removeprefix(_PREFIX) if plain is True else plain or None
     metadata = {"variable": variable, "parse": parse, "readers": readers, "plain": plain_name}
-    metadata["plain_readers"] = plain_readers
+    metadata |= {"plain_readers": plain_readers, "always": always}
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -148,6 +154,8 @@ class Settings:
     )
     notify: str | None = _setting("LOOPIN_NOTIFY", checked_urls, secret=True)
     notify_high: str | None = _setting("LOOPIN_NOTIFY_HIGH", checked_urls, secret=True)
+    log_format: LogFormat = _setting("LOOPIN_LOG_FORMAT", one_of(LogFormat), "text", always=True)
+    log_level: LogLevel = _setting("LOOPIN_LOG_LEVEL", one_of(LogLevel), "info", always=True)
     # `load` uses "auto" instead. Settings made in Python do not open a browser.
     open_review: Switch = _setting("LOOPIN_OPEN_REVIEW", one_of(Switch), "off")
 
@@ -163,7 +171,8 @@ class Settings:
         values: dict[str, Any] = {}
         for setting in fields(cls):
             readers = setting.metadata["readers"]
-            is_idle = "api_url" in values and readers == _EVERY_API
+            is_of_api = readers == _EVERY_API and not setting.metadata["always"]
+            is_idle = "api_url" in values and is_of_api
             if reader in readers and not is_idle:
                 variable, text = _given(setting, environment, reader)
                 if text:

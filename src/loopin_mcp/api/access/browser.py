@@ -45,9 +45,8 @@ class _JSONResponse(Response):
         self.status_code = status
         self.body = body
         self.background = None
-        own = {"Content-Length": str(len(body)), **headers}
-        more = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
-        self.raw_headers = _RAW_JSON_HEADERS + more
+        own = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers = [*_RAW_JSON_HEADERS, (b"content-length", b"%d" % len(body)), *own]
 
 
 def json_response(

@@ -15,6 +15,7 @@ from loopin_mcp.api.access.browser import error_response, values_of
 from loopin_mcp.api.access.keys import ANONYMOUS, API_KEY, Door
 from loopin_mcp.errors import APIError, UnauthorizedError, UnavailableError
 from loopin_mcp.settings.base_urls import address_of, is_loopback
+from loopin_mcp.telemetry.traces import current_trace
 from loopin_mcp.wire.bearer import bearer_token
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -100,7 +101,7 @@ class Guard:
             raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
         # The client says so itself, which proves nothing.
         is_mcp = "mcp" in values_of(scope, b"x-loopin-channel")
-        scope["actor"] = Actor(name, "mcp" if is_mcp else "api")
+        scope["actor"] = Actor(name, "mcp" if is_mcp else "api", current_trace())
         # Routes match the path as it was sent, so that an encoded slash stays inside its id.
         scope["path"] = scope["raw_path"].decode("ascii", "replace")
 

@@ -11,11 +11,18 @@ import httpx
 
 from loopin_mcp.api.audit.events import CallbackEnd, outcome_of
 from loopin_mcp.api.audit.trail import Trail
-from loopin_mcp.api.outbox.delivery import NotDueError, NotSentError, require_trusted
+from loopin_mcp.api.outbox.delivery import (
+    NotDueError,
+    NotSentError,
+    continue_trace,
+    require_trusted,
+)
 from loopin_mcp.api.outbox.destinations import DestinationError
 from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import NotFoundError
+from loopin_mcp.telemetry.spans import in_span
+from loopin_mcp.telemetry.traces import current_trace
 from loopin_mcp.wire.hosts import host_of
 
 SEND_S = 10.0
@@ -56,6 +63,7 @@ class CallbackSender:
             interrupt, trail = await self._store.get_trail(delivery.interrupt_id)
         except NotFoundError:
             raise NotDueError("the interrupt does not exist") from None
+        continue_trace(trail)
         url, head = await anyio.to_thread.run_sync(_due, trail, delivery)
         outcome = interrupt.model_copy(update={"events_head": head})
         body = outcome.model_dump_json(by_alias=True, include=_FIELDS).encode()
@@ -73,7 +81,11 @@ class CallbackSender:
         headers["Content-Type"] = "application/json"
         status = None
         try:
-            with anyio.move_on_after(self._send_s):
+            with (
+                in_span("callback", "client", current_trace()) as trace,
+                anyio.move_on_after(self._send_s),
+            ):
+                headers |= trace.headers if trace else {}
                 async with self._http.stream("POST", url, headers=headers, content=body) as answer:
                     status = answer.status_code
                     await _read_some(answer)

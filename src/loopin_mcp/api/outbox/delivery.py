@@ -15,6 +15,7 @@ from loopin_mcp.api.store.deliveries import Delivery, Outcome
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.api.store.watching import Attempt
 from loopin_mcp.errors import LoopinError
+from loopin_mcp.telemetry.traces import CURRENT, read_trace
 from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.plain_text import plain_text
 
@@ -48,6 +49,11 @@ class NotSentError(Exception):
 
 class NotDueError(Exception):
     """Nothing is to be sent for a delivery; the message says why."""
+
+
+def continue_trace(trail: Trail) -> None:
+    """Let the rest of this task work in the trace of the request that asked."""
+    CURRENT.set(read_trace(str(trail.row["traceparent"])))
 
 
 def require_trusted(trail: Trail) -> None:

@@ -5,7 +5,7 @@ import anyio.to_thread
 from loopin_mcp.api.clock import moment
 from loopin_mcp.api.outbox.apprise_service import Message
 from loopin_mcp.api.outbox.channels import Channels
-from loopin_mcp.api.outbox.delivery import NotDueError, require_trusted
+from loopin_mcp.api.outbox.delivery import NotDueError, continue_trace, require_trusted
 from loopin_mcp.api.outbox.inert_text import inert
 from loopin_mcp.api.outbox.pushes import Pushes, push_of
 from loopin_mcp.api.store.browsers.devices import DeviceRow
@@ -51,6 +51,7 @@ class NotificationSender:
             return None
         if not interrupt.is_pending:
             return None
+        continue_trace(trail)
         await anyio.to_thread.run_sync(require_trusted, trail)
         now, is_reminder = self._store.clock(), delivery.kind == "reminder"
         if channel:

@@ -29,10 +29,11 @@ LONGEST_TYPE = 300
 _INSERT = """
     INSERT INTO interrupts (interrupt_id, agent_id, user_id, action, action_type, context,
         urgency, status, created_ms, expires_ms, callback_url, search_text,
-        payload_digest, call, use_within, editable, options, event_count, events_head)
+        payload_digest, call, use_within, editable, options, event_count, events_head, traceparent)
     VALUES (:interrupt_id, :agent_id, :user_id, :action, :action_type, :context,
         :urgency, 'pending', :created_ms, :expires_ms, :callback_url, :search_text,
-        :payload_digest, :call, :use_within, :editable, :options, :event_count, :events_head)
+        :payload_digest, :call, :use_within, :editable, :options, :event_count, :events_head,
+        :traceparent)
     """
 # The columns whose JSON the first event has, too.
 _AS_JSON = ("call", "editable", "options")
@@ -110,6 +111,7 @@ def create(
         "search_text": searched_text(interrupt),
         "payload_digest": str(asked["payloadDigest"]),
         "use_within": interrupt.use_within,
+        "traceparent": actor.trace.parent if actor.trace else None,
         **{name: json.dumps(asked[name]) if name in asked else None for name in _AS_JSON},
     }
     detail = {**asked, "expiresAt": text_of(expires_ms)}

@@ -29,7 +29,8 @@ CREATE TABLE rebuilt (
     standing_until_ms BIGINT,
     covered_by      TEXT,
     editable        TEXT,
-    options         TEXT
+    options         TEXT,
+    traceparent     TEXT
 );
 DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;

@@ -1,0 +1,1 @@
+"""The log, and the traces that join tool calls, requests and callbacks."""
