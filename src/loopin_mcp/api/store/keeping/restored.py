@@ -14,7 +14,7 @@ from loopin_mcp.api.audit.events import RESTORED
 from loopin_mcp.api.audit.trail import Trail, locked_trail
 from loopin_mcp.api.database.steps import Database, Steps, execute
 from loopin_mcp.api.store.approvals import is_late
-from loopin_mcp.api.store.outcomes import settle
+from loopin_mcp.api.store.outcomes import settle, whole
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
 
@@ -22,12 +22,15 @@ from loopin_mcp.wire.fields import JSONObject
 CHANGED_AT_ONCE = 100
 
 # Those that can be decided, used, or cover further calls, and those with a callback.
-_OPEN = """
-    SELECT interrupt_id FROM interrupts WHERE (status = 'pending' AND expires_ms > :now)
-        OR (status = 'approved' AND (used_ms IS NULL OR standing_until_ms > :now))
-        OR interrupt_id IN (SELECT interrupt_id FROM deliveries WHERE kind = 'callback')
-    ORDER BY user_id, interrupt_id
+_IS_OPEN = """((status = 'pending' AND expires_ms > :now)
+    OR (status = 'approved' AND (used_ms IS NULL OR standing_until_ms > :now))
+    OR interrupt_id IN (SELECT interrupt_id FROM deliveries WHERE kind = 'callback'))
     """
+_COUNT = f"SELECT COUNT(*) AS count FROM interrupts WHERE {_IS_OPEN}"  # noqa: S608 - a constant
+_SOME = f"""
+    SELECT interrupt_id FROM interrupts WHERE interrupt_id > :after AND {_IS_OPEN}
+    ORDER BY interrupt_id LIMIT {CHANGED_AT_ONCE}
+    """  # noqa: S608 - constants
 _OWED = "SELECT tries FROM deliveries WHERE interrupt_id = :interrupt_id AND kind = 'callback'"
 _FORGET = "DELETE FROM deliveries", "DELETE FROM sessions"
 _WHY: JSONObject = {"reason": RESTORED}
@@ -45,11 +48,13 @@ async def end_what_is_open(
         ConfigurationError: Without other audit keys it is not known what was tampered with.
     """
     ended: Counter[str] = Counter()
-    rows = await database.read(_OPEN, now=now)
-    for start in range(0, len(rows), CHANGED_AT_ONCE):
-        some = [str(row["interrupt_id"]) for row in rows[start : start + CHANGED_AT_ONCE]]
+    [found] = await database.read(_COUNT, now=now)
+    after, done = "", 0
+    while rows := await database.read(_SOME, now=now, after=after):
+        some = [str(row["interrupt_id"]) for row in rows]
         ended += await database.transact(partial(_end_all, keys, some, now))
-        progress(start + len(some), len(rows))
+        after, done = some[-1], done + len(some)
+        progress(done, int(found["count"] or 0))
     for statement in _FORGET:
         await execute(database, statement)
     return ended
@@ -58,29 +63,30 @@ async def end_what_is_open(
 def _end_all(keys: AuditKeys, interrupt_ids: list[str], now: int) -> Steps[Counter[str]]:
     ended: Counter[str] = Counter()
     for interrupt_id in interrupt_ids:
-        if (yield from _is_whole(keys, interrupt_id, now)):
-            for end in (_cancel, _use, _end_standing, _give_up):
-                trail = yield from locked_trail(keys, interrupt_id, now)
-                assert trail is not None
-                if what := (yield from end(trail, now)):
-                    ended[what] += 1
+        trail = yield from locked_trail(keys, interrupt_id, now)
+        if trail is None or not _is_whole(trail):
+            continue
+        for end in (_cancel, _use, _end_standing, _give_up):
+            if what := (yield from end(trail, now)):
+                ended[what] += 1
+                trail = yield from whole(keys, interrupt_id, now)
     return ended
 
 
-def _is_whole(keys: AuditKeys, interrupt_id: str, now: int) -> Steps[bool]:
+def _is_whole(trail: Trail) -> bool:
     """Whether an interrupt was not tampered with, nor damaged.
 
     Raises:
         ConfigurationError: That cannot be checked with these keys.
     """
-    trail = yield from locked_trail(keys, interrupt_id, now)
     try:
-        fault = trail.fault() if trail else None
+        fault = trail.fault()
     except UnavailableError:
         return False
     if fault and not fault.is_tampering:
+        interrupt_id = trail.row["interrupt_id"]
         raise ConfigurationError(f"Interrupt {interrupt_id} cannot be checked: {fault.text}.")
-    return trail is not None and fault is None
+    return fault is None
 
 
 def _cancel(trail: Trail, now: int) -> Steps[str | None]:
