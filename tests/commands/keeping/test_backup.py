@@ -18,6 +18,7 @@ from tests.support import KEY as API_KEY
 from tests.support import web
 from tests.support.auditing import audited
 from tests.support.commands import run
+from tests.support.earlier import EarlierSQLite
 from tests.support.forging import KEY, KEYS
 from tests.support.keeping import filled
 
@@ -144,6 +145,18 @@ def test_backup_without_the_keys_is_made_and_reported(data_dir: Path, tmp_path: 
     )
     assert forced.stdout.splitlines()[-1].startswith("The backup of ")
     assert (tmp_path / "copy.db").stat().st_ino != before
+
+
+def test_database_of_an_earlier_version_is_backed_up_unchecked(tmp_path: Path) -> None:
+    EarlierSQLite(tmp_path / "old.db").make(1, [])
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/old.db")
+    said, copy = list[str](), tmp_path / "copy.db"
+
+    assert not back_up(settings, copy, embedded=False, force=False, say=said.append, progress=print)
+
+    assert said[0].startswith("The audit trail was not checked. The database has schema version 1")
+    with closing(sqlite3.connect(copy)) as database:
+        assert database.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
 
 
 def refusal(settings: Settings, copy: Path) -> str:

@@ -17,7 +17,7 @@ PLACE = (
 )
 _DAMAGED = (
     "it is damaged",
-    "Stop all processes that use it and restore a backup, without the -wal and -shm beside it",
+    "Stop all processes that use it, and put back a backup with loopin-mcp restore",
 )
 # By primary result codes: https://www.sqlite.org/rescode.html
 _FAULTS = {

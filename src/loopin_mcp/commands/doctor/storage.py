@@ -24,7 +24,7 @@ CHECK_WITHIN_S = 3.0
 
 _FILES = {KEY_FILE: ANY, PORT_FILE: OTHERS_WRITE, EMBEDDED_FILE: WRITE}
 _REMEDY = "Give it to this user and keep others out, or set LOOPIN_DATA_DIR to another directory."
-_RESTORE = "Stop all hosts, and restore a backup without the -wal and -shm files beside it."
+_RESTORE = "Quit all hosts, and put back a backup: loopin-mcp restore --embedded FILE."
 
 
 def check_storage(data_dir: Path) -> Sequence[Finding]:

@@ -8,13 +8,14 @@ from shlex import quote
 
 import anyio
 
+from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.database.copies import copy_database, put_in_place, room_beside
 from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.urls import without_password
 from loopin_mcp.api.store.opening import audit_keys, path_of
 from loopin_mcp.commands.keeping.meter import Meter
-from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.settings.data_dir import KEY_FILE
 from loopin_mcp.settings.settings import Settings
 
@@ -39,12 +40,21 @@ def back_up(
         copy_database(source, copy, partial(Meter(progress, "pages").at, "Copying"))
         with closing(SQLiteArchive(copy)) as archive:
             archive.require_undamaged()
-            is_whole = anyio.run(verify, archive, keys, None, say, progress)
+            is_whole = _check(archive, keys, say, progress)
         put_in_place(copy, file)
     say(f"The backup of {source} is in {file}: {file.stat().st_size / 1e6:,.1f} MB.")
     if keys.key_id:
         _name_keys(settings, say, embedded=embedded)
     return is_whole
+
+
+def _check(archive: SQLiteArchive, keys: AuditKeys, say: Say, progress: Say) -> bool:
+    try:
+        return anyio.run(verify, archive, keys, None, say, progress)
+    # Before an upgrade, the program may be newer than the database.
+    except UnavailableError as error:
+        say(f"The audit trail was not checked. {error}.")
+        return False
 
 
 def _source(settings: Settings, file: Path, *, embedded: bool) -> Path:

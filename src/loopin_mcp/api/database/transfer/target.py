@@ -18,7 +18,13 @@ from loopin_mcp.api.database.steps import Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
 # Tables that are made from others or from the schema, and those of transactions in progress.
-_NOT_COPIED = ("schema_version", "tallies", "tally_changes", "tally_transactions", "transfer")
+_NOT_COPIED = (
+    "schema_version",
+    "tallies",
+    "tally_changes",
+    "tally_transactions",
+    "loopin_transfer",
+)
 _COUNT_AGAIN = """
     INSERT INTO tallies SELECT user_id, figure, name, place, count, total FROM counted_tallies
     """
@@ -52,7 +58,8 @@ _COUNTERS = """
         AND NOT attisdropped AND pg_get_serial_sequence(quote_ident(relname), attname) IS NOT NULL
     """
 # What a run after an interruption needs: how far each table is copied, and what to put back.
-_NOTES = "CREATE TABLE transfer (name TEXT PRIMARY KEY, note TEXT NOT NULL)"
+_NOTES = "CREATE TABLE loopin_transfer (name TEXT PRIMARY KEY, note TEXT NOT NULL)"
+_ADD_NOTE = "INSERT INTO loopin_transfer VALUES (%s, %s)"
 _SOURCE, _VERSIONS, _DROPPED = " source", " versions", " indexes"
 
 # The number of the last row that was copied, and how many were.
@@ -101,7 +108,7 @@ class Target:
             ConfigurationError: It holds something else.
         """
         with self._transaction() as cursor:
-            if _column(cursor, "SELECT to_regclass('transfer')") == [None]:
+            if _column(cursor, "SELECT to_regclass('loopin_transfer')") == [None]:
                 if foreign := _column(cursor, _FOREIGN):
                     raise _not_empty(f"has a table {foreign[0]}")
                 return False
@@ -131,7 +138,9 @@ class Target:
             cursor.execute(_NOTES)
             notes = {_SOURCE: identity, _VERSIONS: versions, _DROPPED: [sql for _, sql in dropped]}
             for name, note in {**notes, **dict.fromkeys(self.tables, (0, 0))}.items():
-                cursor.execute("INSERT INTO transfer VALUES (%s, %s)", [name, json.dumps(note)])
+                cursor.execute(
+                    "INSERT INTO loopin_transfer VALUES (%s, %s)", [name, json.dumps(note)]
+                )
             for name, _ in dropped:
                 _run(cursor, f"DROP INDEX {name}")
             for table in self.tables:
@@ -216,7 +225,7 @@ class Target:
                 _run(cursor, f"ALTER TABLE {table} ENABLE TRIGGER USER")
                 _run(cursor, f"ANALYZE {table}")
             _set_versions(cursor, self._note(cursor, _VERSIONS))
-            cursor.execute("DROP TABLE transfer")
+            cursor.execute("DROP TABLE loopin_transfer")
 
     @cached_property
     def _keys(self) -> dict[str, list[tuple[str, str]]]:
@@ -228,12 +237,12 @@ class Target:
         return keys
 
     def _note(self, cursor: Cursor, name: str, lock: str = "") -> Any:  # noqa: ANN401 - JSON
-        sql = f"SELECT note FROM transfer WHERE name = %s{lock}"  # noqa: S608
+        sql = f"SELECT note FROM loopin_transfer WHERE name = %s{lock}"  # noqa: S608
         [note] = _column(cursor, sql, [name])
         return json.loads(note)
 
     def _set_note(self, cursor: Cursor, name: str, note: object) -> None:
-        sql = "UPDATE transfer SET note = %s WHERE name = %s"
+        sql = "UPDATE loopin_transfer SET note = %s WHERE name = %s"
         cursor.execute(sql, [json.dumps(note), name])
 
     @contextmanager
