@@ -19,6 +19,7 @@ from tests.support.host import MODERN
 from tests.support.over_http import (
     AGENTS_KEY,
     TOKEN,
+    Balancer,
     api_server,
     caller,
     host,
@@ -236,6 +237,23 @@ async def two_copies(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
         copy = http_server(tmp_path, api_url=api, api_key=AGENTS_KEY)
         async with serving(copy) as first, serving(copy) as second:
             yield first, second
+
+
+async def test_each_request_may_go_to_another_copy(tmp_path: Path, era: str) -> None:
+    async with two_copies(tmp_path) as (first, second):
+        balancer = Balancer(first, second)
+        human = Human(ACCEPT) if era == MODERN else None
+        async with host(first, era, human=human, balancer=balancer) as client:
+            created = [await call(client, "create_interrupt", **QUESTION) for _ in range(2)]
+            for each in created:
+                decision = {"interruptId": each["interruptId"], "decision": "approved"}
+                await call(client, "decide_interrupt", **decision)
+            read = [
+                await call(client, "get_interrupt_status", interruptId=each["interruptId"])
+                for each in created
+            ]
+
+    assert [(each["agentId"], each["approved"]) for each in read] == [("test-host", True)] * 2
 
 
 async def test_answer_to_a_form_may_come_to_another_copy(tmp_path: Path) -> None:

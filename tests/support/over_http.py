@@ -1,6 +1,7 @@
 """For tests of MCP over HTTP: servers on loopback in this process, and clients of the SDK."""
 
 import asyncio
+import itertools
 import re
 import subprocess
 import sys
@@ -15,7 +16,6 @@ import httpx2
 from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import Implementation
 
 from loopin_mcp.commands.serve_http import serve_api, serve_http
 from loopin_mcp.settings.settings import Settings
@@ -67,20 +67,34 @@ def api_server(data_dir: Path, **changes: Any) -> Serve:  # noqa: ANN401 - any s
     return partial(serve_api, settings, insecure=False)
 
 
+class Balancer(httpx2.AsyncHTTPTransport):
+    """Sends each request to the next of some copies of a server."""
+
+    def __init__(self, *urls: str) -> None:
+        super().__init__(trust_env=False)
+        self._urls = itertools.cycle(map(httpx2.URL, urls))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.url = request.url.copy_with(port=next(self._urls).port)
+        return await super().handle_async_request(request)
+
+
 @asynccontextmanager
 async def host(
     url: str,
     era: str,
     token: str | None = TOKEN,
     human: ElicitationFnT | None = None,
-    client_info: Implementation = HOST,
+    balancer: Balancer | None = None,
 ) -> AsyncIterator[Client]:
     """A host that connects to a URL in an era; with a human it has forms."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with httpx2.AsyncClient(headers=headers, timeout=PATIENCE_S, trust_env=False) as http:
+    async with httpx2.AsyncClient(
+        headers=headers, timeout=PATIENCE_S, trust_env=False, transport=balancer
+    ) as http:
         transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(
-            transport, mode=era, client_info=client_info, elicitation_callback=human
+            transport, mode=era, client_info=HOST, elicitation_callback=human
         ) as client:
             assert client.protocol_version == ERAS[era]
             yield client
