@@ -82,14 +82,16 @@ def read_mcpscore(output: Output, not_ours: Mapping[str, str]) -> Found:
     ours = [rule for rule in rules if rule["rule_id"] not in not_ours]
     most = sum(rule["severity_value"] for rule in ours)
     points = sum(rule["severity_value"] for rule in ours if rule["passed"])
-    passed = {rule["rule_id"] for rule in rules if rule["passed"]}
-    faults = [f"{name} passes, so its baseline is out of date" for name in passed & {*not_ours}]
+    others = [rule for rule in rules + report["skipped_rules"] if not rule.get("passed")]
+    stale = {*not_ours} - {rule["rule_id"] for rule in others}
+    faults = [f"{name} does not fail, so its baseline is out of date" for name in sorted(stale)]
+    faults += _none(ours)
     if report["partial"] or code:
         faults.append(f"ended with code {code}: {report['partial_reason'] or 'a call failed'}")
     if points < LEAST_OF_MCPSCORE * most:
         faults += [rule["message"] for rule in ours if not rule["passed"]]
-    whole = f"{report['score']} of {report['max_score']} with the baseline"
-    return f"{points} of {most} points ({points / most:.1%}), {whole}", faults
+    whole = f"{report['score']} of {report['max_score']} by all rules"
+    return f"{points} of {most} points ({points / max(most, 1):.1%}), {whole}", faults
 
 
 def tdqs(runs: Runs) -> Iterator[Row]:

@@ -66,14 +66,15 @@ def scored(*rules: JSON, code: int = 0, partial: str | None = None) -> Output:
     readiness = {"results": [rule("modern", 5, passed=True)], "counted_in_main": True}
     report = {"results": rules, "readiness": readiness, "score": 1, "max_score": 2}
     report |= {"partial": partial is not None, "partial_reason": partial}
+    report |= {"skipped_rules": [{"rule_id": "tls", "reason": "not-applicable"}]}
     return Output(code, json.dumps(report), "")
 
 
 def test_mcpscore_counts_the_points_of_all_rules_but_those_of_the_baseline() -> None:
     output = scored(rule("large", 95, passed=True), rule("sdk", 3, passed=False))
 
-    assert read_mcpscore(output, {"sdk": "why"}) == (
-        "100 of 100 points (100.0%), 1 of 2 with the baseline",
+    assert read_mcpscore(output, {"sdk": "why", "tls": "why"}) == (
+        "100 of 100 points (100.0%), 1 of 2 by all rules",
         [],
     )
 
@@ -85,12 +86,19 @@ def test_mcpscore_needs_98_of_100_points(points: int, faults: list[str]) -> None
     assert read_mcpscore(output, {})[1] == faults
 
 
-def test_mcpscore_misses_its_goal_if_a_rule_of_the_baseline_passes() -> None:
-    output = scored(rule("sdk", 3, passed=True))
+@pytest.mark.parametrize("name", ["passing", "unknown"])
+def test_mcpscore_misses_its_goal_if_a_rule_of_the_baseline_does_not_fail(name: str) -> None:
+    output = scored(rule("passing", 3, passed=True))
 
-    assert read_mcpscore(output, {"sdk": "why"})[1] == [
-        "sdk passes, so its baseline is out of date"
+    assert read_mcpscore(output, {name: "why"})[1] == [
+        f"{name} does not fail, so its baseline is out of date"
     ]
+
+
+def test_mcpscore_that_assessed_nothing_misses_its_goal() -> None:
+    found = read_mcpscore(scored(rule("sdk", 3, passed=False)), {"sdk": "why", "modern": "why"})
+
+    assert "read nothing" in found[1]
 
 
 @pytest.mark.parametrize("output", [scored(code=4), scored(partial="no token")])
