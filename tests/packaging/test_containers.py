@@ -113,6 +113,13 @@ def test_traffic_follows_readiness_and_restarts_follow_health() -> None:
     assert CONTAINER["livenessProbe"]["httpGet"]["path"] == "/health"
 
 
+def test_no_example_makes_the_program_the_first_process_of_its_container() -> None:
+    assert COMPOSE["services"]["api"]["init"] is True
+    assert PODS["template"]["spec"]["shareProcessNamespace"] is True
+    started = [block for block in snippets(PAGE, "sh") if "docker run" in block]
+    assert ["--init" in block for block in [*started, *snippets(PAGE, "json")]] == [True, True]
+
+
 def test_kubernetes_keeps_a_copy_during_updates_and_drains() -> None:
     labels = PODS["template"]["metadata"]["labels"]
 
