@@ -23,7 +23,7 @@ from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.mcp_server.tools import create_server
 from loopin_mcp.settings.settings import Settings
-from tests.support import KEY, PUBLIC_URL, Clock, api_client, missing
+from tests.support import KEY, PUBLIC_URL, Clock, Copies, api_client, missing
 from tests.support.client import TLS, URL, Naps
 from tests.support.host import Host
 from tests.support.server import ERAS, HOST
@@ -187,6 +187,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
     yield start
     for served in started:
         served.stop()
+
+
+@pytest.fixture
+def copies() -> Iterator[Copies]:
+    """Copies of the API in processes of their own, ended after the test."""
+    started = Copies()
+    yield started
+    started.end()
 
 
 @pytest.fixture

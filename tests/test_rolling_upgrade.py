@@ -2,19 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 
-from tests.support import PATIENCE_S, ServedAPI, clean_environment
+from tests.support import PATIENCE_S, Copies, ServedAPI, clean_environment
 from tests.support.questions import NEW
 from tests.support.releases import last_release, next_release
 from tests.support.traffic import Traffic
-
-Start = Callable[[Path | None], ServedAPI]
 
 pytestmark = [pytest.mark.slow, pytest.mark.subprocess]
 
@@ -33,27 +30,26 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     return common
 
 
-def started(settings: dict[str, str], release: Path | None) -> ServedAPI:
-    """A copy of this version, or of the release in a directory."""
-    of_release = {"PYTHONPATH": str(release)} if release else {}
-    return ServedAPI(Path(settings["LOOPIN_DATA_DIR"]), settings | of_release)
+def of(release: Path | None) -> dict[str, str]:
+    """The setting for this version, or for the release in a directory."""
+    return {"PYTHONPATH": str(release)} if release else {}
 
 
 async def replace_one_by_one(
-    settings: dict[str, str], before: Path | None, after: Path | None
+    copies: Copies, settings: dict[str, str], before: Path | None, after: Path | None
 ) -> tuple[Traffic, tuple[int, int, int]]:
     """Replace two copies under load; returns what was acknowledged.
 
     And how a copy of before answers a read, a create and a probe while those of after serve.
     """
-    old = [await anyio.to_thread.run_sync(started, settings, before) for _ in range(2)]
+    old = [await anyio.to_thread.run_sync(copies.start, settings | of(before)) for _ in range(2)]
     traffic = Traffic([copy.url for copy in old])
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(traffic.flow)
         await traffic.until_more()
         new: list[ServedAPI] = []
         for copy in old:
-            new.append(await anyio.to_thread.run_sync(started, settings, after))
+            new.append(await anyio.to_thread.run_sync(copies.start, settings | of(after)))
             traffic.copies.append(new[-1].url)
             await traffic.until_more()
             beside = await answers_of(copy, next(iter(traffic.decided)))
@@ -62,8 +58,6 @@ async def replace_one_by_one(
             await traffic.until_more()
         traffic.stops = True
     await check(traffic, new[0].url)
-    for copy in new:
-        copy.stop()
     return traffic, beside
 
 
@@ -83,20 +77,17 @@ async def check(traffic: Traffic, url: str) -> None:
             if interrupt_id in traffic.doubtful:
                 continue
             assert status == traffic.decided[interrupt_id]
-            again = await api.post(
-                f"/interrupts/{interrupt_id}/decide", json={"decision": "approved"}
-            )
-            assert again.status_code == 409
+        decide = f"/interrupts/{next(iter(traffic.decided))}/decide"
+        assert (await api.post(decide, json={"decision": "approved"})).status_code == 409
         count = (await api.get("/analytics/u")).json()["totalInterrupts"]
     in_doubt = len(traffic.doubtful.difference(traffic.created.values()))
     assert len(traffic.created) <= count <= len(traffic.created) + in_doubt
 
 
 def verify(settings: dict[str, str], release: Path | None) -> str:
-    of_release = {"PYTHONPATH": str(release)} if release else {}
     run = subprocess.run(
         [sys.executable, "-m", "loopin_mcp", "audit", "verify"],
-        env=clean_environment(**settings, **of_release),
+        env=clean_environment(**settings, **of(release)),
         capture_output=True,
         text=True,
         check=False,
@@ -106,11 +97,11 @@ def verify(settings: dict[str, str], release: Path | None) -> str:
 
 
 async def test_copies_of_the_last_release_read_until_they_are_replaced_and_nothing_is_lost(
-    settings: dict[str, str], tmp_path: Path
+    copies: Copies, settings: dict[str, str], tmp_path: Path
 ) -> None:
     before = await anyio.to_thread.run_sync(last_release, tmp_path)
 
-    traffic, beside = await replace_one_by_one(settings, before, None)
+    traffic, beside = await replace_one_by_one(copies, settings, before, None)
 
     # It would store changes without their events. It does not know /ready.
     assert beside == (200, 503, 404)
@@ -119,11 +110,11 @@ async def test_copies_of_the_last_release_read_until_they_are_replaced_and_nothi
 
 
 async def test_copies_of_this_version_serve_beside_the_next_one_and_nothing_is_lost(
-    settings: dict[str, str], tmp_path: Path
+    copies: Copies, settings: dict[str, str], tmp_path: Path
 ) -> None:
     after = next_release(tmp_path)
 
-    traffic, beside = await replace_one_by_one(settings, None, after)
+    traffic, beside = await replace_one_by_one(copies, settings, None, after)
 
     assert beside == (200, 201, 200)
     assert len(traffic.decided) >= 100

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -81,6 +81,27 @@ class ServedAPI:
         self.process.terminate()
         _, logged = self.process.communicate(timeout=PATIENCE_S)
         return logged
+
+
+class Copies:
+    """Copies of the API in processes of their own."""
+
+    def __init__(self) -> None:
+        self._started: list[ServedAPI] = []
+
+    def start(self, settings: Mapping[str, str]) -> ServedAPI:
+        """Start one with these settings, of which one is the data directory."""
+        copy = ServedAPI(Path(settings["LOOPIN_DATA_DIR"]), dict(settings))
+        self._started.append(copy)
+        return copy
+
+    def end(self) -> None:
+        """End those that still run."""
+        for copy in self._started:
+            copy.process.kill()
+            copy.process.wait()
+            assert copy.process.stderr is not None
+            copy.process.stderr.close()
 
 
 class Unmeasured:

@@ -10,6 +10,8 @@ import httpx
 from tests.support import PATIENCE_S
 
 WORKERS = 4
+# A load, and not all that the machine can do: everything is checked in the end.
+PACE_S = 0.2
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Traffic:
 
     async def _work(self, http: httpx.AsyncClient, chance: random.Random) -> None:
         while not self.stops:
+            await anyio.sleep(PACE_S)
             key = f"{chance.random()}"
             new = {"agentId": "a", "userId": "u", "action": "Pay", "context": {"key": key}}
             once = {"Idempotency-Key": f'"{key}"'}
