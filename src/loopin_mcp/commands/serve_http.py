@@ -71,17 +71,8 @@ def token_of(settings: Settings) -> str | None:
     Raises:
         ConfigurationError: LOOPIN_MCP_TOKEN is required, or is another secret.
     """
-    token = settings.mcp_token
-    if token and token == settings.api_key:
-        raise ConfigurationError(f"LOOPIN_MCP_TOKEN must differ from LOOPIN_API_KEY. {MAKE_ONE}")
-    if token:
-        if len(token) < SHORTEST_KEY:
-            logger.warning(
-                "LOOPIN_MCP_TOKEN has fewer than %d characters, so it could be guessed. %s",
-                SHORTEST_KEY,
-                MAKE_ONE,
-            )
-        return token
+    if settings.mcp_token:
+        return _checked(settings.mcp_token, settings)
     if not is_loopback(settings.host):
         raise ConfigurationError(
             f"HOST {settings.host} can be reached from other machines, and without a token "
@@ -93,6 +84,23 @@ def token_of(settings: Settings) -> str | None:
             f"MCP server: set LOOPIN_MCP_TOKEN. {MAKE_ONE}"
         )
     return None if settings.api_url else load_mcp_token(settings.data_dir)
+
+
+def _checked(token: str, settings: Settings) -> str:
+    """A token of its own; one that is short is warned of.
+
+    Raises:
+        ConfigurationError: It is the API key.
+    """
+    if token == settings.api_key:
+        raise ConfigurationError(f"LOOPIN_MCP_TOKEN must differ from LOOPIN_API_KEY. {MAKE_ONE}")
+    if len(token) < SHORTEST_KEY:
+        logger.warning(
+            "LOOPIN_MCP_TOKEN has fewer than %d characters, so it could be guessed. %s",
+            SHORTEST_KEY,
+            MAKE_ONE,
+        )
+    return token
 
 
 def _limits() -> Limits:
