@@ -176,7 +176,7 @@ def test_what_cannot_be_backed_up_is_refused(data_dir: Path, tmp_path: Path) -> 
     damaged = refusal(settings, copy)
 
     assert nowhere.startswith(f"Nothing can be written to {tmp_path}/nowhere: No such file")
-    assert missing.startswith(f"There is no database at {tmp_path}/api.db. Name it by ")
+    assert missing.startswith(f"No database at {tmp_path}/api.db. Set LOOPIN_DATA_DIR or ")
     assert "damaged" in damaged or "malformed" in damaged
 
 

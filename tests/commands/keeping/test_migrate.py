@@ -369,9 +369,10 @@ def test_databases_are_found_by_the_settings(
     assert move.refusal(url=None).startswith(unnamed)
     assert move.refusal(url=f"sqlite:///{tmp_path}/x").startswith(unnamed)
     missing = Settings(data_dir=tmp_path)
-    assert move.refusal(settings=missing) == (
-        f"There is no database at {tmp_path}/api.db: set LOOPIN_DATA_DIR."
+    assert move.refusal(settings=missing).startswith(
+        f"No database at {tmp_path}/api.db. Set LOOPIN_DATA_DIR or DATABASE_URL "
     )
+    assert move.refusal(url="db.example.com").startswith("--to must begin with sqlite:/// or ")
     assert move.refusal(url="postgresql://l:s3cret@h/x?schema=y").startswith(
         "--to has a parameter that PostgreSQL does not know, schema"
     )
@@ -385,6 +386,18 @@ def test_databases_are_found_by_the_settings(
         assert "s3cret" not in refused
     assert move.run(url=None, settings=own)
     assert move.is_equal()
+
+
+def test_without_its_extra_it_says_what_to_install(
+    move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for name in ("postgres_connections", "transfer.target"):
+        monkeypatch.delitem(sys.modules, f"loopin_mcp.api.database.{name}", raising=False)
+
+    assert move.refusal().startswith(
+        "--to names PostgreSQL, which needs the extra `server`. Run `uv tool install"
+    )
 
 
 def test_database_of_the_embedded_api_is_moved_with_its_key(move: Move) -> None:

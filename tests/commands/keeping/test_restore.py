@@ -198,9 +198,6 @@ def test_missing_key_is_named_before_anything_changes(settings: Settings, backup
 
 def test_what_is_not_a_backup_is_refused(settings: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    with pytest.raises(ConfigurationError, match="There is no backup at "):
-        restore(settings, other, Said().terminal, embedded=False)
-
     with closing(sqlite3.connect(other)) as database:
         database.execute("CREATE TABLE other (x)")
     with pytest.raises(ConfigurationError, match=r"other cannot be copied: no such table.* LoopIn"):
@@ -304,17 +301,14 @@ def test_command_asks_only_on_a_terminal(tmp_path: Path, backup: Path) -> None:
     unasked = run(tmp_path, "restore", str(backup), **here)
     nothing = run(tmp_path, "restore", "--yes", **here)
     both = run(tmp_path, "restore", str(backup), "--yes", "--after-pg-restore", **here)
+    missing = run(tmp_path, "restore", "other.db", **here)
     done = run(tmp_path, "restore", str(backup), "--yes", **here)
     elsewhere = run(tmp_path, "restore", "--yes", "--after-pg-restore", **here)
 
-    assert [each.returncode for each in (unasked, nothing, both, done, elsewhere)] == [
-        2,
-        2,
-        2,
-        0,
-        1,
-    ]
-    assert "Nobody can be asked here: use --yes." in unasked.stderr
+    refused = (unasked, nothing, both, missing)
+    assert [each.returncode for each in (*refused, done, elsewhere)] == [2, 2, 2, 2, 0, 1]
+    assert "stdin is not a terminal, so you cannot be asked: use --yes." in unasked.stderr
+    assert "'other.db' does not exist." in missing.stderr
     assert "Name the FILE of the backup" in nothing.stderr + both.stderr
     assert "is restored." in done.stdout
     assert elsewhere.stderr == (

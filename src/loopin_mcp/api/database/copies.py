@@ -27,6 +27,20 @@ _BESIDE = ("-wal", "-shm", "-journal")
 Progress = Callable[[int, int], None]
 
 
+def require_database(path: Path) -> Path:
+    """The path of a SQLite database, if it is there.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"No database at {path}. Set LOOPIN_DATA_DIR or DATABASE_URL as its API does. For the "
+            "API that an MCP host started, use --embedded."
+        )
+    return path
+
+
 @contextmanager
 def room_beside(path: Path) -> Iterator[Path]:
     """A path for a new file, which can then be moved to `path`; what is left there is deleted.

@@ -10,7 +10,12 @@ import anyio
 
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
-from loopin_mcp.api.database.copies import copy_database, put_in_place, room_beside
+from loopin_mcp.api.database.copies import (
+    copy_database,
+    put_in_place,
+    require_database,
+    room_beside,
+)
 from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.urls import without_password
 from loopin_mcp.api.store.opening import audit_keys, path_of
@@ -70,12 +75,7 @@ def _source(settings: Settings, file: Path, *, embedded: bool) -> Path:
             "The database is in PostgreSQL, whose own program makes a backup while the API runs: "
             f"pg_dump --format=custom --file={quote(str(file))} --dbname={url}"
         )
-    if not source.exists():
-        raise ConfigurationError(
-            f"There is no database at {source}. Name it by LOOPIN_DATA_DIR or DATABASE_URL, as its "
-            "API does; with --embedded, it is that of the API that an MCP host started."
-        )
-    return source
+    return require_database(source)
 
 
 def _name_keys(settings: Settings, say: Say, *, embedded: bool) -> None:

@@ -15,7 +15,6 @@ from loopin_mcp.settings.settings import Settings
 
 Environment = Mapping[str, str]
 
-_path = click.Path(path_type=Path)
 _say_progress = partial(click.echo, err=True)
 _embedded = click.option(
     "--embedded", is_flag=True, help="The database of the API that an MCP host started."
@@ -23,7 +22,7 @@ _embedded = click.option(
 
 
 @click.command("backup", short_help="Write the database to a file, while its API runs.")
-@click.argument("file", type=_path)
+@click.argument("file", type=click.Path(path_type=Path))
 @_embedded
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
@@ -41,7 +40,9 @@ def backup_command(environment: Environment, *, file: Path, embedded: bool, forc
 
 
 @click.command("restore", short_help="Put a backup in the place of the database.")
-@click.argument("file", type=_path, required=False)
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
 @_embedded
 @click.option(
     "--after-pg-restore", is_flag=True, help="Finish what pg_restore has done on PostgreSQL."
@@ -103,7 +104,7 @@ def _confirmation(*, yes: bool) -> Callable[[str], bool]:
     if yes:
         return bool
     if not (sys.stdin and sys.stdin.isatty()):
-        raise click.UsageError("Nobody can be asked here: use --yes.")
+        raise click.UsageError("stdin is not a terminal, so you cannot be asked: use --yes.")
     return click.confirm
 
 

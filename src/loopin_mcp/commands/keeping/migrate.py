@@ -10,6 +10,7 @@ import anyio
 
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
+from loopin_mcp.api.database.copies import require_database
 from loopin_mcp.api.database.transfer.source import Source
 from loopin_mcp.api.database.urls import sqlite_path
 from loopin_mcp.api.store.opening import audit_keys, open_archive, open_postgresql
@@ -79,15 +80,14 @@ def _places(settings: Settings, url: str | None, *, embedded: bool) -> tuple[Pat
     path = None if embedded else sqlite_path(given, own)
     if url is None and path is None:
         url = given
-    if url is None or sqlite_path(url, own) is not None:
+    with _named_as_given(by_setting=url == given):
+        is_postgresql = sqlite_path(url, own) is None
+    if url is None or not is_postgresql:
         raise ConfigurationError(
             "Name an empty PostgreSQL database: --to postgresql://loopin@db.example.com/loopin, or "
             "DATABASE_URL, which keeps a password out of the list of processes."
         )
-    path = path or own
-    if not path.exists():
-        raise ConfigurationError(f"There is no database at {path}: set LOOPIN_DATA_DIR.")
-    return path, url
+    return require_database(path or own), url
 
 
 @contextmanager

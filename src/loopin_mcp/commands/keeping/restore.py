@@ -95,7 +95,7 @@ def _place(settings: Settings, file: Path, *, embedded: bool) -> Path:
     """The file of the database.
 
     Raises:
-        ConfigurationError: It is in PostgreSQL, or in use, or there is no backup.
+        ConfigurationError: It is in PostgreSQL, or in use.
     """
     path = path_of(settings, embedded=embedded)
     if path is None:
@@ -105,8 +105,6 @@ def _place(settings: Settings, file: Path, *, embedded: bool) -> Path:
             f"pg_restore --exit-on-error --no-owner --dbname={url} {quote(str(file))}; then run: "
             "loopin-mcp restore --after-pg-restore"
         )
-    if not file.exists():
-        raise ConfigurationError(f"There is no backup at {file}.")
     refuse_use(path.resolve())
     return path
 

@@ -10,10 +10,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-import psycopg
-
 from loopin_mcp.api.database.migrations import UNFINISHED
-from loopin_mcp.api.database.postgres_connections import connection_string
+from loopin_mcp.api.database.postgres_connections import connection_string, psycopg
 from loopin_mcp.api.database.steps import Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
