@@ -83,7 +83,7 @@ def create_app(
 
     `page_key`, which the database has, proves it to open pages, also after a restart.
     """
-    keys, waits = Keys(options.api_key, options.reviewers), Waits(limits or Limits())
+    keys, waits = Keys(options.api_key, options.reviewers), Waits((limits or Limits()).waits)
     door, destinations = Door(keys, store.clock, sleep), Destinations.of(options)
     sessions = Sessions(keys, store.sessions, store.clock, store.public_url)
     address = f"{host}:{port}" if options.is_local else store.public_url

@@ -1,5 +1,6 @@
 """The front of an MCP server over HTTP: it checks every request for `/mcp`, before any MCP."""
 
+from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -7,8 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loopin_mcp.api.access.browser import error_response, json_response, values_of
 from loopin_mcp.api.access.guard import HostRule, host_of, name_in, refusal
 from loopin_mcp.api.access.keys import ANONYMOUS, Door
+from loopin_mcp.api.access.limits import Limits, Waits
 from loopin_mcp.api.rest.headers import refusal_of_head
-from loopin_mcp.errors import APIError, ForbiddenError, UnauthorizedError
+from loopin_mcp.errors import APIError, ForbiddenError, UnauthorizedError, UnavailableError
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.bearer import bearer_token
 from loopin_mcp.wire.models import Health
@@ -25,13 +27,20 @@ class MCPFront:
     """
 
     def __init__(
-        self, mcp: ASGIApp, others: ASGIApp, door: Door, knows_host: HostRule, public_url: str
+        self,
+        mcp: ASGIApp,
+        others: ASGIApp,
+        door: Door,
+        knows_host: HostRule,
+        public_url: str,
+        limits: Limits,
     ) -> None:
         self._mcp = mcp
         self._others = others
         self._door = door
         self._knows_host = knows_host
         self._public = urlsplit(public_url).netloc.lower()
+        self._in_progress = Waits(limits.mcp_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
@@ -43,7 +52,7 @@ class MCPFront:
     async def _answer_to(self, scope: Scope) -> ASGIApp:
         try:
             self._refuse_foreign_page(scope)
-            await self._admit(scope)
+            holder = await self._admit(scope)
         except UnauthorizedError as error:
             return error_response(str(error), error.status, {"WWW-Authenticate": "Bearer"})
         except APIError as error:
@@ -51,10 +60,15 @@ class MCPFront:
         if scope["method"] != "POST":
             # Nothing is kept between requests, so there is no stream to open and nothing to delete.
             return error_response("Method Not Allowed", 405, {"Allow": "POST"})
-        return self._mcp
+        return partial(self._serve, holder)
 
-    async def _admit(self, scope: Scope) -> None:
-        """Refuse a request without a valid token.
+    async def _serve(self, holder: str, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._in_progress.one_of(("calls", holder)) as may_begin:
+            busy = UnavailableError("Too many requests of MCP at once: try again soon")
+            await (self._mcp if may_begin else refusal(busy))(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> str:
+        """The holder of a request's token.
 
         Raises:
             UnauthorizedError: It has none.
@@ -67,6 +81,7 @@ class MCPFront:
             raise UnauthorizedError("Unauthorized: Authorization has no valid bearer token")
         if holder == ANONYMOUS and not self._knows_host(host_of(scope)):
             raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
+        return holder
 
     def _refuse_foreign_page(self, scope: Scope) -> None:
         """Refuse a request of a web page, unless the page comes from this server.

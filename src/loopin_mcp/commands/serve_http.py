@@ -54,8 +54,9 @@ async def serve_http(
             settings, token, progress_every_s=progress_every_s, serve_after_s=_SERVE_AFTER_S
         ) as endpoint:
             others = health_of("loopin-mcp")
-            app = MCPFront(endpoint, others, door, knows_host, settings.public_url or url)
-            async with running(app, listener, GRACE_S, _limits()):
+            public_url, limits = settings.public_url or url, _limits()
+            app = MCPFront(endpoint, others, door, knows_host, public_url, limits)
+            async with running(app, listener, GRACE_S, limits):
                 say(_banner(url, settings, token))
                 try:
                     await anyio.sleep_forever()

@@ -159,7 +159,7 @@ async def test_scrape_has_the_rest_while_the_database_is_away(
     database: Callable[[], Down], clock: Clock, anyio_backend: str
 ) -> None:
     store = Store(database(), PUBLIC_URL, clock)
-    metrics = Metrics(store, Waits(Limits()), look_s=0.01)
+    metrics = Metrics(store, Waits(Limits().waits), look_s=0.01)
     metrics.counters.created({"urgency": "low"})
 
     with anyio.fail_after(PATIENCE_S):
@@ -175,7 +175,7 @@ async def test_scrape_has_the_rest_while_the_database_is_away(
 
 async def test_scrapes_share_a_look_at_the_database(clock: Clock, anyio_backend: str) -> None:
     database = Away()
-    metrics = Metrics(Store(database, PUBLIC_URL, clock), Waits(Limits()), look_s=0.01)
+    metrics = Metrics(Store(database, PUBLIC_URL, clock), Waits(Limits().waits), look_s=0.01)
     for _ in range(3):
         await metrics.text()
     hung = database.looks
@@ -192,7 +192,7 @@ async def test_scrapes_share_a_look_at_the_database(clock: Clock, anyio_backend:
 async def test_backlog_is_read_anew_when_it_is_old(
     sqlite_store: Store, clock: Clock, passed_s: float
 ) -> None:
-    metrics = Metrics(sqlite_store, Waits(Limits()))
+    metrics = Metrics(sqlite_store, Waits(Limits().waits))
     pending: list[float] = []
     for _ in range(2):
         clock.advance(passed_s)

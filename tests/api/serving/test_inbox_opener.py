@@ -31,7 +31,7 @@ class Desk:
         self._store = store
         self._opened: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.sessions = Sessions(keys, store.sessions, clock, PUBLIC_URL)
-        self.live = Live(store, self.sessions, Waits(Limits()))
+        self.live = Live(store, self.sessions, Waits(Limits().waits))
         self.has_browser = True
         self.fault: Exception = FileNotFoundError(2, "No such file or directory")
 

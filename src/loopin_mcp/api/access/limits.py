@@ -52,9 +52,9 @@ class Limits:
         return self.connections - min(2000, self.connections // 4)
 
     @property
-    def waits_each(self) -> int:
-        """How many requests of one caller may wait at once."""
-        return self.waits * 3 // 4
+    def mcp_requests(self) -> int:
+        """How many requests of MCP may be in progress at once: one takes some 100 KB."""
+        return min(2000, self.waits)
 
 
 def raise_file_limit() -> None:
@@ -101,17 +101,16 @@ Caller = tuple[Literal["calls", "pages"], str]
 
 
 class Waits:
-    """Counts the requests that wait right now, within the limits for all and for one caller."""
+    """Counts the requests that wait right now: at most `most`, and three quarters of one caller."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.most = limits.waits
-        self._limits = limits
+    def __init__(self, most: int) -> None:
+        self.most = most
         self._of: Counter[Caller] = Counter()
 
     @contextmanager
     def one_of(self, caller: Caller) -> Iterator[bool]:
         """Count one more until the block ends; at the limit, count nothing and yield false."""
-        if self._of.total() >= self._limits.waits or self._of[caller] >= self._limits.waits_each:
+        if self._of.total() >= self.most or self._of[caller] >= self.most * 3 // 4:
             yield False
             return
         self._of[caller] += 1

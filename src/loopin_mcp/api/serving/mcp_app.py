@@ -6,6 +6,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.app import API
 from loopin_mcp.api.mcp_front import MCPFront
 
@@ -26,11 +27,11 @@ MakeMCP = Callable[[ASGIApp], AbstractAsyncContextManager[MCPApp]]
 
 @asynccontextmanager
 async def with_mcp(
-    api: API, make_mcp: MakeMCP | None, public_url: str
+    api: API, make_mcp: MakeMCP | None, public_url: str, limits: Limits
 ) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
     """The app to serve, and what ends the waits of its MCP server, if it has one."""
     if make_mcp is None:
         yield api.app, lambda: None
         return
     async with make_mcp(api.app) as mcp:
-        yield MCPFront(mcp, api.app, api.door, api.knows_host, public_url), mcp.let_go
+        yield MCPFront(mcp, api.app, api.door, api.knows_host, public_url, limits), mcp.let_go

@@ -114,7 +114,7 @@ async def serving(
         loops = _loops(store, options, api, channels)
         async with (
             beside(loops),
-            with_mcp(api, make_mcp, store.public_url) as (app, end_mcp),
+            with_mcp(api, make_mcp, store.public_url, limits) as (app, end_mcp),
             running(app, listener, options.grace_s, limits),
             metrics_on(metrics, api.metrics),
         ):
