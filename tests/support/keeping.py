@@ -6,6 +6,7 @@ from pathlib import Path
 import anyio
 
 from loopin_mcp.api.access.sessions import SessionRow
+from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.clock import DAY_MS, epoch_ms
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.browsers.devices import DeviceRow
@@ -43,11 +44,11 @@ def asked_of_call(digest: str) -> NewInterrupt:
     return new_interrupt(call=call, use_within=3600, context={"command": "ls"})
 
 
-async def fill(database: Database) -> dict[str, str]:
+async def fill(database: Database, keys: AuditKeys = KEYS) -> dict[str, str]:
     """Fill a database with every kind of row; returns the ids of interrupts by what they are."""
     earlier = Clock()
-    past = Store(database, PUBLIC_URL, earlier, KEYS)
-    store = Store(database, PUBLIC_URL, keys=KEYS, channels=CHANNELS)
+    past = Store(database, PUBLIC_URL, earlier, keys)
+    store = Store(database, PUBLIC_URL, keys=keys, channels=CHANNELS)
     ids = {}
 
     async def ask(name: str, asked: NewInterrupt, at: Store = store) -> str:

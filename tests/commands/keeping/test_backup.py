@@ -180,6 +180,36 @@ def test_what_cannot_be_backed_up_is_refused(data_dir: Path, tmp_path: Path) -> 
     assert "damaged" in damaged or "malformed" in damaged
 
 
+def test_backup_replaces_neither_the_database_nor_a_directory(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    settings, database = Settings(data_dir=data_dir), data_dir / "api.db"
+    link, before = tmp_path / "link.db", database.stat().st_ino
+    link.symlink_to(database)
+    for file, fault in (
+        (database, "is the database: name another file for the backup"),
+        (link, "is the database: name another file for the backup"),
+        (data_dir, "cannot be replaced: Is a directory"),
+    ):
+        with pytest.raises(ConfigurationError) as refused:
+            back_up(settings, file, embedded=False, force=True, say=print, progress=print)
+        assert str(refused.value) == f"{file} {fault}."
+
+    assert database.stat().st_ino == before
+
+
+def test_link_is_followed_to_its_file_system(data_dir: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(data_dir / "backup.db")
+
+    with room_beside(link) as copy:
+        assert copy.parent.parent == data_dir
+        copy.write_bytes(b"copy")
+        put_in_place(copy, link)
+
+    assert (link.is_symlink(), link.read_bytes()) == (True, b"copy")
+
+
 def test_postgresql_has_a_program_of_its_own(tmp_path: Path) -> None:
     url = "postgresql://loopin:s3cret@db.example.com/loopin?sslmode=require&password=s3cret"
 

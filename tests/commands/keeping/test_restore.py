@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
+from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.database.steps import Database, execute
@@ -186,12 +187,62 @@ def test_damaged_database_is_replaced_and_kept(settings: Settings, backup: Path)
     assert len([*settings.data_dir.iterdir()]) == 1 + len(files)
 
 
-def test_missing_key_is_named_before_anything_changes(settings: Settings, backup: Path) -> None:
+@pytest.mark.parametrize(
+    ("keys", "remedy"),
+    [
+        ((), "a key: set LOOPIN_AUDIT_KEY, or the API's key, as it was"),
+        ((KEY[::-1],), "another key: list it in LOOPIN_AUDIT_KEY after the present one"),
+    ],
+)
+def test_missing_key_is_named_before_anything_changes(
+    settings: Settings, backup: Path, keys: tuple[str, ...], remedy: str
+) -> None:
     before = (settings.data_dir / "api.db").read_bytes()
-    keyless = settings_of(settings.data_dir, audit_keys=())
+    others = settings_of(settings.data_dir, audit_keys=keys)
 
-    with pytest.raises(ConfigurationError, match="cannot be checked: its events were made with a"):
-        restore(keyless, backup, Said().terminal, embedded=False)
+    fault = rf"^Interrupt \w{{8}}\.\.\. cannot be checked: its events were made with {remedy}\.$"
+    with pytest.raises(ConfigurationError, match=fault):
+        restore(others, backup, Said().terminal, embedded=False)
+
+    assert (settings.data_dir / "api.db").read_bytes() == before
+
+
+async def test_what_was_asked_before_there_was_a_key_ends_too(database: Database) -> None:
+    await fill(database, NO_KEYS)
+
+    ended = await end_what_is_open(database, KEYS, epoch_ms(), lambda *_: None)
+
+    assert ended == {"pending": 2, "approved": 3, "standing": 1, "callback": 2}
+    assert (await end_what_is_open(database, NO_KEYS, epoch_ms(), lambda *_: None)) == {}
+
+
+def test_tampering_with_a_backup_is_reported(settings: Settings, backup: Path) -> None:
+    with closing(sqlite3.connect(backup)) as database, database:
+        database.execute("DROP TRIGGER interrupts_settle_with_event")
+        database.execute("UPDATE interrupts SET status = 'approved' WHERE status = 'rejected'")
+    said = Said()
+
+    assert not restore(settings, backup, said.terminal, embedded=False)
+
+    assert "tampering found in 1 interrupt" in "".join(said.lines)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER other AFTER DELETE ON sessions BEGIN INSERT INTO page_key VALUES (1); END",
+        "CREATE VIEW other AS SELECT * FROM sessions",
+    ],
+)
+def test_backup_with_rules_of_others_is_refused(
+    settings: Settings, backup: Path, statement: str
+) -> None:
+    before = (settings.data_dir / "api.db").read_bytes()
+    with closing(sqlite3.connect(backup)) as database, database:
+        database.execute(statement)
+
+    with pytest.raises(ConfigurationError, match="has a trigger or view that LoopIn did not make"):
+        restore(settings, backup, Said().terminal, embedded=False)
 
     assert (settings.data_dir / "api.db").read_bytes() == before
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loopin_mcp.api.database.read_only import open_to_read
 from loopin_mcp.errors import ConfigurationError
+from loopin_mcp.wire.plain_text import plain_text
 
 if sys.platform != "win32":
     import fcntl
@@ -22,6 +23,7 @@ PAGES_AT_ONCE = 4096
 # https://www.sqlite.org/walformat.html and PENDING_BYTE in SQLite's os.h.
 _LOCKED_FROM, _LOCKED_BYTES = 0x4000_0002, 510
 _BESIDE = ("-wal", "-shm", "-journal")
+_RULES = "SELECT name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view')"
 
 # The pages that are copied, and the number of all.
 Progress = Callable[[int, int], None]
@@ -48,6 +50,8 @@ def room_beside(path: Path) -> Iterator[Path]:
     Raises:
         ConfigurationError: There is no directory for it, or this user may not write to it.
     """
+    # A link may lead to another file system.
+    path = path.resolve()
     try:
         room = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
     except OSError as error:
@@ -86,6 +90,24 @@ def copy_database(source: Path, target: Path, progress: Progress) -> None:
         ) from error
 
 
+def refuse_foreign_rules(copy: Path, new: Path) -> None:
+    """Refuse a copy with triggers or views that a new database of LoopIn does not have.
+
+    They would run with every change, and could undo it.
+
+    Raises:
+        ConfigurationError: It has one.
+    """
+    with closing(open_to_read(copy)) as given, closing(open_to_read(new)) as made:
+        own = made.execute(_RULES).fetchall()
+        foreign = [row["name"] for row in given.execute(_RULES) if row not in own]
+    if foreign:
+        raise ConfigurationError(
+            f"The backup has a trigger or view that LoopIn did not make, {plain_text(foreign[0])}: "
+            "use another backup."
+        )
+
+
 def refuse_use(path: Path) -> None:
     """Refuse a database that another program has open. Windows does not tell here.
 
@@ -120,11 +142,14 @@ def put_in_place(new: Path, path: Path, keep_as: str | None = None) -> Path | No
     there is a whole file at the path.
 
     Raises:
-        ConfigurationError: Another program has the database open.
+        ConfigurationError: Another program has the database open, or it cannot be replaced.
     """
     path = path.resolve()
     kept = _keep(path, keep_as) if keep_as and path.exists() else None
-    new.replace(path)
+    try:
+        new.replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be replaced: {error.strerror}.") from error
     _sync(path.parent)
     return kept
 

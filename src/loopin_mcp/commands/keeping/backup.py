@@ -38,6 +38,8 @@ def back_up(
         ConfigurationError: There is nothing to back up, or the file cannot be written.
     """
     source = _source(settings, file, embedded=embedded)
+    if file.exists() and source.samefile(file):
+        raise ConfigurationError(f"{file} is the database: name another file for the backup.")
     if file.exists() and not force:
         raise ConfigurationError(f"{file} exists already: name another file, or use --force.")
     keys = audit_keys(settings, embedded=embedded)

@@ -68,6 +68,8 @@ def restore_command(
     records that.
 
     For PostgreSQL, run pg_restore, then this with --after-pg-restore, then start the API.
+
+    The exit code is 1 if nothing was restored, or if the check of the audit trail found a fault.
     """
     if (file is None) is not after_pg_restore:
         raise click.UsageError("Name the FILE of the backup, or use --after-pg-restore.")

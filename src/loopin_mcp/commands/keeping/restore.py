@@ -14,7 +14,13 @@ import anyio
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.database.copies import copy_database, put_in_place, refuse_use, room_beside
+from loopin_mcp.api.database.copies import (
+    copy_database,
+    put_in_place,
+    refuse_foreign_rules,
+    refuse_use,
+    room_beside,
+)
 from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.database.urls import without_password
@@ -45,9 +51,10 @@ class Terminal:
 
 
 def restore(settings: Settings, file: Path, terminal: Terminal, *, embedded: bool) -> bool:
-    """Put a backup in the place of the database; returns whether that was done.
+    """Put a backup in the place of the database, and keep the present one.
 
-    What was pending or approved in it never counts again. The present database is kept.
+    What was pending or approved in the backup never counts again. Returns whether this was done and
+    the audit trail has no fault.
 
     Raises:
         ConfigurationError: The backup cannot be used, or the database is in use.
@@ -59,7 +66,7 @@ def restore(settings: Settings, file: Path, terminal: Terminal, *, embedded: boo
         copy_database(file, copy, partial(Meter(terminal.progress, "pages").at, "Copying"))
         with closing(SQLiteArchive(copy)) as archive:
             archive.require_undamaged()
-        anyio.run(_prepare, file, copy, keys, terminal)
+        is_whole = anyio.run(_prepare, file, copy, keys, terminal)
         replaced = (
             f"replaces {path}, which is kept beside it" if path.exists() else f"becomes {path}"
         )
@@ -71,7 +78,7 @@ def restore(settings: Settings, file: Path, terminal: Terminal, *, embedded: boo
             copy, path, f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         )
     terminal.say(f"{path} is restored.{f' The one before is {kept}.' if kept else ''}")
-    return True
+    return is_whole
 
 
 async def finish_pg_restore(settings: Settings, terminal: Terminal) -> bool:
@@ -109,16 +116,23 @@ def _place(settings: Settings, file: Path, *, embedded: bool) -> Path:
     return path
 
 
-async def _prepare(file: Path, copy: Path, keys: AuditKeys, terminal: Terminal) -> None:
-    """Upgrade a copy of the backup, end what is open in it, and check it."""
+async def _prepare(file: Path, copy: Path, keys: AuditKeys, terminal: Terminal) -> bool:
+    """Upgrade a copy of the backup, end what is open in it, and check it.
+
+    Returns whether its audit trail has no fault.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
     try:
         database = await open_sqlite(copy, keys=keys)
     except ConfigurationError as error:
         raise ConfigurationError(str(error).replace(str(copy), str(file))) from error
-    async with aclosing(database):
+    async with aclosing(database), aclosing(await open_sqlite(new := copy.with_name("new"))):
+        refuse_foreign_rules(copy, new)
         await _end(database, keys, terminal)
     with closing(SQLiteArchive(copy)) as archive:
-        await verify(archive, keys, None, terminal.say, terminal.progress)
+        return await verify(archive, keys, None, terminal.say, terminal.progress)
 
 
 async def _end(database: Database, keys: AuditKeys, terminal: Terminal) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from functools import partial
 
 from loopin_mcp.api.access.actors import SYSTEM
-from loopin_mcp.api.audit.audit_keys import AuditKeys
+from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
 from loopin_mcp.api.audit.events import RESTORED
 from loopin_mcp.api.audit.trail import Trail, locked_trail
+from loopin_mcp.api.database.rows import short_id
 from loopin_mcp.api.database.steps import Database, Steps, execute
 from loopin_mcp.api.store.approvals import is_late
 from loopin_mcp.api.store.outcomes import settle, whole
@@ -63,30 +64,33 @@ async def end_what_is_open(
 def _end_all(keys: AuditKeys, interrupt_ids: list[str], now: int) -> Steps[Counter[str]]:
     ended: Counter[str] = Counter()
     for interrupt_id in interrupt_ids:
-        trail = yield from locked_trail(keys, interrupt_id, now)
-        if trail is None or not _is_whole(trail):
+        trail = yield from _whole_trail(keys, interrupt_id, now)
+        if trail is None:
             continue
         for end in (_cancel, _use, _end_standing, _give_up):
             if what := (yield from end(trail, now)):
                 ended[what] += 1
-                trail = yield from whole(keys, interrupt_id, now)
+                trail = yield from whole(trail.keys, interrupt_id, now)
     return ended
 
 
-def _is_whole(trail: Trail) -> bool:
-    """Whether an interrupt was not tampered with, nor damaged.
+def _whole_trail(keys: AuditKeys, interrupt_id: str, now: int) -> Steps[Trail | None]:
+    """The trail of an interrupt, with a key or without; None if it was tampered with or damaged.
 
     Raises:
-        ConfigurationError: That cannot be checked with these keys.
+        ConfigurationError: It was made with a key that is not among these.
     """
-    try:
-        fault = trail.fault()
-    except UnavailableError:
-        return False
-    if fault and not fault.is_tampering:
-        interrupt_id = trail.row["interrupt_id"]
-        raise ConfigurationError(f"Interrupt {interrupt_id} cannot be checked: {fault.text}.")
-    return fault is None
+    unknown = ""
+    for tried in (keys, NO_KEYS):
+        trail = yield from locked_trail(tried, interrupt_id, now)
+        try:
+            fault = trail.fault() if trail else None
+        except UnavailableError:
+            return None
+        if fault is None or fault.is_tampering:
+            return None if fault else trail
+        unknown = unknown or fault.text
+    raise ConfigurationError(f"Interrupt {short_id(interrupt_id)} cannot be checked: {unknown}.")
 
 
 def _cancel(trail: Trail, now: int) -> Steps[str | None]:
