@@ -169,6 +169,7 @@ async def test_log_of_deliveries_names_the_request_that_asked(
 # A program of its own: the provider of a process cannot be replaced.
 _TRACED = """
 import json, sys
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 import anyio
@@ -182,6 +183,7 @@ trace.set_tracer_provider(TracerProvider())
 trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
 from loopin_mcp.mcp_server.tools import create_server
 from loopin_mcp.settings.settings import Settings
+from loopin_mcp.telemetry.spans import in_span
 from tests.support.receiver import arrivals, receiving
 
 async def main():
@@ -196,6 +198,8 @@ async def main():
             await host.call_tool("decide_interrupt", {"interruptId": id_, "decision": "approved"})
             await host.call_tool("decide_interrupt", {"interruptId": id_, "decision": "approved"})
             [received] = await arrivals(receiver, 1)
+    with suppress(ConnectionError), in_span("failing", "client", None):
+        raise ConnectionError("to https://user:s3cret@host")
     spans = exporter.get_finished_spans()
     print(json.dumps({
         "callback": received.headers["traceparent"],
@@ -242,3 +246,6 @@ def test_spans_of_one_trace_join_tool_call_request_decision_and_callback(tmp_pat
     }
     assert trace["wait for decision"]["attributes"]["loopin.channel"] == "mcp"
     assert trace["wait for decision"]["attributes"]["loopin.outcome"] == "approved"
+    [failing] = [each for each in found["spans"] if each["name"] == "failing"]
+    assert failing["fault"] == "ConnectionError"
+    assert "s3cret" not in done.stdout

@@ -1,7 +1,10 @@
 """Traces as they come in headers: only valid ones count."""
 
+import sys
+
 import pytest
 
+from loopin_mcp.telemetry.spans import add_span, in_span, open_span
 from loopin_mcp.telemetry.traces import Trace, current_trace, new_trace, read_trace, within_trace
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -33,6 +36,7 @@ def test_later_version_may_say_more() -> None:
         PARENT[:-1],
         f"ff-{TRACE_ID}-{SPAN_ID}-01",
         f"00-{'0' * 32}-{SPAN_ID}-01",
+        f"ff-{TRACE_ID}-{SPAN_ID}-01-more",
         f"00-{TRACE_ID}-{'0' * 16}-01",
         f"00-{TRACE_ID[:-1]}g-{SPAN_ID}-01",
         f"00-{TRACE_ID}-{SPAN_ID}-01, {PARENT}",
@@ -63,3 +67,17 @@ def test_block_works_in_its_trace() -> None:
         with within_trace(inner):
             assert current_trace() == inner
         assert current_trace() == outer
+
+
+def test_without_opentelemetry_a_trace_is_only_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Other tools that run beside the tests load it.
+    for module in ("opentelemetry.trace", "opentelemetry.sdk.trace"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    parent = new_trace()
+
+    assert current_trace() is None
+    assert open_span("work", "server", parent) is None
+    add_span("wait", parent, 0, 1, {})
+    with in_span("work", "client", parent) as trace:
+        assert trace == current_trace() == parent
+    assert "opentelemetry.trace" not in sys.modules
