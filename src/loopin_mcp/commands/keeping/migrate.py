@@ -48,11 +48,10 @@ def migrate(
             begun(source, target, url)
             transfer(source, target, progress, Meter(progress, "rows").at)
     say(f"PostgreSQL has all rows of {path}, which is as it was.")
-    is_whole = anyio.run(_audited, replace(settings, database_url=url), keys, say, progress)
     say(f"Set DATABASE_URL to the new database, and start no API on {path} again.")
     if embedded and not settings.audit_keys:
         say(f"Add the key in {settings.data_dir / KEY_FILE} to AUDIT_KEY, after the present one.")
-    return is_whole
+    return anyio.run(_audited, replace(settings, database_url=url), keys, say, progress)
 
 
 def begun(source: Source, target: "Target", url: str) -> None:
