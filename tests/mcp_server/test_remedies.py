@@ -16,6 +16,11 @@ from tests.support.server import refusal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "errors.txt"
 FOREIGN = "Ask the user to check that LOOPIN_API_URL names a LoopIn API."
+AWAY = httpx.Response(
+    503,
+    json={"error": "The database cannot be used right now: there is no connection"},
+    headers={"Retry-After": "9"},
+)
 QUESTION = {"action": "Pay", "context": {}}
 ABSENT = (
     "Ask the user to check the LoopIn API, and LOOPIN_API_URL and LOOPIN_TIMEOUT if they are set."
@@ -112,6 +117,7 @@ async def test_host_that_cannot_be_used_is_told_by_the_name_of_its_setting() -> 
         (httpx.Response(200, json={"status": "approved"}), " (HTTP 200 from "),
         (httpx.ConnectError(""), " ("),
         (httpx.ReadTimeout(""), " ("),
+        (AWAY, " (HTTP 503 from "),
     ],
 )
 @respx.mock

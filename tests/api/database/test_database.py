@@ -265,7 +265,8 @@ async def test_postgresql_without_its_extra_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    monkeypatch.delitem(sys.modules, "loopin_mcp.api.database.postgres", raising=False)
+    for module in ("postgres", "postgres_connections"):
+        monkeypatch.delitem(sys.modules, f"loopin_mcp.api.database.{module}", raising=False)
 
     with pytest.raises(ConfigurationError, match=r"uv tool install 'loopin-mcp\[server\] @ git"):
         await open_database("postgresql://loopin@127.0.0.1/loopin", tmp_path)
