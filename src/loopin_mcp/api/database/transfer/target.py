@@ -221,6 +221,8 @@ class Target:
                 _run(cursor, f"SELECT setval('{counter}', {highest}, false)")
             for table in self.tables:
                 _run(cursor, f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            for table in (*self.tables, "tallies"):
+                # Else PostgreSQL would read a whole table to find a few of its rows.
                 _run(cursor, f"ANALYZE {table}")
             _set_versions(cursor, self._note(cursor, _VERSIONS))
             cursor.execute("DROP TABLE loopin_transfer")
