@@ -16,6 +16,8 @@ from tests.support import KEY, PUBLIC_URL, Clock, api_client
 PAYMENT = {"payee": "Harbour Print Ltd", "amount": 4200, "memo": None, "tags": [1]}
 APPROVED = {"decision": "approved"}
 JSON = dict[str, Any]
+ITSELF: JSON = {}
+ITSELF["itself"] = ITSELF
 
 
 class Human:
@@ -193,12 +195,17 @@ async def test_any_text_names_a_call(loopin: LoopinClient, human: Human) -> None
         ("{", "the JSON of its arguments is not valid JSON"),
         ('{"amount": 1, "amount": 9999}', 'the JSON of its arguments names "amount" twice'),
         ("[1]", "its arguments are not a JSON object"),
+        (None, "its arguments are not a JSON object"),
+        (ITSELF, "context must not be nested more than 32 levels deep"),
         ({"text": "x" * 70_000}, "context must be at most 65536 bytes"),
         ({"when": object()}, "context must be representable as JSON"),
     ],
 )
 async def test_call_that_cannot_be_shown_is_not_approved(
-    loopin: LoopinClient, human: Human, arguments: JSON | str, fault: str
+    loopin: LoopinClient,
+    human: Human,
+    arguments: Any,  # noqa: ANN401 - frameworks pass on what they have
+    fault: str,
 ) -> None:
     answer = await ask(loopin, arguments)
 

@@ -79,10 +79,8 @@ def _object(arguments: JSONObject | str) -> JSONObject:
     Raises:
         ValueError: Their text is not one JSON object that every reader reads alike.
     """
-    if not isinstance(arguments, str):
-        return arguments
     try:
-        given = parse_json(arguments)
+        given = parse_json(arguments) if isinstance(arguments, str) else arguments
     except ValueError as error:
         raise ValueError(f"the JSON of its arguments {error}") from None
     if not isinstance(given, dict):

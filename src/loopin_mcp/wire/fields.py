@@ -60,11 +60,12 @@ def _plain_object(value: Any) -> Any:  # noqa: ANN401 - this is the JSON edge
 def _extent(value: Any) -> tuple[int, int]:  # noqa: ANN401 - this is the JSON edge
     """How deep a JSON value is nested, and how many values it holds at any level.
 
-    It is found without recursion. Infinity, NaN and whatever is not JSON are refused.
+    It is found without recursion, and not beyond the limit: an object may contain itself. Infinity,
+    NaN and whatever is not JSON are refused.
     """
     depth = values = 0
     level = [value]
-    while level:
+    while level and depth <= MAX_OBJECT_DEPTH:
         inner: list[Any] = []
         for item in level:
             if isinstance(item, dict):

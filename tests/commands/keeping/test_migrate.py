@@ -283,8 +283,16 @@ def test_source_of_a_running_api_is_refused(move: Move, serve: Callable[..., str
     assert move.target("SELECT to_regclass('interrupts')") == [(None,)]
 
 
+async def create_tables(url: str) -> None:
+    await (await open_postgresql(url)).aclose()
+
+
 def test_database_that_is_not_empty_is_refused(move: Move, tmp_path: Path) -> None:
     begins = "The database to fill "
+    move.target("CREATE TABLE other (x int)", "SELECT 1")
+    assert move.refusal() == f"{begins}has a table other: create an empty one."
+    move.target("DROP TABLE other", "SELECT 1")
+    anyio.run(create_tables, move.url)
     move.target("CREATE TABLE other (x int)", "SELECT 1")
     assert move.refusal() == f"{begins}has a table other: create an empty one."
     move.target("DROP TABLE other", "SELECT 1")
@@ -348,6 +356,8 @@ def test_second_migrate_at_once_is_refused(move: Move) -> None:
 
     with closing(Source(move.path)) as source, closing(Target(move.url)) as target:
         begun(source, target, move.url)
+        with pytest.raises(ConfigurationError, match="Another `loopin-mcp migrate` fills"):
+            target.begin(source.identity, source.columns)
         place = target.place("events")
         rows, columns = [*source.rows("events")], source.columns["events"]
         assert target.store("events", columns, rows[:2], place) == (rows[1][0], 2)

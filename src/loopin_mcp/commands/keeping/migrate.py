@@ -63,7 +63,7 @@ def begun(source: Source, target: "Target", url: str) -> None:
     """
     if not target.is_begun(source.identity):
         anyio.run(_create_tables, url)
-        target.begin(source.identity)
+        target.begin(source.identity, source.columns)
 
 
 def _places(settings: Settings, url: str | None, *, embedded: bool) -> tuple[Path, str]:

@@ -4,7 +4,7 @@ The names in its SQL are those of the schema.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
@@ -59,6 +59,7 @@ _COUNTERS = """
 _NOTES = "CREATE TABLE loopin_transfer (name TEXT PRIMARY KEY, note TEXT NOT NULL)"
 _ADD_NOTE = "INSERT INTO loopin_transfer VALUES (%s, %s)"
 _SOURCE, _VERSIONS, _DROPPED = " source", " versions", " indexes"
+_ANOTHER = "Another `loopin-mcp migrate` fills this database."
 
 # The number of the last row that was copied, and how many were.
 Place = tuple[int, int]
@@ -114,21 +115,25 @@ class Target:
                 raise _not_empty("is being filled from another database")
         return True
 
-    def begin(self, identity: str) -> None:
+    def begin(self, identity: str, known: Collection[str]) -> None:
         """Make sure that the tables are empty, and keep every API from using them.
 
         Raises:
-            ConfigurationError: They are not empty.
+            ConfigurationError: They are not empty or not all `known`, or another process began.
         """
         with self._transaction() as cursor:
             # An API reads it in each transaction, and so waits for the end of this one.
             cursor.execute("LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE")
+            if _column(cursor, "SELECT to_regclass('loopin_transfer')") != [None]:
+                raise ConfigurationError(_ANOTHER)
             [key] = _column(cursor, "SELECT page_key FROM page_key")
             if sha256(str(key).encode()).hexdigest() == identity:
                 raise ConfigurationError(
                     "The database has all rows already: nothing is to be done."
                 )
             for table in self.tables:
+                if table not in known:
+                    raise _not_empty(f"has a table {table}")
                 if table != "page_key" and _column(cursor, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
                     raise _not_empty(f"has rows in the table {table}")
             versions = _column(cursor, "SELECT version FROM schema_version")
@@ -171,7 +176,7 @@ class Target:
         with self._transaction() as cursor:
             found = self._note(cursor, table, " FOR UPDATE")
             if tuple(found) != place:
-                raise ConfigurationError("Another `loopin-mcp migrate` fills this database.")
+                raise ConfigurationError(_ANOTHER)
             with cursor.copy(f"COPY {table} ({_quoted(columns)}) FROM STDIN") as copy:
                 for number, *values in rows:
                     copy.write_row(values)
