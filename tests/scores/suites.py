@@ -13,8 +13,9 @@ from tests.scores.inspector import inspector
 from tests.scores.programs import CONFORMANCE, MCPSCORE, SCANNER, TDQS, on_node, version_of
 from tests.scores.rows import Row
 from tests.scores.runs import Output, Runs
-from tests.scores.target import TOKEN
+from tests.scores.target import TOKEN, in_tls
 from tests.support.host import LEGACY, MODERN
+from tests.support.tls import AUTHORITY
 
 JSON = dict[str, Any]
 # What a suite found, in a few words, and what misses its goal.
@@ -63,15 +64,19 @@ def mcpscore(runs: Runs) -> Iterator[Row]:
     [program] = MCPSCORE.fetch(runs.cache)
     names = [f"--env={name}" for name in runs.target.variables]
     not_ours, with_token = expected("mcpscore"), expected("mcpscore-with-token")
-    ways: dict[str, tuple[Mapping[str, str], list[str]]] = {
-        "stdio": (not_ours, [*names, "--stdio", runs.target.command]),
-        "HTTP": (not_ours, [runs.target.open_url]),
-        "HTTP with a token": ({**not_ours, **with_token}, [f"--token={TOKEN}", runs.target.url]),
-    }
-    for way, (known, arguments) in ways.items():
-        options = ["--json", "--no-config", "--smoke", *arguments]
-        output = runs.run("mcpscore", program, *options, **runs.target.variables)
-        yield Row("mcpscore", MCPSCORE.version, f"over {way}", *read_mcpscore(output, known))
+    authority = runs.outputs / "authority.pem"
+    AUTHORITY.cert_pem.write_to_path(str(authority))
+    variables = {**runs.target.variables, "SSL_CERT_FILE": str(authority)}
+    with in_tls(runs.target.open_url) as open_url, in_tls(runs.target.url) as url:
+        ways: dict[str, tuple[Mapping[str, str], list[str]]] = {
+            "stdio": (not_ours, [*names, "--stdio", runs.target.command]),
+            "HTTPS": (not_ours, [open_url]),
+            "HTTPS with a token": ({**not_ours, **with_token}, [f"--token={TOKEN}", url]),
+        }
+        for way, (known, arguments) in ways.items():
+            options = ["--json", "--no-config", "--smoke", *arguments]
+            output = runs.run("mcpscore", program, *options, **variables)
+            yield Row("mcpscore", MCPSCORE.version, f"over {way}", *read_mcpscore(output, known))
 
 
 def read_mcpscore(output: Output, not_ours: Mapping[str, str]) -> Found:

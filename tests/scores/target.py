@@ -7,9 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from anyio.from_thread import start_blocking_portal
 
 from tests.hosts.human import until
 from tests.support import KEY, PATIENCE_S, clean_environment
+from tests.support.tls import in_front_of, tls
 
 LAUNCHER = str(Path(sys.executable).with_name("loopin-mcp"))
 TOKEN = "token-of-the-hosts-that-is-long-enough"
@@ -46,6 +50,17 @@ def serving(place: Path) -> Iterator[Target]:
         url = serve("mcp", *http, LOOPIN_MCP_TOKEN=TOKEN, **variables)
         open_url = serve("open-mcp", *http, LOOPIN_API_URL=serve("open-api", "api"))
         yield Target(LAUNCHER, variables, url, open_url)
+
+
+@contextmanager
+def in_tls(url: str) -> Iterator[str]:
+    """A reverse proxy with TLS in front of a URL, and its URL."""
+    parts = urlsplit(url)
+    assert parts.port
+    with start_blocking_portal() as portal:
+        proxy = in_front_of(parts.port, tls("127.0.0.1"))
+        with portal.wrap_async_context_manager(proxy) as port:
+            yield f"https://127.0.0.1:{port}{parts.path}"
 
 
 @contextmanager

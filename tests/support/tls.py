@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import anyio
 import trustme
@@ -61,14 +62,26 @@ async def proxying(
             await stream.send(f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n".encode())
             return
         await stream.send(b"HTTP/1.1 200 OK\r\n\r\n")
-        there = await anyio.connect_tcp("127.0.0.1", target)
-        async with there, anyio.create_task_group() as copying:
-            copying.start_soon(_copy, stream, there)
-            await _copy(there, stream)
-            copying.cancel_scope.cancel()
+        await _connect(stream, target)
 
     async with _serving(pass_on, certificate) as proxy.port:
         yield proxy
+
+
+@asynccontextmanager
+async def in_front_of(target: int, certificate: ssl.SSLContext) -> AsyncIterator[int]:
+    """A reverse proxy with TLS in front of a port of this machine; yields its port."""
+    async with _serving(partial(_connect, target=target), certificate) as port:
+        yield port
+
+
+async def _connect(stream: ByteStream, target: int) -> None:
+    """Pass on bytes between a stream and a port of this machine until one of them ends."""
+    there = await anyio.connect_tcp("127.0.0.1", target)
+    async with there, anyio.create_task_group() as copying:
+        copying.start_soon(_copy, stream, there)
+        await _copy(there, stream)
+        copying.cancel_scope.cancel()
 
 
 @asynccontextmanager
