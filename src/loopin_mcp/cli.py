@@ -88,7 +88,8 @@ def main(ctx: click.Context, env_file: Path | None, transport: str) -> None:
     Without a command this is the MCP server that a host such as Claude Desktop or Cursor starts
     and talks to over stdin and stdout. Environment variables configure it, mainly LOOPIN_API_URL
     and LOOPIN_API_KEY; without a URL it runs its own API. With --transport http, hosts connect to
-    http://127.0.0.1:3003/mcp with a bearer token; HOST, PORT and LOOPIN_MCP_TOKEN change that.
+    http://127.0.0.1:3003/mcp with a bearer token; LOOPIN_HOST, LOOPIN_MCP_PORT and
+    LOOPIN_MCP_TOKEN change that.
     """
     log_to_stderr()
     # A shell that starts this in the background has SIGINT ignored.

@@ -52,7 +52,7 @@ async def test_port_that_is_taken_is_named_with_its_setting(tmp_path: Path) -> N
         refused = await refusal(tmp_path, mcp_port=port)
 
     assert refused.startswith(f"Cannot listen on 127.0.0.1 port {port}: ")
-    assert refused.endswith(" Set PORT or HOST to another.")
+    assert refused.endswith(" Set LOOPIN_MCP_PORT or HOST to another.")
 
 
 async def test_short_token_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -102,13 +102,14 @@ async def test_banner_says_how_to_connect_and_shows_no_token(tmp_path: Path) -> 
     remote = await banner(tmp_path, mcp_token=None, api_url=API_URL)
 
     assert own == (
-        f"  Access: Authorization: Bearer with the token in {tmp_path / 'mcp-token'}\n"
+        f"  Token: {tmp_path / 'mcp-token'}; hosts send it as `Authorization: Bearer`\n"
         "  API: the embedded one"
     )
     assert given == (
-        "  Access: Authorization: Bearer with LOOPIN_MCP_TOKEN\n  API: the embedded one"
+        "  Token: LOOPIN_MCP_TOKEN; hosts send it as `Authorization: Bearer`\n"
+        "  API: the embedded one"
     )
-    assert remote == f"  Access: any program on this machine, without a token\n  API: {API_URL}"
+    assert remote == f"  Token: none: any program on this machine can connect\n  API: {API_URL}"
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -46,7 +46,7 @@ async def serve_http(
     """
     token = await anyio.to_thread.run_sync(token_of, settings)
     raise_file_limit()
-    with await listen_at(settings.host, settings.mcp_port, "PORT") as listener:
+    with await listen_at(settings.host, settings.mcp_port, "LOOPIN_MCP_PORT") as listener:
         url = url_of(listener)
         door = Door(Keys(token, {}), epoch_ms)
         knows_host = host_rule(listener.getsockname()[0], settings.public_url or url)
@@ -111,14 +111,12 @@ def _limits() -> Limits:
 
 
 def _banner(url: str, settings: Settings, token: str | None) -> str:
-    access = "any program on this machine, without a token"
+    held = "none: any program on this machine can connect"
     if token:
-        held = "LOOPIN_MCP_TOKEN"
-        if not settings.mcp_token:
-            held = f"the token in {settings.data_dir / TOKEN_FILE}"
-        access = f"Authorization: Bearer with {held}"
+        kept = "LOOPIN_MCP_TOKEN" if settings.mcp_token else settings.data_dir / TOKEN_FILE
+        held = f"{kept}; hosts send it as `Authorization: Bearer`"
     api = settings.api_url or "the embedded one"
-    return f"LoopIn MCP server on {url}{PATH}\n  Access: {access}\n  API: {api}"
+    return f"LoopIn MCP server on {url}{PATH}\n  Token: {held}\n  API: {api}"
 
 
 async def serve_api(settings: Settings, say: Callable[[str], None], *, insecure: bool) -> None:

@@ -392,9 +392,11 @@ async def test_after_pg_restore_nothing_is_open(empty_postgres_url: str, tmp_pat
     await database.aclose()
     said = Said()
 
-    assert await finish_pg_restore(
-        settings_of(tmp_path, database_url=empty_postgres_url), said.terminal
-    )
+    settings = settings_of(tmp_path, database_url=empty_postgres_url)
+    unsure = Said(answer=False)
+    assert not await finish_pg_restore(settings, unsure.terminal)
+    assert unsure.lines == ["Nothing was changed."]
+    assert await finish_pg_restore(settings, said.terminal)
 
     assert said.lines[:2] == [
         "A backup can be older than the last decision, so: 2 open requests cancelled, 3 approvals "

@@ -84,7 +84,8 @@ def restore(settings: Settings, file: Path, terminal: Terminal, *, embedded: boo
 async def finish_pg_restore(settings: Settings, terminal: Terminal) -> bool:
     """End what is open in a PostgreSQL database that pg_restore has put back, and check it.
 
-    Returns whether its audit trail has no fault.
+    Asks first: in the database of an API that runs, this would end live requests too. Returns
+    whether it was done, and the audit trail has no fault.
 
     Raises:
         ConfigurationError: DATABASE_URL does not name PostgreSQL, or it cannot be used.
@@ -92,6 +93,10 @@ async def finish_pg_restore(settings: Settings, terminal: Terminal) -> bool:
     if path_of(settings, embedded=False) is not None:
         raise ConfigurationError("DATABASE_URL does not name PostgreSQL: name the backup's FILE.")
     keys = audit_keys(settings, embedded=False)
+    url = without_password(str(settings.database_url))
+    if not terminal.confirm(f"Every request and approval in {url} ends. Continue?"):
+        terminal.say("Nothing was changed.")
+        return False
     async with aclosing(await open_database(settings.database_url, settings.data_dir, keys)) as it:
         await _end(it, keys, terminal)
     async with open_archive(settings, embedded=False) as archive:
