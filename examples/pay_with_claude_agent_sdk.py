@@ -4,7 +4,7 @@
     ANTHROPIC_API_KEY=… python examples/pay_with_claude_agent_sdk.py "Pay invoice 2026-117"
 
 Claude Code asks about every call that it would ask its user about. Nothing is kept: if the program
-ends, its requests stay open, and a new run asks anew. LOOPIN_API_URL, LOOPIN_API_KEY and
+ends, its requests stay open, and a new run asks again. LOOPIN_API_URL, LOOPIN_API_KEY and
 LOOPIN_USER_ID name the API, its key and the human to ask.
 """
 

@@ -94,7 +94,7 @@ async def finish_pg_restore(settings: Settings, terminal: Terminal) -> bool:
         raise ConfigurationError("DATABASE_URL does not name PostgreSQL: name the backup's FILE.")
     keys = audit_keys(settings, embedded=False)
     url = without_password(str(settings.database_url))
-    if not terminal.confirm(f"Every request and approval in {url} ends. Continue?"):
+    if not terminal.confirm(f"Open requests and unused approvals in {url} end. Continue?"):
         terminal.say("Nothing was changed.")
         return False
     async with aclosing(await open_database(settings.database_url, settings.data_dir, keys)) as it:
