@@ -51,7 +51,7 @@ import anyio
 from loopin_mcp.api.database.transfer.source import Source
 from loopin_mcp.api.database.transfer.target import Target
 from loopin_mcp.api.database.transfer.transfer import transfer
-from loopin_mcp.commands.keeping.migrate import begun
+from loopin_mcp.commands.keeping.migrate import begin_or_continue
 left = int(sys.argv[3])
 def progress(what, done, total):
     global left
@@ -59,7 +59,7 @@ def progress(what, done, total):
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
 with closing(Source(Path(sys.argv[1]))) as source, closing(Target(sys.argv[2])) as target:
-    begun(source, target, sys.argv[2])
+    begin_or_continue(source, target, sys.argv[2])
     transfer(source, target, print, progress, 2)
 """
 
@@ -352,10 +352,10 @@ def test_what_is_not_a_database_of_loopin_is_refused(move: Move, tmp_path: Path)
 def test_second_migrate_at_once_is_refused(move: Move) -> None:
     from loopin_mcp.api.database.transfer.source import Source
     from loopin_mcp.api.database.transfer.target import Target
-    from loopin_mcp.commands.keeping.migrate import begun
+    from loopin_mcp.commands.keeping.migrate import begin_or_continue
 
     with closing(Source(move.path)) as source, closing(Target(move.url)) as target:
-        begun(source, target, move.url)
+        begin_or_continue(source, target, move.url)
         with pytest.raises(ConfigurationError, match="Another `loopin-mcp migrate` fills"):
             target.begin(source.identity, source.columns)
         place = target.place("events")

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
-from loopin_mcp.api.database.read_only import open_to_read
+from loopin_mcp.api.database.read_only import SQLiteArchive, open_to_read
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.wire.plain_text import plain_text
 
@@ -69,7 +69,8 @@ def copy_database(source: Path, target: Path, progress: Progress) -> None:
     The copy is on the disk when this returns, and needs no other file beside it.
 
     Raises:
-        ConfigurationError: The source is not a database of LoopIn, or the copy cannot be written.
+        ConfigurationError: The source is not a database of LoopIn, or is damaged, or the copy
+            cannot be written.
     """
     try:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -88,6 +89,8 @@ def copy_database(source: Path, target: Path, progress: Progress) -> None:
             f"{source} cannot be copied: {error}. It must be a database of LoopIn that this user "
             "can read, and there must be room for the copy."
         ) from error
+    with closing(SQLiteArchive(target)) as archive:
+        archive.require_undamaged()
 
 
 def refuse_foreign_rules(copy: Path, new: Path) -> None:

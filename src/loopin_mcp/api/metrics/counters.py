@@ -1,5 +1,7 @@
 """The metrics that count what this process does."""
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from loopin_mcp.api.database.steps import Row
@@ -16,37 +18,26 @@ class Counters:
     """Counts interrupts, decisions and deliveries, as a store's observer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._created = Counter(
-            "loopin_interrupts_created_total",
-            "Interrupts that were created.",
-            ("urgency",),
-            registry=registry,
+        counter = partial(Counter, registry=registry)
+        self._created = counter(
+            "loopin_interrupts_created_total", "Interrupts that were created.", ("urgency",)
         )
-        self._decisions = Counter(
+        self._decisions = counter(
             "loopin_decisions_total",
             "Interrupts that were decided, by the channel of the decision.",
             ("channel", "outcome"),
-            registry=registry,
         )
-        self._undecided = Counter(
+        self._undecided = counter(
             "loopin_interrupts_undecided_total",
             "Interrupts that were cancelled or have expired.",
             ("outcome",),
-            registry=registry,
         )
-        self._decision_times = Histogram(
-            "loopin_time_to_decision_seconds",
-            "Time from the creation of an interrupt to a human's decision.",
-            ("urgency",),
-            buckets=DECISION_BUCKETS,
-            registry=registry,
-        )
-        self._deliveries = Counter(
+        self._deliveries = counter(
             "loopin_deliveries_total",
             "Attempts to deliver callbacks, notifications and reminders.",
             ("kind", "outcome"),
-            registry=registry,
         )
+        self._decision_times = _decision_times(registry)
         self._begin_at_zero()
 
     def created(self, row: Row) -> None:
@@ -81,3 +72,13 @@ class Counters:
         for kind in KINDS:
             for attempt in ATTEMPTS:
                 self._deliveries.labels(kind, attempt)
+
+
+def _decision_times(registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        "loopin_time_to_decision_seconds",
+        "Time from the creation of an interrupt to a human's decision.",
+        ("urgency",),
+        buckets=DECISION_BUCKETS,
+        registry=registry,
+    )

@@ -11,6 +11,23 @@ from loopin_mcp.api.database.steps import Load
 from loopin_mcp.api.store.watching import AGES, KINDS, STATES, URGENCIES, Backlog
 from loopin_mcp.version import __version__
 
+# By metric and its text: the figure of psycopg's pool that it shows.
+_POOL_GAUGES = (
+    ("loopin_pool_connections_limit", "The most connections to PostgreSQL.", "pool_max"),
+    ("loopin_pool_waiting", "Requests that wait for a connection.", "requests_waiting"),
+)
+# The same, with the divisor of the figure.
+_POOL_COUNTERS = (
+    ("loopin_pool_requests_total", "Requests for a connection.", "requests_num", 1),
+    (
+        "loopin_pool_wait_seconds_total",
+        "Time that requests waited for a connection.",
+        "requests_wait_ms",
+        1000,
+    ),
+    ("loopin_pool_errors_total", "Requests that got no connection in time.", "requests_errors", 1),
+)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -45,25 +62,28 @@ class Scrape(Collector):
             "Whether the database answered this scrape in time: 1 or 0.",
             {(): int(self.reading is not None)},
         )
-        yield _gauge(
-            "loopin_waiters",
-            "Requests that wait for a decision (calls), and pages that wait for changes (pages).",
-            {(kind,): count for kind, count in self.waits.items()},
-            ("kind",),
-        )
-        yield _gauge(
-            "loopin_waiters_limit", "The most that may wait at once.", {(): self.most_waits}
-        )
+        yield from _of_waits(self.waits, self.most_waits)
         if self.reading:
-            yield from _of_database(self.reading)
+            yield _gauge(
+                "loopin_database_size_bytes",
+                "The size of the database.",
+                {(): self.reading.size_bytes},
+            )
+            yield from _of_backlog(self.reading.backlog)
         yield from _of_pool(self.load.pool) if self.load.pool else _of_commits(self.load)
 
 
-def _of_database(reading: Reading) -> Iterator[Metric]:
-    backlog = reading.backlog
+def _of_waits(waits: Mapping[str, int], most: int) -> Iterator[Metric]:
     yield _gauge(
-        "loopin_database_size_bytes", "The size of the database.", {(): reading.size_bytes}
+        "loopin_waiters",
+        "Requests that wait for a decision (calls), and pages that wait for changes (pages).",
+        {(kind,): count for kind, count in waits.items()},
+        ("kind",),
     )
+    yield _gauge("loopin_waiters_limit", "The most that may wait at once.", {(): most})
+
+
+def _of_backlog(backlog: Backlog) -> Iterator[Metric]:
     yield _gauge(
         "loopin_pending_interrupts",
         "Interrupts that wait for a decision, by the time since they were created.",
@@ -107,31 +127,10 @@ def _of_pool(pool: Mapping[str, int]) -> Iterator[Metric]:
         {("idle",): idle, ("in use",): pool.get("pool_size", 0) - idle},
         ("state",),
     )
-    yield _gauge(
-        "loopin_pool_connections_limit",
-        "The most connections to PostgreSQL.",
-        {(): pool.get("pool_max", 0)},
-    )
-    yield _gauge(
-        "loopin_pool_waiting",
-        "Requests that wait for a connection.",
-        {(): pool.get("requests_waiting", 0)},
-    )
-    yield _counter(
-        "loopin_pool_requests_total",
-        "Requests for a connection.",
-        pool.get("requests_num", 0),
-    )
-    yield _counter(
-        "loopin_pool_wait_seconds_total",
-        "Time that requests waited for a connection.",
-        pool.get("requests_wait_ms", 0) / 1000,
-    )
-    yield _counter(
-        "loopin_pool_errors_total",
-        "Requests that got no connection in time.",
-        pool.get("requests_errors", 0),
-    )
+    for name, text, figure in _POOL_GAUGES:
+        yield _gauge(name, text, {(): pool.get(figure, 0)})
+    for name, text, figure, divisor in _POOL_COUNTERS:
+        yield _counter(name, text, pool.get(figure, 0) / divisor)
 
 
 def _gauge(

@@ -46,7 +46,6 @@ def back_up(
     with room_beside(file) as copy:
         copy_database(source, copy, partial(Meter(progress, "pages").at, "Copying"))
         with closing(SQLiteArchive(copy)) as archive:
-            archive.require_undamaged()
             is_whole = _check(archive, keys, say, progress)
         put_in_place(copy, file)
     say(f"The backup of {source} is in {file}: {file.stat().st_size / 1e6:,.1f} MB.")

@@ -45,7 +45,7 @@ def migrate(
         from loopin_mcp.api.database.transfer.transfer import transfer
 
         with closing(Source(path)) as source, closing(Target(url)) as target:
-            begun(source, target, url)
+            begin_or_continue(source, target, url)
             transfer(source, target, progress, Meter(progress, "rows").at)
     say(f"PostgreSQL has all rows of {path}, which is as it was.")
     say(f"Set DATABASE_URL to the new database, and start no API on {path} again.")
@@ -54,8 +54,8 @@ def migrate(
     return anyio.run(_audited, replace(settings, database_url=url), keys, say, progress)
 
 
-def begun(source: Source, target: "Target", url: str) -> None:
-    """Make sure that the target can be filled from the source.
+def begin_or_continue(source: Source, target: "Target", url: str) -> None:
+    """Begin to fill the target from the source, unless that was begun before.
 
     Raises:
         ConfigurationError: It holds something else.
@@ -72,10 +72,8 @@ def _places(settings: Settings, url: str | None, *, embedded: bool) -> tuple[Pat
     Raises:
         ConfigurationError: One of them is missing, or of the other kind.
     """
-    given, own = (
-        settings.database_url,
-        settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE),
-    )
+    given = settings.database_url
+    own = settings.data_dir / (EMBEDDED_FILE if embedded else API_FILE)
     path = None if embedded else sqlite_path(given, own)
     if url is None and path is None:
         url = given

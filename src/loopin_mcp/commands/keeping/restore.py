@@ -64,13 +64,8 @@ def restore(settings: Settings, file: Path, terminal: Terminal, *, embedded: boo
     make_private_directory(path.parent)
     with room_beside(path) as copy:
         copy_database(file, copy, partial(Meter(terminal.progress, "pages").at, "Copying"))
-        with closing(SQLiteArchive(copy)) as archive:
-            archive.require_undamaged()
         is_whole = anyio.run(_prepare, file, copy, keys, terminal)
-        replaced = (
-            f"replaces {path}, which is kept beside it" if path.exists() else f"becomes {path}"
-        )
-        if not terminal.confirm(f"The backup {replaced}. Continue?"):
+        if not terminal.confirm(f"The backup {_what_becomes_of(path)}. Continue?"):
             terminal.say("Nothing was changed.")
             return False
         refuse_use(path.resolve())
@@ -119,6 +114,10 @@ def _place(settings: Settings, file: Path, *, embedded: bool) -> Path:
         )
     refuse_use(path.resolve())
     return path
+
+
+def _what_becomes_of(path: Path) -> str:
+    return f"replaces {path}, which is kept beside it" if path.exists() else f"becomes {path}"
 
 
 async def _prepare(file: Path, copy: Path, keys: AuditKeys, terminal: Terminal) -> bool:

@@ -26,8 +26,8 @@ class Source:
     """A SQLite file that no other program has open.
 
     Raises:
-        ConfigurationError: It is in use, cannot be read, or has another version.
-        UnavailableError: Its version is not this program's.
+        ConfigurationError: It is in use, or cannot be read.
+        UnavailableError: It has another schema version than this program.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +65,10 @@ class Source:
         return cursor.execute(sql, [after])
 
     def has_changed(self) -> bool:
-        """Whether somebody has changed the file since this was opened; ends the moment."""
+        """Whether another program has changed the file since this was opened.
+
+        After this, reads show such changes.
+        """
         self._connection.execute("ROLLBACK")
         return self._changes() != self._seen
 

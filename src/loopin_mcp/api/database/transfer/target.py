@@ -64,8 +64,6 @@ _ANOTHER = "Another `loopin-mcp migrate` fills this database."
 # The number of the last row that was copied, and how many were.
 Place = tuple[int, int]
 Row = Sequence[Value]
-
-
 Cursor = psycopg.Cursor[Any]
 
 
@@ -126,26 +124,15 @@ class Target:
             cursor.execute("LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE")
             if _column(cursor, "SELECT to_regclass('loopin_transfer')") != [None]:
                 raise ConfigurationError(_ANOTHER)
-            [key] = _column(cursor, "SELECT page_key FROM page_key")
-            if sha256(str(key).encode()).hexdigest() == identity:
-                raise ConfigurationError(
-                    "The database has all rows already: nothing is to be done."
-                )
-            for table in self.tables:
-                if table not in known:
-                    raise _not_empty(f"has a table {table}")
-                if table != "page_key" and _column(cursor, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
-                    raise _not_empty(f"has rows in the table {table}")
+            self._require_empty(cursor, identity, known)
             versions = _column(cursor, "SELECT version FROM schema_version")
-            dropped = cursor.execute(_INDEXES).fetchall()
+            indexes = dict(cursor.execute(_INDEXES).fetchall())
+            notes = {_SOURCE: identity, _VERSIONS: versions, _DROPPED: [*indexes.values()]}
             cursor.execute(_NOTES)
-            notes = {_SOURCE: identity, _VERSIONS: versions, _DROPPED: [sql for _, sql in dropped]}
             for name, note in {**notes, **dict.fromkeys(self.tables, (0, 0))}.items():
-                cursor.execute(
-                    "INSERT INTO loopin_transfer VALUES (%s, %s)", [name, json.dumps(note)]
-                )
-            for name, _ in dropped:
-                _run(cursor, f"DROP INDEX {name}")
+                cursor.execute(_ADD_NOTE, [name, json.dumps(note)])
+            for index in indexes:
+                _run(cursor, f"DROP INDEX {index}")
             for table in self.tables:
                 _run(cursor, f"ALTER TABLE {table} DISABLE TRIGGER USER")
             cursor.execute("DELETE FROM page_key")
@@ -240,6 +227,21 @@ class Target:
             for table, column, kind in cursor.execute(_KEYS).fetchall():
                 keys.setdefault(table, []).append((column, kind))
         return keys
+
+    def _require_empty(self, cursor: Cursor, identity: str, known: Collection[str]) -> None:
+        """Refuse unknown tables, and tables with rows.
+
+        Raises:
+            ConfigurationError: There is one.
+        """
+        [key] = _column(cursor, "SELECT page_key FROM page_key")
+        if sha256(str(key).encode()).hexdigest() == identity:
+            raise ConfigurationError("The database has all rows already: nothing is to be done.")
+        for table in self.tables:
+            if table not in known:
+                raise _not_empty(f"has a table {table}")
+            if table != "page_key" and _column(cursor, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
+                raise _not_empty(f"has rows in the table {table}")
 
     def _note(self, cursor: Cursor, name: str, lock: str = "") -> Any:  # noqa: ANN401 - JSON
         sql = f"SELECT note FROM loopin_transfer WHERE name = %s{lock}"  # noqa: S608
