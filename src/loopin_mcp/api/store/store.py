@@ -26,10 +26,14 @@ from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.keeping.retention import Retention
 from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
 from loopin_mcp.api.store.wakeups import Changes
-from loopin_mcp.api.store.watching import Backlog, Observer, Unobserved, read_backlog
+from loopin_mcp.api.store.watching import (
+    Backlog,
+    Observer,
+    Unobserved,
+    read_backlog,
+    trace_decision,
+)
 from loopin_mcp.errors import ConflictError
-from loopin_mcp.telemetry.spans import add_span
-from loopin_mcp.telemetry.traces import read_trace
 from loopin_mcp.wire.fields import DEFAULT_PAGE
 from loopin_mcp.wire.models import (
     Analytics,
@@ -353,8 +357,7 @@ class Store:
 
     def _publish(self, settled: Row) -> None:
         self.observer.settled(settled)
-        if settled["decided_ms"] is not None:
-            _trace_decision(settled)
+        trace_decision(settled)
         if settled["callback_url"] is not None:
             self.deliveries.bell.ring()
         is_waited_for = self.changes.waited_for([str(settled["interrupt_id"])])
@@ -369,18 +372,3 @@ class Store:
             expires_at=moment(row["expires_ms"]),
             review_url=self._reader.review_url(row),
         )
-
-
-def _trace_decision(row: Row) -> None:
-    """Add the time until the decision to the trace of the request that asked."""
-    add_span(
-        "wait for decision",
-        read_trace(str(row["traceparent"])),
-        int(row["created_ms"] or 0),
-        int(row["decided_ms"] or 0),
-        {
-            "loopin.interrupt_id": str(row["interrupt_id"]),
-            "loopin.channel": str(row["decided_via"]),
-            "loopin.outcome": str(row["status"]),
-        },
-    )

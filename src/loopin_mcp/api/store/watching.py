@@ -1,4 +1,4 @@
-"""What can be watched of a store: its changes as they happen, and its backlog."""
+"""What can be watched of a store: its changes as they happen, their traces, and its backlog."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,6 +7,8 @@ from typing import Literal, Protocol, get_args
 
 from loopin_mcp.api.database.steps import Database, Row, Value
 from loopin_mcp.api.store.deliveries import Kind, kept_ms
+from loopin_mcp.telemetry.spans import add_span
+from loopin_mcp.telemetry.traces import read_trace
 from loopin_mcp.wire.fields import Urgency
 
 URGENCIES: tuple[str, ...] = get_args(get_args(Urgency)[0])
@@ -61,6 +63,20 @@ class Unobserved:
 
     def tried(self, kind: str, outcome: Attempt) -> None:
         """See `Observer.tried`."""
+
+
+def trace_decision(settled: Row) -> None:
+    """Add the time until a decision to the trace of the request that asked; nothing without one."""
+    if settled["decided_ms"] is None:
+        return
+    attributes = {
+        "loopin.interrupt_id": str(settled["interrupt_id"]),
+        "loopin.channel": str(settled["decided_via"]),
+        "loopin.outcome": str(settled["status"]),
+    }
+    created_ms, decided_ms = int(settled["created_ms"] or 0), int(settled["decided_ms"])
+    trace = read_trace(str(settled["traceparent"]))
+    add_span("wait for decision", trace, created_ms, decided_ms, attributes)
 
 
 @dataclass(frozen=True)
