@@ -10,20 +10,17 @@ import argparse
 import asyncio
 import os
 import random
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 
-from million import AGENT, LARGE, asked, settled
+from million import AGENT, LARGE, asked, filling, settled
 
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.clock import DAY_MS, epoch_ms
 from loopin_mcp.api.database.sqlite import run
-from loopin_mcp.api.database.sqlite_file import as_mapping
 from loopin_mcp.api.store.creation import create
 from loopin_mcp.api.store.opening import open_sqlite
 
@@ -43,11 +40,7 @@ async def make(path: Path) -> None:
 def fill(path: Path, interrupts: int) -> None:
     """Store interrupts that were settled in the last 90 days, and some that are pending."""
     chance, now, users = random.Random(1), epoch_ms(), interrupts // 110
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.row_factory = as_mapping
-        execute = connection.execute
-        execute("PRAGMA synchronous=OFF")
-        execute("PRAGMA cache_size=-500000")
+    with filling(path) as execute:
         execute("BEGIN")
         # The figures are counted at the end, which takes less time.
         rules = execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
@@ -65,7 +58,6 @@ def fill(path: Path, interrupts: int) -> None:
         for rule in rules:
             execute(rule["sql"])
         execute("COMMIT")
-        execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def call(data_dir: Path, *arguments: str, until: str = "") -> None:

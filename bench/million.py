@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -97,15 +97,22 @@ def _copy(columns: list[str]) -> str:
     return COPY.format(", ".join(columns), ", ".join(values))
 
 
+@contextmanager
+def filling(path: Path) -> Iterator[Callable[..., sqlite3.Cursor]]:
+    """Run statements on a database file, fast, and move its log into it at the end."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.row_factory = as_mapping
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA cache_size=-500000")
+        yield connection.execute
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def fill(path: Path, interrupts: int) -> None:
     """Store interrupts settled in the last 90 days: some, whose trails are valid, and copies."""
     chance, now, users = random.Random(1), epoch_ms(), interrupts // 110
     some = interrupts // COPIES
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.row_factory = as_mapping
-        execute = connection.execute
-        execute("PRAGMA synchronous=OFF")
-        execute("PRAGMA cache_size=-500000")
+    with filling(path) as execute:
         execute("BEGIN")
         for number in range(some):
             user_id = LARGE if number % 10 == 7 else f"user-{chance.randrange(users)}"
@@ -129,7 +136,6 @@ def fill(path: Path, interrupts: int) -> None:
             user_id = WAITING if number % 200 == 0 else f"user-{chance.randrange(users)}"
             run(execute, create(NO_KEYS, asked(number, user_id), now - 1000, AGENT))
         execute("DELETE FROM deliveries")
-        execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 async def together(call: Callable[[str], Awaitable[object]], of: Iterator[str]) -> float:

@@ -156,6 +156,21 @@ def suspended(home: Path) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+async def take_away(
+    server: PostgreSQLServer, kind: str, seconds: float, home: Path
+) -> tuple[float, float]:
+    """Let the server be away for so long; returns when that began and when it ended."""
+    begun = time.monotonic()
+    if kind == "stuck":
+        with suspended(home / "server"):
+            await asyncio.sleep(seconds)
+    else:
+        await asyncio.to_thread(server.stop_at_once)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(server.start)
+    return begun, time.monotonic()
+
+
 async def run(kind: str, seconds: float, server: PostgreSQLServer, home: Path) -> None:
     """Measure one outage, and print what was seen."""
     settings = {"LOOPIN_DATA_DIR": str(home), "DATABASE_URL": server.url, "RATE_LIMIT": "999999999"}
@@ -164,15 +179,7 @@ async def run(kind: str, seconds: float, server: PostgreSQLServer, home: Path) -
     try:
         load = asyncio.create_task(outage.load())
         await asyncio.sleep(BEFORE_S)
-        begun = time.monotonic()
-        if kind == "stuck":
-            with suspended(home / "server"):
-                await asyncio.sleep(seconds)
-        else:
-            await asyncio.to_thread(server.stop_at_once)
-            await asyncio.sleep(seconds)
-            await asyncio.to_thread(server.start)
-        ended = time.monotonic()
+        begun, ended = await take_away(server, kind, seconds, home)
         await asyncio.sleep(WAIT_S + 10)
         outage.stops = True
         await load

@@ -259,7 +259,7 @@ def _forget_secrets() -> None:
 
 
 def _say_of(settings: Settings) -> Callable[[str], None]:
-    """Prints to the operator of a server; whoever reads its log as JSON gets a record."""
+    """Prints to the operator of a server, in the form of its log."""
     return _say if settings.log_format == "text" else logging.getLogger("loopin_mcp").info
 
 

@@ -27,15 +27,9 @@ from tests.support.over_http import (
     request,
     serving,
 )
-from tests.support.server import ERAS, call, refusal, text_of
+from tests.support.server import call, refusal, text_of
 
 QUESTION = {"action": "Pay", "context": {"amount": 1}}
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(params=["itself", "api"])

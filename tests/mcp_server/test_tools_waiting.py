@@ -5,21 +5,14 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-import pytest
 from mcp import Client
 
 from loopin_mcp.mcp_server.tools import create_server
 from loopin_mcp.settings.settings import Settings
 from tests.support import PATIENCE_S
-from tests.support.server import ERAS, call, refusal
+from tests.support.server import call, refusal
 
 QUESTION = {"action": "Pay", "context": {"amount": 1}}
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 def waiting_server(tmp_path: Path, era: str, **settings: Any) -> Client:  # noqa: ANN401

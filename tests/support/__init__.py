@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -54,7 +54,24 @@ class Clock:
         self.now += round(seconds * 1000)
 
 
-class ServedAPI:
+class Served:
+    """A server in a process of its own, which says its URL in its first line."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        found = re.search(r"http://[^\s/\\]+", self.process.stderr.readline())
+        assert found is not None, self.process.stderr.read()
+        self.url = found[0]
+
+    def stop(self) -> str:
+        """End it; returns the rest of its log."""
+        self.process.terminate()
+        _, logged = self.process.communicate(timeout=PATIENCE_S)
+        return logged
+
+
+class ServedAPI(Served):
     """`loopin-mcp api` in a process of its own, on a free port."""
 
     def __init__(
@@ -65,22 +82,10 @@ class ServedAPI:
         launcher: tuple[str, ...] = (),
         python: str = sys.executable,
     ) -> None:
-        self.process = subprocess.Popen(
+        super().__init__(
             [*launcher, python, "-m", "loopin_mcp", "api", *options],
-            env=clean_environment(LOOPIN_DATA_DIR=str(data_dir), PORT="0") | environment,
-            stderr=subprocess.PIPE,
-            text=True,
+            clean_environment(LOOPIN_DATA_DIR=str(data_dir), PORT="0") | environment,
         )
-        assert self.process.stderr is not None
-        found = re.search(r"http://[^\s\\]+", self.process.stderr.readline())
-        assert found is not None, self.process.stderr.read()
-        self.url = found[0]
-
-    def stop(self) -> str:
-        """End it; returns the rest of its log."""
-        self.process.terminate()
-        _, logged = self.process.communicate(timeout=PATIENCE_S)
-        return logged
 
 
 class Copies:

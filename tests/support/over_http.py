@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import re
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from loopin_mcp.commands.serve_http import serve_api, serve_http
 from loopin_mcp.settings.settings import Settings
-from tests.support import PATIENCE_S, clean_environment
+from tests.support import PATIENCE_S, Served, clean_environment
 from tests.support.host import ENVELOPE, LEGACY, MODERN
 from tests.support.server import ERAS, HOST
 
@@ -121,24 +120,12 @@ def request(method: str, params: JSON | None = None, *, era: str = "legacy") -> 
 LIST = request("tools/list")
 
 
-class ServedMCP:
+class ServedMCP(Served):
     """`loopin-mcp --transport http` in a process of its own, on a free port."""
 
     def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
         own = {"LOOPIN_DATA_DIR": str(data_dir), "LOOPIN_PORT": "0", "PORT": "0"}
-        self.process = subprocess.Popen(
+        super().__init__(
             [sys.executable, "-m", "loopin_mcp", "--transport", "http"],
-            env=clean_environment(LOOPIN_MCP_TOKEN=TOKEN, **(own | environment)),
-            stderr=subprocess.PIPE,
-            text=True,
+            clean_environment(LOOPIN_MCP_TOKEN=TOKEN, **(own | environment)),
         )
-        assert self.process.stderr is not None
-        found = re.search(r"http://[^\s/]+", self.process.stderr.readline())
-        assert found is not None, self.process.stderr.read()
-        self.url = found[0]
-
-    def stop(self) -> str:
-        """End it; returns the rest of its log."""
-        self.process.terminate()
-        _, logged = self.process.communicate(timeout=PATIENCE_S)
-        return logged

@@ -49,12 +49,12 @@ async def serve_http(
     with await listen_at(settings.host, settings.mcp_port, "LOOPIN_MCP_PORT") as listener:
         url = url_of(listener)
         door = Door(Keys(token, {}), epoch_ms)
-        knows_host = host_rule(listener.getsockname()[0], settings.public_url or url)
+        public_url, limits = settings.public_url or url, _limits()
+        knows_host = host_rule(listener.getsockname()[0], public_url)
         async with mcp_endpoint(
             settings, token, progress_every_s=progress_every_s, serve_after_s=_SERVE_AFTER_S
         ) as endpoint:
             others = health_of("loopin-mcp")
-            public_url, limits = settings.public_url or url, _limits()
             app = MCPFront(endpoint, others, door, knows_host, public_url, limits)
             async with running(app, listener, GRACE_S, limits):
                 say(_banner(url, settings, token))

@@ -112,7 +112,7 @@ def refuse_foreign_rules(copy: Path, new: Path) -> None:
 
 
 def refuse_use(path: Path) -> None:
-    """Refuse a database that another program has open. Windows does not tell here.
+    """Refuse a database that another program has open. On Windows, nothing is checked.
 
     This program must not have it open: closing a file here would release its locks, too.
 

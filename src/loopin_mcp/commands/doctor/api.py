@@ -88,7 +88,7 @@ async def _check_readiness(transport: Transport, address: Address) -> Finding:
     try:
         (await transport.exchange(address, Outgoing("GET", "ready"))).success()
     except UnavailableError as error:
-        return problem(READY, error, "Correct what the API's log says of its database.")
+        return problem(READY, error, "Check the API's log: it names the fault and the remedy.")
     except LoopinError:
         return Finding(READY, "pass", "not known: this API does not say")
     return Finding(READY, "pass", "takes requests and decisions")

@@ -59,7 +59,7 @@ def restore_command(
 ) -> None:
     """Put FILE, which `loopin-mcp backup` wrote, in the place of the SQLite database.
 
-    Stop its API before. This checks FILE, upgrades it if an older version wrote it, asks, and keeps
+    Stop its API first. This checks FILE, upgrades it if an older version wrote it, asks, and keeps
     the present database beside the new one.
 
     After the backup, people may have decided requests and agents may have used approvals. So that
@@ -89,7 +89,7 @@ def restore_command(
 def migrate_command(environment: Environment, *, url: str | None, embedded: bool) -> None:
     """Copy the SQLite database of `loopin-mcp api` to an empty PostgreSQL database.
 
-    Stop its API before. The source stays as it is. Every row is compared with its copy, and the
+    Stop its API first. The source stays as it is. Every row is compared with its copy, and the
     audit trail of the copy is checked. If this is interrupted, run it again: it continues. Until it
     is finished, no API can use the new database.
 
