@@ -102,7 +102,7 @@ async def test_banner_says_how_to_connect_and_shows_no_token(tmp_path: Path) -> 
     remote = await banner(tmp_path, mcp_token=None, api_url=API_URL)
 
     assert own == (
-        f"  Token: {tmp_path / 'mcp-token'}; hosts send it as `Authorization: Bearer`\n"
+        f"  Token: in {tmp_path / 'mcp-token'}; hosts send it as `Authorization: Bearer`\n"
         "  API: the embedded one"
     )
     assert given == (

@@ -113,7 +113,7 @@ def _limits() -> Limits:
 def _banner(url: str, settings: Settings, token: str | None) -> str:
     held = "none: any program on this machine can connect"
     if token:
-        kept = "LOOPIN_MCP_TOKEN" if settings.mcp_token else settings.data_dir / TOKEN_FILE
+        kept = "LOOPIN_MCP_TOKEN" if settings.mcp_token else f"in {settings.data_dir / TOKEN_FILE}"
         held = f"{kept}; hosts send it as `Authorization: Bearer`"
     api = settings.api_url or "the embedded one"
     return f"LoopIn MCP server on {url}{PATH}\n  Token: {held}\n  API: {api}"
