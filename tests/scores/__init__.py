@@ -1,1 +1,1 @@
-"""`make scores`: the suites of others against this server, and one table of what they say."""
+"""`make scores`: external test suites against this server, and one table of their results."""
