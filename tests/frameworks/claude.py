@@ -1,7 +1,7 @@
 """A stand-in for the program of Claude Code, which speaks with the SDK over its pipes.
 
 The prompt has the payments that it makes, as JSON. It asks about each, makes those that may run
-through the SDK's own server, and then repeats what it was told.
+through the SDK's own server, and then repeats the answers.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Stand-ins for models: each makes its calls in one turn, and then repeats what it was told.
+"""Stand-ins for models: each makes its calls in one turn, and then repeats the answers.
 
 They import the frameworks when they are made, since that takes seconds.
 """

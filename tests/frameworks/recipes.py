@@ -26,7 +26,7 @@ DIED = 9
 
 
 def recipe(framework: str) -> Any:  # noqa: ANN401 - a module
-    """A recipe, loaded anew, so that it reads the environment."""
+    """A recipe, loaded again, so that it reads the environment."""
     path = EXAMPLES / f"pay_with_{framework}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
@@ -39,7 +39,7 @@ def recipe(framework: str) -> Any:  # noqa: ANN401 - a module
 
 
 async def run(module: Any, framework: str, payments: list[Payment]) -> str:  # noqa: ANN401 - a module
-    """What a model that makes these payments was told in the end."""
+    """The last answers to a model that makes these payments."""
     if framework in MODELS:
         told: str = await module.run(MODELS[framework](payments), "march", "Pay")
     else:
@@ -51,7 +51,7 @@ async def run(module: Any, framework: str, payments: list[Payment]) -> str:  # n
 
 
 def main(framework: str, *how: str) -> None:
-    """Run a recipe, and print what the model was told."""
+    """Run a recipe, and print the last answers to the model."""
     module = recipe(framework)
     if how:
         module.print = lambda *_: os._exit(DIED)

@@ -36,7 +36,7 @@ def test_recipe_has_at_most_80_lines(framework: str) -> None:
 
 
 async def told(framework: str, *payments: Payment, decides: Callable[[], object] = bool) -> str:
-    """What the model was told at the end, while a human decides."""
+    """The last answers to the model, while a human decides."""
     module = recipe(framework)
     with anyio.fail_after(START_TIMEOUT_S):
         async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""Agents and reviewers who use whichever copy of the API serves, and what was acknowledged."""
+"""Agents and reviewers who use any copy of the API that serves, and what was acknowledged."""
 
 import random
 from dataclasses import dataclass, field

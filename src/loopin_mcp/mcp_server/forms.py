@@ -82,7 +82,7 @@ class Forms:
 
 
 class CarriedForms:
-    """Open forms that other copies of the server know too: their tokens hold all there is to know.
+    """Open forms that other copies of the server know too, from the tokens of the forms.
 
     The SDK seals the tokens. Each counts once in a copy, and a decision can be recorded only once.
     """

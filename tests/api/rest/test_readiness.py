@@ -22,7 +22,7 @@ RED = "Not ready: the database takes no changes right now; the API's log says wh
 
 
 class Probed(Down):
-    """A database whose checks are counted, and fail or hang as told."""
+    """A database whose checks are counted, and fail or hang as the test says."""
 
     def __init__(self) -> None:
         super().__init__()

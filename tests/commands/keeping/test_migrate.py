@@ -134,7 +134,7 @@ def test_every_row_is_copied_and_the_source_is_as_it_was(move: Move) -> None:
     assert move.is_equal()
     assert move.path.read_bytes() == before
     assert move.said == [
-        f"PostgreSQL has all rows of {move.path}, which is as it was.",
+        f"PostgreSQL has all rows of {move.path}, which is unchanged.",
         f"Set DATABASE_URL to the new database, and start no API on {move.path} again.",
         "Checked 9 interrupts and 18 events: no tampering found.",
         "2025-06-24: 1 deleted by their age.",

@@ -131,7 +131,7 @@ def test_restored_database_is_the_backup_and_the_old_one_is_kept(
         "counted as used, 1 standing approval ended, 2 callbacks dropped, everyone signed out.",
         "Checked 9 interrupts and 26 events: no tampering found.",
         "2025-06-24: 1 deleted by their age.",
-        f"{path} is restored. The one before is {kept}.",
+        f"{path} is restored. The previous database is {kept}.",
     ]
 
 

@@ -47,7 +47,7 @@ def migrate(
         with closing(Source(path)) as source, closing(Target(url)) as target:
             begin_or_continue(source, target, url)
             transfer(source, target, progress, Meter(progress, "rows").at)
-    say(f"PostgreSQL has all rows of {path}, which is as it was.")
+    say(f"PostgreSQL has all rows of {path}, which is unchanged.")
     say(f"Set DATABASE_URL to the new database, and start no API on {path} again.")
     if embedded and not settings.audit_keys:
         say(f"Add the key in {settings.data_dir / KEY_FILE} to AUDIT_KEY, after the present one.")

@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where results and progress are said, and who confirms: the answer to a question."""
+    """Where results and progress are printed, and who answers a question."""
 
     say: Say
     progress: Say
@@ -72,15 +72,15 @@ def restore(settings: Settings, file: Path, terminal: Terminal, *, embedded: boo
         kept = put_in_place(
             copy, path, f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         )
-    terminal.say(f"{path} is restored.{f' The one before is {kept}.' if kept else ''}")
+    terminal.say(f"{path} is restored.{f' The previous database is {kept}.' if kept else ''}")
     return is_whole
 
 
 async def finish_pg_restore(settings: Settings, terminal: Terminal) -> bool:
     """End what is open in a PostgreSQL database that pg_restore has put back, and check it.
 
-    Asks first: in the database of an API that runs, this would end live requests too. Returns
-    whether it was done, and the audit trail has no fault.
+    Asks first, because in the database of a running API this would end live requests too. Returns
+    whether it was done and the audit trail has no fault.
 
     Raises:
         ConfigurationError: DATABASE_URL does not name PostgreSQL, or it cannot be used.
@@ -89,7 +89,7 @@ async def finish_pg_restore(settings: Settings, terminal: Terminal) -> bool:
         raise ConfigurationError("DATABASE_URL does not name PostgreSQL: name the backup's FILE.")
     keys = audit_keys(settings, embedded=False)
     url = without_password(str(settings.database_url))
-    if not terminal.confirm(f"Open requests and unused approvals in {url} end. Continue?"):
+    if not terminal.confirm(f"This ends open requests and unused approvals in {url}. Continue?"):
         terminal.say("Nothing was changed.")
         return False
     async with aclosing(await open_database(settings.database_url, settings.data_dir, keys)) as it:

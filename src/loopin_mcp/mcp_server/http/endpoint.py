@@ -57,7 +57,7 @@ class Endpoint:
         first: Message | None = await receive()
         body = first.get("body", b"") if first else b""
         try:
-            # The SDK would choose one of two values, or round a number, without a word.
+            # The SDK would silently choose one of two values, or round a number.
             parse_json(body)
         except ValueError as error:
             await _refuse(send, f"The body {error}.")
@@ -138,7 +138,7 @@ def _token_of(ctx: _Context) -> str:
 
 @dataclass(frozen=True)
 class _Apart:
-    """A middleware that lets no request know what other requests did: they may be of others."""
+    """A middleware that keeps requests apart: each may come from another user."""
 
     forms: AnyForms
     stopping: anyio.Event

@@ -1,4 +1,4 @@
-"""Session ids that hold what a host said of itself, so that every copy of the server knows it.
+"""Session ids that hold how a host introduced itself, so that every copy of the server knows it.
 
 Hosts before 2026-07-28 introduce themselves only in `initialize`, and then send the session id of
 its answer with every request. A host can write one itself, and so could say anything in
@@ -45,7 +45,7 @@ def session_id(body: bytes) -> str | None:
 
 
 def introduced_by(session: str) -> InitializeRequestParams | None:
-    """What the host said of itself; None if this is no session id of this server."""
+    """How the host introduced itself; None if this server did not make the session id."""
     try:
         _, said = json.loads(urlsafe_b64decode(session[:_LONGEST_ID]))
         return InitializeRequestParams.model_validate(said, by_name=False)
