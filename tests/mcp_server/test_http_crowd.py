@@ -35,7 +35,9 @@ async def crowd(url: str) -> None:
     all_refused = anyio.Event()
     async with (
         caller(url, AGENTS_KEY) as agents,
-        httpx.AsyncClient(base_url=url, headers={"X-API-Key": REVIEWERS_KEY}) as reviewer,
+        httpx.AsyncClient(
+            base_url=url, headers={"X-API-Key": REVIEWERS_KEY}, timeout=PATIENCE_S
+        ) as reviewer,
         caller(url, REVIEWERS_KEY) as reviewers_host,
     ):
         asked = {"agentId": "a", "userId": "u", "action": "Pay", "context": {}}

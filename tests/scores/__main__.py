@@ -61,7 +61,7 @@ def main(names: list[str]) -> int:
     with serving(OUTPUTS) as target:
         rows = rows_of(chosen, Runs(target, cache_of(os.environ), OUTPUTS))
     where = OUTPUTS.relative_to(Path.cwd())
-    sys.stdout.write(f"{table(rows)}\n\nThe whole outputs are in {where}.\n")
+    sys.stdout.write(f"{table(rows)}\n\nThe full output is in {where}.\n")
     return exit_code(rows)
 
 

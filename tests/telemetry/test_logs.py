@@ -13,7 +13,7 @@ from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.telemetry.logs import JSONLines, log_as
 from loopin_mcp.telemetry.traces import Trace, within_trace
-from tests.support import ServedAPI
+from tests.support import PATIENCE_S, ServedAPI
 from tests.support.host import Host, initialize
 from tests.support.questions import NEW
 from tests.support.secrets import AGENTS_KEY, CALLBACK_URL, shows_secret
@@ -72,7 +72,7 @@ def test_api_logs_requests_by_their_routes(tmp_path: Path) -> None:
     key = {"X-API-Key": AGENTS_KEY}
     served = ServedAPI(tmp_path, {"API_KEY_SECRET": AGENTS_KEY} | JSON | DEBUG)
     new = NEW | {"callbackUrl": CALLBACK_URL.replace("127.0.0.1", "receiver.example")}
-    with httpx.Client(base_url=served.url, headers=key) as client:
+    with httpx.Client(base_url=served.url, headers=key, timeout=PATIENCE_S) as client:
         created = client.post("/interrupts", json=new)
         interrupt_id = created.json()["interruptId"]
         client.get(f"/interrupts/{interrupt_id}", headers={"traceparent": TRACE.parent})

@@ -39,7 +39,7 @@ async def test_port_serves_metrics_without_a_key_and_nothing_else(tmp_path: Path
             api_url, metrics_url = re.findall(
                 r"(?:API on|Metrics:) (http://127.0.0.1:\d+)", said[0]
             )
-            async with httpx.AsyncClient(base_url=metrics_url) as scraper:
+            async with httpx.AsyncClient(base_url=metrics_url, timeout=PATIENCE_S) as scraper:
                 asked = f"{api_url}/interrupts"
                 await scraper.post(asked, json=NEW, headers={"X-API-Key": KEY})
                 found = await scrape(scraper, "loopin_interrupts_created_total")
