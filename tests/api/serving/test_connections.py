@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -244,6 +245,20 @@ async def test_too_many_unread_answers_make_room_for_more(tmp_path: Path) -> Non
         assert is_well(await (await idle.send(GET_HEALTH)).answer())
         assert all([len(await reader.until_cut()) < size for reader in readers[:2]])
         assert all([len(await reader.receive(size)) == size for reader in readers[2:]])
+
+
+async def test_small_headers_without_end_are_not_kept(tmp_path: Path) -> None:
+    headers = [f"a{number}: b" for number in range(50_000)]
+    flood = "\r\n".join(["GET /health HTTP/1.1", "Host: 127.0.0.1", *headers, "a"]).encode()
+    async with attacked(tmp_path, LIMITS) as api:
+        assert is_well(await api.ask(GET_HEALTH))
+        before = sys.getallocatedblocks()
+        connection = await api.connect(flood)
+        assert is_well(await api.ask(GET_HEALTH))
+
+        assert sys.getallocatedblocks() - before < len(headers) / 2
+        status, _ = await (await connection.send(b": b\r\n\r\n")).answer()
+        assert status == 431
 
 
 async def test_what_comes_after_a_refusal_is_bounded() -> None:

@@ -5,6 +5,7 @@ import math
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import uvicorn
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopin_mcp.api.access.guard import refusal
 from loopin_mcp.api.access.limits import Limits
+from loopin_mcp.api.rest.headers import MAX_HEADERS
 from loopin_mcp.api.serving.connections import MAX_INCOMPLETE_BYTES, Connections
 from loopin_mcp.errors import UnavailableError
 
@@ -93,6 +95,24 @@ async def _hurry(connections: Connections, endings: Endings, grace_s: int) -> No
     endings.end_all()
 
 
+def _forgetful(protocol: Any) -> type[asyncio.Protocol]:  # noqa: ANN401 - as uvicorn says
+    """A protocol that keeps one header more than a request may have, and no further ones.
+
+    `refusal_of_head` refuses the request for that one. httptools makes objects of the headers of
+    an incomplete head, which take several times their size. h11 does so only with whole heads.
+    """
+
+    class Forgetful(protocol):  # type: ignore[misc]
+        """See `protocol`."""
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            """See httptools."""
+            if len(self.headers) <= MAX_HEADERS:
+                super().on_header(name, value)
+
+    return Forgetful
+
+
 def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.Server:
     """A uvicorn server, to be run without `serve`, which would replace the signal handlers."""
     config = uvicorn.Config(
@@ -111,7 +131,8 @@ def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.S
     )
     config.load()
     # Uvicorn expects a class, but only calls it.
-    config.http_protocol_class = connections.under(config.http_protocol_class)  # type: ignore[assignment]
+    protocol = connections.under(_forgetful(config.http_protocol_class))
+    config.http_protocol_class = protocol  # type: ignore[assignment]
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     return server
