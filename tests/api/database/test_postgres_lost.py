@@ -21,7 +21,7 @@ from tests.support.waiters import never
 
 pytest.importorskip("psycopg")
 
-SOON_S = 1.0
+SOON_S = 5.0
 APPROVED = {"decision": "approved"}
 MAYBE = "it may have been stored, so look before you repeat it"
 
