@@ -19,11 +19,15 @@ def test_what_is_not_public_cannot_be_imported() -> None:
 
 
 @pytest.mark.subprocess
-def test_nothing_is_loaded_before_it_is_needed() -> None:
-    program = (
-        "import sys; from loopin_mcp.mcp_server import stdio, tools; "
-        "print(sys.modules.keys() & {'httpx', 'jinja2', 'loopin_mcp.embedded'})"
-    )
+@pytest.mark.parametrize(
+    ("loading", "later"),
+    [
+        ("mcp_server import stdio, tools", {"httpx", "jinja2", "loopin_mcp.embedded"}),
+        ("commands import serve_api", {"mcp", "mcp_types"}),
+    ],
+)
+def test_nothing_is_loaded_before_it_is_needed(loading: str, later: set[str]) -> None:
+    program = f"import sys; from loopin_mcp.{loading}; print(sys.modules.keys() & {later})"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -120,7 +120,7 @@ def api(*, insecure: bool) -> None:
     docs/settings.md says what each means. Press Ctrl+C to stop.
     """
     with loading():
-        from loopin_mcp.commands.serve_http import serve_api
+        from loopin_mcp.commands.serve_api import serve_api
 
     with until_interrupted():
         settings = _load_settings("api")

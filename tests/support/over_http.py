@@ -16,7 +16,8 @@ from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 
-from loopin_mcp.commands.serve_http import serve_api, serve_http
+from loopin_mcp.commands.serve_api import serve_api
+from loopin_mcp.commands.serve_http import serve_http
 from loopin_mcp.settings.settings import Settings
 from tests.support import PATIENCE_S, Served, clean_environment
 from tests.support.host import ENVELOPE, LEGACY, MODERN

@@ -1,10 +1,8 @@
-"""Serves MCP over HTTP: by itself, or together with the API."""
+"""Serves MCP over HTTP."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -14,23 +12,18 @@ from loopin_mcp.api.access.keys import Door, Keys
 from loopin_mcp.api.access.limits import Limits, raise_file_limit
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.mcp_front import PATH, MCPFront, health_of
-from loopin_mcp.api.serving.serving import listen_at, serve_alone, url_of
+from loopin_mcp.api.serving.serving import listen_at, url_of
 from loopin_mcp.api.serving.uvicorn_server import running
-from loopin_mcp.client.addresses import Address
-from loopin_mcp.client.client import LoopinClient
-from loopin_mcp.client.connections import in_process
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.mcp_server.context import PROGRESS_EVERY_S
-from loopin_mcp.mcp_server.http.endpoint import Endpoint, mcp_endpoint
+from loopin_mcp.mcp_server.http.endpoint import mcp_endpoint
 from loopin_mcp.settings.api_options import GRACE_S
-from loopin_mcp.settings.base_urls import LOOPBACK, is_loopback
+from loopin_mcp.settings.base_urls import is_loopback
 from loopin_mcp.settings.data_dir import TOKEN_FILE
 from loopin_mcp.settings.embedded_files import load_mcp_token
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.settings.values import MAKE_ONE, SHORTEST_KEY
 
-# The API is in this process, and answers to this name.
-_HERE = f"http://{LOOPBACK}"
 _SERVE_AFTER_S = 1.0
 
 logger = logging.getLogger("loopin_mcp")
@@ -117,27 +110,3 @@ def _banner(url: str, settings: Settings, token: str | None) -> str:
         held = f"{kept}; hosts send it as `Authorization: Bearer`"
     api = settings.api_url or "the embedded one"
     return f"LoopIn MCP server on {url}{PATH}\n  Token: {held}\n  API: {api}"
-
-
-async def serve_api(settings: Settings, say: Callable[[str], None], *, insecure: bool) -> None:
-    """Serve the API until cancelled, and MCP under its `/mcp`; see `serve_alone`."""
-    await serve_alone(settings, insecure=insecure, say=say, make_mcp=partial(_mcp_of_api, settings))
-
-
-@asynccontextmanager
-async def _mcp_of_api(
-    settings: Settings, api: Callable[..., Awaitable[None]]
-) -> AsyncIterator[Endpoint]:
-    """MCP whose tools call this API with the key of their caller, who is some person of a team."""
-    http = in_process(api)
-
-    def client_of(key: str) -> LoopinClient:
-        async def locate() -> Address:
-            return Address(_HERE, key or None)
-
-        return LoopinClient(locate=locate, channel="mcp", http=http)
-
-    # Nobody is asked only because this program runs under their name.
-    of_team = replace(settings, api_url=_HERE)
-    async with mcp_endpoint(of_team, settings.api_key_secret, client_of) as endpoint:
-        yield endpoint
