@@ -207,6 +207,15 @@ async def test_initialize_is_answered_with_a_session_id_that_any_copy_reads(
     assert [each["agentId"] for each in listed["interrupts"]] == ["n" * 200]
 
 
+async def test_only_initialize_is_answered_with_a_session_id(url: str) -> None:
+    question = {"name": "create_interrupt", "arguments": QUESTION | {"action": "initialize"}}
+    async with caller(url) as http:
+        answer = await http.post("/mcp", json=request("tools/call", question))
+
+    assert answer.status_code == 200
+    assert "Mcp-Session-Id" not in answer.headers
+
+
 async def test_host_that_says_who_it_is_with_each_request_needs_no_session_id(url: str) -> None:
     question = {"name": "create_interrupt", "arguments": QUESTION}
     named = {"Mcp-Method": "tools/call", "Mcp-Name": "create_interrupt"}

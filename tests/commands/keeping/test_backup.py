@@ -222,6 +222,14 @@ def test_postgresql_has_a_program_of_its_own(tmp_path: Path) -> None:
     )
 
 
+def test_url_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
+    url = "postgresql://loopin:two words@db.example.com/loopin"
+
+    refused = refusal(Settings(database_url=url), tmp_path / "copy.dump")
+
+    assert refused.endswith("--dbname=postgresql://...")
+
+
 def test_interrupted_copy_leaves_nothing(data_dir: Path, tmp_path: Path) -> None:
     def interrupt(*_: int) -> None:
         raise KeyboardInterrupt
