@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -9,9 +10,10 @@ import pytest
 
 from loopin_mcp import Decision, Interrupt
 from loopin_mcp.api.database.sqlite import SQLite
-from loopin_mcp.api.database.steps import Database, execute
+from loopin_mcp.api.database.steps import Database, Row, Value, execute
 from loopin_mcp.api.rest.waiting import follow_changes, wait_for_settled
 from loopin_mcp.api.store.store import Store
+from loopin_mcp.errors import UnavailableError
 from tests.support import AGENT, PATIENCE_S, PUBLIC_URL, REVIEWER, Clock, Down, new_interrupt
 from tests.support.waiters import never, until_waited_for
 
@@ -87,6 +89,52 @@ async def test_database_that_tells_nothing_is_asked_again_and_named_in_the_log(
     assert caplog.messages == [
         "Changes of other processes are delayed: The database cannot report changes right now"
     ]
+
+
+class LostOnce:
+    """A database that reports that anything may have changed, and then cannot be read once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._left = [UnavailableError("The database cannot be read right now")]
+        self._reports = [None]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any part of a database
+        return getattr(self._database, name)
+
+    async def changed(self, wanted: object) -> None:
+        if not self._reports:
+            await anyio.sleep_forever()
+        self._reports.pop()
+
+    async def find(self, sql: str, **params: Value) -> list[Row]:
+        if self._left and not self._reports:
+            raise self._left.pop()
+        return await self._database.find(sql, **params)
+
+    read = find
+
+
+async def test_change_that_could_not_be_read_is_read_again(
+    database: Database, elsewhere: Store, clock: Clock
+) -> None:
+    store = Store(LostOnce(database), PUBLIC_URL, clock)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
+    outcomes: list[Interrupt] = []
+
+    async def wait() -> None:
+        settled = await wait_for_settled(store, created.interrupt_id, 60, never)
+        outcomes.append(settled.interrupt())
+        tasks.cancel_scope.cancel()
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await until_waited_for(store)
+            await elsewhere.cancel_interrupt(created.interrupt_id, AGENT)
+            tasks.start_soon(follow_changes, store)
+
+    assert [outcome.status for outcome in outcomes] == ["cancelled"]
 
 
 async def test_change_of_the_process_itself_is_not_told_twice(

@@ -69,5 +69,7 @@ async def with_mcp(
     front = MCPFront(mcp, api.app, api.door, api.knows_host, public_url, limits)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(mcp.run, partial(make_mcp, api.app))
-        yield front, mcp.let_go
-        tasks.cancel_scope.cancel()
+        try:
+            yield front, mcp.let_go
+        finally:
+            tasks.cancel_scope.cancel()
