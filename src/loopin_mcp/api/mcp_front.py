@@ -58,7 +58,7 @@ class MCPFront:
         except APIError as error:
             return refusal(error)
         if scope["method"] != "POST":
-            # Nothing is kept between requests, so there is no stream to open and nothing to delete.
+            # Nothing is kept between requests, which could be streamed or deleted.
             return error_response("Method Not Allowed", 405, {"Allow": "POST"})
         return partial(self._serve, holder)
 

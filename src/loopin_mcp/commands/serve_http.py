@@ -58,7 +58,7 @@ async def serve_http(
 
 
 def token_of(settings: Settings) -> str | None:
-    """The bearer token that hosts need; None if they need none, since there is no key to lend.
+    """The bearer token that hosts need; None if the server has no key to lend.
 
     On loopback, the embedded API's server makes its own.
 

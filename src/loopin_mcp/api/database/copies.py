@@ -48,7 +48,7 @@ def room_beside(path: Path) -> Iterator[Path]:
     """A path for a new file, which can then be moved to `path`; what is left there is deleted.
 
     Raises:
-        ConfigurationError: There is no directory for it, or this user may not write to it.
+        ConfigurationError: Its directory does not exist, or this user may not write to it.
     """
     # A link may lead to another file system.
     path = path.resolve()
