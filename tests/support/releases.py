@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import loopin_mcp
+from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from tests.support import missing
 
 ROOT = Path(__file__).parents[2]
@@ -46,11 +47,11 @@ def next_release(place: Path) -> Path:
     source = Path(loopin_mcp.__file__).parent
     target = shutil.copytree(source, place / source.name, ignore=shutil.ignore_patterns("*.pyc"))
     database = target / "api" / "database"
-    (database / "schema" / "3.sql").write_text(NEXT_STEP, "utf-8")
+    (database / "schema" / f"{SCHEMA_VERSION + 1}.sql").write_text(NEXT_STEP, "utf-8")
     migrations = (database / "migrations.py").read_text("utf-8")
     for before, after in (
-        ("SCHEMA_VERSION = 2\n", "SCHEMA_VERSION = 3\n"),
-        ("BESIDE: tuple[int, ...] = ()\n", "BESIDE: tuple[int, ...] = (2,)\n"),
+        (f"SCHEMA_VERSION = {SCHEMA_VERSION}\n", f"SCHEMA_VERSION = {SCHEMA_VERSION + 1}\n"),
+        ("BESIDE: tuple[int, ...] = ()\n", f"BESIDE: tuple[int, ...] = ({SCHEMA_VERSION},)\n"),
     ):
         assert before in migrations
         migrations = migrations.replace(before, after)

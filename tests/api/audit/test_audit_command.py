@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from loopin_mcp import Decision
+from loopin_mcp.api.database.migrations import SCHEMA_VERSION
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from tests.support import (
@@ -278,7 +279,8 @@ def test_database_of_another_version_is_not_judged(data_dir: Path) -> None:
     refused = audit(data_dir, "verify")
 
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "schema version 1, and this loopin-mcp knows 2: start its API once" in refused.stderr
+    known = f"schema version 1, and this loopin-mcp knows {SCHEMA_VERSION}: start its API once"
+    assert known in refused.stderr
 
 
 def test_damaged_database_is_said_to_be(data_dir: Path) -> None:

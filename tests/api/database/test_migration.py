@@ -1,5 +1,6 @@
 """Databases of an earlier version: after the upgrade, everything is there, with a trail."""
 
+import hashlib
 import importlib.util
 import json
 import signal
@@ -16,7 +17,7 @@ import pytest
 from loopin_mcp.api.audit.digests import payload_digest
 from loopin_mcp.api.audit.events import outcome_of
 from loopin_mcp.api.audit.trail import chain_fault
-from loopin_mcp.api.database.migrations import SCHEMA_VERSION
+from loopin_mcp.api.database.migrations import SCHEMA_VERSION, SCHEMAS
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.search import Search
@@ -24,7 +25,17 @@ from loopin_mcp.api.store.store import Store
 from loopin_mcp.api.store.upgrades import MANY
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.wire.models import Decision
-from tests.support import MOMENT, PUBLIC_URL, REVIEWER, START_TIMEOUT_S, Clock, missing, take_due
+from tests.support import (
+    AGENT,
+    MOMENT,
+    PUBLIC_URL,
+    REVIEWER,
+    START_TIMEOUT_S,
+    Clock,
+    missing,
+    new_interrupt,
+    take_due,
+)
 from tests.support.earlier import Earlier, EarlierPostgreSQL, EarlierSQLite, interrupt
 
 # It is killed as soon as it reports that the upgrade has begun.
@@ -41,6 +52,17 @@ anyio.run(open_database, sys.argv[1], Path())
 """
 HOOK = "https://example.com/hook?token=marker"
 GOLDEN = Path(__file__).parents[2] / "golden"
+# The first digits of the SHA-256 of each script.
+SCRIPTS = {
+    "1.sql": "928c9dd19549a828",
+    "2.end.postgresql.sql": "8007bcb75bb61bb9",
+    "2.end.sql": "1e2fbe40594d88ca",
+    "2.end.sqlite.sql": "84d0e01409ca13e4",
+    "2.postgresql.sql": "2880141f66a5b506",
+    "2.sql": "c57591360a476692",
+    "2.sqlite.sql": "0b86b88a18b6438d",
+    "3.sql": "784f7fa0d4421895",
+}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -228,8 +250,29 @@ async def test_damaged_interrupt_keeps_no_other_from_being_read(
 async def test_newer_database_is_refused_by_name(earlier: Earlier) -> None:
     earlier.make(SCHEMA_VERSION + 1, [])
 
-    with pytest.raises(ConfigurationError, match=r"has schema version 3, and .* knows 2: update"):
+    newer = f"has schema version {SCHEMA_VERSION + 1}, and .* knows {SCHEMA_VERSION}: update"
+    with pytest.raises(ConfigurationError, match=newer):
         await earlier.open()
+
+
+async def test_database_of_version_2_still_works(earlier: Earlier) -> None:
+    earlier.make(2, [])
+
+    database = await earlier.open()
+    store = Store(database, PUBLIC_URL)
+    created = await store.create_interrupt(new_interrupt(), AGENT)
+    await store.decide_interrupt(created.interrupt_id, Decision(decision="approved"), REVIEWER)
+    trails = await trails_of(database, 1)
+    await database.aclose()
+
+    assert trails == [["created", "decided"]]
+
+
+def test_scripts_that_made_databases_elsewhere_stay_as_they_were() -> None:
+    scripts = {path.name: path.read_bytes() for path in SCHEMAS.iterdir()}
+    found = {name: hashlib.sha256(text).hexdigest()[:16] for name, text in scripts.items()}
+
+    assert found == SCRIPTS, "changes of the schema need a script of the next version"
 
 
 async def test_database_that_version_0_1_0_wrote_still_opens(tmp_path: Path, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from loopin_mcp.wire.models import Event, NewInterrupt
 # The columns that `state_of` needs. From the expiry on, the status of ALL_COLUMNS and its time are
 # not the stored ones.
 STATE = f"""{ALL_COLUMNS}, callback_url, interrupts.status AS stored_status,
-    interrupts.settled_ms AS stored_settled_ms, traceparent"""
+    interrupts.settled_ms AS stored_settled_ms"""
 
 _FIELDS = (
     "createdAt",

@@ -35,7 +35,7 @@ _INSERT = f"""
     """  # noqa: S608 - only constants
 LOCK = "UPDATE interrupts SET event_count = event_count WHERE interrupt_id = :interrupt_id"
 TRAIL = f"""
-    SELECT {STATE}, {OF_EVENT} FROM interrupts LEFT JOIN events USING (interrupt_id)
+    SELECT {STATE}, traceparent, {OF_EVENT} FROM interrupts LEFT JOIN events USING (interrupt_id)
     WHERE interrupt_id = :interrupt_id ORDER BY sequence
     """  # noqa: S608 - only constants
 _text = json.JSONEncoder().encode

@@ -8,7 +8,7 @@ from typing import TypeVar
 from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Earlier versions whose programs may use a database of this version, because its scripts only add
 # what they can ignore. So copies can be upgraded one by one.
 BESIDE: tuple[int, ...] = ()

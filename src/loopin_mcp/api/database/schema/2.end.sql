@@ -18,7 +18,7 @@ CREATE INDEX interrupts_covered ON interrupts (covered_by, ordinal) WHERE covere
 
 -- The last columns are only read: the index is enough to count.
 CREATE INDEX interrupts_pending ON interrupts (user_id, created_ms, ordinal, expires_ms) WHERE status = 'pending';
-CREATE INDEX interrupts_to_expire ON interrupts (expires_ms, user_id, urgency, created_ms) WHERE status = 'pending';
+CREATE INDEX interrupts_to_expire ON interrupts (expires_ms, user_id) WHERE status = 'pending';
 
 -- What each interrupt adds to the tallies. A response time counts by its exact value, and by its
 -- first two digits, which lead to it quickly; nobody responded to what a standing approval covers.

@@ -22,8 +22,6 @@ ALTER TABLE interrupts ADD COLUMN covered_by TEXT;
 -- Which keys of the context a reviewer may change, as a JSON list, and the values that each may get, as an object.
 ALTER TABLE interrupts ADD COLUMN editable TEXT;
 ALTER TABLE interrupts ADD COLUMN options TEXT;
--- The trace of the request that created it; see telemetry/traces.py.
-ALTER TABLE interrupts ADD COLUMN traceparent TEXT;
 
 -- Indexes hold these texts, and PostgreSQL's take no long ones.
 UPDATE interrupts SET action_type = SUBSTR(action_type, 1, 299) || '…' WHERE LENGTH(action_type) > 300;

@@ -29,8 +29,7 @@ CREATE TABLE rebuilt (
     standing_until_ms BIGINT,
     covered_by      TEXT,
     editable        TEXT,
-    options         TEXT,
-    traceparent     TEXT
+    options         TEXT
 );
 DROP INDEX callbacks_due;
 ALTER TABLE interrupts DROP COLUMN callback_due_ms;
