@@ -1,6 +1,7 @@
 """`loopin-mcp gate` as a process: whatever happens to it, a host does not run the tool."""
 
 import json
+import logging
 import os
 import re
 import signal
@@ -8,14 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from loopin_mcp import Decision, LoopinClient
+from loopin_mcp.telemetry.logs import JSONLines
 from tests.support import KEY, PATIENCE_S, START_TIMEOUT_S, clean_environment, web
 from tests.support.browser import browser_of
+from tests.support.over_http import api_server, serving
 from tests.support.receiver import receiving
 
 pytestmark = pytest.mark.subprocess
@@ -172,6 +177,31 @@ async def test_headless_run_is_deferred_and_resumed(api: dict[str, str]) -> None
         for ended in (deferred, resumed)
     ]
     assert decisions == ["defer", "allow"]
+
+
+async def test_requests_of_one_run_share_a_trace(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.handler.setFormatter(JSONLines())
+
+    async def trace_of_run(url: str, *routes: str) -> str:
+        """The trace of all requests of a run, which are to these routes."""
+        caplog.clear()
+        run = partial(gate, EVENT, "--defer", environment={"LOOPIN_API_URL": url})
+        await anyio.to_thread.run_sync(run)
+        requests = [json.loads(line) for line in caplog.text.splitlines()]
+        assert [line["route"] for line in requests] == [*routes]
+        [trace] = {line["requestId"] for line in requests}
+        return str(trace)
+
+    create, one = "/interrupts", "/interrupts/{interrupt_id}"
+    with caplog.at_level(logging.DEBUG, "loopin_mcp"):
+        async with serving(api_server(tmp_path)) as url:
+            first = await trace_of_run(url, create, one, create)
+            await decide(url, "approved")
+            second = await trace_of_run(url, create, one, f"{one}/use")
+
+    assert first != second
 
 
 @on_posix

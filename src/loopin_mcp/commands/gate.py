@@ -21,6 +21,7 @@ from loopin_mcp.errors import LoopinError, first_of, ungrouped
 if TYPE_CHECKING:
     from loopin_mcp.client.client import LoopinClient
     from loopin_mcp.gate.calls import Verdict
+    from loopin_mcp.gate.dialects import Event
     from loopin_mcp.gate.questions import Question
     from loopin_mcp.settings.settings import Settings
 
@@ -74,10 +75,16 @@ class Gate:
         event = read_event(_read_stdin())
         if event.call.is_own or not re.search(self._match, event.call.tool):
             return event.answer(Verdict("none"))
+        from loopin_mcp.telemetry.traces import new_trace, within_trace
+
+        with within_trace(new_trace()):
+            return event.answer(self._verdict_on(event, load_settings()))
+
+    def _verdict_on(self, event: "Event", settings: "Settings") -> "Verdict":
+        """The verdict that exists already, or else the one that a human is asked for."""
         from loopin_mcp.gate.direct import decided_already
         from loopin_mcp.gate.questions import question_about
 
-        settings = load_settings()
         defer = self._defer and event.can_defer
         can_edit = event.dialect.can_edit
         question = question_about(event.call, settings, can_edit=can_edit, waits_long=defer)
@@ -86,7 +93,7 @@ class Gate:
             import anyio
 
             verdict = anyio.run(self._ask, question, settings, defer)
-        return event.answer(verdict)
+        return verdict
 
     async def _ask(self, question: "Question", settings: "Settings", defer: bool) -> "Verdict":
         from loopin_mcp.gate.approval import ask

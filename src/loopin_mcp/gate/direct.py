@@ -19,6 +19,7 @@ from loopin_mcp.gate.verdicts import verdict_on
 from loopin_mcp.settings.base_urls import LOOPBACK, is_loopback
 from loopin_mcp.settings.embedded_files import load_api_key, noted_port
 from loopin_mcp.settings.settings import Settings
+from loopin_mcp.telemetry.traces import current_trace
 from loopin_mcp.wire.siblings import proof_of_key, sibling_key
 from loopin_mcp.wire.strict_json import read_strictly
 
@@ -41,6 +42,8 @@ class _API:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self._key:
             headers["X-API-Key"] = self._key
+        if trace := current_trace():
+            headers |= trace.headers
         text = None if body is None else json.dumps(body)
         self._connection.request(method, self._path + path, text, headers)
         answer = self._connection.getresponse()
