@@ -19,6 +19,7 @@ from loopin_mcp.api.access.keys import (
 )
 from loopin_mcp.api.front import Front
 from loopin_mcp.api.store.store import Store
+from loopin_mcp.client.connections import in_process
 from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_app
 from tests.support.page import Page
 from tests.support.visitors import ALICES_KEY, REVIEWERS, sign_in
@@ -201,6 +202,17 @@ async def test_flood_of_wrong_keys_keeps_its_address_out_while_it_lasts(
     assert Page(page)["h1"] == ["Not signed in"]
     assert unaffected == [401, 200]
     assert afterwards == 200
+
+
+async def test_flood_of_wrong_keys_from_this_machine_keeps_out_no_call_of_this_process(
+    app: Front, caller_at: Caller, naps: Naps
+) -> None:
+    calling = in_process(app)
+    calling.base_url = httpx.URL(PUBLIC_URL)
+    async with many_waiting(caller_at("127.0.0.1"), naps):
+        statuses = [await call(caller_at("::1"), KEY), await call(calling, KEY)]
+
+    assert statuses == [429, 200]
 
 
 async def test_operator_is_told_once_where_wrong_keys_come_from_and_not_which(
