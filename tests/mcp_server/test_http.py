@@ -337,7 +337,10 @@ async def test_api_serves_mcp_to_agents_with_the_key_of_each(tmp_path: Path, era
         async with LoopinClient(url, AGENTS_KEY) as api:
             read = await api.get_interrupt_status(created["interruptId"])
 
-    assert refused.startswith("Only a reviewer may decide")
+    assert refused.startswith(
+        "Only a reviewer may decide: on the review page or in the inbox, or by a call with their "
+        "own key (REVIEWER_KEYS). Show the user the reviewUrl, where a reviewer decides."
+    )
     assert (read.decided_by, read.decided_via) == ("alice", "mcp")
 
 

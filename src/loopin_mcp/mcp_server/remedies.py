@@ -26,8 +26,7 @@ REMEDIES: dict[type[Exception], str] = {
     InvalidRequestError: "Correct the named field and call again.",
     UnauthorizedError: "The API key is missing or wrong: ask the user to set LOOPIN_API_KEY to the "
     "key of this LoopIn API and to restart the MCP server.",
-    ForbiddenError: "This key may not do that: a reviewer has to. Show the user the reviewUrl, "
-    "where a reviewer decides.",
+    ForbiddenError: "Show the user the reviewUrl, where a reviewer decides.",
     NotFoundError: "Check the interruptId: it must be one that create_interrupt returned on this "
     "API.",
     TamperedError: "Nothing counts as approved: do not act, and tell the user what this says.",

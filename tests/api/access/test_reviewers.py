@@ -13,8 +13,8 @@ from tests.support.visitors import ALICES_KEY, BOBS_KEY, REVIEWERS
 
 APPROVED = {"decision": "approved"}
 REFUSED = {
-    "error": "Only a reviewer may decide: signed in on the review page or in the inbox, or with a "
-    "reviewer's key"
+    "error": "Only a reviewer may decide: on the review page or in the inbox, or by a call with "
+    "their own key (REVIEWER_KEYS)"
 }
 
 

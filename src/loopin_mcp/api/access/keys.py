@@ -93,8 +93,8 @@ class Keys:
         """
         if not self.may_decide(name):
             raise ForbiddenError(
-                "Only a reviewer may decide: signed in on the review page or in the inbox, or "
-                "with a reviewer's key"
+                "Only a reviewer may decide: on the review page or in the inbox, or by a call with "
+                "their own key (REVIEWER_KEYS)"
             )
 
 

@@ -121,7 +121,8 @@ def decide(
     row = trail.row
     if row["call"] is not None and actor.channel == "mcp":
         raise ForbiddenError(
-            "An MCP server cannot decide about a tool call that a host holds: use its review page"
+            "An MCP server cannot decide about a tool call that a host holds, with any key: decide "
+            "on its review page or in the inbox"
         )
     if row["status"] != "pending":
         raise ConflictError(f"Interrupt is already {row['status']}")
