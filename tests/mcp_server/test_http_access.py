@@ -1,12 +1,19 @@
 """Who may use MCP over HTTP: tokens, host names, web pages, and requests that are not MCP."""
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import Response
 
+from loopin_mcp.api.access.guard import host_rule
+from loopin_mcp.api.access.keys import Door, Keys
+from loopin_mcp.api.access.limits import Limits
+from loopin_mcp.api.clock import epoch_ms
+from loopin_mcp.api.mcp_front import MCPFront
 from loopin_mcp.mcp_server.http.endpoint import MOST_BYTES
 from tests.support import PATIENCE_S
 from tests.support.host import LEGACY, MODERN
@@ -14,6 +21,7 @@ from tests.support.over_http import LIST, TOKEN, api_server, caller, http_server
 
 UNAUTHORIZED = {"error": "Unauthorized: Authorization has no valid bearer token"}
 FOREIGN = {"error": "Web pages of other origins may not use this MCP server"}
+MISDIRECTED = {"error": "This host name is not served here: set LOOPIN_BASE_URL to use it"}
 
 
 @pytest.fixture(params=["itself", "api"])
@@ -162,19 +170,48 @@ async def test_own_origin_is_served(url: str) -> None:
     assert await status(url, Origin="https://loopin.example.com") == 200
 
 
-async def test_with_the_token_any_host_name_is_served(url: str) -> None:
-    assert await status(url, Host="loopin.internal") == 200
+async def test_names_of_this_machine_and_the_public_one_are_served(url: str) -> None:
+    names = ["loopin.example.com", "LOOPIN.example.com:443", "localhost:3003", "[::1]"]
+
+    assert [await status(url, Host=name) for name in names] == [200] * 4
 
 
-@pytest.mark.parametrize("host", ["evil.example.com", "evil.example.com:3003", "127.0.0.1.nip.io"])
-async def test_without_a_token_only_names_of_this_machine_are_served(
-    keyless: str, host: str
+OTHER_NAMES = ["evil.example.com", "evil.example.com:3003", "127.0.0.1.nip.io", "10.0.0.1", ""]
+
+
+@pytest.mark.parametrize("token", [TOKEN, "wrong", None])
+async def test_other_host_names_are_refused_with_the_remedy_whatever_the_token(
+    url: str, token: str | None
 ) -> None:
-    async with caller(keyless, token=None, Host=host) as http:
-        answer = await http.post("/mcp", json=LIST)
+    async with caller(url, token) as http:
+        answers = [
+            await http.post("/mcp", json=LIST, headers={"Host": name}) for name in OTHER_NAMES
+        ]
 
-    assert answer.status_code == 421
-    assert "LOOPIN_BASE_URL" in answer.json()["error"]
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(421, MISDIRECTED)] * 5
+
+
+async def test_other_host_names_are_refused_if_no_token_is_needed(keyless: str) -> None:
+    async with caller(keyless, token=None) as http:
+        answers = [
+            await http.post("/mcp", json=LIST, headers={"Host": name}) for name in OTHER_NAMES
+        ]
+
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(421, MISDIRECTED)] * 5
+
+
+async def test_server_for_other_machines_is_served_under_plain_addresses_too() -> None:
+    public = "https://loopin.example.com"
+    door, rule = Door(Keys(TOKEN, {}), epoch_ms), host_rule("192.0.2.1", public)
+    front = MCPFront(Response(), Response(), door, rule, public, Limits())
+    names = ["10.0.0.1:3003", "[2001:db8::1]", socket.gethostname(), "loopin.svc.cluster.local"]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url=public) as http:
+        http.headers["Authorization"] = f"Bearer {TOKEN}"
+        found = [await http.post("/mcp", headers={"Host": name}) for name in (*names, "")]
+        public_name = await http.post("/mcp")
+
+    assert [answer.status_code for answer in found] == [200, 200, 200, 421, 421]
+    assert public_name.status_code == 200
 
 
 @pytest.mark.parametrize("host", ["localhost:3003", "127.0.0.1", "[::1]:3003"])

@@ -15,6 +15,7 @@ import pytest
 
 from tests.packaging.conftest import PROJECT
 from tests.support import KEY, PATIENCE_S, START_TIMEOUT_S, missing
+from tests.support.over_http import LIST
 from tests.support.visitors import ALICES_KEY, sign_in
 
 CADDYFILE = (PROJECT / "packaging/docker/Caddyfile").read_text(encoding="utf-8")
@@ -102,3 +103,12 @@ async def test_proxy_lets_an_agent_wait_for_the_decision(
     assert created["reviewUrl"].startswith(f"{proxied}/review/")
     assert read.json()["status"] == "approved"
     assert read.headers["Preference-Applied"] == "wait=60"
+
+
+async def test_hosts_use_mcp_under_the_public_name(agent: httpx.AsyncClient) -> None:
+    headers = {"Authorization": f"Bearer {KEY}", "Accept": "application/json, text/event-stream"}
+
+    answer = await agent.post("/mcp", json=LIST, headers=headers)
+
+    assert answer.status_code == 200
+    assert "create_interrupt" in answer.text

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loopin_mcp.api.access.browser import error_response, json_response, values_of
-from loopin_mcp.api.access.guard import HostRule, host_of, name_in, refusal
-from loopin_mcp.api.access.keys import ANONYMOUS, Door
+from loopin_mcp.api.access.guard import HostRule, name_in, refusal, require_known_host
+from loopin_mcp.api.access.keys import Door
 from loopin_mcp.api.access.limits import Limits, Waits
 from loopin_mcp.api.rest.headers import refusal_of_head
 from loopin_mcp.errors import APIError, ForbiddenError, UnauthorizedError, UnavailableError
@@ -21,9 +21,9 @@ PATH = "/mcp"
 class MCPFront:
     """Passes requests for `/mcp` on to an MCP server if they may use it, and all others elsewhere.
 
-    The MCP server calls the API with a key, so its callers need a bearer token. If `door` asks for
-    none, requests need a host name of this server, since a web page that was rebound to it could
-    call it otherwise. Pages of other origins are always refused.
+    The MCP server calls the API with a key, so its callers need a bearer token, unless `door` asks
+    for none. Host names that are not this server's are refused, and so are pages of other origins:
+    a page could be rebound to this server.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class MCPFront:
     async def _answer_to(self, scope: Scope) -> ASGIApp:
         try:
             self._refuse_foreign_page(scope)
+            require_known_host(scope, self._knows_host)
             holder = await self._admit(scope)
         except UnauthorizedError as error:
             return error_response(str(error), error.status, {"WWW-Authenticate": "Bearer"})
@@ -73,14 +74,11 @@ class MCPFront:
         Raises:
             UnauthorizedError: It has none.
             RateLimitedError: Too many wrong tokens came from its address.
-            APIError: It needs none, and its host name is not known (421).
         """
         token = bearer_token(values_of(scope, b"authorization"))
         holder = await self._door.holder_of(token, scope["client"])
         if holder is None:
             raise UnauthorizedError("Unauthorized: Authorization has no valid bearer token")
-        if holder == ANONYMOUS and not self._knows_host(host_of(scope)):
-            raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
         return holder
 
     def _refuse_foreign_page(self, scope: Scope) -> None:

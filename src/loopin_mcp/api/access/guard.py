@@ -97,8 +97,8 @@ class Guard:
             name = await self._holder_of_key(scope)
         if name is None:
             raise UnauthorizedError("Unauthorized: X-API-Key is missing or has a wrong key")
-        if name == ANONYMOUS and path not in _PROBES and not self._knows_host(host_of(scope)):
-            raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
+        if name == ANONYMOUS and path not in _PROBES:
+            require_known_host(scope, self._knows_host)
         # The client says so itself, which proves nothing.
         is_mcp = "mcp" in values_of(scope, b"x-loopin-channel")
         scope["actor"] = Actor(name, "mcp" if is_mcp else "api", current_trace())
@@ -114,9 +114,14 @@ class Guard:
         return None if token and name != API_KEY else name
 
 
-def host_of(scope: Scope) -> str:
-    """The host name that a request is for; see `name_in`."""
-    return name_in("".join(values_of(scope, b"host")))
+def require_known_host(scope: Scope, knows_host: HostRule) -> None:
+    """Refuse a request for a host name that is not this server's.
+
+    Raises:
+        APIError: It is for another one (421).
+    """
+    if not knows_host(name_in("".join(values_of(scope, b"host")))):
+        raise APIError("This host name is not served here: set LOOPIN_BASE_URL to use it", 421)
 
 
 def name_in(netloc: str) -> str:
