@@ -59,6 +59,14 @@ async def test_scrape_needs_the_key_of_agents(
     assert (await guarded.get("/metrics", headers=headers)).status_code == status
 
 
+async def test_refused_scrape_is_answered_with_both_ways_to_send_the_key(
+    guarded: httpx.AsyncClient,
+) -> None:
+    assert (await guarded.get("/metrics")).json() == {
+        "error": "Unauthorized: neither X-API-Key nor a bearer token has the API key"
+    }
+
+
 async def test_bearer_token_counts_only_for_metrics(guarded: httpx.AsyncClient) -> None:
     for path in ("/interrupts/pending/u", "/analytics/u", "/metrics/"):
         assert (await guarded.get(path, headers=BEARER)).status_code == 401

@@ -96,7 +96,10 @@ class Guard:
         if not public:
             name = await self._holder_of_key(scope)
         if name is None:
-            raise UnauthorizedError("Unauthorized: X-API-Key is missing or has a wrong key")
+            wrong = "X-API-Key is missing or has a wrong key"
+            if path in _BEARER:
+                wrong = "neither X-API-Key nor a bearer token has the API key"
+            raise UnauthorizedError(f"Unauthorized: {wrong}")
         if name == ANONYMOUS and path not in _PROBES:
             require_known_host(scope, self._knows_host)
         # The client says so itself, which proves nothing.
