@@ -17,9 +17,15 @@ from loopin_mcp.api.access.keys import (
     Door,
     Keys,
 )
+from loopin_mcp.api.access.limits import Limits
+from loopin_mcp.api.app import create_app
 from loopin_mcp.api.front import Front
+from loopin_mcp.api.serving.mcp_app import with_mcp
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.client.connections import in_process
+from loopin_mcp.mcp_server.http.endpoint import mcp_endpoint
+from loopin_mcp.settings.api_options import Options
+from loopin_mcp.settings.settings import Settings
 from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, api_app
 from tests.support.page import Page
 from tests.support.visitors import ALICES_KEY, REVIEWERS, sign_in
@@ -91,6 +97,23 @@ async def test_sign_in_page_waits_with_the_calls(caller_at: Caller, naps: Naps) 
     right = await sign_in(caller, ALICES_KEY)
 
     assert (wrong.status_code, right.status_code) == (401, 303)
+    assert naps.taken == AGAIN[: FREE + 1]
+
+
+async def test_wrong_tokens_of_mcp_wait_with_the_calls(sqlite_store: Store, naps: Naps) -> None:
+    api = create_app(sqlite_store, Options(api_key=KEY), sleep=naps)
+    # Its MCP server would start with the first valid token.
+    async with with_mcp(api, lambda _: mcp_endpoint(Settings(), None), PUBLIC_URL, Limits()) as (
+        app,
+        _,
+    ):
+        transport = httpx.ASGITransport(app, client=("192.0.2.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as caller:
+            for _ in range(FREE):
+                await call(caller, WRONG)
+            wrong = await caller.post("/mcp", headers={"Authorization": f"Bearer {WRONG}"})
+
+    assert wrong.status_code == 401
     assert naps.taken == AGAIN[: FREE + 1]
 
 
