@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from loopin_mcp.api.access.limits import Limits
-from loopin_mcp.api.serving.connections import MAX_HEAD_BYTES
+from loopin_mcp.api.serving.connection import MAX_HEAD_BYTES
 from loopin_mcp.api.store.store import Store
 from tests.support import KEY, Down, api_client
 from tests.support.questions import JSON, NEW, create

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from loopin_mcp.api.access.limits import Limits
-from loopin_mcp.api.serving.connections import MAX_IGNORED_BYTES, Connection, Connections
+from loopin_mcp.api.serving.connection import MAX_IGNORED_BYTES, Connection
+from loopin_mcp.api.serving.connections import Connections
 from tests.support.loops import WITH_LEAPING_TIME, Backend
 from tests.support.questions import NEW
 from tests.support.sockets import GET_HEALTH, attacked, create, request

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from loopin_mcp.api.access.guard import refusal
 from loopin_mcp.api.access.limits import Limits
 from loopin_mcp.api.rest.headers import MAX_HEADERS
-from loopin_mcp.api.serving.connections import MAX_INCOMPLETE_BYTES, Connections
+from loopin_mcp.api.serving.connection import MAX_INCOMPLETE_BYTES, on_connections, reporting
+from loopin_mcp.api.serving.connections import Connections
 from loopin_mcp.errors import UnavailableError
 
 BACKLOG = 2048
@@ -116,7 +117,7 @@ def _forgetful(protocol: Any) -> type[asyncio.Protocol]:  # noqa: ANN401 - as uv
 def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.Server:
     """A uvicorn server, to be run without `serve`, which would replace the signal handlers."""
     config = uvicorn.Config(
-        connections.over(app),
+        reporting(app),
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -131,7 +132,7 @@ def _server(connections: Connections, app: ASGIApp, limits: Limits) -> uvicorn.S
     )
     config.load()
     # Uvicorn expects a class, but only calls it.
-    protocol = connections.under(_forgetful(config.http_protocol_class))
+    protocol = on_connections(connections, _forgetful(config.http_protocol_class))
     config.http_protocol_class = protocol  # type: ignore[assignment]
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
