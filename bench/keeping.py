@@ -21,7 +21,7 @@ from million import AGENT, LARGE, asked, filling, settled
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.clock import DAY_MS, epoch_ms
 from loopin_mcp.api.database.sqlite import run
-from loopin_mcp.api.store.creation import create
+from loopin_mcp.api.store.creation import Creation
 from loopin_mcp.api.store.opening import open_sqlite
 
 # Of all, so many are pending.
@@ -52,7 +52,7 @@ def fill(path: Path, interrupts: int) -> None:
             run(execute, settled(number, user_id, at_ms, chance))
         for number in range(PENDING):
             user_id = f"user-{chance.randrange(users)}"
-            run(execute, create(NO_KEYS, asked(number, user_id), now - 1000, AGENT))
+            run(execute, Creation(NO_KEYS, asked(number, user_id), now - 1000, AGENT).create())
         execute("DELETE FROM tallies")
         execute(COUNT_AGAIN)
         for rule in rules:

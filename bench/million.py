@@ -24,7 +24,7 @@ from loopin_mcp.api.clock import DAY_MS, epoch_ms
 from loopin_mcp.api.database.sqlite import run
 from loopin_mcp.api.database.sqlite_file import as_mapping
 from loopin_mcp.api.database.steps import Database, Steps, Value
-from loopin_mcp.api.store.creation import create
+from loopin_mcp.api.store.creation import Creation
 from loopin_mcp.api.store.history.analytics import EVERYBODY, Period
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.search import Search
@@ -73,7 +73,7 @@ def asked(number: int, user_id: str, expires_in: int = 30 * DAY_S) -> NewInterru
 
 def settled(number: int, user_id: str, now: int, chance: random.Random) -> Steps[None]:
     """Steps that create an interrupt and settle it, without the checks of what is new."""
-    row = yield from create(NO_KEYS, asked(number, user_id, DAY_S), now, AGENT)
+    row = yield from Creation(NO_KEYS, asked(number, user_id, DAY_S), now, AGENT).create()
     trail = yield from locked_trail(NO_KEYS, str(row["interrupt_id"]), now)
     assert trail is not None
     at_ms = now + min(round(chance.lognormvariate(11, 1.5)), DAY_MS - 1)
@@ -134,7 +134,7 @@ def fill(path: Path, interrupts: int) -> None:
         execute(rule["sql"])
         for number in range(2000):
             user_id = WAITING if number % 200 == 0 else f"user-{chance.randrange(users)}"
-            run(execute, create(NO_KEYS, asked(number, user_id), now - 1000, AGENT))
+            run(execute, Creation(NO_KEYS, asked(number, user_id), now - 1000, AGENT).create())
         execute("DELETE FROM deliveries")
 
 

@@ -21,7 +21,7 @@ from loopin_mcp.api.audit.stored_trails import view
 from loopin_mcp.api.database.sqlite import SQLite
 from loopin_mcp.api.database.steps import Steps
 from loopin_mcp.api.serving.housekeeping import clean_up
-from loopin_mcp.api.store.creation import create
+from loopin_mcp.api.store.creation import Creation
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.outcomes import decide
 from loopin_mcp.api.store.store import Store
@@ -44,7 +44,7 @@ def decided(first: int, count: int) -> Steps[None]:
             action=f"Pay invoice {number}",
             context={"amount": number, "note": "x" * 300},
         )
-        row = yield from create(KEYS, asked, BEGIN_MS, AGENT)
+        row = yield from Creation(KEYS, asked, BEGIN_MS, AGENT).create()
         interrupt_id = str(row["interrupt_id"])
         decision = Decision(decision="approved", modified_params={"amount": number + 1})
         yield from view(KEYS, interrupt_id, BEGIN_MS, REVIEWER)

@@ -36,7 +36,7 @@ class StoreComparison(RuleBasedStateMachine):
         return result
 
     async def _read(self, interrupt_ids: list[str]) -> list[Interrupt]:
-        return [each.interrupt() async for each in self.store.get_interrupts(interrupt_ids)]
+        return [each.interrupt() async for each in self.store.awaited.read(interrupt_ids)]
 
     def teardown(self) -> None:
         self.run(self.database.aclose())

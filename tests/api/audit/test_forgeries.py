@@ -354,7 +354,7 @@ async def test_forged_outcome_is_not_among_those_that_wake_a_wait(
     await approved_row_of_a_rejection(forger)
     ids = [forger.rejected, forger.pending]
 
-    found = [each.interrupt_id async for each in keyed.get_interrupts(ids)]
+    found = [each.interrupt_id async for each in keyed.awaited.read(ids)]
 
     assert found == [forger.pending]
 

@@ -212,7 +212,7 @@ async def test_many_that_settle_at_once_are_answered_one_after_another(
         answered.append(turns)
 
     async def look_elsewhere() -> None:
-        async for interrupt in sqlite_store.get_interrupts(ids, only_settled=True):
+        async for interrupt in sqlite_store.awaited.read(ids, only_settled=True):
             sqlite_store.changes.publish(interrupt)
 
     async def count_turns() -> None:

@@ -102,7 +102,7 @@ async def use(store: Store, clock: Clock) -> None:
     await store.precedents.unusual(interrupt)
     await store.precedents.recent_reasons("alice")
     await store.list_events(ids[0])
-    assert [each async for each in store.get_interrupts(ids, only_settled=True)]
+    assert [each async for each in store.awaited.read(ids, only_settled=True)]
     await store.list_pending_interrupts("user-1")
     for search in (
         Search(),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import anyio.to_thread
 
@@ -64,6 +65,18 @@ class Trails:
             trail.require_whole()
         return trail.row
 
+    async def record_view(self, interrupt_id: str, actor: Actor, now: int) -> None:
+        """Record that someone has seen a pending interrupt, the first time.
+
+        Raises:
+            NotFoundError: No interrupt has this id.
+            TamperedError: It was tampered with.
+        """
+        # A reload of the page must not cost a write.
+        sql, params = _seen(interrupt_id, actor)
+        if not await self._database.find(sql, **params):
+            await self._database.transact(partial(view, self._keys, interrupt_id, now, actor))
+
     async def faults(
         self, rows: Collection[Row], longest: float = math.inf
     ) -> Mapping[Value, Fault]:
@@ -122,7 +135,7 @@ class Trails:
         return found
 
 
-def seen(interrupt_id: str, actor: Actor) -> Statement:
+def _seen(interrupt_id: str, actor: Actor) -> Statement:
     """Finds a row if it is recorded that someone has seen an interrupt."""
     return _SEEN, {"interrupt_id": interrupt_id, "actor": actor.name, "channel": actor.channel}
 
@@ -132,7 +145,7 @@ def view(keys: AuditKeys, interrupt_id: str, now: int, actor: Actor) -> Steps[No
     trail = yield from locked_trail(keys, interrupt_id, now)
     if trail is None:
         raise NotFoundError("Interrupt not found")
-    before = yield seen(interrupt_id, actor)
+    before = yield _seen(interrupt_id, actor)
     if trail.row["status"] == "pending" and not before:
         trail.require_whole(deep=False)
         yield from trail.append("viewed", now, actor, {})

@@ -34,7 +34,7 @@ class Metrics:
     def __init__(self, store: Store, waits: Waits, look_s: float = LOOK_S) -> None:
         # They would double the number of samples.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._store = store
+        self._workload, self._clock = store.workload, store.clock
         self._waits = waits
         self._look_s = look_s
         self._look: asyncio.Task[Reading | None] | None = None
@@ -49,7 +49,7 @@ class Metrics:
         """All metrics as of now."""
         reading, waits = await self._reading(), self._waits
         requests = list(self.requests.metrics())
-        scrape = Scrape(requests, reading, self._store.load(), waits.by_kind(), waits.most)
+        scrape = Scrape(requests, reading, self._workload.load(), waits.by_kind(), waits.most)
         return await anyio.to_thread.run_sync(self._text_with, scrape)
 
     def _text_with(self, scrape: Scrape) -> bytes:
@@ -59,7 +59,7 @@ class Metrics:
 
     async def _reading(self) -> Reading | None:
         """What the database says, or None; a look that hangs is not begun again."""
-        look, age_ms = self._look, self._store.clock() - self._looked_ms
+        look, age_ms = self._look, self._clock() - self._looked_ms
         # The clock may have been set back.
         if look is None or (look.done() and not 0 <= age_ms < FRESH_MS):
             look = self._look = asyncio.create_task(self._read())
@@ -69,6 +69,6 @@ class Metrics:
     async def _read(self) -> Reading | None:
         reading = None
         with contextlib.suppress(UnavailableError):
-            reading = Reading(await self._store.backlog(), await self._store.size_bytes())
-        self._looked_ms = self._store.clock()
+            reading = Reading(await self._workload.backlog(), await self._workload.size_bytes())
+        self._looked_ms = self._clock()
         return reading

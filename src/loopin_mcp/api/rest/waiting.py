@@ -34,7 +34,8 @@ async def wait_for_settled(
     with changes.waiting_for(interrupt_id) as waiter:
         interrupt = await store.read_interrupt(interrupt_id)
         while interrupt.is_pending and anyio.current_time() < deadline and not changes.closed:
-            wake_at = min(deadline, anyio.current_time() + store.seconds_left(interrupt))
+            left_s = (interrupt.expires_ms - store.clock()) / 1000
+            wake_at = min(deadline, anyio.current_time() + left_s)
             # It may be large, and thousands may wait.
             del interrupt
             if waiter.found is None:
@@ -54,11 +55,11 @@ async def follow_changes(store: Store) -> None:
         with outage.watched():
             # A change is reported once, so one that could not be read is read again.
             if is_read:
-                changed = await store.changed_elsewhere()
+                changed = await store.awaited.changed_elsewhere()
                 is_read = False
             waited_for = store.changes.waited_for(changed)
             for ids in _portions(waited_for):
-                async for interrupt in store.get_interrupts(ids, only_settled=True):
+                async for interrupt in store.awaited.read(ids, only_settled=True):
                     store.changes.publish(interrupt)
             store.changes.publish()
             is_read = True
@@ -74,7 +75,7 @@ async def let_go(store: Store) -> None:
         # One by one, thousands of reads would take too long.
         with contextlib.suppress(LoopinError):
             for ids in _portions(changes.waited_for(None)):
-                async for interrupt in store.get_interrupts(ids):
+                async for interrupt in store.awaited.read(ids):
                     changes.answer(interrupt)
     finally:
         changes.close()

@@ -3,8 +3,9 @@
 import json
 import re
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import AuditKeys
@@ -16,7 +17,7 @@ from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.approvals import answers, cover, covering
 from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, owe_notifications
 from loopin_mcp.api.store.search import searched_text
-from loopin_mcp.errors import RateLimitedError, UnprocessableError
+from loopin_mcp.errors import ConflictError, RateLimitedError, UnprocessableError
 from loopin_mcp.wire.models import NewInterrupt
 
 MOST_PENDING = 1000
@@ -87,138 +88,145 @@ class IdempotencyKey:
         return {"owner": self.owner, "text": self.text, "now": now}
 
 
-def create(
-    keys: AuditKeys,
-    interrupt: NewInterrupt,
-    now: int,
-    actor: Actor,
-    key: IdempotencyKey | None = None,
-    channels: ChannelDigests = NO_CHANNELS,
-) -> Steps[Row]:
-    """Store an interrupt under a new random id; see `Store.create_interrupt` for errors."""
-    asked, expires_ms = asked_of(interrupt), now + interrupt.expires_in * 1000
-    row: dict[str, Value] = {
-        "interrupt_id": str(uuid.uuid4()),
-        "agent_id": interrupt.agent_id,
-        "user_id": interrupt.user_id,
-        "action": interrupt.action,
-        "action_type": action_type(interrupt.action),
-        "context": json.dumps(interrupt.context),
-        "urgency": interrupt.urgency,
-        "created_ms": now,
-        "expires_ms": expires_ms,
-        "callback_url": interrupt.callback_url,
-        "search_text": searched_text(interrupt),
-        "payload_digest": str(asked["payloadDigest"]),
-        "use_within": interrupt.use_within,
-        "traceparent": actor.trace.parent if actor.trace else None,
-        **{name: json.dumps(asked[name]) if name in asked else None for name in _AS_JSON},
-    }
-    detail = {**asked, "expiresAt": text_of(expires_ms)}
-    if key:
-        detail["idempotencyDigest"] = key.digest
-    row |= yield from Trail(keys, row, ()).add("created", now, actor, detail)
-    yield _INSERT, row
-    # A trigger of the insert locks the user on PostgreSQL, so that concurrent creates are counted.
-    yield from _refuse_too_many(interrupt.user_id, now)
-    yield from owe_notifications(row, channels, now)
-    return row
+class KeysInFlight:
+    """The keys of requests that this process works on."""
 
+    def __init__(self) -> None:
+        self._keys: set[IdempotencyKey] = set()
 
-def create_once(
-    keys: AuditKeys,
-    interrupt: NewInterrupt,
-    now: int,
-    actor: Actor,
-    key: IdempotencyKey,
-    channels: ChannelDigests,
-) -> Steps[tuple[Row, bool]]:
-    """Store an interrupt, or find the one that was stored for this key within a day.
+    @contextmanager
+    def only(self, key: IdempotencyKey) -> Iterator[None]:
+        """Work on the only request with this key.
 
-    Returns its row, and whether it existed before. See `Store.create_interrupt_once` for errors.
-    """
-    rows = yield _KEPT, key.params(now)
-    if earlier := _current(rows, now):
-        if earlier["fingerprint"] != _fingerprint(interrupt):
-            raise UnprocessableError(
-                "Idempotency-Key was used before with another payload: a new interrupt needs a "
-                "new key"
+        Raises:
+            ConflictError: Another one is still in progress.
+        """
+        if key in self._keys:
+            raise ConflictError(
+                "A request with this Idempotency-Key is still in progress", retry_after_s=1
             )
-        return (yield from _replayed(keys, earlier["interrupt_id"], interrupt, now, key)), True
-    row = yield from create(keys, interrupt, now, actor, key, channels)
-    yield from _keep(key, rows, interrupt, row, now)
-    return row, False
+        self._keys.add(key)
+        try:
+            yield
+        finally:
+            self._keys.discard(key)
 
 
-def create_for_call(
-    keys: AuditKeys,
-    interrupt: NewInterrupt,
-    now: int,
-    actor: Actor,
-    channels: ChannelDigests,
-    count: Callable[[], None],
-) -> Steps[tuple[Row, bool]]:
-    """Find the interrupt that answers a call or waits for it, or store a new one.
+@dataclass(frozen=True)
+class Creation:
+    """Steps that store an interrupt at `now`, with its notifications to `channels`."""
 
-    Returns its row, and whether it existed before. If a standing approval covers the call, the new
-    one is approved at once. Otherwise `count` may refuse it.
-    """
-    assert interrupt.call is not None
-    # No header can contain the line break.
-    key = IdempotencyKey(actor.name, f"call\n{interrupt.call.digest}")
-    rows = yield _KEPT, key.params(now)
-    earlier = _current(rows, now)
-    if earlier and earlier["fingerprint"] == _fingerprint(interrupt):
-        row = yield from _replayed(keys, earlier["interrupt_id"], interrupt, now, key)
-        if answers(row, now):
-            return row, True
-    standing = yield from covering(keys, interrupt, now)
-    if standing is None:
-        count()
-    row = yield from create(keys, interrupt, now, actor, key, NO_CHANNELS if standing else channels)
-    yield from _keep(key, rows, interrupt, row, now)
-    if standing:
-        row = yield from cover(keys, row, standing, now)
-    return row, False
+    keys: AuditKeys
+    interrupt: NewInterrupt
+    now: int
+    actor: Actor
+    channels: ChannelDigests = NO_CHANNELS
 
+    def create(self, key: IdempotencyKey | None = None) -> Steps[Row]:
+        """Store it under a new random id; see `Store.create_interrupt` for errors."""
+        new, now, asked = self.interrupt, self.now, asked_of(self.interrupt)
+        expires_ms = now + new.expires_in * 1000
+        row: dict[str, Value] = {
+            "interrupt_id": str(uuid.uuid4()),
+            "agent_id": new.agent_id,
+            "user_id": new.user_id,
+            "action": new.action,
+            "action_type": action_type(new.action),
+            "context": json.dumps(new.context),
+            "urgency": new.urgency,
+            "created_ms": now,
+            "expires_ms": expires_ms,
+            "callback_url": new.callback_url,
+            "search_text": searched_text(new),
+            "payload_digest": str(asked["payloadDigest"]),
+            "use_within": new.use_within,
+            "traceparent": self.actor.trace.parent if self.actor.trace else None,
+            **{name: json.dumps(asked[name]) if name in asked else None for name in _AS_JSON},
+        }
+        detail = {**asked, "expiresAt": text_of(expires_ms)}
+        if key:
+            detail["idempotencyDigest"] = key.digest
+        row |= yield from Trail(self.keys, row, ()).add("created", now, self.actor, detail)
+        yield _INSERT, row
+        # On PostgreSQL a trigger of the insert locks the user: concurrent creates are counted.
+        yield from _refuse_too_many(new.user_id, now)
+        yield from owe_notifications(row, self.channels, now)
+        return row
 
-def _current(rows: Sequence[Row], now: int) -> Row | None:
-    """The interrupt that was created for a key within a day, or None."""
-    return next((row for row in rows if int(row["kept_ms"] or 0) > now - KEY_LIFE_MS), None)
+    def create_once(self, key: IdempotencyKey) -> Steps[tuple[Row, bool]]:
+        """Store it, or find the one that was stored for this key within a day.
 
+        Returns its row, and whether it existed before. See `Store.create_interrupt_once` for
+        errors.
+        """
+        rows = yield _KEPT, key.params(self.now)
+        if earlier := self._current(rows):
+            if earlier["fingerprint"] != self._fingerprint:
+                raise UnprocessableError(
+                    "Idempotency-Key was used before with another payload: a new interrupt needs "
+                    "a new key"
+                )
+            return (yield from self._replayed(earlier["interrupt_id"], key)), True
+        row = yield from self.create(key)
+        yield from self._keep(key, rows, row)
+        return row, False
 
-def _keep(
-    key: IdempotencyKey, earlier: Sequence[Row], interrupt: NewInterrupt, row: Row, now: int
-) -> Steps[None]:
-    """Keep a key for the interrupt in `row`, in place of the `earlier` one that was found."""
-    params = key.params(now)
-    for each in earlier:
-        yield _FORGET, {**params, "interrupt_id": each["interrupt_id"]}
-    kept = {"fingerprint": _fingerprint(interrupt), "interrupt_id": row["interrupt_id"]}
-    yield _KEEP, {**params, **kept}
+    def create_for_call(self, count: Callable[[], None]) -> Steps[tuple[Row, bool]]:
+        """Find the interrupt that answers its call or waits for it, or store it.
 
+        Returns its row, and whether it existed before. If a standing approval covers the call, the
+        new one is approved at once. Otherwise `count` may refuse it.
+        """
+        assert self.interrupt.call is not None
+        # No header can contain the line break.
+        key = IdempotencyKey(self.actor.name, f"call\n{self.interrupt.call.digest}")
+        rows = yield _KEPT, key.params(self.now)
+        earlier = self._current(rows)
+        if earlier and earlier["fingerprint"] == self._fingerprint:
+            row = yield from self._replayed(earlier["interrupt_id"], key)
+            if answers(row, self.now):
+                return row, True
+        standing = yield from covering(self.keys, self.interrupt, self.now)
+        if standing is None:
+            count()
+        row = yield from (replace(self, channels=NO_CHANNELS) if standing else self).create(key)
+        yield from self._keep(key, rows, row)
+        if standing:
+            row = yield from cover(self.keys, row, standing, self.now)
+        return row, False
 
-def _fingerprint(interrupt: NewInterrupt) -> str:
-    return digest(interrupt.model_dump(mode="json", by_alias=True))
+    @property
+    def _fingerprint(self) -> str:
+        return digest(self.interrupt.model_dump(mode="json", by_alias=True))
 
+    def _current(self, rows: Sequence[Row]) -> Row | None:
+        """The interrupt that was created for a key within a day, or None."""
+        since_ms = self.now - KEY_LIFE_MS
+        return next((row for row in rows if int(row["kept_ms"] or 0) > since_ms), None)
 
-def _replayed(
-    keys: AuditKeys, interrupt_id: Value, interrupt: NewInterrupt, now: int, key: IdempotencyKey
-) -> Steps[Row]:
-    """The row of the interrupt that was created for a key, and asks the same.
+    def _keep(self, key: IdempotencyKey, earlier: Sequence[Row], row: Row) -> Steps[None]:
+        """Keep a key for the interrupt in `row`, in place of the `earlier` one that was found."""
+        params = key.params(self.now)
+        for each in earlier:
+            yield _FORGET, {**params, "interrupt_id": each["interrupt_id"]}
+        kept = {"fingerprint": self._fingerprint, "interrupt_id": row["interrupt_id"]}
+        yield _KEEP, {**params, **kept}
 
-    Raises:
-        TamperedError: It was not created for that key, asks something else, or was changed.
-    """
-    trail = yield from locked_trail(keys, str(interrupt_id), now)
-    assert trail is not None
-    trail.require_whole()
-    # The stored key and fingerprint prove nothing: they can be edited in the database.
-    asked = {**asked_of(interrupt), "idempotencyDigest": key.digest}
-    if not asked.items() <= trail.events[0].detail.items():
-        fault = Fault("it was created for another Idempotency-Key or payload")
-        raise tampered(interrupt_id, fault)
-    return trail.row
+    def _replayed(self, interrupt_id: Value, key: IdempotencyKey) -> Steps[Row]:
+        """The row of the interrupt that was created for a key, and asks the same.
+
+        Raises:
+            TamperedError: It was not created for that key, asks something else, or was changed.
+        """
+        trail = yield from locked_trail(self.keys, str(interrupt_id), self.now)
+        assert trail is not None
+        trail.require_whole()
+        # The stored key and fingerprint prove nothing: they can be edited in the database.
+        asked = {**asked_of(self.interrupt), "idempotencyDigest": key.digest}
+        if not asked.items() <= trail.events[0].detail.items():
+            fault = Fault("it was created for another Idempotency-Key or payload")
+            raise tampered(interrupt_id, fault)
+        return trail.row
 
 
 def _refuse_too_many(user_id: str, now: int) -> Steps[None]:

@@ -1,23 +1,22 @@
 """The store of interrupts: creates and settles them, and reads what agents ask for."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Callable
 from functools import partial
 
 from anyio.lowlevel import checkpoint
 
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.audit_keys import NO_KEYS, AuditKeys
-from loopin_mcp.api.audit.replay import STATE
-from loopin_mcp.api.audit.stored_trails import Trails, seen, view
+from loopin_mcp.api.audit.stored_trails import Trails
 from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import Clock, epoch_ms, moment
 from loopin_mcp.api.database.paging import next_cursor, page_of, position_of
 from loopin_mcp.api.database.rows import INTERRUPT, RowReader, Stored
-from loopin_mcp.api.database.steps import Database, Load, Row, listed
+from loopin_mcp.api.database.steps import Database, Row
 from loopin_mcp.api.store.approvals import Approvals
 from loopin_mcp.api.store.browsers.devices import StoredDevices
 from loopin_mcp.api.store.browsers.sessions import StoredSessions
-from loopin_mcp.api.store.creation import IdempotencyKey, create, create_for_call, create_once
+from loopin_mcp.api.store.creation import Creation, IdempotencyKey, KeysInFlight
 from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, Deliveries
 from loopin_mcp.api.store.history.analytics import Figures
 from loopin_mcp.api.store.history.precedents import PrecedentFinder
@@ -25,15 +24,8 @@ from loopin_mcp.api.store.history.settled import SettledInterrupts
 from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.keeping.retention import Retention
 from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
-from loopin_mcp.api.store.wakeups import Changes
-from loopin_mcp.api.store.watching import (
-    Backlog,
-    Observer,
-    Unobserved,
-    read_backlog,
-    trace_decision,
-)
-from loopin_mcp.errors import ConflictError
+from loopin_mcp.api.store.wakeups import Awaited, Changes
+from loopin_mcp.api.store.watching import Observer, Unobserved, Workload, trace_decision
 from loopin_mcp.wire.fields import DEFAULT_PAGE
 from loopin_mcp.wire.models import (
     Analytics,
@@ -95,9 +87,11 @@ class Store:
         self.overview = Overview(database, self._reader, self._trails, clock, self.history)
         self.precedents = PrecedentFinder(database, self._reader, self._trails, clock)
         self.approvals = Approvals(database, self._reader, self._trails, clock, keys)
+        self.awaited = Awaited(database, self._reader, self._trails, clock, self.changes)
+        self.workload = Workload(database, clock)
         self.sessions = StoredSessions(database, clock)
         self.devices = StoredDevices(database)
-        self._in_flight: set[IdempotencyKey] = set()
+        self._in_flight = KeysInFlight()
 
     async def require_writable(self) -> None:
         """Make sure that the database can be used, also for changes.
@@ -113,9 +107,7 @@ class Store:
         Raises:
             RateLimitedError: Its user has too many pending interrupts.
         """
-        channels = self.deliveries.channels
-        steps = partial(create, self._keys, interrupt, self.clock(), actor, None, channels)
-        row = await self._database.transact(steps)
+        row = await self._database.transact(self._creation(interrupt, actor).create)
         self._publish_new(row)
         return self._created(row)
 
@@ -130,17 +122,9 @@ class Store:
             TamperedError: The interrupt that it created was tampered with.
             RateLimitedError: Its user has too many pending interrupts.
         """
-        if key in self._in_flight:
-            raise ConflictError(
-                "A request with this Idempotency-Key is still in progress", retry_after_s=1
-            )
-        self._in_flight.add(key)
-        try:
-            channels = self.deliveries.channels
-            steps = partial(create_once, self._keys, interrupt, self.clock(), actor, key, channels)
+        with self._in_flight.only(key):
+            steps = partial(self._creation(interrupt, actor).create_once, key)
             row, existed = await self._database.transact(steps)
-        finally:
-            self._in_flight.discard(key)
         if not existed:
             self._publish_new(row)
         return self._created(row), existed
@@ -157,10 +141,7 @@ class Store:
             TamperedError: What was stored about this call was tampered with.
             RateLimitedError: Its user has too many pending interrupts, or `count` refuses it.
         """
-        channels = self.deliveries.channels
-        steps = partial(
-            create_for_call, self._keys, interrupt, self.clock(), actor, channels, count
-        )
+        steps = partial(self._creation(interrupt, actor).create_for_call, count)
         row, existed = await self._database.transact(steps)
         if not existed:
             self._publish_new(row)
@@ -261,17 +242,8 @@ class Store:
         return tuple(trail.events)
 
     async def record_view(self, interrupt_id: str, actor: Actor) -> None:
-        """Record that someone has seen a pending interrupt, the first time.
-
-        Raises:
-            NotFoundError: No interrupt has this id.
-            TamperedError: It was tampered with.
-        """
-        # A reload of the page must not cost a write.
-        sql, params = seen(interrupt_id, actor)
-        if not await self._database.find(sql, **params):
-            steps = partial(view, self._keys, interrupt_id, self.clock(), actor)
-            await self._database.transact(steps)
+        """See `Trails.record_view`."""
+        await self._trails.record_view(interrupt_id, actor, self.clock())
 
     async def get_interrupt_analytics(self, user_id: str) -> Analytics:
         """One user's figures, as of one moment."""
@@ -291,59 +263,8 @@ class Store:
                 await checkpoint()
             damaged += len(due) - len(expired)
 
-    async def changed_elsewhere(self) -> Collection[str] | None:
-        """Wait until another process may have changed interrupts: these, or None for any.
-
-        Raises:
-            UnavailableError: The database cannot tell right now.
-        """
-        return await self._database.changed(self.changes.wanted)
-
-    async def backlog(self) -> Backlog:
-        """What waits for people and receivers.
-
-        Raises:
-            UnavailableError: The database cannot be used right now.
-        """
-        return await read_backlog(self._database, self.clock())
-
-    async def size_bytes(self) -> int:
-        """See `Database.size_bytes`."""
-        return await self._database.size_bytes()
-
-    def load(self) -> Load:
-        """See `Database.load`."""
-        return self._database.load()
-
-    def seconds_left(self, interrupt: Stored) -> float:
-        """The time until an interrupt expires; negative if it has."""
-        return (interrupt.expires_ms - self.clock()) / 1000
-
-    async def get_interrupts(
-        self, interrupt_ids: list[str], *, only_settled: bool = False
-    ) -> AsyncIterator[Stored]:
-        """These interrupts as they are now, or only those that are settled.
-
-        Those that are settled and cannot be trusted are left out; their waits are woken.
-        """
-        among, ids = listed("id", interrupt_ids)
-        condition = "(status <> 'pending' OR expires_ms <= :now)" if only_settled else "TRUE"
-        rows = await self._database.read(
-            f"""
-            SELECT {STATE} FROM interrupts WHERE {condition} AND interrupt_id IN ({among})
-            """,  # noqa: S608 - constants and names made here
-            now=self.clock(),
-            **ids,
-        )
-        settled = [row for row in rows if row["status"] != "pending"]
-        faults = await self._trails.faults(settled) if settled else {}
-        self.changes.look_again(map(str, faults))
-        for row in rows:
-            if row["interrupt_id"] not in faults:
-                for interrupt in self._reader.undamaged([row], self._reader.stored):
-                    yield interrupt
-            # To read many takes time, which must not delay other requests.
-            await checkpoint()
+    def _creation(self, interrupt: NewInterrupt, actor: Actor) -> Creation:
+        return Creation(self._keys, interrupt, self.clock(), actor, self.deliveries.channels)
 
     def _publish_new(self, created: Row) -> None:
         self.observer.created(created)

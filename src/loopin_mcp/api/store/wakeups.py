@@ -1,13 +1,18 @@
-"""Waits for changes of interrupts, and their wake-ups."""
+"""Waits for changes of interrupts, in this process or others, and their wake-ups."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 import anyio
+from anyio.lowlevel import checkpoint
 
-from loopin_mcp.api.database.rows import Stored
+from loopin_mcp.api.audit.replay import STATE
+from loopin_mcp.api.audit.stored_trails import Trails
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.database.rows import RowReader, Stored
+from loopin_mcp.api.database.steps import Database, listed
 
 
 class Waiter:
@@ -122,3 +127,50 @@ class Changes:
     def _wake(self, interrupt_id: str, found: Stored | None) -> None:
         for waiter in self._waiters.get(interrupt_id, ()):
             waiter.wake(found)
+
+
+class Awaited:
+    """The interrupts that `changes` has waits for, which other processes may change."""
+
+    def __init__(
+        self, database: Database, reader: RowReader, trails: Trails, clock: Clock, changes: Changes
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._trails = trails
+        self._clock = clock
+        self._changes = changes
+
+    async def changed_elsewhere(self) -> Collection[str] | None:
+        """Wait until another process may have changed interrupts: these, or None for any.
+
+        Raises:
+            UnavailableError: The database cannot tell right now.
+        """
+        return await self._database.changed(self._changes.wanted)
+
+    async def read(
+        self, interrupt_ids: list[str], *, only_settled: bool = False
+    ) -> AsyncIterator[Stored]:
+        """These interrupts as they are now, or only those that are settled.
+
+        Those that are settled and cannot be trusted are left out; their waits are woken.
+        """
+        among, ids = listed("id", interrupt_ids)
+        condition = "(status <> 'pending' OR expires_ms <= :now)" if only_settled else "TRUE"
+        rows = await self._database.read(
+            f"""
+            SELECT {STATE} FROM interrupts WHERE {condition} AND interrupt_id IN ({among})
+            """,  # noqa: S608 - constants and names made here
+            now=self._clock(),
+            **ids,
+        )
+        settled = [row for row in rows if row["status"] != "pending"]
+        faults = await self._trails.faults(settled) if settled else {}
+        self._changes.look_again(map(str, faults))
+        for row in rows:
+            if row["interrupt_id"] not in faults:
+                for interrupt in self._reader.undamaged([row], self._reader.stored):
+                    yield interrupt
+            # To read many takes time, which must not delay other requests.
+            await checkpoint()

@@ -1,11 +1,12 @@
-"""What can be watched of a store: its changes as they happen, their traces, and its backlog."""
+"""What can be watched of a store: its changes as they happen, their traces, and its workload."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from loopin_mcp.api.database.steps import Database, Row, Value
+from loopin_mcp.api.clock import Clock
+from loopin_mcp.api.database.steps import Database, Load, Row, Value
 from loopin_mcp.api.store.deliveries import Kind, kept_ms
 from loopin_mcp.telemetry.spans import add_span
 from loopin_mcp.telemetry.traces import read_trace
@@ -93,27 +94,43 @@ class Backlog:
     oldest_delivery_s: Mapping[str, float]
 
 
-async def read_backlog(database: Database, now: int) -> Backlog:
-    """The backlog at `now`.
+class Workload:
+    """How much waits in a database, and how large and how busy it is."""
 
-    Raises:
-        UnavailableError: The database cannot be used right now.
-    """
-    pending, outbox = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    oldest_pending = dict.fromkeys(URGENCIES, 0.0)
-    oldest_delivery: dict[str, float] = dict.fromkeys(KINDS, 0.0)
-    for row in await database.read(_PENDING, now=now):
-        # Someone who can write the database could make up others.
-        if (urgency := str(row["urgency"])) in oldest_pending:
-            pending[urgency, str(row["age"])] = int(row["count"] or 0)
-            age_s = _age_s(row["oldest_ms"], now)
-            oldest_pending[urgency] = max(oldest_pending[urgency], age_s)
-    for row in await database.read(_OUTBOX, now=now):
-        for kind in (kind for kind in KINDS if kind == row["kind"]):
-            outbox[kind, STATES[not row["is_new"]]] = int(row["count"] or 0)
-            age_s = _age_s(int(row["oldest_ms"] or 0) - kept_ms(kind), now)
-            oldest_delivery[kind] = max(oldest_delivery[kind], age_s)
-    return Backlog(pending, oldest_pending, outbox, oldest_delivery)
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def backlog(self) -> Backlog:
+        """What waits for people and receivers.
+
+        Raises:
+            UnavailableError: The database cannot be used right now.
+        """
+        now = self._clock()
+        pending, outbox = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        oldest_pending = dict.fromkeys(URGENCIES, 0.0)
+        oldest_delivery: dict[str, float] = dict.fromkeys(KINDS, 0.0)
+        for row in await self._database.read(_PENDING, now=now):
+            # Someone who can write the database could make up others.
+            if (urgency := str(row["urgency"])) in oldest_pending:
+                pending[urgency, str(row["age"])] = int(row["count"] or 0)
+                age_s = _age_s(row["oldest_ms"], now)
+                oldest_pending[urgency] = max(oldest_pending[urgency], age_s)
+        for row in await self._database.read(_OUTBOX, now=now):
+            for kind in (kind for kind in KINDS if kind == row["kind"]):
+                outbox[kind, STATES[not row["is_new"]]] = int(row["count"] or 0)
+                age_s = _age_s(int(row["oldest_ms"] or 0) - kept_ms(kind), now)
+                oldest_delivery[kind] = max(oldest_delivery[kind], age_s)
+        return Backlog(pending, oldest_pending, outbox, oldest_delivery)
+
+    async def size_bytes(self) -> int:
+        """See `Database.size_bytes`."""
+        return await self._database.size_bytes()
+
+    def load(self) -> Load:
+        """See `Database.load`."""
+        return self._database.load()
 
 
 def _age_s(since_ms: Value, now: int) -> float:
