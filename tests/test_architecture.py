@@ -75,7 +75,8 @@ MAY_IMPORT |= {
         "api.outbox",
         "api.serving",
     },
-    "commands.keeping": GROUND | {"settings", "wire", "api.audit", "api.database", "api.store"},
+    "commands.keeping": GROUND
+    | {"settings", "wire", "commands", "api.audit", "api.database", "api.store"},
     "cli": GROUND
     | {
         "settings",

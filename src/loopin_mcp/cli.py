@@ -5,16 +5,15 @@ import importlib
 import importlib.util
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import anyio
 import click
 
 from loopin_mcp.commands.process import loading, log_to_stderr, refusing, until_interrupted
+from loopin_mcp.commands.signals import end_at_once, run
 from loopin_mcp.desktop import has_desktop, start_browser
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.env_file import read_env_file
@@ -92,8 +91,6 @@ def main(ctx: click.Context, env_file: Path | None, transport: str) -> None:
     LOOPIN_MCP_TOKEN change that.
     """
     log_to_stderr()
-    # A shell that starts this in the background has SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if env_file is not None:
         os.environ.update(read_env_file(env_file))
     ctx.obj = os.environ
@@ -125,7 +122,7 @@ def api(*, insecure: bool) -> None:
     with until_interrupted():
         settings = _load_settings("api")
         serve = partial(serve_api, settings, _say_of(settings), insecure=insecure)
-        anyio.run(serve, backend_options=_loop_options())
+        run(serve, backend_options=_loop_options())
 
 
 @main.command()
@@ -144,7 +141,7 @@ def inbox(*, no_browser: bool) -> None:
 
     browser = None if no_browser or not has_desktop(os.environ) else start_browser
     with until_interrupted():
-        anyio.run(open_inbox, _load_settings("mcp_server"), _say, _print, browser)
+        run(open_inbox, _load_settings("mcp_server"), _say, _print, browser)
 
 
 @main.command(short_help="Show the whole loop, from question to decision.")
@@ -160,7 +157,7 @@ def demo(decide: str | None) -> None:
 
     environment = dict(os.environ)
     _forget_secrets()
-    anyio.run(run_demo, decide, environment, _print)
+    run(run_demo, decide, environment, _print)
 
 
 @main.command(short_help="Find what does not work, and how to fix it.")
@@ -183,8 +180,7 @@ def doctor(*, as_json: bool, live: bool) -> None:
     browser = start_browser if has_desktop(environment) else None
     say = _say if as_json else _print
     human = Human(say, browser) if live else None
-    run = partial(run_doctor, environment, _print, human, as_json=as_json)
-    code = anyio.run(run)
+    code = run(partial(run_doctor, environment, _print, human, as_json=as_json))
     # A thread that still waits, for a disk or a program, would keep this process.
     os._exit(code)
 
@@ -199,7 +195,7 @@ def notify() -> None:
     with loading():
         from loopin_mcp.commands.notify import send_test_notifications
 
-    arrived = anyio.run(send_test_notifications, _load_settings("embedded"), _print)
+    arrived = run(send_test_notifications, _load_settings("embedded"), _print)
     raise SystemExit(0 if arrived else 1)
 
 
@@ -275,7 +271,7 @@ def _serve_http() -> None:
     with until_interrupted():
         settings = _load_settings("mcp_http")
         serve = partial(serve_http, settings, _say_of(settings))
-        anyio.run(serve, backend_options=_loop_options())
+        run(serve, backend_options=_loop_options())
 
 
 def _serve_stdio() -> None:
@@ -288,13 +284,12 @@ def _serve_stdio() -> None:
             f"loopin-mcp {__version__}: an MCP server that waits for an MCP host on stdin. "
             "Try `loopin-mcp demo` or `loopin-mcp --help`."
         )
-    # Reading stdin cannot be cancelled, so SIGINT ends the process at once. All that was
-    # acknowledged is stored by then.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Reading stdin cannot be cancelled. All that was acknowledged is stored by then.
+    end_at_once()
     settings: Settings | ConfigurationError
     try:
         settings = _load_settings("mcp_server")
     except ConfigurationError as error:
         settings = error
         logging.getLogger("loopin_mcp").error("%s", error)
-    anyio.run(serve_stdio, create_server(settings, serve_after_s=_SERVE_AFTER_S))
+    run(serve_stdio, create_server(settings, serve_after_s=_SERVE_AFTER_S))

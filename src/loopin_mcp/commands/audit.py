@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from io import BufferedReader, TextIOWrapper
 
-import anyio
 import click
 
 from loopin_mcp.api.audit import commands
 from loopin_mcp.api.store.opening import audit_keys, open_archive
+from loopin_mcp.commands.signals import run
 from loopin_mcp.settings.settings import Settings
 
 Environment = Mapping[str, str]
@@ -88,4 +88,4 @@ def _audit(
             return await work(archive, keys, say=click.echo, progress=partial(click.echo, err=True))
 
     settings = Settings.load(environment, "embedded" if embedded else "api")
-    raise SystemExit(0 if anyio.run(on_archive) else 1)
+    raise SystemExit(0 if run(on_archive) else 1)

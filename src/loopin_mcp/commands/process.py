@@ -1,8 +1,7 @@
-"""What every command does with its process: imports, signals, the log, and how it ends."""
+"""What every command does with its process: imports, the log, and how it ends."""
 
 import gc
 import logging
-import signal
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 
 import click
 
+from loopin_mcp.commands.signals import Stop
 from loopin_mcp.errors import LoopinError, first_of
 
 # The lowest level at which the logs of these libraries are useful.
@@ -36,16 +36,17 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """End the program with one line on a failure, and with code 130 on Ctrl+C."""
+    """End the program with one line on a failure, and quietly on a signal."""
+    stop = Stop.on_signals()
     try:
         yield
     except (click.ClickException, click.exceptions.Exit):
         raise
     except click.Abort:
         click.echo("\nStopped.", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(stop.exit_code) from None
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(stop.exit_code) from None
     except Exception as error:
         raise _ending(error) from error
 
@@ -65,8 +66,7 @@ def _ending(caught: Exception) -> Exception:
 
 @contextmanager
 def until_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the block like Ctrl+C does: the requests in flight are still answered."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    """Let a signal end the block with success, which is how a server ends."""
     try:
         yield
     except KeyboardInterrupt:

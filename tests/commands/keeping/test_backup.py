@@ -1,15 +1,18 @@
 """`loopin-mcp backup`: a whole copy of a database that is in use, or none."""
 
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from loopin_mcp.api.database.copies import copy_database, put_in_place, room_beside
+from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.commands.keeping.backup import back_up
 from loopin_mcp.commands.keeping.meter import EVERY_S, Meter
 from loopin_mcp.errors import ConfigurationError
@@ -240,6 +243,34 @@ def test_interrupted_copy_leaves_nothing(data_dir: Path, tmp_path: Path) -> None
         copy_database(data_dir / "api.db", room, interrupt)
 
     assert [*copy.parent.iterdir()] == []
+
+
+def test_ctrl_c_while_a_copy_is_checked_is_no_damage(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def now() -> float:
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+        calls.append("now")
+        return 0.0
+
+    monkeypatch.setattr("loopin_mcp.api.database.read_only.time", SimpleNamespace(monotonic=now))
+    monkeypatch.setattr("loopin_mcp.api.database.read_only._STEPS", 1)
+    with closing(SQLiteArchive(data_dir / "api.db")) as archive, pytest.raises(KeyboardInterrupt):
+        archive.require_undamaged()
+
+
+def test_copy_that_a_killed_backup_left_is_ignored(data_dir: Path, tmp_path: Path) -> None:
+    left = tmp_path / "copies" / ".copy.db-killed" / "copy.db"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+
+    settings, copy = Settings(data_dir=data_dir, audit_keys=(KEY,)), tmp_path / "copies" / "copy.db"
+    assert back_up(settings, copy, embedded=False, force=False, say=print, progress=print)
+
+    assert {*copy.parent.iterdir()} == {copy, left.parent}
 
 
 def test_database_that_somebody_opens_meanwhile_stays(data_dir: Path, tmp_path: Path) -> None:

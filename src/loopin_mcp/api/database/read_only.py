@@ -73,8 +73,12 @@ class SQLiteArchive:
         try:
             [found] = self._connection.execute("PRAGMA quick_check(1)").fetchall()
         except sqlite3.DatabaseError as error:
-            was_cut = error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
-            return None if was_cut else str(error)
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                return str(error)
+            if time.monotonic() <= until:
+                # Python's sqlite3 drops what the handler of a signal raises meanwhile.
+                raise KeyboardInterrupt from error
+            return None
         finally:
             self._connection.set_progress_handler(None, 0)
         return str(found["quick_check"])

@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 
-import anyio
-
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.database.copies import (
@@ -20,6 +18,7 @@ from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.urls import without_password
 from loopin_mcp.api.store.opening import audit_keys, path_of
 from loopin_mcp.commands.keeping.meter import Meter
+from loopin_mcp.commands.signals import run
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.settings.data_dir import KEY_FILE
 from loopin_mcp.settings.settings import Settings
@@ -56,7 +55,7 @@ def back_up(
 
 def _check(archive: SQLiteArchive, keys: AuditKeys, say: Say, progress: Say) -> bool:
     try:
-        return anyio.run(verify, archive, keys, None, say, progress)
+        return run(verify, archive, keys, None, say, progress)
     # Before an upgrade, the program may be newer than the database.
     except UnavailableError as error:
         say(f"The audit trail was not checked. {error}.")

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import anyio
 import click
 
 from loopin_mcp.commands.keeping.backup import back_up
 from loopin_mcp.commands.keeping.migrate import migrate
 from loopin_mcp.commands.keeping.restore import Terminal, finish_pg_restore, restore
+from loopin_mcp.commands.signals import run
 from loopin_mcp.settings.settings import Settings
 
 Environment = Mapping[str, str]
@@ -76,7 +76,7 @@ def restore_command(
     settings = _settings(environment, embedded=embedded)
     terminal = Terminal(click.echo, _say_progress, _confirmation(yes=yes))
     if file is None:
-        done = anyio.run(finish_pg_restore, settings, terminal)
+        done = run(finish_pg_restore, settings, terminal)
     else:
         done = restore(settings, file, terminal, embedded=embedded)
     raise SystemExit(0 if done else 1)

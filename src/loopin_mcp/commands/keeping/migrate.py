@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
-
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.database.copies import require_database
@@ -15,6 +13,7 @@ from loopin_mcp.api.database.transfer.source import Source
 from loopin_mcp.api.database.urls import sqlite_path
 from loopin_mcp.api.store.opening import audit_keys, open_archive, open_postgresql
 from loopin_mcp.commands.keeping.meter import Meter
+from loopin_mcp.commands.signals import run
 from loopin_mcp.errors import ConfigurationError, LoopinError
 from loopin_mcp.settings.data_dir import API_FILE, EMBEDDED_FILE, KEY_FILE
 from loopin_mcp.settings.settings import Settings
@@ -51,7 +50,7 @@ def migrate(
     say(f"Set DATABASE_URL to the new database, and start no API on {path} again.")
     if embedded and not settings.audit_keys:
         say(f"Add the key in {settings.data_dir / KEY_FILE} to AUDIT_KEY, after the present one.")
-    return anyio.run(_audited, replace(settings, database_url=url), keys, say, progress)
+    return run(_audited, replace(settings, database_url=url), keys, say, progress)
 
 
 def begin_or_continue(source: Source, target: "Target", url: str) -> None:
@@ -62,7 +61,7 @@ def begin_or_continue(source: Source, target: "Target", url: str) -> None:
         UnavailableError: PostgreSQL refuses.
     """
     if not target.is_begun(source.identity):
-        anyio.run(_create_tables, url)
+        run(_create_tables, url)
         target.begin(source.identity, source.columns)
 
 

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 
-import anyio
-
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.clock import epoch_ms
@@ -33,6 +31,7 @@ from loopin_mcp.api.store.opening import (
     path_of,
 )
 from loopin_mcp.commands.keeping.meter import Meter
+from loopin_mcp.commands.signals import run
 from loopin_mcp.errors import ConfigurationError
 from loopin_mcp.settings.private_files import make_private_directory
 from loopin_mcp.settings.settings import Settings
@@ -64,7 +63,7 @@ def restore(settings: Settings, file: Path, terminal: Terminal, *, embedded: boo
     make_private_directory(path.parent)
     with room_beside(path) as copy:
         copy_database(file, copy, partial(Meter(terminal.progress, "pages").at, "Copying"))
-        is_whole = anyio.run(_prepare, file, copy, keys, terminal)
+        is_whole = run(_prepare, file, copy, keys, terminal)
         if not terminal.confirm(f"The backup {_what_becomes_of(path)}. Continue?"):
             terminal.say("Nothing was changed.")
             return False
