@@ -153,7 +153,7 @@ def missing(what: str) -> NoReturn:
     """Skip the test because this machine lacks something; on CI, fail."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing, and on CI nothing is skipped")
-    pytest.skip(f"{what} is not installed")
+    pytest.skip(f"{what} is missing")
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
