@@ -1,7 +1,6 @@
-"""How long a backup, a restore and a move to PostgreSQL take with a million interrupts.
+"""What a backup, a restore and a move to PostgreSQL take with a million interrupts.
 
-python bench/keeping.py postgresql://loopin@/empty?host=/run/postgresql [--interrupts 1000000]
-    [--keep DIRECTORY]
+python bench/keeping.py [--interrupts 1000000] [--keep DIRECTORY]
 
 The move is killed once it has copied some interrupts, and continued. All trails are valid.
 """
@@ -14,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from million import AGENT, LARGE, asked, filling, settled
+from servers import postgresql
 
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.clock import DAY_MS, epoch_ms
@@ -76,7 +77,9 @@ def call(data_dir: Path, *arguments: str, until: str = "") -> None:
             if until and until in line:
                 process.kill()
                 ends = "killed"
-    print(f"{time.perf_counter() - began:7.1f} s  {arguments[0]}: {ends}", flush=True)
+        *_, usage = os.wait4(process.pid, 0)
+    took, peak = time.perf_counter() - began, usage.ru_maxrss / 1024
+    print(f"{took:7.1f} s  {arguments[0]}: {ends}, at most {peak:,.0f} MiB", flush=True)
 
 
 def measure(directory: Path, interrupts: int, url: str) -> None:
@@ -84,9 +87,12 @@ def measure(directory: Path, interrupts: int, url: str) -> None:
     data_dir, backup = directory / "data", directory / "backup.db"
     if not (data_dir / "api.db").exists():
         asyncio.run(make(data_dir / "api.db"))
-        fill(data_dir / "api.db", interrupts)
+        # What this process takes would count as memory of those that it starts.
+        with ProcessPoolExecutor(1) as pool:
+            pool.submit(fill, data_dir / "api.db", interrupts).result()
     call(data_dir, "backup", "--force", str(backup))
     call(directory / "restored", "restore", "--yes", str(backup))
+    call(directory / "restored", "audit", "verify")
     call(data_dir, "migrate", "--to", url, until="Copying interrupts")
     call(data_dir, "migrate", "--to", url)
 
@@ -94,12 +100,11 @@ def measure(directory: Path, interrupts: int, url: str) -> None:
 def main() -> None:
     """Take all figures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("url", help="an empty database")
     parser.add_argument("--interrupts", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="where to keep the filled file, or find it")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        measure(given.keep or Path(directory), given.interrupts, given.url)
+    with tempfile.TemporaryDirectory() as directory, postgresql() as server:
+        measure(given.keep or Path(directory), given.interrupts, server.url)
 
 
 if __name__ == "__main__":

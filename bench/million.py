@@ -174,7 +174,7 @@ class Subject:
         self.rates["create"].append(await together(ask, iter(users)))
         self.rates["decide"].append(await together(decide, iter(created)))
         # The second time: trails that were read or written before are remembered.
-        known = random.sample(self.ids, AT_A_TIME) if self.ids else created
+        known = random.sample(self.ids, min(len(self.ids), AT_A_TIME)) or created
         await together(self.store.get_interrupt_status, iter(known))
         self.rates["get"].append(await together(self.store.get_interrupt_status, iter(known)))
 
