@@ -63,20 +63,20 @@ def mcpscore(runs: Runs) -> Iterator[Row]:
     """A score in points, and calls of the tools that only read, over stdio and over HTTP."""
     [program] = MCPSCORE.fetch(runs.cache)
     names = [f"--env={name}" for name in runs.target.variables]
-    not_ours, with_token = expected("mcpscore"), expected("mcpscore-with-token")
     authority = runs.outputs / "authority.pem"
     AUTHORITY.cert_pem.write_to_path(str(authority))
     variables = {**runs.target.variables, "SSL_CERT_FILE": str(authority)}
     with in_tls(runs.target.open_url) as open_url, in_tls(runs.target.url) as url:
-        ways: dict[str, tuple[Mapping[str, str], list[str]]] = {
-            "stdio": (not_ours, [*names, "--stdio", runs.target.command]),
-            "HTTPS": (not_ours, [open_url]),
-            "HTTPS with a token": ({**not_ours, **with_token}, [f"--token={TOKEN}", url]),
+        ways = {
+            "stdio": [*names, "--stdio", runs.target.command],
+            "HTTPS": [open_url],
+            "HTTPS with a token": [f"--token={TOKEN}", url],
         }
-        for way, (known, arguments) in ways.items():
+        for way, arguments in ways.items():
             options = ["--json", "--no-config", "--smoke", *arguments]
             output = runs.run("mcpscore", program, *options, **variables)
-            yield Row("mcpscore", MCPSCORE.version, f"over {way}", *read_mcpscore(output, known))
+            found = read_mcpscore(output, expected("mcpscore"))
+            yield Row("mcpscore", MCPSCORE.version, f"over {way}", *found)
 
 
 def read_mcpscore(output: Output, not_ours: Mapping[str, str]) -> Found:

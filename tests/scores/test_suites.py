@@ -159,7 +159,7 @@ def test_baseline_holds_both_ways() -> None:
     ]
 
 
-@pytest.mark.parametrize("suite", ["mcpscore", "mcpscore-with-token", "inspector", "scanner"])
+@pytest.mark.parametrize("suite", ["mcpscore", "inspector", "scanner"])
 def test_every_entry_of_the_baseline_has_its_reason(suite: str) -> None:
     entries = baseline.expected(suite)
 
