@@ -37,7 +37,7 @@ MAY_IMPORT |= {
     "api.serving": BELOW_THE_DOOR
     | {"api.app", "api.front", "api.mcp_front", "api.metrics", "api.outbox", "api.rest"}
     | {"api.pages"},
-    "api.mcp_front": BELOW_THE_DOOR | {"api.rest"},
+    "api.mcp_front": BELOW_THE_DOOR | {"api.rest", "api.watch"},
 }
 API = {folder for folder in MAY_IMPORT if folder.startswith("api.")}
 MAY_IMPORT |= {

@@ -42,7 +42,7 @@ from loopin_mcp.api.rest.health import HealthCheck, Readiness
 from loopin_mcp.api.rest.interrupts import Interrupts
 from loopin_mcp.api.rest.openapi import Description
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.api.watch import Watch
+from loopin_mcp.api.watch import Count, Watch
 from loopin_mcp.errors import APIError
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
@@ -60,6 +60,7 @@ class API:
 
     app: Front
     metrics: Endpoint
+    count: Count | None
     door: Door
     knows_host: HostRule
     sessions: Sessions
@@ -115,9 +116,10 @@ def create_app(
     app.router.redirect_slashes = False
     knows_host = host_rule(host, store.public_url)
     guard = Guard(door, knows_host)
-    watch = Watch(app.routes, metrics.requests.count if metrics else None)
+    count = metrics.requests.count if metrics else None
+    watch = Watch(app.routes, count)
     front = Front(app, Places(sessions), guard, Calls(answered), pages.in_browser, watch)
-    return API(front, get_metrics, door, knows_host, sessions, live, destinations, pushes)
+    return API(front, get_metrics, count, door, knows_host, sessions, live, destinations, pushes)
 
 
 def _key_of_pages(options: Options, stored: bytes) -> bytes:

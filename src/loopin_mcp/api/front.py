@@ -48,7 +48,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        watched, status = self._watch.begin(scope), 500
+        watched, status = self._watch.begin(scope), None
         try:
             answer = refusal_of_head(scope) or removal_of_worker(scope)
             answer = answer or await self._answer(scope, receive, send, watched)

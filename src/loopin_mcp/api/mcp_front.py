@@ -3,13 +3,15 @@
 from functools import partial
 from urllib.parse import urlsplit
 
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loopin_mcp.api.access.browser import error_response, json_response, values_of
 from loopin_mcp.api.access.guard import HostRule, name_in, refusal, require_known_host
 from loopin_mcp.api.access.keys import Door
 from loopin_mcp.api.access.limits import Limits, Waits
-from loopin_mcp.api.rest.headers import refusal_of_head
+from loopin_mcp.api.rest.headers import CALLER, refusal_of_head
+from loopin_mcp.api.watch import Count, Noted, Watch
 from loopin_mcp.errors import APIError, ForbiddenError, UnauthorizedError, UnavailableError
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.bearer import bearer_token
@@ -34,6 +36,7 @@ class MCPFront:
         knows_host: HostRule,
         public_url: str,
         limits: Limits,
+        count: Count | None = None,
     ) -> None:
         self._mcp = mcp
         self._others = others
@@ -41,13 +44,20 @@ class MCPFront:
         self._knows_host = knows_host
         self._public = urlsplit(public_url).netloc.lower()
         self._in_progress = Waits(limits.mcp_requests)
+        self._watch = Watch([Route(PATH, self)], count)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on."""
-        answer = self._others
-        if scope["path"] == PATH:
+        if scope["path"] != PATH:
+            await self._others(scope, receive, send)
+            return
+        watched, scope["endpoint"] = self._watch.begin(scope), self
+        noted = Noted(send, watched.header)
+        try:
             answer = refusal_of_head(scope) or await self._answer_to(scope)
-        await answer(scope, receive, send)
+            await answer(scope, receive, noted)
+        finally:
+            self._watch.end(scope, watched, noted.status)
 
     async def _answer_to(self, scope: Scope) -> ASGIApp:
         try:
@@ -64,9 +74,13 @@ class MCPFront:
         return partial(self._serve, holder)
 
     async def _serve(self, holder: str, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._in_progress.one_of(("calls", holder)) as may_begin:
-            busy = UnavailableError("Too many requests of MCP at once: try again soon")
-            await (self._mcp if may_begin else refusal(busy))(scope, receive, send)
+        token = CALLER.set(scope)
+        try:
+            with self._in_progress.one_of(("calls", holder)) as may_begin:
+                busy = UnavailableError("Too many requests of MCP at once: try again soon")
+                await (self._mcp if may_begin else refusal(busy))(scope, receive, send)
+        finally:
+            CALLER.reset(token)
 
     async def _admit(self, scope: Scope) -> str:
         """The holder of a request's token.

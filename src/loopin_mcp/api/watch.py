@@ -1,6 +1,7 @@
 """Watches the requests: counts each by its route, logs it, and works in its trace."""
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,6 +17,8 @@ logger = logging.getLogger("loopin_mcp")
 
 # All other routes count as one, and all other methods: anyone can make up more.
 OTHER = "other"
+# The status of a request whose client left before the answer; nginx logs the same one.
+LEFT = 499
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 # Given the route, the method, the status, and the seconds that it took, if it was not held.
 Count = Callable[[str, str, int, float | None], None]
@@ -41,8 +44,10 @@ class Watch:
         span = open_span(scope["method"], "server", parent) if can_record() else None
         return Watched((span.trace if span else parent) or new_trace(), span)
 
-    def end(self, scope: Scope, watched: "Watched", status: int) -> None:
-        """Watch the end of a request that was answered with this status."""
+    def end(self, scope: Scope, watched: "Watched", status: int | None) -> None:
+        """Watch the end of a request that was answered with this status, or not at all."""
+        if status is None:
+            status = 500 if isinstance(sys.exception(), Exception) else LEFT
         took_s = time.perf_counter() - watched.started
         method = scope["method"] if scope["method"] in _METHODS else OTHER
         route = self._templates.get(scope.get("endpoint"), OTHER)
@@ -70,12 +75,12 @@ class Watched:
 
 
 class Noted:
-    """Sends a response with one more header, and knows its status."""
+    """Sends a response with one more header, and knows its status once there is one."""
 
     def __init__(self, send: Send, header: tuple[bytes, bytes]) -> None:
         self._send = send
         self._header = header
-        self.status = 500
+        self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
         """Send a part of the response."""

@@ -24,7 +24,7 @@ from loopin_mcp.mcp_server.arguments import is_empty, read_arguments
 from loopin_mcp.mcp_server.remedies import for_model
 from loopin_mcp.mcp_server.results import MOST_BYTES, NOTE
 from loopin_mcp.settings.settings import GATE_TOOLS
-from loopin_mcp.telemetry.traces import ambient_trace, new_trace, within_trace
+from loopin_mcp.telemetry.traces import CURRENT, ambient_trace, new_trace, within_trace
 from loopin_mcp.wire.plain_text import plain_text
 from loopin_mcp.wire.validation import explain
 
@@ -54,8 +54,8 @@ class PlainSpokenServer(MCPServer[_LifespanT]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[_LifespanT, Any] | None = None
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """See `MCPServer.call_tool`; the SDK knows the trace of a call that belongs to one."""
-        with within_trace(ambient_trace() or new_trace()):
+        """See `MCPServer.call_tool`; the trace is that of the call, or of its request over HTTP."""
+        with within_trace(ambient_trace() or CURRENT.get() or new_trace()):
             logger.debug("Tool call: %s", plain_text(name))
             return await self._call_tool(name, arguments, context)
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from loopin_mcp.api.access.limits import Waits
 from loopin_mcp.api.access.sessions import Sessions
-from loopin_mcp.api.rest.headers import HELD
+from loopin_mcp.api.rest.headers import hold
 from loopin_mcp.api.rest.requests import interrupt_id_of, until_gone
 from loopin_mcp.api.rest.waiting import wait_for_settled
 from loopin_mcp.api.store.store import Store
@@ -52,7 +52,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream the events, and heartbeats from which the page sees that it is connected."""
-        scope[HELD] = True
+        hold(scope)
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         if scope["method"] != "HEAD":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextvars import ContextVar
 from urllib.request import parse_http_list
 
 from starlette.responses import Response
@@ -13,6 +14,8 @@ from loopin_mcp.errors import InvalidRequestError
 LONGEST_WAIT_S = 60
 # A request with this in its scope waits for a decision or a change.
 HELD = "loopin.held"
+# The scope of a request that is answered by calls of the API in this process.
+CALLER: ContextVar[Scope | None] = ContextVar("loopin_caller", default=None)
 
 LONGEST_KEY = 255
 
@@ -28,6 +31,12 @@ URL_FAULT = f"The URL must be at most {MAX_URL_BYTES} bytes"
 HEADERS_FAULT = (
     f"The headers must be at most {MAX_HEADERS}, and {MAX_HEADER_BYTES} bytes without cookies"
 )
+
+
+def hold(scope: Scope) -> None:
+    """Note that a request waits for a decision or a change, and with it the one that it answers."""
+    for held in filter(None, (scope, CALLER.get())):
+        held[HELD] = True
 
 
 def preferred_wait_s(headers: Sequence[str]) -> int | None:

@@ -16,7 +16,7 @@ from loopin_mcp.api.access.keys import Keys
 from loopin_mcp.api.access.limits import CreateRate, Waits
 from loopin_mcp.api.database.rows import Stored
 from loopin_mcp.api.outbox.destinations import Destinations
-from loopin_mcp.api.rest.headers import HELD, idempotency_key, preferred_wait_s
+from loopin_mcp.api.rest.headers import hold, idempotency_key, preferred_wait_s
 from loopin_mcp.api.rest.requests import check, decoded, interrupt_id_of, read_json, until_gone
 from loopin_mcp.api.rest.waiting import wait_for_settled
 from loopin_mcp.api.store.creation import IdempotencyKey
@@ -79,7 +79,7 @@ class Interrupts:
         if not wait_s:
             interrupt = await self._store.read_interrupt(interrupt_id)
             return _state(interrupt, wait_s)
-        request.scope[HELD] = True
+        hold(request.scope)
         with self._waits.one_of(("calls", actor_of(request).name)) as may_wait:
             # A caller with too many waits gets the current state at once, and can ask again.
             interrupt = await wait_for_settled(

@@ -66,7 +66,7 @@ async def with_mcp(
         yield api.app, lambda: None
         return
     mcp = _Later()
-    front = MCPFront(mcp, api.app, api.door, api.knows_host, public_url, limits)
+    front = MCPFront(mcp, api.app, api.door, api.knows_host, public_url, limits, api.count)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(mcp.run, partial(make_mcp, api.app))
         try:
