@@ -11,8 +11,8 @@ from loopin_mcp.api.clock import DAY_MS, epoch_ms
 from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.store.browsers.devices import DeviceRow
 from loopin_mcp.api.store.creation import IdempotencyKey
-from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.api.store.outcomes import Standing
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.commands.keeping.restore import Terminal

@@ -16,7 +16,7 @@ from loopin_mcp.api.outbox.destinations import Destinations
 from loopin_mcp.api.outbox.notifications import NotificationSender
 from loopin_mcp.api.outbox.pushes import SEND_S, Pushes, Subscription
 from loopin_mcp.api.outbox.web_push import VapidKeys
-from loopin_mcp.api.store.deliveries import ChannelDigests
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.api.store.store import Store
 from tests.support.receiver import LOOPBACK, Names, NoCallbacks, Received, Receiver
 from tests.support.visitors import REVIEWERS

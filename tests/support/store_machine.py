@@ -13,7 +13,8 @@ from hypothesis.stateful import (
 from loopin_mcp.api.access.actors import Actor
 from loopin_mcp.api.audit.events import EventType
 from loopin_mcp.api.store.creation import IdempotencyKey
-from loopin_mcp.api.store.deliveries import ChannelDigests, Delivery, Outcome
+from loopin_mcp.api.store.deliveries import Delivery, Outcome
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError, NotFoundError, UnprocessableError
 from loopin_mcp.wire.fields import Verdict

@@ -7,8 +7,8 @@ import pytest
 from loopin_mcp.api.database.rows import short_id
 from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.serving.housekeeping import clean_up
-from loopin_mcp.api.store.deliveries import ChannelDigests
 from loopin_mcp.api.store.opening import open_sqlite
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.api.store.store import EXPIRED_AT_ONCE, Store
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.models import Decision

@@ -19,10 +19,10 @@ from loopin_mcp.api.audit.events import outcome_of
 from loopin_mcp.api.audit.trail import chain_fault
 from loopin_mcp.api.database.migrations import SCHEMA_VERSION, SCHEMAS
 from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.store.keeping.upgrades import MANY
 from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
-from loopin_mcp.api.store.upgrades import MANY
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.wire.models import Decision
 from tests.support import (

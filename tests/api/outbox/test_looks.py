@@ -7,7 +7,8 @@ import pytest
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.database.steps import Database, Row, Value, execute
 from loopin_mcp.api.outbox.delivery import PAUSE_S, REST_S, Outbox
-from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, Deliveries
+from loopin_mcp.api.store.deliveries import Deliveries
+from loopin_mcp.api.store.outbox import NO_CHANNELS, ChannelDigests
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, Down, new_interrupt, take_due

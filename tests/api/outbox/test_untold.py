@@ -6,7 +6,7 @@ from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.trail import locked_trail
 from loopin_mcp.api.database.steps import Database, Steps
-from loopin_mcp.api.store.deliveries import ChannelDigests
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.models import Decision
 from tests.support import AGENT, PUBLIC_URL, REVIEWER, Clock, new_interrupt

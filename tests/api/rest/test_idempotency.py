@@ -9,7 +9,7 @@ import pytest
 
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value
 from loopin_mcp.api.store.creation import KEY_LIFE_MS
-from loopin_mcp.api.store.deliveries import ChannelDigests
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import UnavailableError
 from tests.support import KEY, PATIENCE_S, PUBLIC_URL, Clock, Unmeasured, api_client, take_due

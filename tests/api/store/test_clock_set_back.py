@@ -3,7 +3,7 @@
 import pytest
 
 from loopin_mcp.api.audit.trail import chain_fault
-from loopin_mcp.api.store.deliveries import ChannelDigests
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.api.store.outcomes import Standing
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import ConflictError

@@ -11,7 +11,7 @@ import anyio.to_thread
 from loopin_mcp.api.outbox.apprise_service import Message, Service, load_services
 from loopin_mcp.api.outbox.delivery import AT_ONCE_EACH, NotSentError
 from loopin_mcp.api.outbox.threads import in_daemon_thread
-from loopin_mcp.api.store.deliveries import ChannelDigests
+from loopin_mcp.api.store.outbox import ChannelDigests
 from loopin_mcp.settings.settings import Settings
 from loopin_mcp.wire.plain_text import counted
 

@@ -31,8 +31,8 @@ from loopin_mcp.api.serving.inbox_opener import open_when_created
 from loopin_mcp.api.serving.mcp_app import MakeMCP, with_mcp
 from loopin_mcp.api.serving.metrics_port import metrics_on
 from loopin_mcp.api.serving.uvicorn_server import running
-from loopin_mcp.api.store.deliveries import NO_CHANNELS
 from loopin_mcp.api.store.opening import open_database
+from loopin_mcp.api.store.outbox import NO_CHANNELS
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.desktop import start_browser
 from loopin_mcp.errors import ConfigurationError

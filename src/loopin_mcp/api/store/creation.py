@@ -15,7 +15,7 @@ from loopin_mcp.api.audit.trail import Fault, Trail, locked_trail, tampered
 from loopin_mcp.api.clock import text_of
 from loopin_mcp.api.database.steps import Row, Steps, Value
 from loopin_mcp.api.store.approvals import answers, cover, covering
-from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, owe_notifications
+from loopin_mcp.api.store.outbox import NO_CHANNELS, ChannelDigests, owe_notifications
 from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import ConflictError, RateLimitedError, UnprocessableError
 from loopin_mcp.wire.models import NewInterrupt

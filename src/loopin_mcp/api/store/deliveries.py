@@ -1,82 +1,32 @@
-"""The outbox: callbacks and notifications that are still to be delivered."""
+"""Deliveries of what is in the outbox: who makes which, and what came of it."""
 
 import contextlib
-import uuid
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from loopin_mcp.api.access.actors import SYSTEM
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.events import EventType
-from loopin_mcp.api.audit.trail import LOCK, locked_trail
+from loopin_mcp.api.audit.trail import locked_trail
 from loopin_mcp.api.clock import Clock
-from loopin_mcp.api.database.steps import Database, Row, Statement, Steps, Value, execute, listed
+from loopin_mcp.api.database.steps import Database, Steps, execute, listed
+from loopin_mcp.api.store.outbox import DEVICE, IS_DEVICE, UNTOLD, ChannelDigests, owe, owe_untold
 from loopin_mcp.api.store.wakeups import Bell
 from loopin_mcp.errors import TamperedError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
-from loopin_mcp.wire.hosts import host_of
 
-Kind = Literal["callback", "notification", "reminder"]
 Outcome = tuple[EventType, JSONObject]
 
-CALLBACK_MS = 3 * 24 * 3600 * 1000
-NOTIFICATION_MS = 10 * 60 * 1000
 # No retry or reminder is due later than this. If one is, the clock was set back.
 LONGEST_DELAY_MS = 8 * 3600 * 1000
 FURTHEST_REMINDER_MS = 15 * 24 * 3600 * 1000
 _TOO_LATE = f"""WHERE due_ms > :now
     + CASE kind WHEN 'reminder' THEN {FURTHEST_REMINDER_MS} ELSE {LONGEST_DELAY_MS} END"""
 
-_OWE = """
-    INSERT INTO deliveries (delivery_id, interrupt_id, kind, destination, host, urgent, due_ms,
-        given_up_ms)
-    VALUES (:delivery_id, :interrupt_id, :kind, :destination, :host, :urgent, :due_ms, :given_up_ms)
-    """
-_DEVICE = "device "
-_IS_DEVICE = f"SUBSTR(host, 1, {len(_DEVICE)}) = '{_DEVICE}'"
-_OWE_DEVICES = f"""
-    INSERT INTO deliveries (delivery_id, interrupt_id, kind, destination, host, urgent, due_ms,
-        given_up_ms)
-    SELECT CAST(:interrupt_id AS TEXT) || ' ' || device_id, :interrupt_id, 'notification',
-        '{_DEVICE}' || device_id, '{_DEVICE}' || device_id, :urgent, :due_ms, :given_up_ms
-    FROM devices WHERE urgent_only <= :urgent
-    """  # noqa: S608 - a constant
-_UNTOLD = f"""
-    SELECT interrupt_id, urgency FROM interrupts WHERE status = 'pending' AND expires_ms > :now
-        AND NOT EXISTS (SELECT 1 FROM deliveries
-            WHERE deliveries.interrupt_id = interrupts.interrupt_id AND NOT {_IS_DEVICE})
-        AND NOT EXISTS (SELECT 1 FROM events
-            WHERE events.interrupt_id = interrupts.interrupt_id AND type = 'notified')
-    """  # noqa: S608 - a constant
-_IS_TOLD = f"""
-    SELECT 1 AS one FROM deliveries WHERE interrupt_id = :interrupt_id AND NOT {_IS_DEVICE}
-    """  # noqa: S608 - a constant
 # How many interrupts one transaction adds notifications of, so that other writers need not wait.
 OWED_AT_ONCE = 25
-
-
-@dataclass(frozen=True)
-class ChannelDigests:
-    """The channels that notifications go to, by their digests, and whether to `devices` too."""
-
-    ordinary: tuple[str, ...] = ()
-    high: tuple[str, ...] = ()
-    devices: bool = False
-
-    @property
-    def all(self) -> frozenset[str]:
-        """The channels of any urgency."""
-        return frozenset((*self.ordinary, *self.high))
-
-    def of(self, urgency: Value) -> tuple[str, ...]:
-        """The channels of an urgency."""
-        return self.high if urgency == "high" else self.ordinary
-
-
-NO_CHANNELS = ChannelDigests()
 
 
 @dataclass(frozen=True)
@@ -100,8 +50,8 @@ class Delivery:
     @property
     def device_id(self) -> str | None:
         """The device that a notification is for, or None."""
-        _, _, device_id = self.channel.partition(_DEVICE)
-        return device_id if self.channel.startswith(_DEVICE) else None
+        _, _, device_id = self.channel.partition(DEVICE)
+        return device_id if self.channel.startswith(DEVICE) else None
 
 
 class Deliveries:
@@ -124,10 +74,10 @@ class Deliveries:
         """Add the notifications of pending interrupts that were created without any channel."""
         if not self.channels.all:
             return
-        rows = await self._database.read(_UNTOLD, now=self._clock())
+        rows = await self._database.read(UNTOLD, now=self._clock())
         for start in range(0, len(rows), OWED_AT_ONCE):
             portion = rows[start : start + OWED_AT_ONCE]
-            steps = partial(_owe_untold, portion, self.channels, self._clock())
+            steps = partial(owe_untold, portion, self.channels, self._clock())
             await self._database.transact(steps)
 
     async def take_due(
@@ -206,64 +156,6 @@ class Deliveries:
         await self._database.transact(steps)
 
 
-def owe_notifications(row: Row, channels: ChannelDigests, now: int) -> Steps[None]:
-    """Add the notifications of a new interrupt, one for each channel of its urgency and device."""
-    for channel in channels.of(row["urgency"]):
-        yield _owe(row, "notification", channel, channel, now)
-    if channels.devices:
-        _, params = _owe(row, "notification", "", "", now)
-        of_all = ("interrupt_id", "urgent", "due_ms", "given_up_ms")
-        yield _OWE_DEVICES, {name: params[name] for name in of_all}
-
-
-def owe_nothing_to(device_id: str) -> Statement:
-    """Remove all deliveries to a device."""
-    sql = "DELETE FROM deliveries WHERE destination = :destination"
-    return sql, {"destination": f"{_DEVICE}{device_id}"}
-
-
-def _owe_untold(rows: Collection[Row], channels: ChannelDigests, now: int) -> Steps[None]:
-    # All processes lock them in the same order, so that there are no deadlocks.
-    for row in sorted(rows, key=lambda each: str(each["interrupt_id"])):
-        about = {"interrupt_id": row["interrupt_id"]}
-        yield LOCK, about
-        # Another process may have added them meanwhile.
-        if not (yield _IS_TOLD, about):
-            # Devices got theirs when it was created.
-            yield from owe_notifications(row, replace(channels, devices=False), now)
-
-
-def owe_callback(row: Row, now: int) -> Steps[None]:
-    """Add the callback of a settled interrupt, if it has one."""
-    url = row["callback_url"]
-    if url is not None:
-        yield _owe(row, "callback", "", host_of(str(url)) or "-", now)
-
-
-def owe_nothing(interrupt_id: Value) -> Statement:
-    """Remove all deliveries of an interrupt that is being settled."""
-    sql = "DELETE FROM deliveries WHERE interrupt_id = :interrupt_id"
-    return sql, {"interrupt_id": interrupt_id}
-
-
-def kept_ms(kind: Kind) -> int:
-    """How long after it is due a delivery is given up."""
-    return CALLBACK_MS if kind == "callback" else NOTIFICATION_MS
-
-
-def _owe(row: Row, kind: Kind, destination: str, host: str, due_ms: int) -> Statement:
-    return _OWE, {
-        "delivery_id": str(uuid.uuid4()),
-        "interrupt_id": row["interrupt_id"],
-        "kind": kind,
-        "destination": destination,
-        "host": host,
-        "urgent": int(row["urgency"] == "high"),
-        "due_ms": due_ms,
-        "given_up_ms": due_ms + kept_ms(kind),
-    }
-
-
 def _due_query(full: Collection[str], channels: ChannelDigests) -> tuple[str, dict[str, str]]:
     """The SQL for due callbacks to hosts that are not full, and notifications to these channels.
 
@@ -274,7 +166,7 @@ def _due_query(full: Collection[str], channels: ChannelDigests) -> tuple[str, di
     kinds = [("callback", f"host NOT IN ({full_hosts})")]
     reached = [f"host IN ({own_hosts})"] if channels.all.difference(full) else []
     if channels.devices:
-        reached.append(f"({_IS_DEVICE} AND host NOT IN ({full_hosts}))")
+        reached.append(f"({IS_DEVICE} AND host NOT IN ({full_hosts}))")
     if reached:
         among = f"({' OR '.join(reached)})"
         kinds += [(kind, among) for kind in ("notification", "reminder")]
@@ -335,7 +227,7 @@ def _settle(keys: AuditKeys, delivery: Delivery, outcome: Outcome | None, now: i
     if gone and delivery.kind == "notification":
         half_ms = (int(row["created_ms"] or 0) + int(row["expires_ms"] or 0)) // 2
         if half_ms > now:
-            yield _owe(row, "reminder", delivery.channel, delivery.channel, half_ms)
+            yield owe(row, "reminder", delivery.channel, delivery.channel, half_ms)
     # A notification that was sent is recorded, even if its interrupt was settled meanwhile.
     if outcome and (gone or outcome[0] == "notified"):
         # Nothing is added to a trail that is damaged, or that other keys made.

@@ -10,7 +10,7 @@ from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.sqlite import BUSY_TIMEOUT_S, SQLite
 from loopin_mcp.api.database.steps import Archive, Database
 from loopin_mcp.api.database.urls import sqlite_path
-from loopin_mcp.api.store.upgrades import begin_trails
+from loopin_mcp.api.store.keeping.upgrades import begin_trails
 from loopin_mcp.settings.api_options import audit_keys_of
 from loopin_mcp.settings.data_dir import API_FILE, EMBEDDED_FILE, KEY_FILE
 from loopin_mcp.settings.settings import Settings

@@ -16,7 +16,7 @@ from loopin_mcp.api.audit.replay import terms_of
 from loopin_mcp.api.audit.trail import Trail, locked_trail
 from loopin_mcp.api.database.rows import RowReader, Stored, fields_of, object_of, refuse_damage
 from loopin_mcp.api.database.steps import Row, Steps, Value
-from loopin_mcp.api.store.deliveries import owe_callback, owe_nothing
+from loopin_mcp.api.store.outbox import owe_callback, owe_nothing
 from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError
 from loopin_mcp.wire.fields import JSONObject, Scope, shown

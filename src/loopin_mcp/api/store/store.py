@@ -17,12 +17,13 @@ from loopin_mcp.api.store.approvals import Approvals
 from loopin_mcp.api.store.browsers.devices import StoredDevices
 from loopin_mcp.api.store.browsers.sessions import StoredSessions
 from loopin_mcp.api.store.creation import Creation, IdempotencyKey, KeysInFlight
-from loopin_mcp.api.store.deliveries import NO_CHANNELS, ChannelDigests, Deliveries
+from loopin_mcp.api.store.deliveries import Deliveries
 from loopin_mcp.api.store.history.analytics import Figures
 from loopin_mcp.api.store.history.precedents import PrecedentFinder
 from loopin_mcp.api.store.history.settled import SettledInterrupts
 from loopin_mcp.api.store.inbox_lists import Overview
 from loopin_mcp.api.store.keeping.retention import Retention
+from loopin_mcp.api.store.outbox import NO_CHANNELS, ChannelDigests
 from loopin_mcp.api.store.outcomes import Standing, cancel, decide, expire
 from loopin_mcp.api.store.wakeups import Awaited, Changes
 from loopin_mcp.api.store.watching import Observer, Unobserved, Workload, trace_decision

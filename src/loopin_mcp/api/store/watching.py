@@ -7,7 +7,7 @@ from typing import Literal, Protocol, get_args
 
 from loopin_mcp.api.clock import Clock
 from loopin_mcp.api.database.steps import Database, Load, Row, Value
-from loopin_mcp.api.store.deliveries import Kind, kept_ms
+from loopin_mcp.api.store.outbox import Kind, kept_ms
 from loopin_mcp.telemetry.spans import add_span
 from loopin_mcp.telemetry.traces import read_trace
 from loopin_mcp.wire.fields import Urgency

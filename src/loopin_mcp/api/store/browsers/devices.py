@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from loopin_mcp.api.database.steps import Database, Steps, execute
-from loopin_mcp.api.store.deliveries import owe_nothing_to
+from loopin_mcp.api.store.outbox import owe_nothing_to
 from loopin_mcp.errors import ConflictError
 
 MOST_EACH = 20

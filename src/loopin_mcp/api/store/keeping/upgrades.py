@@ -9,7 +9,7 @@ from loopin_mcp.api.audit.trail import Trail
 from loopin_mcp.api.clock import epoch_ms
 from loopin_mcp.api.database.rows import Stored, fields_of
 from loopin_mcp.api.database.steps import Row, Steps
-from loopin_mcp.api.store.deliveries import owe_callback
+from loopin_mcp.api.store.outbox import owe_callback
 from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import UnavailableError
 
