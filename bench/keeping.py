@@ -21,7 +21,7 @@ from servers import postgresql
 
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.clock import DAY_MS, epoch_ms
-from loopin_mcp.api.database.sqlite import run
+from loopin_mcp.api.database.sqlite_file import run
 from loopin_mcp.api.store.creation import Creation
 from loopin_mcp.api.store.opening import open_sqlite
 

@@ -21,8 +21,7 @@ from loopin_mcp.api.access.actors import SYSTEM, Actor
 from loopin_mcp.api.audit.audit_keys import NO_KEYS
 from loopin_mcp.api.audit.trail import locked_trail
 from loopin_mcp.api.clock import DAY_MS, epoch_ms
-from loopin_mcp.api.database.sqlite import run
-from loopin_mcp.api.database.sqlite_file import as_mapping
+from loopin_mcp.api.database.sqlite_file import as_mapping, run
 from loopin_mcp.api.database.steps import Database, Steps, Value
 from loopin_mcp.api.store.creation import Creation
 from loopin_mcp.api.store.history.analytics import EVERYBODY, Period

@@ -13,7 +13,8 @@ import anyio.to_thread
 import pytest
 
 from loopin_mcp.api.access.actors import Actor
-from loopin_mcp.api.database.sqlite_file import fault_of, use_write_ahead_log
+from loopin_mcp.api.database.sqlite_faults import fault_of
+from loopin_mcp.api.database.sqlite_file import use_write_ahead_log
 from loopin_mcp.api.database.steps import Database, execute
 from loopin_mcp.api.store.opening import open_database, open_sqlite
 from loopin_mcp.api.store.store import Store

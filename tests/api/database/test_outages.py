@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from loopin_mcp.api.database.outages import Breakdown, Outage
-from loopin_mcp.api.database.sqlite_file import fault_of
+from loopin_mcp.api.database.sqlite_faults import fault_of
 from loopin_mcp.errors import UnavailableError
 
 

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from loopin_mcp.api.database.copies import copy_database, put_in_place, room_beside
 from loopin_mcp.api.database.read_only import SQLiteArchive
+from loopin_mcp.api.database.transfer.copies import copy_database, put_in_place, room_beside
 from loopin_mcp.commands.keeping.backup import back_up
 from loopin_mcp.commands.keeping.meter import EVERY_S, Meter
 from loopin_mcp.errors import ConfigurationError

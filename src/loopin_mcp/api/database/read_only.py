@@ -12,8 +12,7 @@ from typing import TypeVar
 import anyio.lowlevel
 
 from loopin_mcp.api.database.migrations import of_this_version
-from loopin_mcp.api.database.sqlite import run
-from loopin_mcp.api.database.sqlite_file import as_mapping
+from loopin_mcp.api.database.sqlite_file import as_mapping, run
 from loopin_mcp.api.database.steps import Steps, Value
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 

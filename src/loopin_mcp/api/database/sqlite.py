@@ -21,7 +21,8 @@ from loopin_mcp.api.database.migrations import (
     require_this_version,
 )
 from loopin_mcp.api.database.outages import Breakdown, Fault
-from loopin_mcp.api.database.sqlite_file import PLACE, SQLiteFile, fault_of
+from loopin_mcp.api.database.sqlite_faults import PLACE, fault_of
+from loopin_mcp.api.database.sqlite_file import SQLiteFile, run
 from loopin_mcp.api.database.steps import Load, Row, Steps, Value, execute
 from loopin_mcp.errors import ConfigurationError, UnavailableError
 from loopin_mcp.settings.private_files import (
@@ -43,10 +44,7 @@ LOOK_S = 0.025
 LEAST_FREE = 1024**2
 
 _T = TypeVar("_T")
-# Errors caused by a rule or by a value of one statement, which steps may expect.
-_REFUSALS = (sqlite3.IntegrityError, OverflowError)
 _SIZE = "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()"
-Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
 
 
 @dataclass(eq=False)
@@ -271,22 +269,6 @@ def _refuse_open_to_others(path: Path) -> None:
         refuse_open_directory(directory)
     for suffix in ("", "-wal", "-shm", "-journal"):
         refuse_open_file(Path(f"{target}{suffix}"))
-
-
-def run(execute: Execute, steps: Steps[_T]) -> _T:
-    """Run steps on a connection, within its current transaction."""
-    try:
-        sql, params = next(steps)
-        while True:
-            try:
-                rows = execute(sql, params).fetchall()
-            except _REFUSALS as error:
-                sql, params = steps.throw(error)
-            else:
-                sql, params = steps.send(rows)
-    except StopIteration as end:
-        result: _T = end.value
-        return result
 
 
 def _statements(script: str) -> Iterator[str]:

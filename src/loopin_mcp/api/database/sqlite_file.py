@@ -1,60 +1,16 @@
-"""One SQLite file: its connections, its write-ahead log, and the meaning of its errors."""
+"""One SQLite file: its connections and its write-ahead log."""
 
 import contextlib
 import queue
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import methodcaller
 from pathlib import Path
+from typing import TypeVar
 
-from loopin_mcp.api.database.outages import Fault
-from loopin_mcp.api.database.steps import Row, Value
-
-PLACE = (
-    "Let this user read and write it and its directory, or name another place by LOOPIN_DATA_DIR "
-    "or DATABASE_URL"
-)
-_DAMAGED = (
-    "it is damaged",
-    "Stop all processes that use it, and put back a backup with loopin-mcp restore",
-)
-# By primary result codes: https://www.sqlite.org/rescode.html
-_FAULTS = {
-    sqlite3.SQLITE_BUSY: (
-        "another process keeps it locked",
-        "Find out which one; the file can be used again once that is done",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        "it cannot be opened",
-        f"{PLACE}; if it is there, this process may have too many files open",
-    ),
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    # Of our own statements, SQLite refuses only those whose tables or columns are gone.
-    sqlite3.SQLITE_ERROR: _DAMAGED,
-    sqlite3.SQLITE_FULL: ("its disk is full", "Make room there"),
-    sqlite3.SQLITE_IOERR: (
-        "its disk is full, or cannot be read or written",
-        "Make room there, or check that disk and its quota",
-    ),
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-    sqlite3.SQLITE_PERM: ("it may not be written", PLACE),
-    sqlite3.SQLITE_READONLY: ("it may not be written", PLACE),
-}
-_LACKING = (
-    "its file system lacks the locks or the shared memory that SQLite needs",
-    f"Use a directory on a local disk, and no network drive. {PLACE}",
-)
-# For errors that Python raises by itself; SQLite's codes for errors begin at 1.
-_NO_CODE = 0
-_OTHER = ("SQLite refuses", "Look at what SQLite says")
-# By extended result codes, and one primary.
-_LACKS = (
-    sqlite3.SQLITE_IOERR_LOCK,
-    sqlite3.SQLITE_IOERR_SHMLOCK,
-    sqlite3.SQLITE_IOERR_SHMMAP,
-    sqlite3.SQLITE_PROTOCOL,
-)
+from loopin_mcp.api.database.sqlite_faults import MovedError
+from loopin_mcp.api.database.steps import Row, Steps, Value
 
 _FIRST_READ = "SELECT 1 FROM sqlite_schema"
 
@@ -64,26 +20,11 @@ _Found = tuple[int, int] | None
 # How long to wait before trying again to set up a file that another process is setting up.
 LOCKED_S = 0.01
 
+# Errors caused by a rule or by a value of one statement, which steps may expect.
+_REFUSALS = (sqlite3.IntegrityError, OverflowError)
 
-class MovedError(sqlite3.OperationalError):
-    """A file that was opened is no longer at its path."""
-
-    def __init__(self) -> None:
-        super().__init__("its file, or the log beside it, was moved, deleted or replaced")
-
-
-def fault_of(error: Exception) -> Fault | None:
-    """The fault behind an error, or None if the error is not SQLite's."""
-    if isinstance(error, MovedError):
-        return Fault(str(error), "Put it back, or restart to use what is there now")
-    if isinstance(error, UnicodeDecodeError):
-        # SQLite's own text, which quotes damaged names of tables.
-        return Fault(*_DAMAGED, is_damage=True)
-    if not isinstance(error, sqlite3.Error):
-        return None
-    code = getattr(error, "sqlite_errorcode", _NO_CODE)
-    what, remedy = found = _LACKING if code in _LACKS else _FAULTS.get(code & 0xFF, _OTHER)
-    return Fault(f"{what} ({error})", remedy, is_damage=found is _DAMAGED)
+_T = TypeVar("_T")
+Execute = Callable[[str, Mapping[str, Value]], sqlite3.Cursor]
 
 
 class SQLiteFile:
@@ -302,3 +243,19 @@ def use_write_ahead_log(connection: sqlite3.Connection, busy_timeout_s: float) -
 def as_mapping(cursor: sqlite3.Cursor, values: tuple[Value, ...]) -> Row:
     """A row by the names of its columns, for a connection's `row_factory`."""
     return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
+
+
+def run(execute: Execute, steps: Steps[_T]) -> _T:
+    """Run steps on a connection, within its current transaction."""
+    try:
+        sql, params = next(steps)
+        while True:
+            try:
+                rows = execute(sql, params).fetchall()
+            except _REFUSALS as error:
+                sql, params = steps.throw(error)
+            else:
+                sql, params = steps.send(rows)
+    except StopIteration as end:
+        result: _T = end.value
+        return result

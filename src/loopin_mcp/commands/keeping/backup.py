@@ -8,13 +8,13 @@ from shlex import quote
 
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
-from loopin_mcp.api.database.copies import (
+from loopin_mcp.api.database.read_only import SQLiteArchive
+from loopin_mcp.api.database.transfer.copies import (
     copy_database,
     put_in_place,
     require_database,
     room_beside,
 )
-from loopin_mcp.api.database.read_only import SQLiteArchive
 from loopin_mcp.api.database.urls import without_password
 from loopin_mcp.api.store.opening import audit_keys, path_of
 from loopin_mcp.commands.keeping.meter import Meter

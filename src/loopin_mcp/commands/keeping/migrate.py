@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
-from loopin_mcp.api.database.copies import require_database
+from loopin_mcp.api.database.transfer.copies import require_database
 from loopin_mcp.api.database.transfer.source import Source
 from loopin_mcp.api.database.urls import sqlite_path
 from loopin_mcp.api.store.opening import audit_keys, open_archive, open_postgresql

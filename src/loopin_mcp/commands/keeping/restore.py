@@ -12,15 +12,15 @@ from shlex import quote
 from loopin_mcp.api.audit.audit_keys import AuditKeys
 from loopin_mcp.api.audit.commands import verify
 from loopin_mcp.api.clock import epoch_ms
-from loopin_mcp.api.database.copies import (
+from loopin_mcp.api.database.read_only import SQLiteArchive
+from loopin_mcp.api.database.steps import Database
+from loopin_mcp.api.database.transfer.copies import (
     copy_database,
     put_in_place,
     refuse_foreign_rules,
     refuse_use,
     room_beside,
 )
-from loopin_mcp.api.database.read_only import SQLiteArchive
-from loopin_mcp.api.database.steps import Database
 from loopin_mcp.api.database.urls import without_password
 from loopin_mcp.api.store.keeping.restored import end_what_is_open
 from loopin_mcp.api.store.opening import (

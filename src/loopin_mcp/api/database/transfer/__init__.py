@@ -1,1 +1,1 @@
-"""Moves a SQLite database into PostgreSQL."""
+"""Copies SQLite databases, to other files and into PostgreSQL."""

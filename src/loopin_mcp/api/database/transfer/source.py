@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from loopin_mcp.api.database.copies import refuse_use
 from loopin_mcp.api.database.migrations import require_this_version
 from loopin_mcp.api.database.read_only import open_to_read
-from loopin_mcp.api.database.sqlite import run
+from loopin_mcp.api.database.sqlite_file import run
 from loopin_mcp.api.database.steps import Value
+from loopin_mcp.api.database.transfer.copies import refuse_use
 from loopin_mcp.errors import ConfigurationError
 
 # The first value is the number of the row in its table.
