@@ -21,7 +21,8 @@ from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.errors import APIError, UnavailableError
 from loopin_mcp.wire.fields import JSONObject
-from loopin_mcp.wire.models import NewInterrupt, StandingApproval, Wire
+from loopin_mcp.wire.models import NewInterrupt, Wire
+from loopin_mcp.wire.standing import StandingApproval
 
 PAGE = 50
 RECENT = 8

@@ -10,7 +10,7 @@ from loopin_mcp.api.database.paging import CURSOR
 from loopin_mcp.api.rest.headers import LONGEST_KEY, LONGEST_WAIT_S
 from loopin_mcp.api.rest.interrupts import PageQuery, UserPath
 from loopin_mcp.api.store.outcomes import STANDING_LENGTHS_S
-from loopin_mcp.wire import models
+from loopin_mcp.wire import models, standing
 from loopin_mcp.wire.fields import NAME_EXACTLY, Scope
 
 Part = dict[str, Any]
@@ -123,7 +123,7 @@ _READY: Part = {
 _NOT_READY = {503: "The API is stopping, or its database takes no changes right now"}
 _BY_NUMBER = "Opened at localhost: the same page at 127.0.0.1"
 _PENDING = {"type": "array", "items": _of(models.Interrupt)}
-_STANDING = {"type": "array", "items": _of(models.StandingApproval)}
+_STANDING = {"type": "array", "items": _of(standing.StandingApproval)}
 _USED_ONCE = (
     "Uses the approval: it succeeds once, and at most useWithin seconds after the decision. The "
     "program that does the approved action calls it right before."
@@ -149,7 +149,7 @@ CALLS = (
          description=_USED_ONCE),
     Call("get", "/standing-approvals", "list_standing", (403,), _STANDING),
     Call("delete", "/standing-approvals/{interruptId}", "end_standing", (403, 404, 409),
-         _of(models.Ended), parameters=_BY_ID),
+         _of(standing.Ended), parameters=_BY_ID),
     Call("get", f"{_ID}/events", "list_events", (404,), _EVENTS, parameters=_BY_ID),
     Call("get", "/analytics/{userId}", "get_interrupt_analytics", (400,), _of(models.Analytics),
          parameters=_BY_USER),

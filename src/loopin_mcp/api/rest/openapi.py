@@ -12,7 +12,7 @@ from loopin_mcp.api.rest.headers import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL_B
 from loopin_mcp.api.rest.requests import MAX_BODY_BYTES
 from loopin_mcp.settings.api_options import Options
 from loopin_mcp.version import __version__
-from loopin_mcp.wire import models
+from loopin_mcp.wire import models, standing
 from loopin_mcp.wire.fields import MAX_OBJECT_VALUES, MOST_OPTIONS, NAME_EXACTLY, NOT_BLANK_EXACTLY
 
 _MODELS: tuple[type[BaseModel], ...] = (
@@ -23,8 +23,8 @@ _MODELS: tuple[type[BaseModel], ...] = (
     models.Decided,
     models.Cancelled,
     models.Used,
-    models.StandingApproval,
-    models.Ended,
+    standing.StandingApproval,
+    standing.Ended,
     models.Event,
     models.Analytics,
     models.SignInLink,

@@ -14,14 +14,8 @@ from loopin_mcp.api.database.rows import RowReader, object_of, refuse_damage
 from loopin_mcp.api.database.steps import Database, Row, Steps, Value, listed
 from loopin_mcp.api.store.outcomes import record, whole
 from loopin_mcp.errors import ConflictError
-from loopin_mcp.wire.models import (
-    CoveredCall,
-    Decision,
-    Ended,
-    NewInterrupt,
-    StandingApproval,
-    Used,
-)
+from loopin_mcp.wire.models import Decision, NewInterrupt, Used
+from loopin_mcp.wire.standing import CoveredCall, Ended, StandingApproval
 
 CHANNEL = "standing-approval"
 # How long the rejection of a call answers the same call.
