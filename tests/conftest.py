@@ -31,6 +31,7 @@ from tests.support.server import ERAS, HOST
 pytest_plugins = [
     "tests.support.examples",
     "tests.support.markers",
+    "tests.support.measuring",
     "tests.support.time_limits",
 ]
 

@@ -1,0 +1,45 @@
+"""Measures the coverage of processes only for tests that run lines which no other test runs.
+
+To measure a process takes about as long as to start it. The processes of pytest itself are always
+measured. `tests/conftest.py` loads this file as a plugin of pytest.
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+# Folders and files below tests/.
+MEASURED = {
+    TESTS / name
+    for name in (
+        "api/audit",
+        "api/database",
+        "api/serving",
+        "api/store",
+        "client",
+        "commands/doctor",
+        "commands/keeping",
+        "commands/test_cli.py",
+        "commands/test_gate.py",
+        "commands/test_notify.py",
+        "commands/test_open_inbox.py",
+        "commands/test_opening.py",
+        "gate",
+        "install",
+        "mcp_server/test_stdio.py",
+        "telemetry",
+    )
+}
+# With this in its environment, a process measures itself.
+VARIABLE = "COVERAGE_PROCESS_CONFIG"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Take the variable from the environment while other tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        if MEASURED.isdisjoint([item.path, *item.path.parents]):
+            patch.delenv(VARIABLE, raising=False)
+        return (yield)
