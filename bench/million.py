@@ -29,7 +29,7 @@ from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.search import Search
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.wire.fields import Urgency, Verdict
-from loopin_mcp.wire.models import NewInterrupt
+from loopin_mcp.wire.models import Interrupt, NewInterrupt
 
 AGENT, REVIEWER = Actor("api-key", "api"), Actor("alice", "review-page")
 APPROVED = Decision(decision="approved")
@@ -117,24 +117,29 @@ def fill(path: Path, interrupts: int) -> None:
             user_id = LARGE if number % 10 == 7 else f"user-{chance.randrange(users)}"
             at_ms = now - 90 * DAY_MS + number * 88 * DAY_MS // some
             run(execute, settled(number, user_id, at_ms, chance))
-        # What a human is asked begins pending, and a copy does not.
-        [rule] = execute("SELECT sql FROM sqlite_schema WHERE name = 'interrupts_begin_pending'")
-        execute("DROP TRIGGER interrupts_begin_pending")
-        execute("CREATE TEMP TABLE originals AS SELECT * FROM interrupts")
-        columns = [str(row["name"]) for row in execute("PRAGMA table_info(interrupts)")]
         execute("COMMIT")
-        for copy in range(1, COPIES):
-            execute("BEGIN")
-            execute(NEW_IDS)
-            execute(_copy(columns), {"users": users, "shift": copy * 999})
-            execute(COPY_EVENTS)
-            execute("DROP TABLE copies")
-            execute("COMMIT")
-        execute(rule["sql"])
+        multiply(execute, users)
         for number in range(2000):
             user_id = WAITING if number % 200 == 0 else f"user-{chance.randrange(users)}"
             run(execute, Creation(NO_KEYS, asked(number, user_id), now - 1000, AGENT).create())
         execute("DELETE FROM deliveries")
+
+
+def multiply(execute: Callable[..., sqlite3.Cursor], users: int) -> None:
+    """Copy all interrupts until there are `COPIES` of each."""
+    # What a human is asked begins pending, and a copy does not.
+    [rule] = execute("SELECT sql FROM sqlite_schema WHERE name = 'interrupts_begin_pending'")
+    execute("DROP TRIGGER interrupts_begin_pending")
+    execute("CREATE TEMP TABLE originals AS SELECT * FROM interrupts")
+    columns = [str(row["name"]) for row in execute("PRAGMA table_info(interrupts)")]
+    for copy in range(1, COPIES):
+        execute("BEGIN")
+        execute(NEW_IDS)
+        execute(_copy(columns), {"users": users, "shift": copy * 999})
+        execute(COPY_EVENTS)
+        execute("DROP TABLE copies")
+        execute("COMMIT")
+    execute(rule["sql"])
 
 
 async def together(call: Callable[[str], Awaitable[object]], of: Iterator[str]) -> float:
@@ -201,10 +206,15 @@ async def compare(full: Store, empty: Store, ids: list[str], rounds: int) -> Non
     for name in ("create", "decide", "get"):
         low, high = (statistics.median(each.rates[name]) for each in subjects.values())
         print(f"{name}: {low:,.0f}/s empty, {high:,.0f}/s full: {high / low:.2f}")
-    figures, overview, precedents = full.figures, full.overview, full.precedents
-    history = full.history
     [waiting, *_] = (await full.list_pending_interrupts(WAITING)).interrupts
-    pages: dict[str, Callable[[], Awaitable[object]]] = {
+    for name, call in pages(full, waiting).items():
+        print(f"{name}: {await took_ms(call):.2f} ms")
+
+
+def pages(full: Store, waiting: Interrupt) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Lists and figures, by their names; `waiting` is a pending interrupt."""
+    figures, overview, history = full.figures, full.overview, full.history
+    return {
         "pending list of 10": partial(full.list_pending_interrupts, WAITING),
         "analytics of the large user": partial(full.get_interrupt_analytics, LARGE),
         "its decisions by day": partial(figures.decisions, LARGE, Period(30, by_week=False)),
@@ -216,14 +226,12 @@ async def compare(full: Store, empty: Store, ids: list[str], rounds: int) -> Non
         "history": partial(history.list_settled, Search(), limit=50),
         "history of the large user": partial(history.list_settled, Search(user=LARGE), limit=50),
         "search of the history": partial(history.list_settled, Search(q="nowhere"), limit=50),
-        "what is unusual about a request": partial(precedents.unusual, waiting),
-        "last reasons of a reviewer": partial(precedents.recent_reasons, REVIEWER.name),
+        "what is unusual about a request": partial(full.precedents.unusual, waiting),
+        "last reasons of a reviewer": partial(full.precedents.recent_reasons, REVIEWER.name),
         "names": overview.list_names,
         "expiry of none": full.expire_interrupts,
         "deletion of none": partial(full.retention.delete_settled, 3650 * DAY_MS),
     }
-    for name, call in pages.items():
-        print(f"{name}: {await took_ms(call):.2f} ms")
 
 
 async def _valid(database: Database, some: int) -> list[str]:
