@@ -94,13 +94,9 @@ def fields_of(row: Row) -> JSONObject:
             "createdAt": text_of(row["created_ms"]),
             "expiresAt": text_of(row["expires_ms"]),
         }
-        if row["settled_ms"] is not None:
-            fields["settledAt"] = text_of(row["settled_ms"])
         if row["decided_ms"] is not None:
-            fields |= {"decision": row["status"], "decidedAt": text_of(row["decided_ms"])}
-        if row["used_ms"] is not None:
-            fields["usedAt"] = text_of(row["used_ms"])
-        for name, column, read in _AS_JSON:
+            fields["decision"] = row["status"]
+        for name, column, read in _CONVERTED:
             if row[column] is not None:
                 fields[name] = read(row[column])
     except _DAMAGE as error:
@@ -166,8 +162,11 @@ def names_of(text: Value) -> list[JsonValue]:
     return [*value]
 
 
-# The columns with JSON.
-_AS_JSON: Sequence[tuple[str, str, Callable[[Value], JsonValue]]] = (
+# Fields that an interrupt may not have, and that differ from their columns.
+_CONVERTED: Sequence[tuple[str, str, Callable[[Value], JsonValue]]] = (
+    ("settledAt", "settled_ms", text_of),
+    ("decidedAt", "decided_ms", text_of),
+    ("usedAt", "used_ms", text_of),
     ("modifiedParams", "modified_params", object_of),
     ("call", "call", object_of),
     ("editable", "editable", names_of),

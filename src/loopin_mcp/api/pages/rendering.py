@@ -42,6 +42,28 @@ from loopin_mcp.errors import APIError, UnauthorizedError
 from loopin_mcp.version import __version__
 from loopin_mcp.wire.plain_text import plain_text
 
+_FILTERS: dict[str, Callable[..., object]] = {
+    "visible": visible,
+    "named": visible_name,
+    "beginning": beginning,
+    "brief": brief,
+    "brief_name": partial(brief, show=visible_name),
+    "plain": plain_text,
+    "absolute": absolute_time,
+    "relative": relative_time,
+    "clock_after": clock_after,
+    "held_command": held_command,
+    "who_decided": who_decided,
+    "way_of": way_of,
+    "fits_in_list": fits_in_list,
+    "granted": lambda name: UNNAMED.get(name, name),
+    "formatted": formatted,
+    "shown": shown_context,
+    "payload_digest": payload_digest,
+    "differences": differences,
+    "summed_up": summed_up,
+}
+
 PAGES = {
     "Inbox": "",
     "History": "history",
@@ -242,27 +264,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "visible": visible,
-        "named": visible_name,
-        "beginning": beginning,
-        "brief": brief,
-        "brief_name": partial(brief, show=visible_name),
-        "plain": plain_text,
-        "absolute": absolute_time,
-        "relative": relative_time,
-        "clock_after": clock_after,
-        "held_command": held_command,
-        "who_decided": who_decided,
-        "way_of": way_of,
-        "fits_in_list": fits_in_list,
-        "granted": lambda name: UNNAMED.get(name, name),
-        "formatted": formatted,
-        "shown": shown_context,
-        "payload_digest": payload_digest,
-        "differences": differences,
-        "summed_up": summed_up,
-    }
+    environment.filters |= _FILTERS
     # In the links of static files, so that browsers load those of a new version, and none that
     # another program had them keep while it had the port.
     environment.globals["version"] = f"{__version__}-{secrets.token_hex(8)}"

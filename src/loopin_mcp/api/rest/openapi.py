@@ -182,7 +182,20 @@ def _schemas() -> Part:
     schemas: Part = definitions["$defs"]
     for name, always in _SENT.items():
         schemas[name]["required"] += always
-    new = schemas["NewInterrupt"]["properties"]
+    _describe_questions(schemas["NewInterrupt"]["properties"])
+    for name in ("session", "tool"):
+        schemas["HostCall"]["properties"][name]["pattern"] = NOT_BLANK_EXACTLY
+    # In the models these are open, since other servers may send others.
+    for (schema, field_name), choices in _CHOICES.items():
+        described = schemas[schema]["properties"][field_name]
+        described.get("anyOf", [described])[0]["enum"] = choices
+    for name in ("reason", "payloadDigest"):
+        schemas["Decision"]["properties"][name]["anyOf"][0]["pattern"] = NO_NUL
+    return schemas
+
+
+def _describe_questions(new: Part) -> None:
+    """Add the rules for a new interrupt that its model checks and its schema lacks."""
     new["callbackUrl"]["anyOf"][0] |= {
         "pattern": _CALLBACK_URL,
         "description": "http(s) URL that gets the outcome by POST. Its host may also be a public "
@@ -195,12 +208,3 @@ def _schemas() -> Part:
     choices |= {"minItems": 1, "maxItems": MOST_OPTIONS, "uniqueItems": True}
     for name in ("agentId", "userId"):
         new[name]["pattern"] = NAME_EXACTLY
-    for name in ("session", "tool"):
-        schemas["HostCall"]["properties"][name]["pattern"] = NOT_BLANK_EXACTLY
-    # In the models these are open, since other servers may send others.
-    for (schema, field_name), choices in _CHOICES.items():
-        described = schemas[schema]["properties"][field_name]
-        described.get("anyOf", [described])[0]["enum"] = choices
-    for name in ("reason", "payloadDigest"):
-        schemas["Decision"]["properties"][name]["anyOf"][0]["pattern"] = NO_NUL
-    return schemas

@@ -18,6 +18,7 @@ from loopin_mcp.api.store.approvals import answers, cover, covering
 from loopin_mcp.api.store.outbox import NO_CHANNELS, ChannelDigests, owe_notifications
 from loopin_mcp.api.store.search import searched_text
 from loopin_mcp.errors import ConflictError, RateLimitedError, UnprocessableError
+from loopin_mcp.wire.fields import JSONObject
 from loopin_mcp.wire.models import NewInterrupt
 
 MOST_PENDING = 1000
@@ -124,33 +125,16 @@ class Creation:
 
     def create(self, key: IdempotencyKey | None = None) -> Steps[Row]:
         """Store it under a new random id; see `Store.create_interrupt` for errors."""
-        new, now, asked = self.interrupt, self.now, asked_of(self.interrupt)
-        expires_ms = now + new.expires_in * 1000
-        row: dict[str, Value] = {
-            "interrupt_id": str(uuid.uuid4()),
-            "agent_id": new.agent_id,
-            "user_id": new.user_id,
-            "action": new.action,
-            "action_type": action_type(new.action),
-            "context": json.dumps(new.context),
-            "urgency": new.urgency,
-            "created_ms": now,
-            "expires_ms": expires_ms,
-            "callback_url": new.callback_url,
-            "search_text": searched_text(new),
-            "payload_digest": str(asked["payloadDigest"]),
-            "use_within": new.use_within,
-            "traceparent": self.actor.trace.parent if self.actor.trace else None,
-            **{name: json.dumps(asked[name]) if name in asked else None for name in _AS_JSON},
-        }
-        detail = {**asked, "expiresAt": text_of(expires_ms)}
+        asked = asked_of(self.interrupt)
+        row = self._row(asked)
+        detail = {**asked, "expiresAt": text_of(row["expires_ms"])}
         if key:
             detail["idempotencyDigest"] = key.digest
-        row |= yield from Trail(self.keys, row, ()).add("created", now, self.actor, detail)
+        row |= yield from Trail(self.keys, row, ()).add("created", self.now, self.actor, detail)
         yield _INSERT, row
         # On PostgreSQL a trigger of the insert locks the user: concurrent creates are counted.
-        yield from _refuse_too_many(new.user_id, now)
-        yield from owe_notifications(row, self.channels, now)
+        yield from _refuse_too_many(self.interrupt.user_id, self.now)
+        yield from owe_notifications(row, self.channels, self.now)
         return row
 
     def create_once(self, key: IdempotencyKey) -> Steps[tuple[Row, bool]]:
@@ -194,6 +178,26 @@ class Creation:
         if standing:
             row = yield from cover(self.keys, row, standing, self.now)
         return row, False
+
+    def _row(self, asked: JSONObject) -> dict[str, Value]:
+        new = self.interrupt
+        return {
+            "interrupt_id": str(uuid.uuid4()),
+            "agent_id": new.agent_id,
+            "user_id": new.user_id,
+            "action": new.action,
+            "action_type": action_type(new.action),
+            "context": json.dumps(new.context),
+            "urgency": new.urgency,
+            "created_ms": self.now,
+            "expires_ms": self.now + new.expires_in * 1000,
+            "callback_url": new.callback_url,
+            "search_text": searched_text(new),
+            "payload_digest": str(asked["payloadDigest"]),
+            "use_within": new.use_within,
+            "traceparent": self.actor.trace.parent if self.actor.trace else None,
+            **{name: json.dumps(asked[name]) if name in asked else None for name in _AS_JSON},
+        }
 
     @property
     def _fingerprint(self) -> str:
