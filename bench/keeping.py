@@ -78,8 +78,10 @@ def call(data_dir: Path, *arguments: str, until: str = "") -> None:
                 process.kill()
                 ends = "killed"
         *_, usage = os.wait4(process.pid, 0)
-    took, peak = time.perf_counter() - began, usage.ru_maxrss / 1024
-    print(f"{took:7.1f} s  {arguments[0]}: {ends}, at most {peak:,.0f} MiB", flush=True)
+    took, used = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
+    peak = usage.ru_maxrss / 1024
+    figures = f"{used:.1f} s of a processor, at most {peak:,.0f} MiB"
+    print(f"{took:7.1f} s  {arguments[0]}: {ends}, {figures}", flush=True)
 
 
 def measure(directory: Path, interrupts: int, url: str) -> None:
