@@ -23,7 +23,7 @@ from loopin_mcp.api.store.opening import open_sqlite
 from loopin_mcp.api.store.store import Store
 from loopin_mcp.mcp_server.tools import create_server
 from loopin_mcp.settings.settings import Settings
-from tests.support import KEY, PUBLIC_URL, Clock, Copies, api_client, missing
+from tests.support import KEY, PUBLIC_URL, START_TIMEOUT_S, Clock, Copies, api_client, missing
 from tests.support.client import TLS, URL, Naps
 from tests.support.host import Host
 from tests.support.server import ERAS, HOST
@@ -131,7 +131,7 @@ async def database(
         url = request.getfixturevalue("empty_postgres_url")
         from loopin_mcp.api.store.opening import open_postgresql
 
-        opened = await open_postgresql(url)
+        opened = await open_postgresql(url, START_TIMEOUT_S)
     yield opened
     await opened.aclose()
 
@@ -153,7 +153,7 @@ async def elsewhere(
     else:
         from loopin_mcp.api.store.opening import open_postgresql
 
-        other = await open_postgresql(request.getfixturevalue("postgres_url"))
+        other = await open_postgresql(request.getfixturevalue("postgres_url"), START_TIMEOUT_S)
     yield Store(other, PUBLIC_URL, clock)
     await other.aclose()
 
