@@ -39,6 +39,16 @@ pytest_plugins = [
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Put back what a command does on signals, where a test runs it in this process."""
+    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """The API runs on asyncio, as uvicorn does."""

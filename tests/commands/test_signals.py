@@ -4,7 +4,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,12 +30,10 @@ SLOW = (
 
 
 @pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    # Under `nohup`, a run of tests has SIGHUP ignored.
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in NUMBERS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+def no_handlers(handlers: None) -> None:
+    """As in a new process; under `nohup`, a run of tests has SIGHUP ignored."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def code_of(work: Callable[[], object]) -> object:
