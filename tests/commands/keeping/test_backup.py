@@ -1,5 +1,6 @@
 """`loopin-mcp backup`: a whole copy of a database that is in use, or none."""
 
+import os
 import signal
 import sqlite3
 import threading
@@ -251,15 +252,23 @@ def test_ctrl_c_while_a_copy_is_checked_is_no_damage(
     calls: list[str] = []
 
     def now() -> float:
-        if len(calls) == 1:
-            signal.raise_signal(signal.SIGINT)
         calls.append("now")
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
         return 0.0
 
     monkeypatch.setattr("loopin_mcp.api.database.read_only.time", SimpleNamespace(monotonic=now))
     monkeypatch.setattr("loopin_mcp.api.database.read_only._STEPS", 1)
     with closing(SQLiteArchive(data_dir / "api.db")) as archive, pytest.raises(KeyboardInterrupt):
         archive.require_undamaged()
+
+
+def test_copy_that_is_cut_short_is_damaged(data_dir: Path) -> None:
+    path = data_dir / "api.db"
+    with closing(SQLiteArchive(path)) as archive:
+        os.truncate(path, path.stat().st_size // 2)
+        with pytest.raises(ConfigurationError, match="is damaged .*malformed"):
+            archive.require_undamaged()
 
 
 def test_copy_that_a_killed_backup_left_is_ignored(data_dir: Path, tmp_path: Path) -> None:
