@@ -1,7 +1,7 @@
 """Measures the coverage of processes only for tests that run lines which no other test runs.
 
-To measure a process takes about as long as to start it. The processes of pytest itself are always
-measured. `tests/conftest.py` loads this file as a plugin of pytest.
+Others start sooner without it. The processes of pytest itself are always measured.
+`tests/conftest.py` loads this file as a plugin of pytest.
 """
 
 from collections.abc import Generator
