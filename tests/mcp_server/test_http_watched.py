@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,8 @@ async def test_requests_of_mcp_count_with_what_they_are_answered(tmp_path: Path)
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 async def test_latencies_of_mcp_leave_out_calls_that_wait(tmp_path: Path, era: str) -> None:
     async with serving(api_server(tmp_path, api_key_secret=TOKEN)) as url, caller(url) as http:
-        interrupt_id = await created(http)
-        wait = use("get_interrupt_status", era, interruptId=interrupt_id, waitSeconds=30)
         with anyio.fail_after(PATIENCE_S):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(partial(http.post, **wait))
-                await until_waiting(http, 1)
+            async with waiting(http, era) as (interrupt_id, _):
                 await http.delete(f"/interrupts/{interrupt_id}", headers={"X-API-Key": TOKEN})
         await http.post(**use("get_interrupt_status", era, interruptId=interrupt_id, waitSeconds=0))
         total, times = "loopin_http_requests_total", "loopin_http_request_duration_seconds_count"
@@ -117,13 +114,9 @@ async def test_host_that_leaves_while_it_waits_is_no_fault_of_the_server(
     tmp_path: Path, era: str
 ) -> None:
     async with serving(api_server(tmp_path, api_key_secret=TOKEN)) as url, caller(url) as http:
-        interrupt_id = await created(http)
-        wait = use("get_interrupt_status", era, interruptId=interrupt_id, waitSeconds=30)
         with anyio.fail_after(PATIENCE_S):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(partial(http.post, **wait))
-                await until_waiting(http, 1)
-                tasks.cancel_scope.cancel()
+            async with waiting(http, era) as (_, scope):
+                scope.cancel()
             await until_waiting(http, 0)
             while not (mcp := await requests_of(http, "loopin_http_requests_total", "/mcp")):
                 pass
@@ -134,9 +127,18 @@ async def test_host_that_leaves_while_it_waits_is_no_fault_of_the_server(
     assert api == {"method=GET status=2xx": 2, "method=GET status=4xx": 1}
 
 
-async def created(http: httpx.AsyncClient) -> str:
+@asynccontextmanager
+async def waiting(
+    http: httpx.AsyncClient, era: str
+) -> AsyncIterator[tuple[str, anyio.CancelScope]]:
+    """A call that waits for an interrupt, whose id comes with the scope that the call ends with."""
     answer = await http.post("/interrupts", json=NEW, headers={"X-API-Key": TOKEN})
-    return str(answer.json()["interruptId"])
+    interrupt_id = str(answer.json()["interruptId"])
+    wait = use("get_interrupt_status", era, interruptId=interrupt_id, waitSeconds=30)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(http.post, **wait))
+        await until_waiting(http, 1)
+        yield interrupt_id, tasks.cancel_scope
 
 
 async def until_waiting(http: httpx.AsyncClient, number: int) -> None:

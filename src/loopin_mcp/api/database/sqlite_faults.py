@@ -51,7 +51,7 @@ _LACKS = (
 
 
 class MovedError(sqlite3.OperationalError):
-    """A file that was opened is no longer at its path."""
+    """Another file, or none, is at the path of one that was opened."""
 
     def __init__(self) -> None:
         super().__init__("its file, or the log beside it, was moved, deleted or replaced")
